@@ -1,0 +1,1 @@
+"""Items: model, serializer, views."""

@@ -1,0 +1,81 @@
+"""The error tree: what happened, the evidence, and the next step.
+
+::
+
+    WebbenchError
+    ├── UsageError             a mistake in an option, an ini value or a hook: exit code 4
+    ├── StackError             one stack cannot be measured: its items fail, the others go on
+    │   ├── InstallError       its environment could not be made from its lock
+    │   ├── StartError         it exited, or gave no right answer in time
+    │   ├── ContractError      it answered something else than the contract says
+    │   ├── SeedError          its database could not be filled or read
+    │   └── StackDiedError     it ended while it was being measured
+    └── LoadError              the load generator itself failed
+"""
+
+__all__ = [
+    "ContractError",
+    "InstallError",
+    "LoadError",
+    "SeedError",
+    "StackDiedError",
+    "StackError",
+    "StartError",
+    "UsageError",
+    "WebbenchError",
+]
+
+
+class WebbenchError(Exception):
+    """A fault that is explained to a person, without a traceback.
+
+    ``message`` is one sentence with the cause, ``evidence`` what was seen (the
+    last lines of a log, an expected and an actual body), ``hint`` the next step,
+    usually an option.
+    """
+
+    def __init__(self, message: str, *, evidence: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.evidence = evidence
+        self.hint = hint
+
+    def __str__(self) -> str:
+        parts = [self.message]
+        if self.evidence:
+            parts.append("\n".join(f"    {line}" for line in self.evidence.splitlines()))
+        if self.hint:
+            parts.append(f"Next step: {self.hint}")
+        return "\n".join(parts)
+
+
+class UsageError(WebbenchError):
+    """A mistake in an option, an ini value or a hook; pytest ends with exit code 4."""
+
+
+class StackError(WebbenchError):
+    """One stack cannot be measured; its items fail with this, the others go on."""
+
+
+class InstallError(StackError):
+    """The environment of a stack could not be made from its lock."""
+
+
+class StartError(StackError):
+    """A stack exited, or gave no right answer within the time allowed."""
+
+
+class ContractError(StackError):
+    """A stack answered something else than the contract says."""
+
+
+class SeedError(StackError):
+    """The database of a stack could not be filled, or its state could not be read."""
+
+
+class StackDiedError(StackError):
+    """A stack ended while it was being measured."""
+
+
+class LoadError(WebbenchError):
+    """The load generator itself failed: no fault of the stack."""

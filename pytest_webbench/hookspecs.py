@@ -1,0 +1,67 @@
+"""The hooks of pytest-webbench; the built-in suite comes through them, too."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:  # pytest imports this module on every run, so it imports little
+    from pytest_webbench.suites import Suite
+    from pytest_webbench.values.scenario import Scenario
+    from pytest_webbench.values.stack import Stack
+
+__all__ = ["pytest_webbench_scenarios", "pytest_webbench_stacks", "pytest_webbench_suites"]
+
+
+@pytest.hookspec
+def pytest_webbench_stacks(config: pytest.Config) -> "Sequence[Stack]":  # type: ignore[empty-body]
+    """Stacks to measure, beside those of others.
+
+    In a ``conftest.py`` beside an application that implements the contract of the built-in suite::
+
+        from pathlib import Path
+        from pytest_webbench import Stack
+
+        def pytest_webbench_stacks(config):
+            return [
+                Stack(
+                    name="quart",
+                    folder=Path(__file__).parent / "quart_app",
+                    command=("{python}", "-m", "hypercorn", "--bind", "{bind}", "app:app"),
+                    lock="requirements.lock",
+                )
+            ]
+
+    Each name may be given once.
+    """
+
+
+@pytest.hookspec
+def pytest_webbench_scenarios(config: pytest.Config) -> "Sequence[Scenario]":  # type: ignore[empty-body]
+    """Scenarios to load the stacks of their suite with, beside those of others.
+
+    ::
+
+        from pytest_webbench import Amount, Answer, Exchange, Request, Scenario
+
+        def search(records, count, rng):
+            return [Exchange(request=Request(path="/items/?limit=10"), answer=Answer(status=200))]
+
+        def pytest_webbench_scenarios(config):
+            return [Scenario(name="search", users=20, amount=Amount(duration_s=5), traffic=search)]
+
+    Each name may be given once.
+    """
+
+
+@pytest.hookspec
+def pytest_webbench_suites(config: pytest.Config) -> "Sequence[Suite]":  # type: ignore[empty-body]
+    """Suites: a contract and a dataset of one's own, to which stacks and scenarios belong by name.
+
+    ::
+
+        from pytest_webbench import NoDataset, Suite
+
+        def pytest_webbench_suites(config):
+            return [Suite(name="shop", dataset=NoDataset())]
+    """

@@ -1,0 +1,72 @@
+"""Servers that run already."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pytest_webbench.errors import SeedError
+from pytest_webbench.launchers.readiness import wait_until_ready
+from pytest_webbench.meters import Meter, NoMeter
+from pytest_webbench.values.measurement import LaunchRecord
+from pytest_webbench.values.stack import Stack
+
+__all__ = ["AttachedLauncher"]
+
+ANSWER_TIMEOUT_S = 5.0
+
+
+class AttachedLauncher:
+    """Measures servers that somebody else started, at the URLs given by the names of the stacks.
+
+    Nothing is launched, seeded or ended; the server's processes and versions are not seen.
+    """
+
+    name = "attached"
+
+    def __init__(self, urls: Mapping[str, str]) -> None:
+        self._urls = urls
+
+    def prepare(self, stack: Stack) -> None:
+        """Nothing to prepare."""
+
+    @contextmanager
+    def start(self, stack: Stack) -> Iterator["AttachedStack"]:
+        """Wait a few seconds for a right answer of the server, and leave it running at the end."""
+        running = AttachedStack(stack=stack, base_url=self._urls[stack.name].rstrip("/"))
+        wait_until_ready(running, timeout_s=ANSWER_TIMEOUT_S)
+        yield running
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachedStack:
+    """A server that runs already; see :class:`~pytest_webbench.launchers.RunningStack`."""
+
+    stack: Stack
+    base_url: str
+    reachable_inside: bool = False
+
+    @property
+    def launch(self) -> LaunchRecord:
+        """All that is known: the URL."""
+        return LaunchRecord(launcher=AttachedLauncher.name, startup_s=None, config={"url": self.base_url})
+
+    @property
+    def meter(self) -> Meter:
+        """A meter that sees nothing."""
+        return NoMeter()
+
+    def put_file(self, name: str, content: bytes) -> str:  # noqa: ARG002
+        """There is no way in: raises :class:`~pytest_webbench.errors.SeedError`."""
+        raise SeedError(f"{self.stack.name} runs already: no file can be put beside it ({name})")
+
+    def execute(self, arguments: Sequence[str]) -> bytes:
+        """There is no way in: raises :class:`~pytest_webbench.errors.SeedError`."""
+        raise SeedError(f"{self.stack.name} runs already: no command can be run beside it ({arguments[0]})")
+
+    def log_tail(self) -> str:
+        """The log is not seen."""
+        return ""
+
+    def ended(self) -> str | None:
+        """Whether it ended is only seen from its answers."""
+        return None

@@ -1,0 +1,101 @@
+"""The environment of a stack: made by uv from its hash-pinned lock, and kept."""
+
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import uv
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from pytest_webbench.errors import InstallError
+from pytest_webbench.values.stack import Stack
+
+__all__ = ["default_cache", "ensure_environment", "installed_versions"]
+
+INSTALL_TIMEOUT_S = 900
+_LIST_VERSIONS = """
+import json, platform
+from importlib.metadata import distributions
+found = {d.name.lower().replace("_", "-"): d.version for d in distributions()}
+print(json.dumps({"python": platform.python_version(), **dict(sorted(found.items()))}))
+"""
+
+
+def default_cache() -> Path:
+    """The folder in which environments are kept from run to run."""
+    return user_cache_path("pytest-webbench")
+
+
+def ensure_environment(stack: Stack, cache: Path) -> Path:
+    """The Python interpreter of the environment of ``stack``, which is made if it is not there yet.
+
+    An environment is named by a hash of the lock and of the interpreter, so that a lock that did not
+    change installs nothing and needs no network. A half-made one is never used: a file that says
+    "complete" is written last, under a lock that other runs wait for. Without a lock it is the
+    interpreter that runs pytest. Raises :class:`~pytest_webbench.errors.InstallError`.
+    """
+    if stack.lock is None:
+        return Path(sys.executable)
+    lock = stack.folder / stack.lock
+    try:
+        content = lock.read_bytes()
+    except OSError as error:
+        raise InstallError(
+            f"the lock of {stack.name} cannot be read: {lock} ({error.strerror})",
+            hint="make it with uv pip compile --generate-hashes, or correct the stack's lock",
+        ) from None
+    interpreter = f"{sys.implementation.cache_tag} {platform.python_version()} {platform.platform()}"
+    key = hashlib.sha256(content + interpreter.encode()).hexdigest()[:20]
+    folder = cache / "environments" / f"{stack.name}-{key}"
+    python = folder / "bin" / "python"
+    complete = folder / "webbench-complete"
+    if complete.exists():
+        return python
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not complete.exists():
+            _uv(stack, folder.parent, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
+            sync = ("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(python))
+            _uv(stack, folder.parent, *sync, str(lock))
+            complete.touch()
+    return python
+
+
+def _uv(stack: Stack, folder: Path, *arguments: str) -> None:
+    """Run uv outside of any project, so that no project's settings change what is installed."""
+    try:
+        done = subprocess.run(
+            [uv.find_uv_bin(), "--no-progress", *arguments],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise InstallError(
+            f"the lock of {stack.name} was not installed within {INSTALL_TIMEOUT_S} s",
+            hint="is the package index reachable?",
+        ) from None
+    if done.returncode:
+        raise InstallError(
+            f"the lock of {stack.name} does not install ({stack.lock}; uv ended with code {done.returncode})",
+            evidence="\n".join(done.stderr.strip().splitlines()[-12:]),
+            hint="lock again for this Python (uv pip compile --universal --generate-hashes), "
+            "or see whether the package index is reachable",
+        )
+
+
+def installed_versions(python: Path) -> Mapping[str, str]:
+    """The distributions that ``python`` finds, with their versions, and ``python`` itself."""
+    done = subprocess.run(
+        [str(python), "-I", "-c", _LIST_VERSIONS], capture_output=True, text=True, timeout=60, check=True
+    )
+    versions: dict[str, str] = json.loads(done.stdout)
+    return versions

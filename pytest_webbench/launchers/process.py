@@ -1,0 +1,279 @@
+"""Stacks as local processes, each in an environment of its own."""
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_webbench.errors import InstallError, SeedError, StartError
+from pytest_webbench.launchers.environment import ensure_environment, installed_versions
+from pytest_webbench.launchers.readiness import wait_until_ready
+from pytest_webbench.meters import Meter
+from pytest_webbench.meters.process_tree import ProcessTreeMeter
+from pytest_webbench.values.measurement import LaunchRecord
+from pytest_webbench.values.stack import Stack
+
+__all__ = ["ProcessLauncher"]
+
+HOST = "127.0.0.1"
+ALLOWED_ENVIRONMENT = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "TMPDIR", "TZ")
+"""What of our environment a stack sees: no credentials, no settings that would change its speed."""
+GRACE_S = 2.0
+"""How long a stack may take to end after it is asked to, before it is killed."""
+EXECUTE_TIMEOUT_S = 60.0
+LOG_LINES = 15
+
+
+class ProcessLauncher:
+    """Starts each stack on a port that the kernel picks, bound to 127.0.0.1.
+
+    A command with ``{bind}`` or ``{fd}`` is handed a socket that is bound already, so that no other
+    process can take the port; one with ``{port}`` alone gets the number of a port that was free a moment
+    before. A stack is the leader of a session of its own, and is asked to end when we are killed.
+    """
+
+    name = "process"
+
+    def __init__(
+        self, *, cache: Path, logs: Path, workers: int = 2, threads: int = 2, start_timeout_s: float = 30.0
+    ) -> None:
+        self._cache = cache
+        self._logs = logs
+        self._workers = workers
+        self._threads = threads
+        self._start_timeout_s = start_timeout_s
+        self._pythons: dict[Path, Path] = {}
+        self._versions: dict[Path, Mapping[str, str]] = {}
+        self._launches = 0
+
+    def prepare(self, stack: Stack) -> None:
+        """Make the environment of ``stack`` if it is not there yet."""
+        if not stack.folder.is_dir():
+            raise InstallError(f"the folder of {stack.name} is not there: {stack.folder}")
+        python = ensure_environment(stack, self._cache)
+        self._pythons[stack.folder] = python
+        if python not in self._versions:
+            self._versions[python] = installed_versions(python)
+
+    @contextmanager
+    def start(self, stack: Stack) -> Iterator["RunningProcess"]:
+        """Launch ``stack`` and wait for its first right answer; end it when the context is left."""
+        if stack.folder not in self._pythons:
+            self.prepare(stack)
+        python = self._pythons[stack.folder]
+        self._launches += 1
+        self._logs.mkdir(parents=True, exist_ok=True)
+        log = self._logs / f"{stack.name}-{self._launches}.log"
+        home = Path(tempfile.mkdtemp(prefix="webbench-"))
+        try:
+            data_dir = home / "data"
+            data_dir.mkdir()
+            with _listening_socket() as listener:
+                port = listener.getsockname()[1]
+                fill = {
+                    "python": str(python),
+                    "bind": f"fd://{listener.fileno()}",
+                    "fd": str(listener.fileno()),
+                    "host": HOST,
+                    "port": str(port),
+                    "workers": str(self._workers),
+                    "threads": str(self._threads),
+                    "data_dir": str(data_dir),
+                }
+                command = [_fill(word, fill) for word in stack.command]
+                inherits = any("{bind}" in word or "{fd}" in word for word in stack.command)
+                if not inherits:
+                    listener.close()
+                environment = _environment(stack, fill, python=python, home=home)
+                begun = time.monotonic()
+                process = _spawn(
+                    command, stack, environment, log=log, fds=(listener.fileno(),) if inherits else ()
+                )
+            try:
+                running = RunningProcess(
+                    stack=stack,
+                    base_url=f"http://{HOST}:{port}",
+                    process=process,
+                    python=python,
+                    environment=environment,
+                    data_dir=data_dir,
+                    log=log,
+                    launch=LaunchRecord(launcher=self.name, startup_s=None),
+                )
+                wait_until_ready(running, timeout_s=self._start_timeout_s)
+                startup_s = time.monotonic() - begun
+                running.launch = LaunchRecord(
+                    launcher=self.name,
+                    startup_s=startup_s,
+                    versions=self._versions[python],
+                    config=self._config(stack),
+                )
+                yield running
+            except BaseException:
+                _kill(process)  # an interrupted run must be gone at once; a failed one has no state
+                raise
+            else:
+                _end(process)
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+    def _config(self, stack: Stack) -> dict[str, str | int]:
+        return {
+            "workers": self._workers,
+            "threads": self._threads,
+            "command": " ".join(stack.command),
+            "network": f"loopback ({HOST}), no proxy",
+            **stack.settings,
+        }
+
+
+@dataclass(kw_only=True)
+class RunningProcess:
+    """A stack that runs as a local process; see :class:`~pytest_webbench.launchers.RunningStack`."""
+
+    stack: Stack
+    base_url: str
+    process: "subprocess.Popen[bytes]"
+    python: Path
+    environment: Mapping[str, str]
+    data_dir: Path
+    log: Path
+    launch: LaunchRecord
+    reachable_inside: bool = True
+
+    @property
+    def meter(self) -> Meter:
+        """A meter of the process and its descendants."""
+        return ProcessTreeMeter(self.process.pid)
+
+    def put_file(self, name: str, content: bytes) -> str:
+        """Write ``content`` to the data folder."""
+        path = self.data_dir / name
+        path.write_bytes(content)
+        return str(path)
+
+    def execute(self, arguments: Sequence[str]) -> bytes:
+        """Run the stack's Python, isolated from the user's site and environment."""
+        words = [word.replace("{data_dir}", str(self.data_dir)) for word in arguments]
+        try:
+            done = subprocess.run(
+                [str(self.python), "-I", *words],
+                cwd=self.data_dir,
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=EXECUTE_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise SeedError(
+                f"a command beside {self.stack.name} did not end within {EXECUTE_TIMEOUT_S:g} s"
+            ) from None
+        if done.returncode:
+            raise SeedError(
+                f"a command beside {self.stack.name} failed with code {done.returncode}",
+                evidence="\n".join(done.stderr.decode(errors="replace").strip().splitlines()[-8:]),
+            )
+        return done.stdout
+
+    def log_tail(self) -> str:
+        """The last lines of standard output and error of the server."""
+        return _tail(self.log)
+
+    def ended(self) -> str | None:
+        """How the process ended, or ``None``."""
+        code = self.process.poll()
+        if code is None:
+            return None
+        if code < 0:
+            return f"it was ended by signal {signal.Signals(-code).name}"
+        return f"it exited with code {code}"
+
+
+def _tail(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").rstrip().splitlines()
+    except OSError:
+        return ""
+    return "\n".join(lines[-LOG_LINES:])
+
+
+def _listening_socket() -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((HOST, 0))
+    return listener
+
+
+def _fill(word: str, fill: Mapping[str, str]) -> str:
+    for name, value in fill.items():
+        word = word.replace(f"{{{name}}}", value)
+    return word
+
+
+def _environment(stack: Stack, fill: Mapping[str, str], *, python: Path, home: Path) -> dict[str, str]:
+    environment = {name: os.environ[name] for name in ALLOWED_ENVIRONMENT if name in os.environ}
+    environment["PATH"] = f"{python.parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
+    environment["HOME"] = str(home)
+    # The application's folder may be shared or read-only: nothing is written to it.
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    environment["PYTHONUNBUFFERED"] = "1"
+    environment.update({name: _fill(value, fill) for name, value in stack.env})
+    return environment
+
+
+def _spawn(
+    command: Sequence[str], stack: Stack, environment: Mapping[str, str], *, log: Path, fds: Sequence[int]
+) -> "subprocess.Popen[bytes]":
+    try:
+        with log.open("wb") as output:
+            return subprocess.Popen(
+                command,
+                cwd=stack.folder,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=tuple(fds),
+                start_new_session=True,
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            )
+    except OSError as error:
+        raise StartError(
+            f"{stack.name} cannot be started: {command[0]}: {error.strerror}",
+            hint="is the first word of its command in its environment?",
+        ) from None
+
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def _end_with_parent() -> None:
+    """Have the kernel ask this process to end when the one that made it ends (prctl(2))."""
+    assert _libc is not None
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Ask the stack to end, and kill what is left of its session after :data:`GRACE_S`."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_S)
+    _kill(process)
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,158 @@
+"""The fixtures for everybody's tests: a stack that runs, and measuring it at once."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_webbench.bench import Bench
+from pytest_webbench.bridge import extra_info, replay
+from pytest_webbench.errors import WebbenchError
+from pytest_webbench.launchers import Launcher, RunningStack
+from pytest_webbench.logic.names import select
+from pytest_webbench.logic.planning import resolve
+from pytest_webbench.logic.summary import summarise
+from pytest_webbench.logic.validity import server_faults
+from pytest_webbench.registry import Registry
+from pytest_webbench.suites import Suite
+from pytest_webbench.values.exchange import Answer, Exchange, Request
+from pytest_webbench.values.load import Amount
+from pytest_webbench.values.plan import Cell, Trial
+from pytest_webbench.values.scenario import Scenario
+from pytest_webbench.values.settings import Settings
+from pytest_webbench.values.summary import CellSummary
+
+__all__ = ["LiveBench", "LiveStack", "launch_live"]
+
+Measurable = str | Scenario | Exchange | Request
+
+
+class LiveStack:
+    """A stack that was launched, seeded and checked: what the fixture ``webbench_stack`` gives.
+
+    ``name`` is the stack's, ``base_url`` where it answers (``http://127.0.0.1:40123``).
+    """
+
+    def __init__(self, running: RunningStack, suite: Suite) -> None:
+        self.name = running.stack.name
+        self.base_url = running.base_url
+        self.running = running
+        self.suite = suite
+
+    def __repr__(self) -> str:
+        return f"<stack {self.name} at {self.base_url}>"
+
+    @property
+    def log(self) -> str:
+        """The last lines that the server wrote."""
+        return self.running.log_tail()
+
+    def seed(self) -> None:
+        """Make its database hold the suite's records again.
+
+        Raises :class:`~pytest_webbench.errors.SeedError` for a server that cannot be reached inside.
+        """
+        self.suite.dataset.load(self.running)
+
+
+@contextmanager
+def launch_live(name: str, registry: Registry, launcher: Launcher, bench: Bench) -> Iterator[LiveStack]:
+    """Launch the stack ``name`` for tests, seed and check it, and end it when the context is left."""
+    stack = registry.stacks[name]
+    suite = registry.suites[stack.suite]
+    launcher.prepare(stack)
+    with launcher.start(stack) as running:
+        bench.make_ready(running, suite, registry.checks()[stack.suite])
+        yield LiveStack(running, suite)
+
+
+class LiveBench:
+    """Measures one thing against a running stack: what the fixture ``webbench`` gives.
+
+    All rounds come from one launch, so that what varies between launches is not in their spread; a
+    comparison of two stacks belongs into the plan of ``pytest --webbench``.
+    """
+
+    def __init__(
+        self,
+        *,
+        item: pytest.Item,
+        benchmark: Any,
+        stack: LiveStack,
+        bench: Bench,
+        registry: Registry,
+        settings: Settings,
+        keep: Callable[[CellSummary], None],
+    ) -> None:
+        self._item = item
+        self._benchmark = benchmark
+        self._stack = stack
+        self._bench = bench
+        self._registry = registry
+        self._settings = settings
+        self._keep = keep
+
+    def __call__(
+        self,
+        what: Measurable,
+        *,
+        users: int | None = None,
+        duration_s: float | None = None,
+        requests: int | None = None,
+        rounds: int | None = None,
+    ) -> CellSummary:
+        """Measure ``what`` round by round, feed pytest-benchmark, and return the figures.
+
+        ``what`` is the name of a scenario, a :class:`~pytest_webbench.Scenario`, an
+        :class:`~pytest_webbench.Exchange`, or a :class:`~pytest_webbench.Request`, of which only the
+        status 200 is checked. ``users``, ``duration_s`` or ``requests``, and ``rounds`` replace the
+        numbers of the profile. The test fails if a request fails or the database is wrong.
+        """
+        try:
+            scenario = self._scenario(what, users, duration_s, requests)
+            count = 1 if not self._benchmark.enabled else rounds or self._settings.profile.rounds
+            cell = Cell(scenario=scenario.name, stack=self._stack.name)
+            measurements = [
+                self._bench.measure(
+                    self._stack.running, self._stack.suite, scenario, Trial(cell=cell, round=number)
+                )
+                for number in range(count)
+            ]
+        except WebbenchError as error:
+            pytest.fail(str(error), pytrace=False)
+        summary = summarise(measurements, unit=scenario.unit, planned=count)
+        if summary.time_per_request_s:
+            info = extra_info(summary, self._settings)
+            replay(self._item, self._benchmark, summary.time_per_request_s, info)
+        self._keep(summary)
+        faults = dict.fromkeys(fault for each in measurements for fault in server_faults(each))
+        if faults:
+            pytest.fail("; ".join([f"{cell}: {next(iter(faults))}", *summary.examples]), pytrace=False)
+        return summary
+
+    def _scenario(
+        self, what: Measurable, users: int | None, duration_s: float | None, requests: int | None
+    ) -> Scenario:
+        if isinstance(what, str):
+            (name,) = select("scenario", [what], tuple(self._registry.scenarios))[:1]
+            scenario = self._registry.scenarios[name]
+        elif isinstance(what, Scenario):
+            scenario = resolve(what, self._settings)
+        else:
+            scenario = resolve(_of_exchange(what), self._settings)
+        if duration_s is not None or requests is not None:
+            scenario = replace(scenario, amount=Amount(duration_s=duration_s, requests=requests))
+        return replace(scenario, users=users or scenario.users)
+
+
+def _of_exchange(what: Exchange | Request) -> Scenario:
+    exchange = what if isinstance(what, Exchange) else Exchange(request=what, answer=Answer(status=200))
+    return Scenario(
+        name=f"{exchange.request.method} {exchange.request.path}",
+        users=10,
+        amount=Amount(duration_s=1.0),
+        traffic=lambda records, count, rng: [exchange],  # noqa: ARG005
+        writes=exchange.effect is not None,
+    )

@@ -1,0 +1,448 @@
+"""One kept-alive HTTP/1.1 connection of a user: asks, times, checks the answer, and asks again."""
+
+import asyncio
+import os
+from contextlib import suppress
+from json import dumps
+from socket import socket
+from time import perf_counter_ns
+from typing import Protocol, cast
+
+import httptools
+
+from pytest_webbench.load.tally import Tally
+from pytest_webbench.logic.judging import Fault, excerpt, judge
+from pytest_webbench.values.exchange import BodyRule, Exchange
+from pytest_webbench.values.load import ErrorClass
+
+__all__ = ["Connection", "Owner", "Question", "Questions"]
+
+_MAX_HEAD = 64 * 2**10
+"""The most bytes that the headers of an answer may have, with those of interim answers before it."""
+_MAX_ANSWER = 64 * 2**20
+"""The most bytes that an answer may have as sent."""
+_REMEMBERED = 32 * 2**20
+"""How many bytes of right answers are remembered."""
+
+
+class Question:
+    """An exchange made ready: its request as bytes, and what is known of its right answer.
+
+    ``right_body`` is the last body that was judged right, and ``right_bytes`` the last whole answer,
+    headers and all: what is equal to it, is as right.
+    """
+
+    __slots__ = ("exchange", "is_head", "kept", "right_body", "right_bytes", "wire")
+
+    def __init__(self, exchange: Exchange, wire: bytes) -> None:
+        self.exchange = exchange
+        self.wire = wire
+        self.is_head = exchange.request.method == "HEAD"
+        self.kept = _kept(exchange)
+        self.right_body: bytes | None = None
+        self.right_bytes: bytes | None = None
+
+
+def _kept(exchange: Exchange) -> int:
+    """How many bytes of a body are kept for judging; a right one has no more, unless it is padded."""
+    if exchange.answer.rule is not BodyRule.JSON:
+        return 2**10
+    return 2**20 + 16 * len(dumps(exchange.answer.json, default=repr))
+
+
+class Questions:
+    """The questions of a load, and the memory of what their right answers were."""
+
+    def __init__(self, questions: list[Question]) -> None:
+        self.all = questions
+        self.room = _REMEMBERED
+
+    def remember(self, question: Question, body: bytes, answer: bytes | None) -> None:
+        """Keep a right body, and a right answer that came in one piece, while there is room."""
+        cost = len(body) + len(answer or b"")
+        freed = len(question.right_body or b"") + len(question.right_bytes or b"")
+        if cost - freed <= self.room:
+            self.room -= cost - freed
+            question.right_body = body
+            question.right_bytes = answer
+
+
+class Owner(Protocol):
+    """Who has a connection, and hears of its beginning and its end."""
+
+    def connection_opened(self) -> None:
+        """The connection stands."""
+
+    def connection_ended(self, now: int, *, served: bool, failed: bool) -> None:
+        """The connection asks no more: nothing is left to ask, the server closes it, or it failed."""
+
+    def connection_closed(self) -> None:
+        """The connection holds no socket any more."""
+
+
+class Connection(asyncio.Protocol):
+    """Takes requests from the tally and carries each out, for as long as the connection serves.
+
+    The work of a request is done in two callbacks: :meth:`data_received` gets the end of an answer,
+    and in it :meth:`ask` hands the next request to the kernel, without waiting for a turn of the loop.
+    """
+
+    __slots__ = (
+        "_add_latency",
+        "_add_ttfb",
+        "_all",
+        "_body_size",
+        "_buffered",
+        "_count",
+        "_done",
+        "_ended",
+        "_first_ns",
+        "_head",
+        "_headed",
+        "_keep",
+        "_number",
+        "_owner",
+        "_parser",
+        "_parts",
+        "_question",
+        "_questions",
+        "_received",
+        "_send",
+        "_served",
+        "_size",
+        "_status",
+        "_surplus",
+        "_tally",
+        "_transport",
+        "gone",
+        "sent_ns",
+    )
+
+    _transport: asyncio.Transport
+
+    def __init__(self, sock: socket, questions: Questions, tally: Tally, owner: Owner) -> None:
+        self._send = sock.send
+        self._questions = questions
+        self._all = questions.all
+        self._count = len(questions.all)
+        self._tally = tally
+        self._add_latency = tally.latency_ns.append
+        self._add_ttfb = tally.ttfb_ns.append
+        self._owner = owner
+        self._parser = httptools.HttpResponseParser(self)
+        self._served = False
+        self._ended = False
+        self._buffered = False
+        self._received = 0
+        self._number = 0
+        self._question = questions.all[0]
+        self._first_ns = 0
+        self.sent_ns = 0
+        """When the request under way was sent; 0 if there is none."""
+        self.gone: Fault | None = None
+        """Why no request can be sent any more, if that was found while none was under way."""
+        self._expect_answer()
+
+    def _expect_answer(self) -> None:
+        """Forget the answer before: the next one begins."""
+        self._head = b""
+        self._headed = False
+        self._status = 0
+        self._keep = True
+        self._parts: list[bytes] = []
+        self._body_size = 0
+        self._size = 0
+        self._done = False
+        self._surplus = False
+
+    # What the user of the connection does with it.
+
+    def ask(self, now: int) -> None:
+        """Take the next request and send it; end if none is left."""
+        tally = self._tally
+        number = tally.sent
+        if number >= tally.limit:
+            self._end(now, failed=False)
+            return
+        tally.sent = number + 1
+        self._number = number
+        self._question = question = self._all[number % self._count]
+        wire = question.wire
+        self._first_ns = 0
+        self.sent_ns = perf_counter_ns()
+        if self._buffered and self._transport.get_write_buffer_size():
+            self._transport.write(wire)
+            return
+        try:
+            # Not transport.write: uvloop would send at the end of this turn of the loop, after the
+            # answers of the other users have been handled, and all of that would be latency.
+            sent = self._send(wire)
+        except BlockingIOError:
+            sent = 0
+        except OSError as exc:
+            self._fail(self._loss(exc), perf_counter_ns())
+            return
+        if sent != len(wire):
+            self._buffered = True
+            self._transport.write(wire[sent:])
+
+    def time_out(self, now: int) -> None:
+        """The request under way has had its time."""
+        waited = f"{(now - self.sent_ns) / 1e9:.3g} s"
+        why = (
+            f"{self._size} bytes of the answer, but not all, came in {waited}"
+            if self._first_ns
+            else f"no answer in {waited}"
+        )
+        self._fail(Fault(error=ErrorClass.RESPONSE_TIMEOUT, why=why), now)
+
+    def stop(self, now: int) -> None:
+        """Close the connection; a request under way counts as in flight."""
+        if self.sent_ns:
+            self._tally.leave_open(self._number, now - self.sent_ns)
+        self._close()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands."""
+        self._transport = cast("asyncio.Transport", transport)  # that of uvloop does not inherit from it
+        self._owner.connection_opened()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of an answer came."""
+        now = perf_counter_ns()
+        self._received += len(data)
+        if not self._first_ns:
+            sent_ns = self.sent_ns
+            if not sent_ns:
+                why = f"bytes came before the request was sent: {excerpt(data)}"
+                self.gone = self.gone or Fault(error=ErrorClass.MALFORMED, why=why)
+                return
+            if data == self._question.right_bytes:
+                self._add_latency(now - sent_ns)
+                self._add_ttfb(now - sent_ns)
+                self._served = True
+                self.ask(now)
+                return
+            self._first_ns = now
+        self._parse(data, now)
+
+    def eof_received(self) -> None:
+        """The server sends no more."""
+        self._peer_closed(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed."""
+        self._peer_closed(exc)
+        self._owner.connection_closed()
+
+    # What the parser calls. Only what goes wrong late in a piece of data is looked for here; the
+    # answer is dealt with when the whole piece has been parsed.
+
+    def on_message_begin(self) -> None:
+        """An answer begins."""
+        if self._done:
+            self._surplus = True
+
+    def on_headers_complete(self) -> None:
+        """The headers of an answer are complete."""
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            return
+        self._status = status
+        self._keep = self._parser.should_keep_alive()
+        self._headed = True
+        if self._question.is_head:
+            self._done = True  # the parser would wait for the body that the headers speak of
+
+    def on_chunk_header(self) -> None:
+        """A chunk of a body begins."""
+        if self._done:
+            self._surplus = True
+
+    def on_body(self, piece: bytes) -> None:
+        """A piece of a body came."""
+        if self._done:
+            self._surplus = True
+            return
+        if self._body_size < self._question.kept:
+            self._parts.append(piece)
+        self._body_size += len(piece)
+
+    def on_message_complete(self) -> None:
+        """An answer is complete."""
+        if self._headed:
+            self._done = True
+
+    # An answer, from its first piece to its judgement.
+
+    def _parse(self, data: bytes, now: int) -> None:
+        """Go on with the answer under way."""
+        self._size += len(data)
+        try:
+            if not self._headed and self._size > _MAX_HEAD:
+                data = self._parse_head(data)
+            elif not self._headed:
+                self._head += data
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(self._malformed("the server changed to another protocol"), now)
+        except httptools.HttpParserError as exc:
+            self._fail(self._malformed(str(exc)), now)
+        else:
+            if self._surplus:
+                self._fail(self._malformed("bytes came after the end of the answer"), now)
+            elif self._done:
+                self._answered(now, data if self._size == len(data) else None)
+            elif self._size > (_MAX_ANSWER if self._headed else _MAX_HEAD):
+                self._fail(self._too_long(), now)
+
+    def _parse_head(self, data: bytes) -> bytes:
+        """Parse as much of ``data`` as may still be headers, and return the rest."""
+        room = _MAX_HEAD - (self._size - len(data))
+        self._head += data[:room]
+        self._parser.feed_data(data[:room])
+        if not self._headed:
+            raise httptools.HttpParserError(f"the headers are longer than {_MAX_HEAD} bytes")
+        return data[room:]
+
+    def _answered(self, now: int, whole: bytes | None) -> None:
+        """The answer is complete; ``whole`` holds it if it came in one piece."""
+        keep = self._keep
+        if not keep:
+            version = self._parser.get_http_version()
+            if version not in {"1.0", "1.1"}:
+                self._fail(self._malformed(f"it is HTTP/{version}"), now)
+                return
+        if self._question.is_head:
+            keep = _Head(self._head).keep
+            self._parser = httptools.HttpResponseParser(self)
+        fault = self._judge(whole if keep else None)
+        if fault is None:
+            self._add_latency(now - self.sent_ns)
+            self._add_ttfb(self._first_ns - self.sent_ns)
+        else:
+            self._tally.fail(self._number, self._question.exchange.request, fault, now - self.sent_ns)
+        self._served = True
+        if keep:
+            self._expect_answer()
+            self.ask(now)
+        else:
+            self._end(now, failed=False)
+
+    def _judge(self, whole: bytes | None) -> Fault | None:
+        """What is wrong with the answer; what is right is remembered."""
+        question = self._question
+        answer = question.exchange.answer
+        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        if self._status == answer.status and answer.rule is not BodyRule.ANY:
+            if self._body_size > question.kept:
+                return self._too_long()
+            fault = None if body == question.right_body else judge(answer, self._status, body)
+        else:
+            fault = judge(answer, self._status, body)
+        if fault is None:
+            self._questions.remember(question, body, whole)
+        return fault
+
+    # The ends of a request and of the connection.
+
+    def _peer_closed(self, exc: Exception | None) -> None:
+        """The server has closed the connection, or it was cut."""
+        if self._ended:
+            return
+        now = perf_counter_ns()
+        if not self.sent_ns:
+            why = "the connection was closed before the request was sent"
+            self.gone = self.gone or Fault(error=ErrorClass.RESET, why=why)
+            self._close()
+        elif exc is None and self._headed and not self._keep and not _Head(self._head).has_length:
+            self._answered(now, None)
+        else:
+            self._fail(self._loss(exc), now)
+
+    def _fail(self, fault: Fault, now: int) -> None:
+        """The request under way ended with ``fault``, and the connection with it."""
+        self._tally.fail(self._number, self._question.exchange.request, fault, now - self.sent_ns)
+        self._end(now, failed=True)
+
+    def _end(self, now: int, *, failed: bool) -> None:
+        self._close()
+        self._owner.connection_ended(now, served=self._served, failed=failed)
+
+    def _close(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self.sent_ns = 0
+        self._tally.bytes_received += self._received
+        # The parser holds this connection: without the collector the two would live on together.
+        del self._parser
+        self._transport.abort()
+
+    # What to call what went wrong.
+
+    def _loss(self, exc: Exception | None) -> Fault:
+        """What it means that the connection ended, by ``exc`` or (``None``) in good order."""
+        if self._first_ns:
+            why = f"the connection ended after {self._size} bytes of the answer"
+            return Fault(error=ErrorClass.TRUNCATED, why=why)
+        if isinstance(exc, OSError) and not isinstance(exc, BrokenPipeError):
+            cause = os.strerror(exc.errno) if exc.errno else str(exc)
+            return Fault(error=ErrorClass.RESET, why=f"the connection was cut ({cause})")
+        if self._served:
+            why = "the connection was closed without an answer, after it had served before"
+            return Fault(error=ErrorClass.STALE_CONNECTION, why=why)
+        return Fault(error=ErrorClass.RESET, why="the connection was closed without an answer")
+
+    def _malformed(self, what: str) -> Fault:
+        return Fault(error=ErrorClass.MALFORMED, why=f"{what}; the answer begins with {excerpt(self._head)}")
+
+    def _too_long(self) -> Fault:
+        if not self._headed:
+            return self._malformed(f"the headers are longer than {_MAX_HEAD} bytes")
+        question = self._question
+        if self._status != question.exchange.answer.status:
+            body = b"".join(self._parts)
+            return judge(question.exchange.answer, self._status, body) or self._malformed("too long")
+        why = f"the body has {self._body_size} bytes or more, far more than expected"
+        return Fault(error=ErrorClass.WRONG_BODY, why=why)
+
+
+class _Head:
+    """What the headers of an answer say of its end, read when that matters: when the connection ends.
+
+    The parser of a connection is not asked for headers, because that would make two objects and a
+    call for each header of each answer. ``head`` holds the beginning of the answer, with interim
+    answers before it.
+    """
+
+    def __init__(self, head: bytes) -> None:
+        self._headers: dict[bytes, bytes] = {}
+        self._version = ""
+        self._parser = httptools.HttpResponseParser(self)
+        with suppress(httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._parser.feed_data(head)
+        self._version = self._parser.get_http_version()
+        del self._parser
+
+    def on_message_begin(self) -> None:
+        """An answer begins; that before was an interim one."""
+        self._headers.clear()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header came."""
+        self._headers[name.lower()] = value.lower()
+
+    @property
+    def has_length(self) -> bool:
+        """Whether the answer has an end of its own, and not that of the connection."""
+        coding = self._headers.get(b"transfer-encoding", b"")
+        return b"content-length" in self._headers or coding.endswith(b"chunked")
+
+    @property
+    def keep(self) -> bool:
+        """Whether the server keeps the connection, if the answer has no body."""
+        tokens = {token.strip() for token in self._headers.get(b"connection", b"").split(b",")}
+        return b"keep-alive" in tokens if self._version == "1.0" else b"close" not in tokens

@@ -1,0 +1,1 @@
+"""Pure logic: from values to values, without IO, clocks or pytest."""

@@ -1,0 +1,45 @@
+"""Names that people type: selection by patterns, and the nearest match of a typing error."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from pytest_webbench.errors import UsageError
+
+__all__ = ["did_you_mean", "duplicates", "select"]
+
+
+def select(kind: str, patterns: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``known`` that match a pattern (``*``, ``?``, ``[...]``), in the order of ``known``.
+
+    No pattern selects all. Raises :class:`~pytest_webbench.errors.UsageError` for a pattern that
+    matches none; ``kind`` is the word for what is selected.
+    """
+    wanted = tuple(patterns)
+    if not wanted:
+        return tuple(known)
+    for pattern in wanted:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            raise UsageError(
+                f"no {kind} is called {pattern!r}{did_you_mean(pattern, known)}",
+                evidence=f"known: {', '.join(known) or 'none'}",
+                hint=f"choose from these with --webbench-{kind}, or see pytest --webbench-list",
+            )
+    return tuple(name for name in known if any(fnmatchcase(name, pattern) for pattern in wanted))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the known name nearest to ``name``, or nothing."""
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def duplicates(names: Iterable[str]) -> tuple[str, ...]:
+    """The names that occur more than once, each once, in the order of their second occurrence."""
+    seen: set[str] = set()
+    twice: dict[str, None] = {}
+    for name in names:
+        if name in seen:
+            twice[name] = None
+        seen.add(name)
+    return tuple(twice)

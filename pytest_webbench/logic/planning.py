@@ -1,0 +1,122 @@
+"""From cells and a profile to a plan, and from a scenario to the load of one round."""
+
+import math
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pytest_webbench.errors import UsageError
+from pytest_webbench.values.exchange import Record
+from pytest_webbench.values.load import Amount, Load
+from pytest_webbench.values.plan import Block, Cell, Plan, Trial
+from pytest_webbench.values.profile import Order, Profile
+from pytest_webbench.values.scenario import Scenario
+from pytest_webbench.values.settings import Settings
+
+__all__ = ["expected_seconds", "make_load", "make_plan", "resolve", "warmup_load"]
+
+LAUNCH_S = 1.6
+"""A guess at what a launch with its check and its end takes, for the time expected."""
+TRIAL_S = 0.15
+"""A guess at what a trial takes beside its load: seeding, the check of the state."""
+
+
+def resolve(scenario: Scenario, settings: Settings) -> Scenario:
+    """``scenario`` with the users and the amount that the profile and the options give it."""
+    profile = settings.profile
+    amount = scenario.amount
+    if amount.requests is None:
+        amount = Amount(duration_s=profile.duration_s or amount.duration_s)
+    else:
+        amount = Amount(requests=_share(amount.requests, profile.request_share, profile.min_requests))
+    # An override by name may turn a duration into a number of requests, and the other way round;
+    # one for all scenarios changes only those that have such an amount.
+    duration_s, requests = settings.durations_s, settings.requests
+    if scenario.name in duration_s.by_scenario or (amount.requests is None and duration_s.everywhere):
+        amount = Amount(duration_s=duration_s.get(scenario.name))
+    if scenario.name in requests.by_scenario or (amount.requests is not None and requests.everywhere):
+        amount = Amount(requests=requests.get(scenario.name))
+    return replace(scenario, users=settings.users.get(scenario.name) or scenario.users, amount=amount)
+
+
+def _share(requests: int, share: float, least: int) -> int:
+    return min(requests, max(least, round(requests * share)))
+
+
+def make_plan(cells: Iterable[Cell], *, profile: Profile, seed: int) -> Plan:
+    """The plan that measures each cell ``profile.rounds`` times, every round from a launch of its own."""
+    ordered = tuple(dict.fromkeys(cells))
+    stacks = tuple(dict.fromkeys(cell.stack for cell in ordered))
+    if profile.order is Order.INTERLEAVED:
+        blocks = tuple(_interleaved(ordered, stacks, number, seed) for number in range(profile.rounds))
+    else:
+        launches = [(stack, number) for stack in stacks for number in range(profile.rounds)]
+        blocks = tuple(
+            Block(
+                number=number,
+                stacks=(stack,),
+                trials=tuple(Trial(cell=cell, round=repeat) for cell in ordered if cell.stack == stack),
+            )
+            for number, (stack, repeat) in enumerate(launches)
+        )
+    return Plan(order=profile.order, seed=seed, blocks=blocks)
+
+
+def _interleaved(cells: Sequence[Cell], stacks: Sequence[str], number: int, seed: int) -> Block:
+    rng = random.Random(f"{seed}/block/{number}")
+    launches = rng.sample(stacks, len(stacks))
+    visits = rng.sample(cells, len(cells))
+    return Block(
+        number=number,
+        stacks=tuple(launches),
+        trials=tuple(Trial(cell=cell, round=number) for cell in visits),
+    )
+
+
+def make_load(
+    scenario: Scenario, records: Sequence[Record], *, seed: int, round_: int, timeout_s: float
+) -> Load:
+    """The load of a round: the same requests for every stack, other ones in every round.
+
+    Raises :class:`~pytest_webbench.errors.UsageError` if the records do not suffice for the requests.
+    """
+    rng = random.Random(f"{seed}/round/{round_}/{scenario.name}")
+    exchanges = tuple(scenario.traffic(records, scenario.amount.requests, rng))
+    wanted = scenario.amount.requests
+    if not exchanges or (wanted is not None and not scenario.repeat and len(exchanges) < wanted):
+        raise UsageError(
+            f"{scenario.name} cannot make {scenario.amount} out of {len(records)} records: "
+            f"it has {len(exchanges)} different ones and sends each once",
+            hint="raise --webbench-records, or lower "
+            f"--webbench-requests {scenario.name}={max(len(exchanges), 1)}",
+        )
+    return Load(
+        users=scenario.users,
+        amount=scenario.amount,
+        exchanges=exchanges,
+        repeat=scenario.repeat,
+        timeout_s=timeout_s,
+    )
+
+
+def warmup_load(load: Load, share: float) -> Load:
+    """The cell's own warm-up: ``share`` of the amount of ``load``, at least one request for each user."""
+    amount = load.amount
+    if amount.duration_s is not None:
+        return replace(load, amount=Amount(duration_s=amount.duration_s * share))
+    assert amount.requests is not None
+    requests = min(amount.requests, max(load.users, math.ceil(amount.requests * share)))
+    return replace(load, amount=Amount(requests=requests))
+
+
+def expected_seconds(plan: Plan, scenarios: Mapping[str, Scenario], profile: Profile) -> float:
+    """About how long the plan will take, in seconds: a guess for the person who waits."""
+    total = 0.0
+    for block in plan.blocks:
+        total += len(block.stacks) * (LAUNCH_S + profile.settle_s + profile.pause_s + profile.idle_s)
+        for trial in block.trials:
+            scenario = scenarios[trial.cell.scenario]
+            amount = scenario.amount
+            load_s = amount.duration_s or (amount.requests or 0) * scenario.typical_s
+            total += load_s * (1 + profile.warm_cell) + TRIAL_S + profile.gap_s
+    return total

@@ -1,0 +1,70 @@
+"""Intervals, ratios and percentiles.
+
+Numbers come from NumPy and SciPy; this module says which method is used for which question. Both are
+imported where they are needed, for a pytest run without benchmarks must not pay for them.
+"""
+
+import math
+from array import array
+from collections.abc import Sequence
+from statistics import fmean, stdev
+
+from pytest_webbench.values.summary import Interval
+
+__all__ = ["CONFIDENCE", "mean_interval", "percentiles", "ratio_interval", "relative_spread"]
+
+CONFIDENCE = 0.95
+"""The confidence level of every interval that is printed."""
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """The geometric mean of positive ``values`` with Student's t interval of its logarithm.
+
+    One value is one launch: what varies between launches is in the interval. Logarithms, because times
+    are positive and vary by factors; so the interval of a rate is the inverse of that of a time.
+    """
+    centre, half = _t_interval([math.log(value) for value in values])
+    return Interval(estimate=math.exp(centre), low=math.exp(centre - half), high=_exp(centre + half))
+
+
+def ratio_interval(values: Sequence[float], base: Sequence[float]) -> Interval:
+    """How many times ``base`` the ``values`` are, from pairs (same block), with an interval.
+
+    The geometric mean of the pairs' ratios with Student's t interval of its logarithm: what a block
+    has in common, such as a slow minute of the machine, falls out of each pair's ratio.
+    """
+    return mean_interval([value / other for value, other in zip(values, base, strict=True)])
+
+
+def relative_spread(values: Sequence[float]) -> float:
+    """The standard deviation as a share of the mean; 0 for a single value."""
+    return stdev(values) / fmean(values) if len(values) > 1 else 0.0
+
+
+def percentiles(samples: Sequence["array[int]"], shares: Sequence[float]) -> list[float]:
+    """The values below which the given shares of all ``samples`` together lie (NaN without any).
+
+    The smallest sample that at least the share lies at or below (``inverted_cdf`` of NumPy, type 1 of
+    Hyndman and Fan 1996), so that each figure is a latency which was really seen.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    merged = np.concatenate([np.frombuffer(part, dtype=np.uint64) for part in samples]) if samples else ()
+    if not len(merged):
+        return [math.nan] * len(shares)
+    return [float(value) for value in np.quantile(merged, shares, method="inverted_cdf")]
+
+
+def _t_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The mean of ``values`` and half of the width of its interval."""
+    centre = fmean(values)
+    if len(values) < 2:
+        return centre, math.inf
+    from scipy.special import stdtrit  # noqa: PLC0415
+
+    quantile = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2))
+    return centre, quantile * stdev(values) / math.sqrt(len(values))
+
+
+def _exp(value: float) -> float:
+    return math.inf if value == math.inf else math.exp(value)

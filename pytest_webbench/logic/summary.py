@@ -1,0 +1,107 @@
+"""From the rounds of a cell to its figures, and from those of a scenario to a ranking."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from statistics import fmean, median
+
+from pytest_webbench.logic.statistics import mean_interval, percentiles, ratio_interval
+from pytest_webbench.logic.validity import judge_cell
+from pytest_webbench.values.measurement import Measurement
+from pytest_webbench.values.scenario import Unit
+from pytest_webbench.values.summary import CellSummary, Interval, Standing
+
+__all__ = ["rank", "summarise", "time_per_request_s"]
+
+NO_FIGURE = Interval(estimate=math.nan, low=math.nan, high=math.nan)
+
+
+def time_per_request_s(measurement: Measurement) -> float:
+    """Elapsed seconds per completed request of a round: the figure given to pytest-benchmark.
+
+    Infinite for a round in which no request was completed.
+    """
+    load = measurement.load
+    return load.elapsed_s / load.ok if load.ok else math.inf
+
+
+def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> CellSummary:
+    """The figures of a cell from its ``rounds`` (at least one), of which ``planned`` were to be made."""
+    loads = [each.load for each in rounds]
+    completed = [each for each in rounds if each.load.ok]
+    times = tuple(time_per_request_s(each) for each in completed)
+    responses = tuple(fmean(each.load.latency_ns) / 1e9 for each in completed)
+    figure = _figure(times, responses, unit)
+    latencies = percentiles([load.latency_ns for load in loads], (0.5, 0.95, 0.99))
+    p50_s, p95_s, p99_s = (value / 1e9 for value in latencies)
+    (ttfb_p50_ns,) = percentiles([load.ttfb_ns for load in loads], (0.5,))
+    errors: Counter[str] = Counter()
+    for load in loads:
+        errors.update(load.errors)
+    ok = sum(load.ok for load in loads)
+    cpu_s = [each.server.cpu_s for each in rounds if each.server.cpu_s is not None]
+    memory = [each.server.peak_rss_bytes for each in rounds if each.server.peak_rss_bytes is not None]
+    startups = [each.launch.startup_s for each in rounds if each.launch.startup_s is not None]
+    return CellSummary(
+        cell=rounds[0].trial.cell,
+        unit=unit,
+        users=rounds[0].users,
+        amount=rounds[0].amount,
+        records=rounds[0].records,
+        time_per_request_s=times,
+        mean_response_time_s=responses,
+        figure=figure or NO_FIGURE,
+        p50_s=p50_s,
+        p95_s=p95_s,
+        p99_s=p99_s,
+        ttfb_p50_s=ttfb_p50_ns / 1e9,
+        requests_sent=sum(load.sent for load in loads),
+        requests_ok=ok,
+        errors=dict(errors),
+        in_flight=sum(load.in_flight for load in loads),
+        server_cpu_s_per_request=sum(cpu_s) / ok if ok and len(cpu_s) == len(rounds) else None,
+        server_peak_rss_bytes=max(memory, default=None),
+        generator_cpu_fraction=max(load.generator_cpu_s / load.elapsed_s for load in loads),
+        startup_s=median(startups) if startups else None,
+        engine=rounds[0].engine,
+        launch=rounds[0].launch,
+        validity=judge_cell(rounds, planned=planned, figure=figure),
+        examples=tuple(example for load in loads for example in load.examples)[:3],
+    )
+
+
+def _figure(times: Sequence[float], responses: Sequence[float], unit: Unit) -> Interval | None:
+    """What is shown to people: requests per second, or milliseconds; ``None`` without any round."""
+    if not times:
+        return None
+    if unit is Unit.RATE:
+        return mean_interval(times).inverse()
+    return mean_interval(responses).scaled(1000)
+
+
+def rank(summaries: Sequence[CellSummary]) -> list[Standing]:
+    """The cells of one scenario, the fastest first and the invalid ones last.
+
+    One stack is called faster than another only if the interval of the ratio of their rounds, paired
+    block by block, leaves out 1.
+    """
+    valid = sorted((each for each in summaries if each.validity.valid), key=_mean_of_shown)
+    standings = []
+    for summary in valid:
+        faster = [other for other in valid if other is not summary and _surely_faster(other, summary)]
+        ratio = ratio_interval(_shown(summary), _shown(valid[0]))
+        standings.append(Standing(summary=summary, rank=1 + len(faster), ratio=ratio))
+    return standings + [Standing(summary=each) for each in summaries if not each.validity.valid]
+
+
+def _shown(summary: CellSummary) -> tuple[float, ...]:
+    """The rounds in seconds, of the quantity that the scenario's unit shows."""
+    return summary.time_per_request_s if summary.unit is Unit.RATE else summary.mean_response_time_s
+
+
+def _mean_of_shown(summary: CellSummary) -> float:
+    return fmean(_shown(summary))
+
+
+def _surely_faster(one: CellSummary, other: CellSummary) -> bool:
+    return ratio_interval(_shown(one), _shown(other)).high < 1

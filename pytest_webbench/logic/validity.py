@@ -1,0 +1,87 @@
+"""Whether a figure may be relied on, and if not, why."""
+
+from collections.abc import Iterator, Sequence
+
+from pytest_webbench.logic.statistics import relative_spread
+from pytest_webbench.values.load import LoadResult
+from pytest_webbench.values.measurement import Measurement
+from pytest_webbench.values.summary import Interval, Validity
+
+__all__ = ["judge_cell", "server_faults"]
+
+GENERATOR_LIMIT = 0.9
+"""Above this share of one core the generator may have been the limit, not the server."""
+LITTLE_TOLERANCE = 0.1
+"""How far the mean number of requests under way may lie from what the users allow."""
+SPREAD_LIMIT = 0.3
+"""A relative standard deviation of the rounds beyond which the figure says nothing."""
+UNSTABLE_HALF_WIDTH = 0.1
+"""A relative half-width of the interval beyond which a figure is called unstable."""
+
+
+def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval | None) -> Validity:
+    """The verdict on a cell from its ``rounds``, of which ``planned`` were to be made."""
+    reasons: dict[str, None] = {}
+    warnings: dict[str, None] = {}
+    if len(rounds) < planned:
+        reasons[f"only {len(rounds)} of {planned} rounds were made"] = None
+    for measurement in rounds:
+        reasons |= dict.fromkeys(_round_reasons(measurement))
+        if not measurement.state.checked:
+            warnings["the database could not be looked at"] = None
+    if figure is not None:
+        times = [each.load.elapsed_s / each.load.ok for each in rounds if each.load.ok]
+        spread = relative_spread(times)
+        if spread > SPREAD_LIMIT:
+            reasons[f"the rounds differ by {spread:.0%} (standard deviation)"] = None
+        elif len(times) > 1 and figure.relative_half_width > UNSTABLE_HALF_WIDTH:
+            warnings[f"unstable: the interval is ±{figure.relative_half_width:.0%} wide"] = None
+    return Validity(reasons=tuple(reasons), warnings=tuple(warnings))
+
+
+def server_faults(measurement: Measurement) -> tuple[str, ...]:
+    """What the server did wrong in a round: failed requests, a wrong database, a worker that ended."""
+    load, faults = measurement.load, []
+    if load.errors:
+        classes = ", ".join(f"{name} {count}" for name, count in sorted(load.errors.items()))
+        faults.append(f"{sum(load.errors.values())} of {load.sent} requests failed ({classes})")
+    faults.extend(f"the database is wrong: {fault}" for fault in measurement.state.faults)
+    if measurement.server.replaced:
+        faults.append("a process of the server ended or was replaced during a round")
+    return tuple(faults)
+
+
+def _round_reasons(measurement: Measurement) -> Iterator[str]:
+    load = measurement.load
+    yield from server_faults(measurement)
+    if not load.ok:
+        yield "no request was completed"
+        return
+    if load.sent != load.ok + sum(load.errors.values()) + load.in_flight:
+        yield (
+            f"the requests do not add up: {load.sent} sent, {load.ok} right, "
+            f"{sum(load.errors.values())} failed, {load.in_flight} in flight"
+        )
+    if load.generator_cpu_s / load.elapsed_s > GENERATOR_LIMIT:
+        yield "the load generator was the limit: it used more than 90 % of a core"
+    fault = _littles_law(load)
+    if fault:
+        yield fault
+
+
+def _littles_law(load: LoadResult) -> str | None:
+    """Little's law: requests under way = rate x response time. In a closed loop that is the users.
+
+    While the last requests of a fixed number run out, users stand idle: each for at most one response
+    time, which is allowed for.
+    """
+    under_way = (sum(load.latency_ns) / 1e9 + load.in_flight_s + load.error_s) / load.elapsed_s
+    slack = max(load.latency_ns) / 1e9 / load.elapsed_s
+    low = load.users * max(0.0, 1 - LITTLE_TOLERANCE - slack)
+    high = load.users * (1 + LITTLE_TOLERANCE)
+    if low <= under_way <= high:
+        return None
+    return (
+        f"rate x response time gives {under_way:.1f} requests under way, but {load.users} users "
+        "were sending (Little's law): the generator was held up"
+    )

@@ -1,0 +1,275 @@
+"""The options: one table, from which the command line, the ini values and the reference are made."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:  # pytest imports this module on every run, so it imports little
+    import pytest
+
+    from pytest_webbench.values.settings import Settings
+
+__all__ = ["OPTIONS", "Option", "add_options", "check_names", "read_settings"]
+
+
+class Option(NamedTuple):
+    """One option. ``flag`` ``--webbench-x`` has the ini value ``webbench_x`` beside it.
+
+    ``many`` options may be repeated, and their ini value is a list; ``default`` is for the reader.
+    """
+
+    flag: str
+    metavar: str
+    help: str
+    default: str = ""
+    many: bool = False
+    ini: bool = True
+
+    @property
+    def dest(self) -> str:
+        """The name in ``config.option`` and in the ini file."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+OPTIONS = (
+    Option("--webbench", "", "measure: without a path, the built-in suite of 35 benchmarks", ini=False),
+    Option("--webbench-list", "", "show the stacks, scenarios and profiles, and exit", ini=False),
+    Option(
+        "--webbench-stack",
+        "PATTERN",
+        "measure only these stacks: names or patterns, separated by commas; may be repeated",
+        "all",
+        many=True,
+    ),
+    Option(
+        "--webbench-scenario",
+        "PATTERN",
+        "measure only these scenarios: names or patterns, separated by commas; may be repeated",
+        "all",
+        many=True,
+    ),
+    Option("--webbench-profile", "NAME", "the numbers of the run: quick, smoke or paper", "quick"),
+    Option(
+        "--webbench-launcher",
+        "NAME",
+        "how stacks are launched: auto, process or container (not in this version)",
+        "auto",
+    ),
+    Option(
+        "--webbench-url",
+        "[NAME=]URL",
+        "measure this server, which runs already, in place of the stacks; may be repeated",
+        many=True,
+    ),
+    Option(
+        "--webbench-allow-writes",
+        "",
+        "also send the requests that change or delete records to the servers of --webbench-url",
+    ),
+    Option("--webbench-rounds", "N", "rounds of each cell, each from a fresh launch", "of the profile"),
+    Option(
+        "--webbench-duration",
+        "[SCENARIO=]SECONDS",
+        "length of a round, of one scenario or of all that have a duration; may be repeated",
+        "of the profile",
+        many=True,
+    ),
+    Option(
+        "--webbench-requests",
+        "[SCENARIO=]N",
+        "requests of a round, of one scenario or of all that have a number of them; may be repeated",
+        "of the profile",
+        many=True,
+    ),
+    Option(
+        "--webbench-users",
+        "[SCENARIO=]N",
+        "users (connections) of one scenario or of all; may be repeated",
+        "of the scenario",
+        many=True,
+    ),
+    Option("--webbench-records", "N", "records in the database when a round starts", "1500"),
+    Option("--webbench-workers", "N", "worker processes of each server", "2"),
+    Option("--webbench-threads", "N", "threads of each worker of a threaded server", "2"),
+    Option("--webbench-seed", "N", "seed of the order and of the requests, to repeat a run", "random"),
+    Option("--webbench-start-timeout", "SECONDS", "how long a stack may take to its first answer", "30"),
+    Option("--webbench-request-timeout", "SECONDS", "how long a single request may take", "30"),
+    Option("--webbench-output", "DIR", "folder for measurements and logs", ".webbench"),
+    Option("--webbench-cache", "DIR", "folder that keeps the stacks' environments", "the user's cache"),
+)
+
+
+class Number(NamedTuple):
+    """What numbers an option takes."""
+
+    kind: type[int] | type[float]
+    least: float
+    most: float
+
+    def parse(self, text: str) -> Any:
+        """The number; raises :class:`ValueError` that says what is wrong with ``text``."""
+        try:
+            value = self.kind(text)
+        except ValueError:
+            noun = "a whole number" if self.kind is int else "a number"
+            raise ValueError(f"{text!r} is not {noun}") from None
+        if not self.least <= value <= self.most:
+            raise ValueError(f"{text} is out of range ({self.least:g} to {self.most:g})")
+        return value
+
+
+SECONDS = Number(float, 0.01, 86_400)
+COUNT = Number(int, 1, 100_000_000)
+FEW = Number(int, 1, 10_000)
+
+LAUNCHERS = ("auto", "process", "container")
+
+
+def add_options(parser: "pytest.Parser") -> None:
+    """Declare every option of the table, and its ini value, to pytest."""
+    group = parser.getgroup("webbench", "benchmarks of web stacks (pytest-webbench)")
+    for option in OPTIONS:
+        text = f"{option.help} (default: {option.default})" if option.default else option.help
+        if not option.metavar:
+            group.addoption(option.flag, action="store_true", default=None, help=text)
+        elif option.many:
+            group.addoption(option.flag, action="append", default=None, metavar=option.metavar, help=text)
+        else:
+            group.addoption(option.flag, default=None, metavar=option.metavar, help=text)
+        if option.ini:
+            kind: Any = "args" if option.many else "string" if option.metavar else "bool"
+            parser.addini(option.dest, text, type=kind, default=None)
+
+
+class _Reader:
+    """Reads raw values, noting every fault instead of stopping at the first."""
+
+    def __init__(self, config: "pytest.Config") -> None:
+        self._config = config
+        self.faults: list[str] = []
+
+    def raw(self, dest: str) -> Any:
+        """The value of the command line, else of the ini file, else ``None``."""
+        given = self._config.getoption(dest, None)
+        return given if given is not None else self._config.getini(dest)
+
+    def words(self, dest: str) -> list[str]:
+        """The parts of a list: given several times, or separated by commas."""
+        return [word for text in self.raw(dest) or () for part in text.split(",") if (word := part.strip())]
+
+    def number(self, dest: str, number: Number, default: Any) -> Any:
+        """The number given, or ``default`` where none is or it is at fault."""
+        text = self.raw(dest)
+        return default if text is None else self._parse(dest, str(text), number, default)
+
+    def choice(self, dest: str, known: tuple[str, ...], default: str) -> str:
+        """One of the words known, or ``default``."""
+        from pytest_webbench.logic.names import did_you_mean  # noqa: PLC0415
+
+        text = self.raw(dest) or default
+        if text in known:
+            return str(text)
+        self.faults.append(
+            f"{_flag(dest)}: {text!r} is not known{did_you_mean(text, known)} (known: {', '.join(known)})"
+        )
+        return default
+
+    def override(self, dest: str, number: Number) -> Any:
+        """Numbers for all scenarios, or for some by name."""
+        from pytest_webbench.values.settings import Override  # noqa: PLC0415
+
+        everywhere, by_scenario = None, {}
+        for word in self.words(dest):
+            name, separator, text = word.rpartition("=")
+            value = self._parse(dest, text, number, None)
+            if separator:
+                by_scenario[name] = value
+            else:
+                everywhere = value
+        return Override(everywhere=everywhere, by_scenario=by_scenario)
+
+    def _parse(self, dest: str, text: str, number: Number, default: Any) -> Any:
+        try:
+            return number.parse(text)
+        except ValueError as error:
+            self.faults.append(f"{_flag(dest)}: {error}")
+            return default
+
+
+def _flag(dest: str) -> str:
+    return "--" + dest.replace("_", "-")
+
+
+def read_settings(config: "pytest.Config") -> "Settings":
+    """The settings that the command line and the ini file make together.
+
+    Raises :class:`~pytest_webbench.errors.UsageError` that names every fault at once.
+    """
+    from dataclasses import replace  # noqa: PLC0415
+    from secrets import randbelow  # noqa: PLC0415
+
+    from pytest_webbench.errors import UsageError  # noqa: PLC0415
+    from pytest_webbench.values.profile import PROFILES  # noqa: PLC0415
+    from pytest_webbench.values.settings import Settings  # noqa: PLC0415
+
+    read = _Reader(config)
+    profile = PROFILES[read.choice("webbench_profile", tuple(PROFILES), "quick")]
+    rounds = read.number("webbench_rounds", FEW, profile.rounds)
+    cache = read.raw("webbench_cache")
+    settings = Settings(
+        profile=replace(profile, rounds=rounds),
+        stacks=tuple(read.words("webbench_stack")),
+        scenarios=tuple(read.words("webbench_scenario")),
+        urls=_urls(read),
+        allow_writes=bool(read.raw("webbench_allow_writes")),
+        launcher=read.choice("webbench_launcher", LAUNCHERS, "auto"),
+        seed=read.number("webbench_seed", Number(int, 0, 2**63), randbelow(1_000_000)),
+        durations_s=read.override("webbench_duration", SECONDS),
+        requests=read.override("webbench_requests", COUNT),
+        users=read.override("webbench_users", FEW),
+        records=read.number("webbench_records", Number(int, 0, 10_000_000), None),
+        workers=read.number("webbench_workers", FEW, 2),
+        threads=read.number("webbench_threads", FEW, 2),
+        start_timeout_s=read.number("webbench_start_timeout", SECONDS, 30.0),
+        request_timeout_s=read.number("webbench_request_timeout", SECONDS, 30.0),
+        output=config.rootpath / (read.raw("webbench_output") or ".webbench"),
+        cache=config.rootpath / Path(cache).expanduser() if cache else None,
+    )
+    if settings.launcher == "container":
+        read.faults.append(
+            "--webbench-launcher: this version has no containers; use process, or leave it at auto"
+        )
+    if read.faults:
+        raise UsageError("; ".join(read.faults), hint="see pytest --help, section webbench")
+    return settings
+
+
+def _urls(read: _Reader) -> tuple[Any, ...]:
+    from urllib.parse import urlsplit  # noqa: PLC0415
+
+    from pytest_webbench.values.settings import NamedUrl  # noqa: PLC0415
+
+    urls = []
+    for text in read.raw("webbench_url") or ():
+        name, separator, url = text.partition("=")
+        if not separator or "://" in name:
+            name, url = "", text
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme == "http" and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            read.faults.append(f"--webbench-url: {text!r} is not [NAME=]http://HOST[:PORT][/PATH]")
+            continue
+        urls.append(NamedUrl(name=name or parts.netloc, url=url))
+    return tuple(urls)
+
+
+def check_names(settings: "Settings", scenarios: Mapping[str, Any]) -> None:
+    """Raise :class:`~pytest_webbench.errors.UsageError` for a number given to a scenario not known."""
+    from pytest_webbench.logic.names import select  # noqa: PLC0415
+
+    for override in (settings.durations_s, settings.requests, settings.users):
+        for name in override.by_scenario:
+            select("scenario", [name], tuple(scenarios))

@@ -1,0 +1,105 @@
+"""The entry point of the plugin: options, hooks and fixtures; the rest is imported with ``--webbench``."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_webbench import hookspecs
+from pytest_webbench.options import add_options
+
+if TYPE_CHECKING:
+    from pytest_webbench.live import LiveBench, LiveStack
+    from pytest_webbench.session import WebbenchSession
+    from pytest_webbench.suites import Suite
+    from pytest_webbench.values.scenario import Scenario
+    from pytest_webbench.values.stack import Stack
+
+SESSION: "pytest.StashKey[WebbenchSession]" = pytest.StashKey()
+NEEDED = "measures web stacks: run pytest with --webbench"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_webbench_suites() -> "Sequence[Suite]":
+    """The built-in suite."""
+    from pytest_webbench.suites.items import SUITE  # noqa: PLC0415
+
+    return [SUITE]
+
+
+def pytest_webbench_stacks() -> "Sequence[Stack]":
+    """The five built-in stacks."""
+    from pytest_webbench.suites.items import STACKS  # noqa: PLC0415
+
+    return STACKS
+
+
+def pytest_webbench_scenarios() -> "Sequence[Scenario]":
+    """The seven built-in scenarios."""
+    from pytest_webbench.suites.items import SCENARIOS  # noqa: PLC0415
+
+    return SCENARIOS
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Carry out ``--webbench-list``."""
+    if not config.getoption("webbench_list"):
+        return None
+    from pytest_webbench.errors import UsageError  # noqa: PLC0415
+    from pytest_webbench.listing import print_known  # noqa: PLC0415
+
+    try:
+        print_known(config)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+    return 0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With ``--webbench``, register the plugin that does the work."""
+    if not config.getoption("webbench"):
+        return
+    from pytest_webbench.errors import UsageError  # noqa: PLC0415
+    from pytest_webbench.session import WebbenchSession  # noqa: PLC0415
+
+    try:
+        session = WebbenchSession(config)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[SESSION] = session
+    config.pluginmanager.register(session, "webbench-session")
+
+
+@pytest.fixture(scope="session")
+def webbench_stack(request: pytest.FixtureRequest) -> "Iterator[LiveStack]":
+    """A stack that was launched, seeded and checked; each test runs once for every selected stack.
+
+    Its ``base_url`` says where it answers, ``log`` what it wrote, ``seed()`` fills its database again.
+    Without ``--webbench`` the test is skipped.
+    """
+    session = request.config.stash.get(SESSION, None)
+    if session is None:
+        pytest.skip(NEEDED)
+    with session.live_stack(request.param) as stack:
+        yield stack
+
+
+@pytest.fixture
+def webbench(request: pytest.FixtureRequest, webbench_stack: "LiveStack", benchmark: Any) -> "LiveBench":
+    """Measures a scenario or a request against ``webbench_stack``, and feeds pytest-benchmark.
+
+    ``webbench("get_item")`` or ``webbench(Request(path="/search?q=x"), users=10, duration_s=2)``
+    returns the figures. Without ``--webbench`` the test is skipped.
+    """
+    session = request.config.stash[SESSION]
+    return session.live_bench(request.node, benchmark, webbench_stack)

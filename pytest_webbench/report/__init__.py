@@ -1,0 +1,1 @@
+"""Renderers: they return strings or lines; others write them."""

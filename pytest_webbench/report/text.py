@@ -1,0 +1,162 @@
+"""The results as text for a terminal: a table per scenario, and what is not to be relied on."""
+
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pytest_webbench.logic.summary import rank
+from pytest_webbench.values.plan import Plan
+from pytest_webbench.values.profile import Profile
+from pytest_webbench.values.scenario import Scenario, Unit
+from pytest_webbench.values.settings import Settings
+from pytest_webbench.values.stack import Stack
+from pytest_webbench.values.summary import CellSummary, Interval, Standing
+
+__all__ = ["describe_known", "describe_run", "duration", "render_results"]
+
+
+def describe_run(settings: Settings, plan: Plan, *, launcher: str, expected_s: float) -> str:
+    """One line: launcher, profile, order, seed and the time expected."""
+    trials = sum(len(block.trials) for block in plan.blocks)
+    rounds = settings.profile.rounds
+    return (
+        f"webbench: {launcher} launcher, profile {settings.profile.name} "
+        f"({rounds} round{'s' if rounds != 1 else ''}, {trials} trials), {plan.order} order, "
+        f"seed {settings.seed}, about {duration(expected_s)}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``45 s``, ``2 min 40 s``, ``1 h 5 min``."""
+    whole = max(1, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def describe_known(
+    stacks: Iterable[Stack], scenarios: Iterable[Scenario], profiles: Iterable[Profile], *, width: int
+) -> str:
+    """What ``--webbench-list`` shows."""
+    tables = []
+    table = _table("stack", "suite", "what it is")
+    for stack in stacks:
+        table.add_row(stack.name, stack.suite, stack.title)
+    tables.append(table)
+    table = _table("scenario", "suite", "users", "amount", "unit", "what it asks for")
+    for each in scenarios:
+        table.add_row(each.name, each.suite, str(each.users), str(each.amount), each.unit, each.title)
+    tables.append(table)
+    table = _table("profile", "rounds", "order", "what it is for")
+    for profile in profiles:
+        table.add_row(profile.name, str(profile.rounds), profile.order, profile.title)
+    tables.append(table)
+    return _render(tables, width=width, colour=False)
+
+
+def render_results(
+    summaries: Sequence[CellSummary], *, scenarios: Mapping[str, Scenario], width: int, colour: bool
+) -> str:
+    """A table per scenario and launcher, the fastest stack first, and below it every caveat.
+
+    Stacks whose difference the rounds do not show share a rank. Figures of different launchers never
+    share a table.
+    """
+    parts: list[Table | Text] = []
+    groups = dict.fromkeys((each.cell.scenario, each.launch.launcher) for each in summaries)
+    for scenario, launcher in groups:
+        chosen = [
+            each for each in summaries if (each.cell.scenario, each.launch.launcher) == (scenario, launcher)
+        ]
+        parts.extend(_scenario_parts(scenarios.get(scenario), scenario, launcher, rank(chosen)))
+    return _render(parts, width=width, colour=colour)
+
+
+def _scenario_parts(
+    scenario: Scenario | None, name: str, launcher: str, standings: Sequence[Standing]
+) -> Iterable[Table | Text]:
+    first = standings[0].summary
+    about = f"{scenario.title}; " if scenario and scenario.title else ""
+    users = f"{first.users} user{'s' if first.users != 1 else ''}"
+    yield Text(f"{name}: {about}{users}, {first.amount}, closed loop, {launcher} launcher", style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("", justify="right")
+    table.add_column("stack", no_wrap=True)
+    for header in (first.unit, "95 % interval", "x slower", "p95 ms", "errors", "CPU ms/req"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for standing in standings:
+        table.add_row(*_row(standing), style=None if standing.rank else "dim")
+    yield table
+    for standing in standings:
+        summary = standing.summary
+        for reason in summary.validity.reasons:
+            yield Text(f"  INVALID {summary.cell.stack}: {reason}", style="red")
+        for example in summary.examples:
+            yield Text(f"          {example}", style="dim")
+        for warning in summary.validity.warnings:
+            yield Text(f"  note {summary.cell.stack}: {warning}", style="yellow")
+    yield Text("")
+
+
+def _row(standing: Standing) -> tuple[str, ...]:
+    summary = standing.summary
+    cpu_s = summary.server_cpu_s_per_request
+    return (
+        f"{standing.rank}." if standing.rank else "-",
+        summary.cell.stack,
+        _number(summary.figure.estimate, summary.unit),
+        _interval(summary.figure, summary.unit),
+        _ratio(standing),
+        "-" if math.isnan(summary.p95_s) else f"{summary.p95_s * 1000:.2f}",
+        str(sum(summary.errors.values())),
+        "-" if cpu_s is None else f"{cpu_s * 1000:.3f}",
+    )
+
+
+def _number(value: float, unit: Unit) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if unit is Unit.RATE and value >= 100 else f"{value:,.2f}"
+
+
+def _interval(interval: Interval, unit: Unit) -> str:
+    if math.isnan(interval.low) or math.isinf(interval.high):
+        return "one round"
+    return f"{_number(interval.low, unit)} - {_number(interval.high, unit)}"
+
+
+def _ratio(standing: Standing) -> str:
+    ratio = standing.ratio
+    if ratio is None:
+        return "invalid"
+    if ratio.estimate == 1 and ratio.low == ratio.high:
+        return "1"
+    if math.isinf(ratio.high):
+        return f"{ratio.estimate:.2f}"
+    return f"{ratio.estimate:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for header in headers:
+        table.add_column(header)
+    return table
+
+
+def _render(parts: Iterable[Table | Text], *, width: int, colour: bool) -> str:
+    """The parts below each other; names and messages are text, never markup."""
+    output = io.StringIO()
+    console = Console(
+        file=output, width=width, force_terminal=colour, no_color=not colour, legacy_windows=False
+    )
+    for part in parts:
+        console.print(part, highlight=False)
+    return output.getvalue()

@@ -1,0 +1,107 @@
+"""Carries a plan out: launch, make ready, visit the cells, take down, block by block."""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from pytest_webbench.bench import Bench
+from pytest_webbench.errors import LoadError, StackError
+from pytest_webbench.launchers import Launcher, RunningStack
+from pytest_webbench.suites import Suite
+from pytest_webbench.values.event import (
+    BlockFinished,
+    BlockStarted,
+    Event,
+    StackFailed,
+    StackPreparing,
+    StackStarting,
+    TrialFailed,
+    TrialFinished,
+    TrialStarted,
+)
+from pytest_webbench.values.plan import Block, Plan
+from pytest_webbench.values.scenario import Scenario
+from pytest_webbench.values.stack import Stack
+
+__all__ = ["Runner"]
+
+
+@dataclass(kw_only=True)
+class Runner:
+    """Joins the parts that know nothing of each other: launchers, suites, the bench.
+
+    ``scenarios`` are resolved: with the users and amounts of this run. ``checks`` are the scenarios of
+    each suite, with which every stack is checked. ``stop_early`` is asked with the number of stacks
+    that failed, and says whether to stop.
+    """
+
+    bench: Bench
+    launcher: Launcher
+    stacks: Mapping[str, Stack]
+    scenarios: Mapping[str, Scenario]
+    suites: Mapping[str, Suite]
+    checks: Mapping[str, tuple[Scenario, ...]]
+    stop_early: Callable[[int], bool] = lambda failures: False  # noqa: ARG005
+    _failed: set[str] = field(default_factory=set)
+
+    def run(self, plan: Plan) -> Generator[Event, None, None]:
+        """Carry out ``plan``, saying what happens.
+
+        A stack that fails is left out from then on and the others go on. Closing the iterator, or an
+        exception such as KeyboardInterrupt in it, takes all that runs down at once.
+        """
+        for name in dict.fromkeys(name for block in plan.blocks for name in block.stacks):
+            yield StackPreparing(stack=name)
+            try:
+                self.launcher.prepare(self.stacks[name])
+            except StackError as error:
+                yield self._fail(name, error)
+        for block in plan.blocks:
+            if self.stop_early(len(self._failed)):
+                return
+            yield BlockStarted(block=block)
+            yield from self._run_block(block)
+            yield BlockFinished(block=block)
+
+    def _run_block(self, block: Block) -> Iterator[Event]:
+        with ExitStack() as up:
+            running: dict[str, RunningStack] = {}
+            for name in block.stacks:
+                if name in self._failed:
+                    continue
+                yield StackStarting(stack=name)
+                try:
+                    running[name] = self._bring_up(name, up)
+                except StackError as error:
+                    yield self._fail(name, error)
+            if self.stop_early(len(self._failed)):
+                return
+            for trial in block.trials:
+                name = trial.cell.stack
+                if name in self._failed:
+                    continue
+                yield TrialStarted(trial=trial)
+                scenario = self.scenarios[trial.cell.scenario]
+                try:
+                    measurement = self.bench.measure(
+                        running[name], self.suites[self.stacks[name].suite], scenario, trial
+                    )
+                except StackError as error:
+                    yield self._fail(name, error)
+                except LoadError as error:
+                    yield TrialFailed(trial=trial, error=error)
+                else:
+                    yield TrialFinished(measurement=measurement)
+
+    def _bring_up(self, name: str, up: ExitStack) -> RunningStack:
+        """Launch and make ready; a stack that fails in between is taken down at once."""
+        stack = self.stacks[name]
+        with ExitStack() as attempt:
+            running = attempt.enter_context(self.launcher.start(stack))
+            self.bench.make_ready(running, self.suites[stack.suite], self.checks[stack.suite])
+            up.push(attempt.pop_all())
+        return running
+
+    def _fail(self, name: str, error: StackError) -> StackFailed:
+        self._failed.add(name)
+        return StackFailed(stack=name, error=error)

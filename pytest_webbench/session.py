@@ -1,0 +1,360 @@
+"""The plugin of a run with ``--webbench``: collect, plan, run once, replay, report."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_webbench import bridge
+from pytest_webbench.bench import Bench
+from pytest_webbench.collection import SuiteModule, split_arguments, suite_modules
+from pytest_webbench.errors import StackError, UsageError, WebbenchError
+from pytest_webbench.launchers import Launcher
+from pytest_webbench.launchers.attached import AttachedLauncher
+from pytest_webbench.launchers.environment import default_cache
+from pytest_webbench.launchers.process import ProcessLauncher
+from pytest_webbench.live import LiveBench, LiveStack, launch_live
+from pytest_webbench.load.native import NativeEngine
+from pytest_webbench.logic.planning import expected_seconds, make_load, make_plan
+from pytest_webbench.logic.validity import server_faults
+from pytest_webbench.options import read_settings
+from pytest_webbench.registry import read_registry
+from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressWriter
+from pytest_webbench.report.text import describe_run, render_results
+from pytest_webbench.results import Results
+from pytest_webbench.runner import Runner
+from pytest_webbench.store import RunFolder
+from pytest_webbench.values.plan import Cell, Plan
+from pytest_webbench.values.profile import PROFILES
+from pytest_webbench.values.settings import Settings
+from pytest_webbench.values.summary import CellSummary
+
+__all__ = ["WebbenchSession"]
+
+
+class WebbenchSession:
+    """The state of a run, and pytest's hooks for it.
+
+    Made when pytest is configured, and registered as a plugin. What costs anything (a folder, a
+    process) is made when the first item needs a figure.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Read the options and ask the hooks; raises :class:`~pytest_webbench.errors.UsageError`."""
+        _refuse_what_spoils_figures(config)
+        self.config = config
+        # Without timing, one round of a few requests shows that each cell works.
+        self._disabled = config.getoption("benchmark_disable") and not config.getoption("benchmark_enable")
+        self.settings = _untimed(read_settings(config)) if self._disabled else read_settings(config)
+        self.registry = read_registry(config, self.settings)
+        self.results = Results()
+        self.live: list[CellSummary] = []
+        self._engine = NativeEngine()
+        self._plan: Plan | None = None
+        self._has_run = False
+        self._folder: RunFolder | None = None
+        self._launcher: Launcher | None = None
+        self._signal_handler: Any = None
+        self._wanted = self._take_arguments()
+        self._check_loads()
+
+    # --- what is measured -----------------------------------------------------------------------
+
+    def _take_arguments(self) -> dict[str, frozenset[str] | None]:
+        """The suites to collect: the built-in one where no path is given, else those named."""
+        if self.config.args_source is not pytest.Config.ArgsSource.ARGS:
+            self.config.args = []
+            return dict.fromkeys(self.registry.suites)
+        here = self.config.invocation_params.dir
+        wanted, self.config.args = split_arguments(
+            self.config.args, tuple(self.registry.suites), lambda path: (here / path).exists()
+        )
+        return wanted
+
+    def _check_loads(self) -> None:
+        """Find out before anything is launched whether the records suffice for the requests."""
+        if self.settings.urls:
+            return
+        for name in self.registry.selected_scenarios:
+            scenario = self.registry.scenarios[name]
+            dataset = self.registry.suites[scenario.suite].dataset
+            count = self.settings.records
+            records = dataset.records(dataset.default_count if count is None else count)
+            make_load(scenario, records, seed=self.settings.seed, round_=0, timeout_s=1.0)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Add the suites' items to what pytest found."""
+        report = yield
+        if isinstance(collector, pytest.Session) and report.passed:
+            report.result = [*report.result, *suite_modules(collector, self.registry, self._wanted)]
+            self._wanted = {}
+        return report
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Give ``webbench_stack`` every selected stack."""
+        if "webbench_stack" in metafunc.fixturenames:
+            names = self.registry.selected_stacks
+            metafunc.parametrize("webbench_stack", names, indirect=True, scope="session")
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Have benchmarks of ours use a virtual clock."""
+        if isinstance(item.parent, SuiteModule):
+            bridge.install_clock(item, group=getattr(item, "originalname", None))
+        elif "webbench" in getattr(item, "fixturenames", ()):
+            bridge.install_clock(item, group=None)
+
+    @pytest.hookimpl(tryfirst=True)  # before the terminal asks for the header line
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Plan what is left after ``-k`` and the like."""
+        cells = [_cell_of(item) for item in session.items if isinstance(item.parent, SuiteModule)]
+        left = [cell for cell in cells if not self._unwanted_write(cell)]
+        self._plan = make_plan(left, profile=self.settings.profile, seed=self.settings.seed)
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """The header line."""
+        assert self._plan is not None
+        expected_s = expected_seconds(self._plan, self.registry.scenarios, self.settings.profile)
+        lines = [describe_run(self.settings, self._plan, launcher=self._launcher_name, expected_s=expected_s)]
+        if self._disabled:
+            lines.append("webbench: --benchmark-disable: each cell is tried once, nothing is timed")
+        return lines
+
+    def _unwanted_write(self, cell: Cell) -> bool:
+        writes = self.registry.scenarios[cell.scenario].writes
+        return bool(self.settings.urls) and writes and not self.settings.allow_writes
+
+    # --- running --------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> RunFolder:
+        """The folder of this run, made when it is first needed."""
+        if self._folder is None:
+            self._folder = RunFolder(self.settings.output)
+        return self._folder
+
+    @property
+    def _launcher_name(self) -> str:
+        return AttachedLauncher.name if self.settings.urls else ProcessLauncher.name
+
+    @property
+    def launcher(self) -> Launcher:
+        """The launcher that the settings ask for."""
+        if self._launcher is None:
+            self._launcher = self._make_launcher()
+        return self._launcher
+
+    def _make_launcher(self) -> Launcher:
+        settings = self.settings
+        if settings.urls:
+            return AttachedLauncher({each.name: each.url for each in settings.urls})
+        return ProcessLauncher(
+            cache=settings.cache or default_cache(),
+            logs=self.folder.logs,
+            workers=settings.workers,
+            threads=settings.threads,
+            start_timeout_s=settings.start_timeout_s,
+        )
+
+    @property
+    def bench(self) -> Bench:
+        """The engine and the numbers of this run."""
+        return Bench(
+            engine=self._engine,
+            profile=self.settings.profile,
+            seed=self.settings.seed,
+            records=self.settings.records,
+            request_timeout_s=self.settings.request_timeout_s,
+        )
+
+    def _run(self) -> None:
+        """Carry the plan out, once."""
+        assert self._plan is not None
+        self._has_run = True
+        self.folder.begin(self.settings, self._plan)
+        runner = Runner(
+            bench=self.bench,
+            launcher=self.launcher,
+            stacks=self.registry.stacks,
+            scenarios=self.registry.scenarios,
+            suites=self.registry.suites,
+            checks=self.registry.checks(),
+            stop_early=self._stop_early,
+        )
+        with (
+            self._uncaptured(),
+            closing(self._progress(self._plan)) as progress,
+            closing(runner.run(self._plan)) as events,
+        ):
+            for event in events:
+                self.results.consume(event)
+                self.folder.consume(event)
+                progress.consume(event)
+
+    def _stop_early(self, failures: int) -> bool:
+        """Whether ``-x`` or ``--maxfail`` would stop pytest after that many failures."""
+        most = self.config.getoption("maxfail")
+        return bool(most) and failures >= most
+
+    def _progress(self, plan: Plan) -> ProgressWriter:
+        if sys.stdout.isatty():
+            return BarProgress(sys.stdout, plan)
+        return LineProgress(sys.stdout, plan)
+
+    @contextmanager
+    def _uncaptured(self) -> Iterator[None]:
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            sys.stdout.write("\n")
+            yield
+
+    @pytest.fixture
+    def webbench_replay(self, request: pytest.FixtureRequest) -> Callable[[Any, str, str], None]:
+        """Give an item of a suite its figure; for the suites' own functions."""
+
+        def replay_cell(benchmark: Any, scenario: str, stack: str) -> None:
+            self._replay(request.node, benchmark, Cell(scenario=scenario, stack=stack))
+
+        return replay_cell
+
+    def _replay(self, item: pytest.Item, benchmark: Any, cell: Cell) -> None:
+        if self._unwanted_write(cell):
+            pytest.skip(f"{cell.scenario} changes the records of a server: pass --webbench-allow-writes")
+        if not self._has_run:
+            self._run()
+        summary = self._summary(cell)
+        if summary is None or not summary.time_per_request_s:
+            self._fail_without_figure(benchmark, cell, summary)
+            return
+        samples = summary.time_per_request_s
+        bridge.replay(item, benchmark, samples, bridge.extra_info(summary, self.settings))
+        error = self.results.stack_failures.get(cell.stack)
+        faults = [fault for each in self.results.rounds[cell] for fault in server_faults(each)]
+        if error is not None:
+            pytest.fail(str(error), pytrace=False)
+        if faults:
+            pytest.fail("\n".join([f"{cell}: {faults[0]}", *summary.examples]), pytrace=False)
+
+    def _fail_without_figure(self, benchmark: Any, cell: Cell, summary: CellSummary | None) -> None:
+        error: WebbenchError | None = self.results.stack_failures.get(cell.stack)
+        error = error or self.results.trial_failures.get(cell)
+        if error is None and summary is None:
+            pytest.skip("not measured: the run was stopped before (-x, --maxfail)")
+        if error is None:
+            assert summary is not None
+            error = StackError(f"{cell}: no request was completed", evidence="\n".join(summary.examples))
+
+        def give_up() -> None:
+            raise error
+
+        try:  # through pytest-benchmark, so that it knows that there is no figure
+            benchmark.pedantic(give_up, rounds=1, iterations=1)
+        except WebbenchError:
+            pytest.fail(str(error), pytrace=False)
+
+    def _summary(self, cell: Cell) -> CellSummary | None:
+        scenario = self.registry.scenarios[cell.scenario]
+        return self.results.summary(cell, scenario, self.settings.profile.rounds)
+
+    # --- the public fixtures --------------------------------------------------------------------
+
+    @contextmanager
+    def live_stack(self, name: str) -> Iterator[LiveStack]:
+        """What ``webbench_stack`` gives; a stack that fails, fails its tests with the cause."""
+        try:
+            with launch_live(name, self.registry, self.launcher, self.bench) as stack:
+                yield stack
+        except WebbenchError as error:
+            pytest.fail(str(error), pytrace=False)
+
+    def live_bench(self, item: pytest.Item, benchmark: Any, stack: LiveStack) -> LiveBench:
+        """What ``webbench`` gives."""
+        return LiveBench(
+            item=item,
+            benchmark=benchmark,
+            stack=stack,
+            bench=self.bench,
+            registry=self.registry,
+            settings=self.settings,
+            keep=self.live.append,
+        )
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def pytest_sessionstart(self) -> None:
+        """Keep invalid figures out of baselines, and have SIGTERM end the run as Ctrl-C does."""
+        bridge.guard_baselines(self.config)
+        if threading.current_thread() is threading.main_thread():
+            self._signal_handler = signal.signal(signal.SIGTERM, _interrupt)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> Generator[None, None, None]:
+        """Before pytest-benchmark saves: an interrupted run leaves no baseline."""
+        if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
+            bridge.forget_benchmarks(self.config)
+        yield
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The tables, with every caveat, and where the files are."""
+        summaries = self.results.summaries(self.registry.scenarios, self.settings.profile.rounds)
+        if (summaries or self.live) and not self._disabled:
+            terminalreporter.section("webbench")
+            text = render_results(
+                [*summaries, *self.live],
+                scenarios=self.registry.scenarios,
+                width=max(terminalreporter._tw.fullwidth, 100),
+                colour=terminalreporter.hasmarkup,
+            )
+            terminalreporter.write(text)
+        if self._folder is not None:
+            terminalreporter.write_line(f"webbench: measurements and logs are in {self._folder.path}")
+
+    def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
+        """Leave out what varies."""
+        bridge.steady_machine_info(machine_info)
+
+    def pytest_unconfigure(self) -> None:
+        """End the load generator."""
+        self._engine.close()
+        if self._signal_handler is not None:
+            signal.signal(signal.SIGTERM, self._signal_handler)
+
+
+def _cell_of(item: pytest.Item) -> Cell:
+    callspec = item.callspec  # type: ignore[attr-defined]
+    return Cell(scenario=item.originalname, stack=callspec.params["stack"])  # type: ignore[attr-defined]
+
+
+def _untimed(settings: Settings) -> Settings:
+    return replace(settings, profile=PROFILES["smoke"])
+
+
+def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt("ended by SIGTERM")
+
+
+def _refuse_what_spoils_figures(config: pytest.Config) -> None:
+    """Raise :class:`~pytest_webbench.errors.UsageError` for plugins that figures cannot be had with."""
+    parallel = config.getoption("numprocesses", None) or config.getoption("dist", "no") != "no"
+    if parallel or hasattr(config, "workerinput"):
+        raise UsageError(
+            "--webbench measures one thing at a time and cannot run under pytest-xdist",
+            hint="leave out -n, or add -n 0 if it stands in addopts",
+        )
+    if config.getoption("codspeed", False):
+        raise UsageError(
+            "--codspeed replaces the benchmark fixture, so that no figure of --webbench would be recorded",
+            hint="run the two apart",
+        )
+    if not config.pluginmanager.hasplugin("benchmark"):
+        raise UsageError(
+            "--webbench needs the plugin pytest-benchmark, which is switched off",
+            hint="leave out -p no:benchmark",
+        )

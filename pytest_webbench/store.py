@@ -1,0 +1,67 @@
+"""The folder of a run: what was measured, written after every trial, and the servers' logs."""
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pytest_webbench.values.codec import to_json
+from pytest_webbench.values.event import Event, StackFailed, TrialFailed, TrialFinished
+from pytest_webbench.values.plan import Plan
+from pytest_webbench.values.settings import Settings
+
+__all__ = ["RunFolder"]
+
+FORMAT = 1
+"""The version of the files' format.
+
+1: ``run.json`` holds ``format``, ``settings`` and ``plan``; ``trials.jsonl`` a line for each event:
+``{"trial": measurement}``, ``{"stack_failed": name, "error": text}`` or ``{"trial_failed": ...}``.
+"""
+
+
+class RunFolder:
+    """Writes a run below ``output``: ``run.json``, ``trials.jsonl`` and ``logs/``.
+
+    Each line is on its way to the disk before the next trial begins, so that a run that is interrupted
+    or killed keeps its finished trials.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self.path = _new_folder(output)
+        self.logs = self.path / "logs"
+
+    def begin(self, settings: Settings, plan: Plan) -> None:
+        """Write what is going to be measured, and how."""
+        run = {"format": FORMAT, "settings": to_json(settings), "plan": to_json(plan)}
+        (self.path / "run.json").write_text(json.dumps(run, indent=1))
+
+    def consume(self, event: Event) -> None:
+        """Write down a trial or a failure."""
+        match event:
+            case TrialFinished(measurement=measurement):
+                self._append({"trial": to_json(measurement)})
+            case TrialFailed(trial=trial, error=error):
+                self._append({"trial_failed": to_json(trial), "error": str(error)})
+            case StackFailed(stack=stack, error=error):
+                self._append({"stack_failed": stack, "error": str(error)})
+
+    def _append(self, line: dict[str, Any]) -> None:
+        with (self.path / "trials.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _new_folder(output: Path) -> Path:
+    """A folder of this run alone, named by the time of its begin; ``output`` is kept out of git."""
+    output.mkdir(parents=True, exist_ok=True)
+    ignore = output / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n")
+    folder = output / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
+    number = 1
+    while folder.exists():
+        folder = folder.with_name(f"{folder.name.split('+')[0]}+{number}")
+        number += 1
+    folder.mkdir()
+    return folder

@@ -1,0 +1,43 @@
+"""Fills and reads the SQLite file of a stack, beside the application.
+
+It is copied to where the stack runs and needs nothing but Python's standard library::
+
+    python database.py load TEMPLATE DATABASE    make DATABASE hold what TEMPLATE holds
+    python database.py dump DATABASE             print the rows of its table as JSON
+"""
+
+import json
+import sqlite3
+import sys
+from contextlib import closing
+
+BUSY_TIMEOUT_S = 10.0
+
+
+def load(template: str, path: str) -> None:
+    """Copy every page in one transaction; connections that are open see the new content at once."""
+    with (
+        closing(sqlite3.connect(f"file:{template}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as target,
+    ):
+        # Before the copy: a page of the template says "rollback journal", and the mode is kept there.
+        target.execute("PRAGMA journal_mode=WAL")
+        source.backup(target)
+        target.execute("PRAGMA journal_mode=WAL")
+        # Every round starts with an empty log, so that none pays for the pages of the one before.
+        target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def dump(path: str) -> None:
+    """Print all rows in the order of their keys."""
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as database:
+        rows = database.execute("SELECT id, name, description, price, quantity FROM items ORDER BY id")
+        json.dump(rows.fetchall(), sys.stdout)
+
+
+if __name__ == "__main__":
+    command, *paths = sys.argv[1:]
+    if command == "load":
+        load(*paths)
+    else:
+        dump(*paths)

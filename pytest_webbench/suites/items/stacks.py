@@ -1,0 +1,65 @@
+"""The five stacks: FastAPI, Flask and Django, with raw SQLite or an object-relational mapper."""
+
+from pathlib import Path
+
+from pytest_webbench.suites.items.scenarios import HELLO
+from pytest_webbench.values.stack import Stack
+
+__all__ = ["STACKS"]
+
+SQLITE_SETTINGS = {
+    "database": "SQLite in a file",
+    "journal_mode": "WAL",
+    "synchronous": "NORMAL",
+    "busy_timeout_ms": "5000",
+}
+"""What every application sets on its connections; a test asks each of them."""
+
+
+def _apps_folder() -> Path:
+    """The applications: in the package of an installed wheel, beside it in a checkout."""
+    package = Path(__file__).parents[2]
+    installed = package / "framework_apps"
+    return installed if installed.is_dir() else package.parent / "framework_apps"
+
+
+def _stack(name: str, title: str, *, worker_class: str, application: str) -> Stack:
+    return Stack(
+        name=name,
+        title=title,
+        folder=_apps_folder() / name,
+        command=(
+            "{python}",
+            "-m",
+            "gunicorn",
+            "--worker-class",
+            worker_class,
+            "--workers",
+            "{workers}",
+            "--threads",
+            "{threads}",
+            "--bind",
+            "{bind}",
+            application,
+        ),
+        env=(("DATABASE_PATH", "{data_dir}/items.db"),),
+        lock="requirements/current.lock",
+        ready=HELLO,
+        settings={"worker_class": worker_class, **SQLITE_SETTINGS},
+    )
+
+
+UVICORN = "uvicorn_worker.UvicornWorker"
+
+STACKS = (
+    _stack("fastapi-sqlalchemy", "FastAPI with SQLModel", worker_class=UVICORN, application="app:app"),
+    _stack("fastapi-sqlite3", "FastAPI with sqlite3", worker_class=UVICORN, application="app:app"),
+    _stack("flask-sqlalchemy", "Flask with Flask-SQLAlchemy", worker_class="gthread", application="app:app"),
+    _stack("flask-sqlite3", "Flask with sqlite3", worker_class="gthread", application="app:app"),
+    _stack(
+        "django-drf",
+        "Django with Django REST framework",
+        worker_class="gthread",
+        application="config.wsgi:application",
+    ),
+)

@@ -1,0 +1,1 @@
+"""The values: frozen, without IO, each turning into JSON and back."""

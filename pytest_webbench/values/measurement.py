@@ -1,0 +1,67 @@
+"""What one trial gave."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_webbench.values.load import Amount, LoadResult
+from pytest_webbench.values.plan import Trial
+
+__all__ = ["LaunchRecord", "Measurement", "ServerUsage", "StateCheck"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerUsage:
+    """What the server's processes used during a load; ``None`` where it cannot be seen.
+
+    ``cpu_s`` is user and system time of all of them. ``peak_rss_bytes`` sums, over the processes, the
+    largest resident set that each had during the load (pages that they share count once for each).
+    ``replaced`` says that processes of the server ended or appeared during the load.
+    """
+
+    cpu_s: float | None = None
+    peak_rss_bytes: int | None = None
+    replaced: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchRecord:
+    """The launch from which a measurement comes.
+
+    ``startup_s`` runs from the launch to the first right answer; ``None`` for a server that ran
+    already. ``versions`` maps the distributions installed for the stack to their versions, with
+    ``python``. ``config`` holds everything else that is known of how the stack runs.
+    """
+
+    launcher: str
+    startup_s: float | None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateCheck:
+    """Whether the database held what it must after the load.
+
+    ``checked`` is false where it could not be looked at; ``faults`` says what was wrong, in words.
+    """
+
+    checked: bool
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One round of a cell: the trial, the load asked for, and all that was seen.
+
+    ``records`` is how many the database held when the round began.
+    """
+
+    trial: Trial
+    engine: str
+    users: int
+    amount: Amount
+    records: int
+    load: LoadResult
+    server: ServerUsage
+    launch: LaunchRecord
+    state: StateCheck

@@ -1,0 +1,55 @@
+"""What the options and ini values say, read once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pytest_webbench.values.profile import PROFILES, Profile
+
+__all__ = ["NamedUrl", "Override", "Settings"]
+
+T = TypeVar("T", int, float)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override(Generic[T]):
+    """A number for every scenario (``everywhere``), and numbers for some by name, which win."""
+
+    everywhere: T | None = None
+    by_scenario: Mapping[str, T] = field(default_factory=dict)
+
+    def get(self, scenario: str) -> T | None:
+        """The number for ``scenario``, ``None`` if the profile's stands."""
+        return self.by_scenario.get(scenario, self.everywhere)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedUrl:
+    """A server that already runs, and the name under which its figures stand."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every choice of a run. ``stacks`` and ``scenarios`` are patterns; empty means all."""
+
+    profile: Profile = PROFILES["quick"]
+    stacks: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    urls: tuple[NamedUrl, ...] = ()
+    allow_writes: bool = False
+    launcher: str = "auto"
+    seed: int = 0
+    durations_s: Override[float] = field(default_factory=Override)
+    requests: Override[int] = field(default_factory=Override)
+    users: Override[int] = field(default_factory=Override)
+    records: int | None = None
+    workers: int = 2
+    threads: int = 2
+    start_timeout_s: float = 30.0
+    request_timeout_s: float = 30.0
+    output: Path = Path(".webbench")
+    cache: Path | None = None

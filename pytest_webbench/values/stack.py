@@ -1,0 +1,36 @@
+"""A stack: framework, data layer and server, and how to start it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_webbench.values.exchange import Answer, Exchange, Request
+
+__all__ = ["Stack"]
+
+
+GET_ROOT = Exchange(request=Request(path="/"), answer=Answer(status=200))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """What is measured: an application in a folder, its lock, and the command that serves it.
+
+    ``command`` and the values of ``env`` may use the placeholders ``{python}`` (the interpreter of
+    the stack's environment), ``{bind}`` (an address as Gunicorn takes it: ``fd://7`` or
+    ``127.0.0.1:8000``), ``{fd}``, ``{host}``, ``{port}``, ``{workers}``, ``{threads}`` and
+    ``{data_dir}`` (a folder of this launch alone). ``lock`` is a file in ``folder`` with pinned and
+    hashed requirements; without one the stack runs under the interpreter that runs pytest.
+    ``ready`` is the exchange whose right answer says that the stack is up. ``settings`` are printed
+    with the results, as the configuration that cannot be seen from the command.
+    """
+
+    name: str
+    folder: Path
+    command: tuple[str, ...]
+    title: str = ""
+    suite: str = "items"
+    env: tuple[tuple[str, str], ...] = ()
+    lock: str | None = None
+    ready: Exchange = GET_ROOT
+    settings: Mapping[str, str] = field(default_factory=dict)

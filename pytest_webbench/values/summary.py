@@ -1,0 +1,108 @@
+"""What all rounds of a cell together say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_webbench.values.load import Amount
+from pytest_webbench.values.measurement import LaunchRecord
+from pytest_webbench.values.plan import Cell
+from pytest_webbench.values.scenario import Unit
+
+__all__ = ["CellSummary", "Interval", "Standing", "Validity"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """An estimate with its confidence interval; ``high`` is infinite where one value is all there is."""
+
+    estimate: float
+    low: float
+    high: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def inverse(self) -> "Interval":
+        """The interval of one over the quantity, for positive quantities."""
+        infinite = float("inf")
+        return Interval(
+            estimate=1 / self.estimate,
+            low=1 / self.high if self.high < infinite else 0.0,
+            high=1 / self.low if self.low > 0 else infinite,
+        )
+
+    def scaled(self, factor: float) -> "Interval":
+        """The interval of the quantity in a unit that is ``factor`` times smaller."""
+        return Interval(estimate=self.estimate * factor, low=self.low * factor, high=self.high * factor)
+
+    @property
+    def relative_half_width(self) -> float:
+        """Half of the interval's width as a share of the estimate; infinite for a single value."""
+        return (self.high - self.low) / 2 / self.estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validity:
+    """Whether a cell's figure may be relied on.
+
+    ``reasons`` say why it is not valid: such a figure is printed with them and is no baseline.
+    ``warnings`` say what makes a valid figure less sure, or could not be checked.
+    """
+
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def valid(self) -> bool:
+        """No reason speaks against the figure."""
+        return not self.reasons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellSummary:
+    """The figures of a cell over its rounds.
+
+    ``time_per_request_s`` (elapsed time per completed request) and ``mean_response_time_s`` have one
+    value per round; percentiles are over the requests of all rounds together. CPU and memory are
+    ``None`` where the server's processes cannot be seen; memory is the largest of the rounds,
+    ``startup_s`` the median of the launches, ``generator_cpu_fraction`` the largest of the rounds.
+    """
+
+    cell: Cell
+    unit: Unit
+    users: int
+    amount: Amount
+    records: int
+    time_per_request_s: tuple[float, ...]
+    mean_response_time_s: tuple[float, ...]
+    figure: Interval
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    ttfb_p50_s: float
+    requests_sent: int
+    requests_ok: int
+    errors: Mapping[str, int]
+    in_flight: int
+    server_cpu_s_per_request: float | None
+    server_peak_rss_bytes: int | None
+    generator_cpu_fraction: float
+    startup_s: float | None
+    engine: str
+    launch: LaunchRecord
+    validity: Validity
+    examples: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A stack's place in a scenario.
+
+    ``ratio`` is how many times as long as the fastest it takes (1 for the fastest itself), ``rank``
+    1 plus the number of stacks whose interval says that they are faster; so ties share a rank.
+    Invalid cells have neither.
+    """
+
+    summary: CellSummary
+    rank: int | None = None
+    ratio: Interval | None = None
