@@ -1,16 +1,26 @@
 """The hooks of pytest-webbench; the built-in suite comes through them, too."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:  # pytest imports this module on every run, so it imports little
+    from pytest_webbench.launchers import Launcher
+    from pytest_webbench.load import LoadEngine
     from pytest_webbench.suites import Suite
     from pytest_webbench.values.scenario import Scenario
+    from pytest_webbench.values.settings import Settings
     from pytest_webbench.values.stack import Stack
 
-__all__ = ["pytest_webbench_scenarios", "pytest_webbench_stacks", "pytest_webbench_suites"]
+__all__ = [
+    "pytest_webbench_engine",
+    "pytest_webbench_launcher",
+    "pytest_webbench_scenarios",
+    "pytest_webbench_stacks",
+    "pytest_webbench_suites",
+]
 
 
 @pytest.hookspec
@@ -64,4 +74,31 @@ def pytest_webbench_suites(config: pytest.Config) -> "Sequence[Suite]":  # type:
 
         def pytest_webbench_suites(config):
             return [Suite(name="shop", dataset=NoDataset())]
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_webbench_launcher(config: pytest.Config, settings: "Settings", logs: Path) -> "Launcher | None":
+    """The launcher that brings the stacks up; the first one returned is used.
+
+    ``logs`` is the folder for the servers' logs, made by whoever writes to it. A test of one's own
+    stacks, scenarios or reports needs no servers::
+
+        from pytest_webbench.launchers.fake import FakeLauncher
+
+        def pytest_webbench_launcher(settings):
+            return FakeLauncher()
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_webbench_engine(config: pytest.Config, settings: "Settings") -> "LoadEngine | None":
+    """The engine that makes the load; the first one returned is used.
+
+    ::
+
+        from pytest_webbench.load.fake import FakeEngine
+
+        def pytest_webbench_engine(settings):
+            return FakeEngine()
     """

@@ -1,6 +1,7 @@
 """The entry point of the plugin: options, hooks and fixtures; the rest is imported with ``--webbench``."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,10 +10,13 @@ from pytest_webbench import hookspecs
 from pytest_webbench.options import add_options
 
 if TYPE_CHECKING:
+    from pytest_webbench.launchers import Launcher
     from pytest_webbench.live import LiveBench, LiveStack
+    from pytest_webbench.load import LoadEngine
     from pytest_webbench.session import WebbenchSession
     from pytest_webbench.suites import Suite
     from pytest_webbench.values.scenario import Scenario
+    from pytest_webbench.values.settings import Settings
     from pytest_webbench.values.stack import Stack
 
 SESSION: "pytest.StashKey[WebbenchSession]" = pytest.StashKey()
@@ -48,6 +52,32 @@ def pytest_webbench_scenarios() -> "Sequence[Scenario]":
     from pytest_webbench.suites.items import SCENARIOS  # noqa: PLC0415
 
     return SCENARIOS
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_webbench_launcher(settings: "Settings", logs: Path) -> "Launcher":
+    """Local processes, or the servers of ``--webbench-url``."""
+    from pytest_webbench.launchers.attached import AttachedLauncher  # noqa: PLC0415
+    from pytest_webbench.launchers.environment import default_cache  # noqa: PLC0415
+    from pytest_webbench.launchers.process import ProcessLauncher  # noqa: PLC0415
+
+    if settings.urls:
+        return AttachedLauncher({each.name: each.url for each in settings.urls})
+    return ProcessLauncher(
+        cache=settings.cache or default_cache(),
+        logs=logs,
+        workers=settings.workers,
+        threads=settings.threads,
+        start_timeout_s=settings.start_timeout_s,
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_webbench_engine() -> "LoadEngine":
+    """The native engine."""
+    from pytest_webbench.load.native import NativeEngine  # noqa: PLC0415
+
+    return NativeEngine()
 
 
 @pytest.hookimpl(tryfirst=True)

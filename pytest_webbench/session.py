@@ -15,11 +15,8 @@ from pytest_webbench.bench import Bench
 from pytest_webbench.collection import SuiteModule, split_arguments, suite_modules
 from pytest_webbench.errors import StackError, UsageError, WebbenchError
 from pytest_webbench.launchers import Launcher
-from pytest_webbench.launchers.attached import AttachedLauncher
-from pytest_webbench.launchers.environment import default_cache
-from pytest_webbench.launchers.process import ProcessLauncher
 from pytest_webbench.live import LiveBench, LiveStack, launch_live
-from pytest_webbench.load.native import NativeEngine
+from pytest_webbench.load import LoadEngine
 from pytest_webbench.logic.planning import expected_seconds, make_load, make_plan
 from pytest_webbench.logic.validity import server_faults
 from pytest_webbench.options import read_settings
@@ -54,11 +51,14 @@ class WebbenchSession:
         self.registry = read_registry(config, self.settings)
         self.results = Results()
         self.live: list[CellSummary] = []
-        self._engine = NativeEngine()
+        self.folder = RunFolder(self.settings.output)
+        hook = config.hook
+        self.launcher: Launcher = hook.pytest_webbench_launcher(
+            config=config, settings=self.settings, logs=self.folder.logs
+        )
+        self._engine: LoadEngine = hook.pytest_webbench_engine(config=config, settings=self.settings)
         self._plan: Plan | None = None
         self._has_run = False
-        self._folder: RunFolder | None = None
-        self._launcher: Launcher | None = None
         self._signal_handler: Any = None
         self._wanted = self._take_arguments()
         self._check_loads()
@@ -122,7 +122,7 @@ class WebbenchSession:
         """The header line."""
         assert self._plan is not None
         expected_s = expected_seconds(self._plan, self.registry.scenarios, self.settings.profile)
-        lines = [describe_run(self.settings, self._plan, launcher=self._launcher_name, expected_s=expected_s)]
+        lines = [describe_run(self.settings, self._plan, launcher=self.launcher.name, expected_s=expected_s)]
         if self._disabled:
             lines.append("webbench: --benchmark-disable: each cell is tried once, nothing is timed")
         return lines
@@ -132,36 +132,6 @@ class WebbenchSession:
         return bool(self.settings.urls) and writes and not self.settings.allow_writes
 
     # --- running --------------------------------------------------------------------------------
-
-    @property
-    def folder(self) -> RunFolder:
-        """The folder of this run, made when it is first needed."""
-        if self._folder is None:
-            self._folder = RunFolder(self.settings.output)
-        return self._folder
-
-    @property
-    def _launcher_name(self) -> str:
-        return AttachedLauncher.name if self.settings.urls else ProcessLauncher.name
-
-    @property
-    def launcher(self) -> Launcher:
-        """The launcher that the settings ask for."""
-        if self._launcher is None:
-            self._launcher = self._make_launcher()
-        return self._launcher
-
-    def _make_launcher(self) -> Launcher:
-        settings = self.settings
-        if settings.urls:
-            return AttachedLauncher({each.name: each.url for each in settings.urls})
-        return ProcessLauncher(
-            cache=settings.cache or default_cache(),
-            logs=self.folder.logs,
-            workers=settings.workers,
-            threads=settings.threads,
-            start_timeout_s=settings.start_timeout_s,
-        )
 
     @property
     def bench(self) -> Bench:
@@ -178,7 +148,7 @@ class WebbenchSession:
         """Carry the plan out, once."""
         assert self._plan is not None
         self._has_run = True
-        self.folder.begin(self.settings, self._plan)
+        self._begin_folder()
         runner = Runner(
             bench=self.bench,
             launcher=self.launcher,
@@ -197,6 +167,10 @@ class WebbenchSession:
                 self.results.consume(event)
                 self.folder.consume(event)
                 progress.consume(event)
+
+    def _begin_folder(self) -> None:
+        assert self._plan is not None
+        self.folder.begin(self.settings, self._plan)
 
     def _stop_early(self, failures: int) -> bool:
         """Whether ``-x`` or ``--maxfail`` would stop pytest after that many failures."""
@@ -268,6 +242,7 @@ class WebbenchSession:
     @contextmanager
     def live_stack(self, name: str) -> Iterator[LiveStack]:
         """What ``webbench_stack`` gives; a stack that fails, fails its tests with the cause."""
+        self._begin_folder()
         try:
             with launch_live(name, self.registry, self.launcher, self.bench) as stack:
                 yield stack
@@ -313,8 +288,8 @@ class WebbenchSession:
                 colour=terminalreporter.hasmarkup,
             )
             terminalreporter.write(text)
-        if self._folder is not None:
-            terminalreporter.write_line(f"webbench: measurements and logs are in {self._folder.path}")
+        if self.folder.path.exists():
+            terminalreporter.write_line(f"webbench: measurements and logs are in {self.folder.path}")
 
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
         """Leave out what varies."""

@@ -24,16 +24,22 @@ FORMAT = 1
 class RunFolder:
     """Writes a run below ``output``: ``run.json``, ``trials.jsonl`` and ``logs/``.
 
-    Each line is on its way to the disk before the next trial begins, so that a run that is interrupted
-    or killed keeps its finished trials.
+    Nothing is made before :meth:`begin`. Each line is written before the next trial begins, so that a
+    run that is interrupted or killed keeps its finished trials.
     """
 
     def __init__(self, output: Path) -> None:
-        self.path = _new_folder(output)
+        self._output = output
+        # The process id keeps two runs apart that begin in the same second.
+        self.path = output / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
         self.logs = self.path / "logs"
 
     def begin(self, settings: Settings, plan: Plan) -> None:
-        """Write what is going to be measured, and how."""
+        """Make the folder, keep it out of git, and write what is going to be measured, and how."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        ignore = self._output / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
         run = {"format": FORMAT, "settings": to_json(settings), "plan": to_json(plan)}
         (self.path / "run.json").write_text(json.dumps(run, indent=1))
 
@@ -50,18 +56,3 @@ class RunFolder:
     def _append(self, line: dict[str, Any]) -> None:
         with (self.path / "trials.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
-
-
-def _new_folder(output: Path) -> Path:
-    """A folder of this run alone, named by the time of its begin; ``output`` is kept out of git."""
-    output.mkdir(parents=True, exist_ok=True)
-    ignore = output / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")
-    folder = output / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
-    number = 1
-    while folder.exists():
-        folder = folder.with_name(f"{folder.name.split('+')[0]}+{number}")
-        number += 1
-    folder.mkdir()
-    return folder

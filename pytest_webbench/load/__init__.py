@@ -1,4 +1,4 @@
-"""Load engines: they send the requests of a :class:`~pytest_webbench.values.load.Load` and time the answers."""
+"""Load engines: they send the requests of a load and time the answers."""
 
 from typing import Protocol
 

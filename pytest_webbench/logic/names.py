@@ -29,9 +29,17 @@ def select(kind: str, patterns: Iterable[str], known: Sequence[str]) -> tuple[st
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the known name nearest to ``name``, or nothing."""
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+    """``; did you mean 'x'?`` for the known name nearest to ``name``, or nothing.
+
+    A name of several words is compared by its beginning, too: ``flsk`` is near to ``flask-sqlite3``.
+    """
+    likeness = {each: max(_likeness(name, each), _likeness(name, each[: len(name) + 1])) for each in known}
+    nearest = max(likeness, key=likeness.__getitem__, default=None)
+    return f"; did you mean {nearest!r}?" if nearest is not None and likeness[nearest] > 0.6 else ""
+
+
+def _likeness(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one.lower(), other.lower()).ratio()
 
 
 def duplicates(names: Iterable[str]) -> tuple[str, ...]:
