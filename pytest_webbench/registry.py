@@ -1,7 +1,7 @@
 """What the hooks brought: suites, stacks and scenarios, checked and selected."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from pytest_webbench.options import check_names
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.scenario import Scenario
-from pytest_webbench.values.settings import Settings
+from pytest_webbench.values.settings import NamedUrl, Settings
 from pytest_webbench.values.stack import Stack
 
 __all__ = ["Registry", "read_registry"]
@@ -63,11 +63,9 @@ def read_registry(config: pytest.Config, settings: Settings) -> Registry:
     """
     suites = _by_name("suite", _flat(config.hook.pytest_webbench_suites(config=config)))
     scenarios = _by_name("scenario", _flat(config.hook.pytest_webbench_scenarios(config=config)))
+    stacks = _by_name("stack", _flat(config.hook.pytest_webbench_stacks(config=config)))
     if settings.urls:
-        found = [_attached(each.name, each.url, suites) for each in settings.urls]
-    else:
-        found = _flat(config.hook.pytest_webbench_stacks(config=config))
-    stacks = _by_name("stack", found)
+        stacks = _by_name("stack", [_attached(each, stacks) for each in settings.urls])
     for kind, named in (("stack", stacks), ("scenario", scenarios)):
         for each in named.values():
             if each.suite not in suites:
@@ -87,12 +85,13 @@ def read_registry(config: pytest.Config, settings: Settings) -> Registry:
     )
 
 
-def _attached(name: str, url: str, suites: Mapping[str, Suite]) -> Stack:
-    """A server that runs already, taken to speak the contract of the built-in suite."""
+def _attached(server: NamedUrl, known: Mapping[str, Stack]) -> Stack:
+    """A server that runs already: the stack of its name, else one of the built-in suite."""
     from pytest_webbench.suites.items.scenarios import HELLO  # noqa: PLC0415
 
-    assert BUILT_IN in suites
-    return Stack(name=name, title=url, folder=Path(), command=(), suite=BUILT_IN, ready=HELLO)
+    if server.name in known:
+        return replace(known[server.name], title=server.url)
+    return Stack(name=server.name, title=server.url, folder=Path(), command=(), suite=BUILT_IN, ready=HELLO)
 
 
 def _flat(results: Sequence[Sequence[T]]) -> list[T]:

@@ -19,7 +19,6 @@ import errno
 import gc
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,7 +27,7 @@ from typing import Any
 
 from pytest_webbench.errors import LoadError
 from pytest_webbench.load.connection import Connection, Question, Questions
-from pytest_webbench.load.tally import Tally
+from pytest_webbench.load.tally import Tally, most_requests
 from pytest_webbench.load.wire import Target, encode
 from pytest_webbench.logic.judging import Fault
 from pytest_webbench.values.load import ErrorClass, Load, LoadResult
@@ -92,7 +91,7 @@ class _Run:
         self.load = load
         self.questions = questions
         self.loop = asyncio.get_running_loop()
-        self.tally = Tally(_limit(load))
+        self.tally = Tally(most_requests(load))
         self.asking = 0
         """How many users have a request under way."""
         self.stopped = False
@@ -239,12 +238,6 @@ def _refuse_itself(sock: socket.socket) -> None:
     """Where no server listens, the kernel may call from the very port called: TCP then connects the two."""
     if sock.getsockname() == sock.getpeername():
         raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
-
-
-def _limit(load: Load) -> int:
-    """How many requests the load has at most."""
-    once = sys.maxsize if load.repeat else len(load.exchanges)
-    return once if load.amount.requests is None else min(load.amount.requests, once)
 
 
 class _User:

@@ -1,15 +1,22 @@
 """The accounts of a load: every request that is taken ends as right, as failed, or in flight."""
 
+import sys
 from array import array
 from collections import Counter
 
 from pytest_webbench.logic.judging import Fault
 from pytest_webbench.values.exchange import Request
-from pytest_webbench.values.load import LoadResult
+from pytest_webbench.values.load import Load, LoadResult
 
-__all__ = ["Tally"]
+__all__ = ["Tally", "most_requests"]
 
 _EXAMPLES = 3
+
+
+def most_requests(load: Load) -> int:
+    """How many requests ``load`` can have at most."""
+    once = sys.maxsize if load.repeat else len(load.exchanges)
+    return once if load.amount.requests is None else min(load.amount.requests, once)
 
 
 class Tally:

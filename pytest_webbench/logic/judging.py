@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from pytest_webbench.values.exchange import Answer, BodyRule
 from pytest_webbench.values.load import ErrorClass
 
 __all__ = ["Fault", "excerpt", "judge"]
+
+_Difference = tuple[str, ...]
 
 _SHOWN = 80
 """How many characters of a value or of a body a sentence shows."""
@@ -53,7 +55,7 @@ def _json_difference(answer: Answer, body: bytes) -> str:
     """The first difference between ``body`` and the JSON of ``answer``; empty if there is none."""
     try:
         actual = _DECODER.decode(body.decode("utf-8"))
-        return _difference(*_without_generated(actual, answer))
+        return _sentence(_difference(*_without_generated(actual, answer)))
     except _GeneratedMissingError as exc:
         return str(exc)
     except UnicodeDecodeError as exc:
@@ -82,52 +84,57 @@ def _without_generated(actual: Any, answer: Answer) -> tuple[Any, Any]:
     return {key: value for key, value in actual.items() if key not in generated}, expected
 
 
-def _difference(actual: Any, expected: Any, path: tuple[str, ...] = ()) -> str:
-    """The first difference of two JSON values, with the path to it; empty if they are equal.
+def _difference(actual: Any, expected: Any) -> _Difference:
+    """The first difference of two JSON values: the path to it, then what it is; empty if they are equal.
 
     Equality is by value and strict about types: ``1`` equals ``1.0``, but ``true`` does not equal
     ``1``, and nothing equals NaN or an infinity. Items are counted from 0.
     """
-    if isinstance(expected, Mapping) and isinstance(actual, dict):
-        return _object_difference(actual, expected, path)
-    if isinstance(expected, (list, tuple)) and isinstance(actual, list):
-        if len(actual) != len(expected):
-            return _sentence(path, f"{len(actual)} items, expected {len(expected)}", verb="has")
-        for index, (item, wanted) in enumerate(zip(actual, expected, strict=True)):
-            if difference := _difference(item, wanted, (*path, f"item {index}")):
-                return difference
-        return ""
-    if _same_scalar(actual, expected):
-        return ""
-    return _sentence(path, f"{_show(actual)}, expected {_show(expected)}")
+    kind = type(actual)
+    if kind is type(expected) and kind in _PLAIN:
+        if actual == expected:
+            return ()
+    elif isinstance(actual, dict) and isinstance(expected, Mapping):
+        return _object_difference(actual, expected)
+    elif isinstance(actual, list) and isinstance(expected, (list, tuple)):
+        return _array_difference(actual, expected)
+    elif _is_number(actual) and _is_number(expected):
+        if actual == expected and actual - actual == 0:  # infinity less itself is NaN
+            return ()
+    return (f"is {_show(actual)}, expected {_show(expected)}",)
 
 
-def _object_difference(actual: dict[str, Any], expected: Mapping[str, Any], path: tuple[str, ...]) -> str:
-    """The first difference of two JSON objects, in the order of the expected keys."""
+def _object_difference(actual: dict[str, Any], expected: Mapping[str, Any]) -> _Difference:
     for key, wanted in expected.items():
         if key not in actual:
-            return _sentence((*path, _show(key)), "missing")
-        if difference := _difference(actual[key], wanted, (*path, _show(key))):
-            return difference
+            return (_show(key), "is missing")
+        if difference := _difference(actual[key], wanted):
+            return (_show(key), *difference)
     for key, value in actual.items():
         if key not in expected:
-            return _sentence((*path, _show(key)), f"{_show(value)}, expected to be absent")
-    return ""
+            return (_show(key), f"is {_show(value)}, expected to be absent")
+    return ()
 
 
-def _same_scalar(actual: Any, expected: Any) -> bool:
-    """Whether two values that are not both objects or both arrays are equal."""
-    if _is_number(actual) and _is_number(expected):
-        return bool(actual == expected) and actual - actual == 0  # infinity less itself is NaN
-    return type(actual) is type(expected) and bool(actual == expected)
+def _array_difference(actual: list[Any], expected: Sequence[Any]) -> _Difference:
+    if len(actual) != len(expected):
+        return (f"has {len(actual)} items, expected {len(expected)}",)
+    for index, (item, wanted) in enumerate(zip(actual, expected, strict=True)):
+        if difference := _difference(item, wanted):
+            return (f"item {index}", *difference)
+    return ()
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _sentence(path: tuple[str, ...], what: str, *, verb: str = "is") -> str:
-    return f"{': '.join(path) or 'the body'} {verb} {what}"
+def _sentence(difference: _Difference) -> str:
+    """The words for ``difference``; empty if there is none."""
+    if not difference:
+        return ""
+    *path, what = difference
+    return f"{': '.join(path) or 'the body'} {what}"
 
 
 def _show(value: Any) -> str:
@@ -158,5 +165,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
+_PLAIN = {str, int, bool, type(None)}
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)

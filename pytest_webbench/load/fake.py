@@ -1,0 +1,111 @@
+"""An engine without servers, sockets or clocks, for tests of what stands around an engine."""
+
+import heapq
+import random
+from collections.abc import Callable, Mapping
+
+from pytest_webbench.errors import LoadError
+from pytest_webbench.load.tally import Tally, most_requests
+from pytest_webbench.logic.judging import Fault
+from pytest_webbench.values.exchange import Request
+from pytest_webbench.values.load import ErrorClass, Load, LoadResult
+
+__all__ = ["FakeEngine"]
+
+_DEFAULT_S = 0.01
+_CPU_S = 1e-5
+_ANSWER_BYTES = 200
+
+
+class FakeEngine:
+    """Works loads out in place of making them: a simulation in virtual time, the same for a seed.
+
+    ``latency_s`` gives the mean latency in seconds: one for all requests; or one for each pair of
+    method and path prefix, the longest prefix counting and 10 ms being the rest; or a function of
+    the request and the base URL, so that stacks can differ. Latencies scatter around the mean with
+    the relative standard deviation ``spread``, and differ from load to load. ``errors`` lets every
+    n-th request fail: ``{ErrorClass.RESET: 50}`` fails numbers 49, 99 and so on. ``failure`` is raised
+    by each run.
+
+    ``loads`` records what was asked for: each load with its base URL. A load costs a few
+    microseconds for each request of it.
+    """
+
+    name = "fake"
+
+    def __init__(
+        self,
+        *,
+        latency_s: float | Mapping[tuple[str, str], float] | Callable[[Request, str], float] = _DEFAULT_S,
+        spread: float = 0.1,
+        errors: Mapping[ErrorClass, int] | None = None,
+        failure: LoadError | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.latency_s = latency_s
+        self.spread = spread
+        self.errors = dict(errors or {})
+        self.failure = failure
+        self.seed = seed
+        self.loads: list[tuple[Load, str]] = []
+        self.closed = False
+
+    def run(self, load: Load, base_url: str) -> LoadResult:
+        """What ``load`` would have measured. Raises the ``failure`` that the engine was given."""
+        self.loads.append((load, base_url))
+        if self.failure is not None:
+            raise self.failure
+        scatter = random.Random(f"{self.seed}/{len(self.loads)}")  # noqa: S311 - no secret
+        tally = Tally(most_requests(load))
+        deadline_ns = None if load.amount.duration_s is None else round(load.amount.duration_s * 1e9)
+        end_ns = self._simulate(load, base_url, tally, scatter, deadline_ns)
+        tally.connections_opened = load.users
+        tally.bytes_received = _ANSWER_BYTES * len(tally.latency_ns)
+        return tally.result(users=load.users, elapsed_ns=end_ns, cpu_s=_CPU_S * tally.sent)
+
+    def close(self) -> None:
+        """Remember that it was closed."""
+        self.closed = True
+
+    def _simulate(
+        self, load: Load, base_url: str, tally: Tally, scatter: random.Random, deadline_ns: int | None
+    ) -> int:
+        """Carry out ``load`` in virtual time; return its end, in nanoseconds from its beginning."""
+        free_ns = [0] * load.users  # when each user is free
+        end_ns = 0
+        while not tally.exhausted:
+            start_ns = free_ns[0]
+            if deadline_ns is not None and start_ns >= deadline_ns:
+                break
+            number = tally.take()
+            request = load.exchanges[number % len(load.exchanges)].request
+            took_ns = max(1, round(self._mean_s(request, base_url) * 1e9 * self._factor(scatter)))
+            if deadline_ns is not None and start_ns + took_ns > deadline_ns:
+                tally.leave_open(number, deadline_ns - start_ns)
+            elif (error := self._error(number)) is not None:
+                tally.fail(number, request, Fault(error=error, why="injected by the fake engine"), took_ns)
+            else:
+                tally.latency_ns.append(took_ns)
+                tally.ttfb_ns.append(took_ns)
+            heapq.heapreplace(free_ns, start_ns + took_ns)
+            end_ns = max(end_ns, start_ns + took_ns)
+        return end_ns if deadline_ns is None else min(end_ns, deadline_ns)
+
+    def _mean_s(self, request: Request, base_url: str) -> float:
+        if callable(self.latency_s):
+            return self.latency_s(request, base_url)
+        if isinstance(self.latency_s, Mapping):
+            fitting = [
+                (len(prefix), mean_s)
+                for (method, prefix), mean_s in self.latency_s.items()
+                if method == request.method and request.path.startswith(prefix)
+            ]
+            return max(fitting)[1] if fitting else _DEFAULT_S
+        return self.latency_s
+
+    def _factor(self, scatter: random.Random) -> float:
+        """A random factor with mean 1."""
+        return scatter.gammavariate(self.spread**-2, self.spread**2) if self.spread else 1.0
+
+    def _error(self, number: int) -> ErrorClass | None:
+        return next((error for error, nth in self.errors.items() if number % nth == nth - 1), None)
