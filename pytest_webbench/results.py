@@ -1,6 +1,6 @@
 """What a run has given so far."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pytest_webbench.errors import LoadError, StackError
@@ -37,9 +37,9 @@ class Results:
         rounds = sorted(self.rounds.get(cell, ()), key=lambda each: each.trial.round)
         return summarise(rounds, unit=scenario.unit, planned=planned) if rounds else None
 
-    def summaries(self, scenarios: Mapping[str, Scenario], planned: int) -> list[CellSummary]:
-        """The figures of all cells with a round, by scenario in the order of ``scenarios``."""
-        order = list(scenarios)
-        cells = sorted(self.rounds, key=lambda cell: order.index(cell.scenario))
+    def summaries(
+        self, cells: Iterable[Cell], scenarios: Mapping[str, Scenario], planned: int
+    ) -> list[CellSummary]:
+        """The figures of those of ``cells`` that have a round, in the order of ``cells``."""
         found = (self.summary(cell, scenarios[cell.scenario], planned) for cell in cells)
         return [summary for summary in found if summary is not None]

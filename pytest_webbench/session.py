@@ -1,5 +1,6 @@
 """The plugin of a run with ``--webbench``: collect, plan, run once, replay, report."""
 
+import shutil
 import signal
 import sys
 import threading
@@ -22,7 +23,7 @@ from pytest_webbench.logic.validity import server_faults
 from pytest_webbench.options import read_settings
 from pytest_webbench.registry import read_registry
 from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressWriter
-from pytest_webbench.report.text import describe_run, render_results
+from pytest_webbench.report.text import describe_run, render_configuration, render_results
 from pytest_webbench.results import Results
 from pytest_webbench.runner import Runner
 from pytest_webbench.store import RunFolder
@@ -278,16 +279,18 @@ class WebbenchSession:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The tables, with every caveat, and where the files are."""
-        summaries = self.results.summaries(self.registry.scenarios, self.settings.profile.rounds)
+        summaries = self.results.summaries(
+            self.registry.cells(), self.registry.scenarios, self.settings.profile.rounds
+        )
         if (summaries or self.live) and not self._disabled:
             terminalreporter.section("webbench")
-            text = render_results(
-                [*summaries, *self.live],
-                scenarios=self.registry.scenarios,
-                width=max(terminalreporter._tw.fullwidth, 100),
-                colour=terminalreporter.hasmarkup,
+            shown = [*summaries, *self.live]
+            width, colour = max(_terminal_width(), 100), terminalreporter.hasmarkup
+            scenarios = self.registry.scenarios
+            terminalreporter.write(
+                render_results(shown, scenarios=scenarios, width=width, colour=colour)
+                + render_configuration(shown, width=width, colour=colour)
             )
-            terminalreporter.write(text)
         if self.folder.path.exists():
             terminalreporter.write_line(f"webbench: measurements and logs are in {self.folder.path}")
 
@@ -300,6 +303,10 @@ class WebbenchSession:
         self._engine.close()
         if self._signal_handler is not None:
             signal.signal(signal.SIGTERM, self._signal_handler)
+
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def _cell_of(item: pytest.Item) -> Cell:

@@ -1,14 +1,14 @@
 """The engine, its SQLite settings, the table, a session for each request."""
 
+import fcntl
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends
-from models import Item
 from sqlalchemy import event
-from sqlalchemy.schema import CreateTable
-from sqlmodel import Session, create_engine
+from sqlmodel import Session, SQLModel, create_engine
 
 DATABASE_PATH = os.environ.get("DATABASE_PATH", "items.db")
 
@@ -27,9 +27,10 @@ def set_sqlite_pragmas(dbapi_connection: Any, _connection_record: Any) -> None:
 
 
 def create_table() -> None:
-    # Not metadata.create_all(): it looks and then creates, and another worker may create in between.
-    with engine.begin() as connection:
-        connection.execute(CreateTable(Item.__table__, if_not_exists=True))
+    # One worker at a time: SQLite refuses at once, whatever the timeout, to switch to WAL while another does.
+    with Path(f"{DATABASE_PATH}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        SQLModel.metadata.create_all(engine)
 
 
 def get_session() -> Iterator[Session]:

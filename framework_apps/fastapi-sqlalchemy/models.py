@@ -22,6 +22,8 @@ class ItemBase(SQLModel):
 
 class Item(ItemBase, table=True):
     __tablename__ = "items"
+    # Of two clients that delete an item at the same time, the second finds it gone, which is what it wanted.
+    __mapper_args__ = {"confirm_deleted_rows": False}
 
     id: int | None = Field(default=None, primary_key=True)
 

@@ -1,9 +1,11 @@
 """The SQLite file: its settings, its table, a connection for each request."""
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends
@@ -38,8 +40,11 @@ def connect() -> sqlite3.Connection:
 
 
 def create_table() -> None:
-    with closing(connect()) as connection:
-        connection.execute(SCHEMA)
+    # One worker at a time: SQLite refuses at once, whatever the timeout, to switch to WAL while another does.
+    with Path(f"{DATABASE_PATH}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with closing(connect()) as connection:
+            connection.execute(SCHEMA)
 
 
 def get_connection() -> Iterator[sqlite3.Connection]:

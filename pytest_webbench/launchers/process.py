@@ -115,6 +115,7 @@ class ProcessLauncher:
                     launcher=self.name,
                     startup_s=startup_s,
                     versions=self._versions[python],
+                    packages=stack.packages,
                     config=self._config(stack),
                 )
                 yield running

@@ -55,7 +55,7 @@ class FakeEngine:
         self.loads.append((load, base_url))
         if self.failure is not None:
             raise self.failure
-        scatter = random.Random(f"{self.seed}/{len(self.loads)}")  # noqa: S311 - no secret
+        scatter = random.Random(f"{self.seed}/{len(self.loads)}")
         tally = Tally(most_requests(load))
         deadline_ns = None if load.amount.duration_s is None else round(load.amount.duration_s * 1e9)
         end_ns = self._simulate(load, base_url, tally, scatter, deadline_ns)

@@ -98,9 +98,8 @@ def _difference(actual: Any, expected: Any) -> _Difference:
         return _object_difference(actual, expected)
     elif isinstance(actual, list) and isinstance(expected, (list, tuple)):
         return _array_difference(actual, expected)
-    elif _is_number(actual) and _is_number(expected):
-        if actual == expected and actual - actual == 0:  # infinity less itself is NaN
-            return ()
+    elif _same_number(actual, expected):
+        return ()
     return (f"is {_show(actual)}, expected {_show(expected)}",)
 
 
@@ -125,8 +124,11 @@ def _array_difference(actual: list[Any], expected: Sequence[Any]) -> _Difference
     return ()
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _same_number(actual: Any, expected: Any) -> bool:
+    """Whether two values are equal and finite numbers: an infinity less itself is NaN."""
+    if isinstance(actual, bool) or isinstance(expected, bool) or not isinstance(actual, (int, float)):
+        return False
+    return bool(actual == expected) and actual - actual == 0
 
 
 def _sentence(difference: _Difference) -> str:

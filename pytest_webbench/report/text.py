@@ -17,7 +17,7 @@ from pytest_webbench.values.settings import Settings
 from pytest_webbench.values.stack import Stack
 from pytest_webbench.values.summary import CellSummary, Interval, Standing
 
-__all__ = ["describe_known", "describe_run", "duration", "render_results"]
+__all__ = ["describe_known", "describe_run", "duration", "render_configuration", "render_results"]
 
 
 def describe_run(settings: Settings, plan: Plan, *, launcher: str, expected_s: float) -> str:
@@ -78,6 +78,38 @@ def render_results(
         ]
         parts.extend(_scenario_parts(scenarios.get(scenario), scenario, launcher, rank(chosen)))
     return _render(parts, width=width, colour=colour)
+
+
+def render_configuration(summaries: Sequence[CellSummary], *, width: int, colour: bool) -> str:
+    """How the stacks ran: what they share in a line, and what is their own in a table."""
+    launches = {(each.cell.stack, each.launch.launcher): each for each in summaries}
+    configs = [each.launch.config for each in launches.values()]
+    shared = {
+        name: value
+        for name, value in (configs[0].items() if configs else ())
+        if all(config.get(name) == value for config in configs) and name != "command"
+    }
+    table = _table("stack", "start-up s", "peak MiB", "how it ran")
+    for (stack, _), summary in launches.items():
+        launch = summary.launch
+        own = [f"{name} {value}" for name, value in launch.config.items() if name not in shared]
+        versions = [f"{name} {launch.versions[name]}" for name in launch.packages if name in launch.versions]
+        table.add_row(
+            Text(stack),
+            "-" if summary.startup_s is None else f"{summary.startup_s:.2f}",
+            _mebibytes([each for each in summaries if each.cell.stack == stack]),
+            Text(", ".join([*versions, *(each for each in own if not each.startswith("command "))])),
+        )
+    pythons = sorted({each.launch.versions.get("python", "unknown") for each in launches.values()})
+    line = ", ".join(
+        [f"Python {' / '.join(pythons)}", *(f"{name} {value}" for name, value in shared.items())]
+    )
+    return _render([Text(f"all stacks: {line}"), table], width=width, colour=colour)
+
+
+def _mebibytes(summaries: Iterable[CellSummary]) -> str:
+    known = [each.server_peak_rss_bytes for each in summaries if each.server_peak_rss_bytes is not None]
+    return f"{max(known) / (1 << 20):.0f}" if known else "-"
 
 
 def _scenario_parts(

@@ -29,12 +29,14 @@ class LaunchRecord:
 
     ``startup_s`` runs from the launch to the first right answer; ``None`` for a server that ran
     already. ``versions`` maps the distributions installed for the stack to their versions, with
-    ``python``. ``config`` holds everything else that is known of how the stack runs.
+    ``python``; ``packages`` are the ones worth showing. ``config`` holds everything else that is known
+    of how the stack runs.
     """
 
     launcher: str
     startup_s: float | None
     versions: Mapping[str, str] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
     config: Mapping[str, str | int] = field(default_factory=dict)
 
 

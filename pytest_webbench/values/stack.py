@@ -22,7 +22,8 @@ class Stack:
     ``{data_dir}`` (a folder of this launch alone). ``lock`` is a file in ``folder`` with pinned and
     hashed requirements; without one the stack runs under the interpreter that runs pytest.
     ``ready`` is the exchange whose right answer says that the stack is up. ``settings`` are printed
-    with the results, as the configuration that cannot be seen from the command.
+    with the results, as the configuration that cannot be seen from the command, and so are the versions
+    of the distributions named in ``packages``.
     """
 
     name: str
@@ -33,4 +34,5 @@ class Stack:
     env: tuple[tuple[str, str], ...] = ()
     lock: str | None = None
     ready: Exchange = GET_ROOT
+    packages: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)

@@ -1,12 +1,13 @@
 """The table, and the SQLite settings of the engine below it."""
 
+import fcntl
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import REAL, String, Text, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.schema import CreateTable
 
 
 class Base(DeclarativeBase):
@@ -19,6 +20,8 @@ db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
 class Item(db.Model):
     __tablename__ = "items"
+    # Of two clients that delete an item at the same time, the second finds it gone, which is what it wanted.
+    __mapper_args__ = {"confirm_deleted_rows": False}
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
@@ -50,6 +53,7 @@ def init_app(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
         event.listen(db.engine, "connect", set_sqlite_pragmas)
-        # Not db.create_all(): it looks and then creates, and another worker may create in between.
-        db.session.execute(CreateTable(Item.__table__, if_not_exists=True))
-        db.session.commit()
+        # One worker at a time: SQLite refuses at once, whatever the timeout, to switch to WAL while another does.
+        with Path(f"{db.engine.url.database}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            db.create_all()

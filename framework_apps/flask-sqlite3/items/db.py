@@ -1,6 +1,8 @@
 """The SQLite file: its settings, its table, a connection for each request that asks for one."""
 
+import fcntl
 import sqlite3
+from pathlib import Path
 
 from flask import Flask, current_app, g
 
@@ -39,5 +41,7 @@ def close_db(_error: BaseException | None = None) -> None:
 
 def init_app(app: Flask) -> None:
     app.teardown_appcontext(close_db)
-    with app.app_context():
+    # One worker at a time: SQLite refuses at once, whatever the timeout, to switch to WAL while another does.
+    with Path(f"{app.config['DATABASE']}.lock").open("w") as lock, app.app_context():
+        fcntl.flock(lock, fcntl.LOCK_EX)
         get_db().execute(SCHEMA)

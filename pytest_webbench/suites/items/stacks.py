@@ -23,7 +23,7 @@ def _apps_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "framework_apps"
 
 
-def _stack(name: str, title: str, *, worker_class: str, application: str) -> Stack:
+def _stack(name: str, title: str, *, worker_class: str, application: str, packages: str) -> Stack:
     return Stack(
         name=name,
         title=title,
@@ -45,6 +45,7 @@ def _stack(name: str, title: str, *, worker_class: str, application: str) -> Sta
         env=(("DATABASE_PATH", "{data_dir}/items.db"),),
         lock="requirements/current.lock",
         ready=HELLO,
+        packages=(*packages.split(), "gunicorn"),
         settings={"worker_class": worker_class, **SQLITE_SETTINGS},
     )
 
@@ -52,14 +53,39 @@ def _stack(name: str, title: str, *, worker_class: str, application: str) -> Sta
 UVICORN = "uvicorn_worker.UvicornWorker"
 
 STACKS = (
-    _stack("fastapi-sqlalchemy", "FastAPI with SQLModel", worker_class=UVICORN, application="app:app"),
-    _stack("fastapi-sqlite3", "FastAPI with sqlite3", worker_class=UVICORN, application="app:app"),
-    _stack("flask-sqlalchemy", "Flask with Flask-SQLAlchemy", worker_class="gthread", application="app:app"),
-    _stack("flask-sqlite3", "Flask with sqlite3", worker_class="gthread", application="app:app"),
+    _stack(
+        "fastapi-sqlalchemy",
+        "FastAPI with SQLModel",
+        worker_class=UVICORN,
+        application="app:app",
+        packages="fastapi sqlmodel sqlalchemy pydantic uvicorn uvloop httptools",
+    ),
+    _stack(
+        "fastapi-sqlite3",
+        "FastAPI with sqlite3",
+        worker_class=UVICORN,
+        application="app:app",
+        packages="fastapi pydantic uvicorn uvloop httptools",
+    ),
+    _stack(
+        "flask-sqlalchemy",
+        "Flask with Flask-SQLAlchemy",
+        worker_class="gthread",
+        application="app:app",
+        packages="flask flask-sqlalchemy sqlalchemy",
+    ),
+    _stack(
+        "flask-sqlite3",
+        "Flask with sqlite3",
+        worker_class="gthread",
+        application="app:app",
+        packages="flask",
+    ),
     _stack(
         "django-drf",
         "Django with Django REST framework",
         worker_class="gthread",
         application="config.wsgi:application",
+        packages="django djangorestframework",
     ),
 )
