@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 import pytest
 
+from pytest_webbench.errors import WebbenchError
 from pytest_webbench.values.codec import to_json
 from pytest_webbench.values.settings import Settings
 from pytest_webbench.values.summary import CellSummary
@@ -13,6 +15,7 @@ from pytest_webbench.values.summary import CellSummary
 __all__ = [
     "VirtualClock",
     "extra_info",
+    "fail_without_figure",
     "forget_benchmarks",
     "guard_baselines",
     "install_clock",
@@ -70,6 +73,17 @@ def replay(item: pytest.Item, benchmark: Any, samples_s: Sequence[float], info: 
         assert recorded == list(samples_s), f"pytest-benchmark recorded {recorded}, not {samples_s}"
 
 
+def fail_without_figure(benchmark: Any, error: WebbenchError) -> NoReturn:
+    """Fail the test with ``error``, and let pytest-benchmark know that there is no figure."""
+
+    def give_up() -> None:
+        raise error
+
+    with suppress(WebbenchError):
+        benchmark.pedantic(give_up, rounds=1, iterations=1)
+    pytest.fail(str(error), pytrace=False)
+
+
 def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
     """What stands in ``extra_info`` of a cell's row in the JSON."""
     launch = summary.launch
@@ -125,8 +139,9 @@ def _known(value: float) -> float | None:
 class _GuardedStorage:
     """A storage of pytest-benchmark into which only valid figures go."""
 
-    def __init__(self, storage: Any) -> None:
+    def __init__(self, storage: Any, logger: Any) -> None:
         self._storage = storage
+        self._logger = logger
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._storage, name)
@@ -135,8 +150,11 @@ class _GuardedStorage:
         return str(self._storage)
 
     def save(self, output_json: dict[str, Any], save: Any) -> None:
-        """Save what is valid; nothing at all if nothing is."""
+        """Save what is valid, nothing at all if nothing is, and say what was left out."""
         rows = [row for row in output_json["benchmarks"] if _is_baseline(row)]
+        left_out = [row["name"] for row in output_json["benchmarks"] if not _is_baseline(row)]
+        if left_out:
+            self._logger.info(f"webbench: not saved, because invalid: {', '.join(left_out)}")
         if rows:
             self._storage.save({**output_json, "benchmarks": rows}, save)
 
@@ -152,12 +170,14 @@ def guard_baselines(config: pytest.Config) -> None:
     The file of ``--benchmark-json`` holds them still, marked as invalid, for reading.
     """
     session = config.pluginmanager.getplugin("pytest-benchmark")
-    session.storage = _GuardedStorage(session.storage)
+    session.storage = _GuardedStorage(session.storage, session.logger)
 
 
 def forget_benchmarks(config: pytest.Config) -> None:
-    """Drop all rows: an interrupted run saves no baseline."""
-    config.pluginmanager.getplugin("pytest-benchmark").benchmarks.clear()
+    """Drop all rows, and have none saved: an interrupted run leaves no baseline."""
+    session = config.pluginmanager.getplugin("pytest-benchmark")
+    session.benchmarks.clear()
+    session.save = session.autosave = session.json = None
 
 
 def steady_machine_info(machine_info: dict[str, Any]) -> None:

@@ -72,7 +72,7 @@ def _check_one(client: httpx.Client, running: RunningStack, example: Exchange | 
         fault = _refusal_fault(example, response)
     else:
         wrong = judge(example.answer, response.status_code, response.content)
-        fault = str(wrong) if wrong is not None else None
+        fault = wrong.why if wrong is not None else None
     if fault is not None:
         raise _violation(running, example.request, fault, response)
 

@@ -5,14 +5,16 @@ compares by them: ``webbench/items::hello[fastapi-sqlite3]``.
 """
 
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from pytest_webbench.errors import UsageError
+from pytest_webbench.logic.names import did_you_mean
 from pytest_webbench.registry import Registry
 
-__all__ = ["ROOT", "SuiteModule", "split_arguments", "suite_modules"]
+__all__ = ["ROOT", "SuiteModule", "check_wanted", "split_arguments", "suite_modules"]
 
 ROOT = "webbench"
 """The folder that node ids begin with; there is none of this name on disk."""
@@ -28,8 +30,12 @@ class SuiteModule(pytest.Module):
     def make(
         cls, session: pytest.Session, module: types.ModuleType, wanted: frozenset[str] | None
     ) -> "SuiteModule":
-        """The node for ``module``; ``wanted`` are names of functions or items, ``None`` for all."""
-        node = cls.from_parent(session, path=session.config.rootpath / ROOT / module.__name__)
+        """The node for ``module``; ``wanted`` are names of functions or items, ``None`` for all.
+
+        Its path is the root folder, so that the hooks of the ``conftest.py`` there see its items.
+        """
+        name = f"{ROOT}/{module.__name__}"
+        node = cls.from_parent(session, path=session.config.rootpath, name=name, nodeid=name)
         node._made, node._wanted = module, wanted
         return node
 
@@ -69,6 +75,19 @@ def split_arguments(
         elif names is not None:
             names.add(name)
     return {suite: names if names is None else frozenset(names) for suite, names in wanted.items()}, left
+
+
+def check_wanted(wanted: Mapping[str, frozenset[str] | None], registry: Registry) -> None:
+    """Raise :class:`~pytest_webbench.errors.UsageError` for a name that no selected benchmark has."""
+    for suite, names in wanted.items():
+        cells = [cell for cell in registry.cells() if registry.scenarios[cell.scenario].suite == suite]
+        known = {str(cell): None for cell in cells} | {cell.scenario: None for cell in cells}
+        for name in sorted(names or ()):
+            if name not in known:
+                raise UsageError(
+                    f"no benchmark of {ROOT}/{suite} is called {name!r}{did_you_mean(name, known)}",
+                    hint="see pytest --webbench --collect-only -q, with the same selection",
+                )
 
 
 def suite_modules(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_webbench.bench import Bench
-from pytest_webbench.bridge import extra_info, replay
+from pytest_webbench.bridge import extra_info, fail_without_figure, replay
 from pytest_webbench.errors import WebbenchError
 from pytest_webbench.launchers import Launcher, RunningStack
 from pytest_webbench.logic.names import select
@@ -19,6 +19,7 @@ from pytest_webbench.registry import Registry
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.exchange import Answer, Exchange, Request
 from pytest_webbench.values.load import Amount
+from pytest_webbench.values.measurement import Measurement
 from pytest_webbench.values.plan import Cell, Trial
 from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import Settings
@@ -110,18 +111,15 @@ class LiveBench:
         status 200 is checked. ``users``, ``duration_s`` or ``requests``, and ``rounds`` replace the
         numbers of the profile. The test fails if a request fails or the database is wrong.
         """
+        count = 1 if not self._benchmark.enabled else rounds or self._settings.profile.rounds
+        failure: WebbenchError | None = None
         try:
             scenario = self._scenario(what, users, duration_s, requests)
-            count = 1 if not self._benchmark.enabled else rounds or self._settings.profile.rounds
-            cell = Cell(scenario=scenario.name, stack=self._stack.name)
-            measurements = [
-                self._bench.measure(
-                    self._stack.running, self._stack.suite, scenario, Trial(cell=cell, round=number)
-                )
-                for number in range(count)
-            ]
+            measurements = self._measure(scenario, count)
         except WebbenchError as error:
-            pytest.fail(str(error), pytrace=False)
+            failure = error  # kept, for a failure raised in here would drag this one along
+        if failure is not None:
+            fail_without_figure(self._benchmark, failure)
         summary = summarise(measurements, unit=scenario.unit, planned=count)
         if summary.time_per_request_s:
             info = extra_info(summary, self._settings)
@@ -129,8 +127,16 @@ class LiveBench:
         self._keep(summary)
         faults = dict.fromkeys(fault for each in measurements for fault in server_faults(each))
         if faults:
-            pytest.fail("; ".join([f"{cell}: {next(iter(faults))}", *summary.examples]), pytrace=False)
+            pytest.fail(
+                "; ".join([f"{summary.cell}: {next(iter(faults))}", *summary.examples]), pytrace=False
+            )
         return summary
+
+    def _measure(self, scenario: Scenario, count: int) -> list[Measurement]:
+        cell = Cell(scenario=scenario.name, stack=self._stack.name)
+        running, suite = self._stack.running, self._stack.suite
+        trials = [Trial(cell=cell, round=number) for number in range(count)]
+        return [self._bench.measure(running, suite, scenario, trial) for trial in trials]
 
     def _scenario(
         self, what: Measurable, users: int | None, duration_s: float | None, requests: int | None

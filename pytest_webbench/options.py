@@ -114,7 +114,7 @@ class Number(NamedTuple):
             noun = "a whole number" if self.kind is int else "a number"
             raise ValueError(f"{text!r} is not {noun}") from None
         if not self.least <= value <= self.most:
-            raise ValueError(f"{text} is out of range ({self.least:g} to {self.most:g})")
+            raise ValueError(f"{text} is out of range ({self.least:,} to {self.most:,})")
         return value
 
 
@@ -268,8 +268,19 @@ def _urls(read: _Reader) -> tuple[Any, ...]:
 
 def check_names(settings: "Settings", scenarios: Mapping[str, Any]) -> None:
     """Raise :class:`~pytest_webbench.errors.UsageError` for a number given to a scenario not known."""
-    from pytest_webbench.logic.names import select  # noqa: PLC0415
+    from pytest_webbench.errors import UsageError  # noqa: PLC0415
+    from pytest_webbench.logic.names import did_you_mean  # noqa: PLC0415
 
-    for override in (settings.durations_s, settings.requests, settings.users):
-        for name in override.by_scenario:
-            select("scenario", [name], tuple(scenarios))
+    overrides = {
+        "--webbench-duration": settings.durations_s.by_scenario,
+        "--webbench-requests": settings.requests.by_scenario,
+        "--webbench-users": settings.users.by_scenario,
+    }
+    for flag, by_scenario in overrides.items():
+        for name in by_scenario:
+            if name not in scenarios:  # a pattern is not a name
+                raise UsageError(
+                    f"{flag}: no scenario is called {name!r}{did_you_mean(name, scenarios)}",
+                    evidence=f"known: {', '.join(scenarios)}",
+                    hint="name a scenario, or leave the name out for all of them",
+                )

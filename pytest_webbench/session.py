@@ -13,7 +13,7 @@ import pytest
 
 from pytest_webbench import bridge
 from pytest_webbench.bench import Bench
-from pytest_webbench.collection import SuiteModule, split_arguments, suite_modules
+from pytest_webbench.collection import SuiteModule, check_wanted, split_arguments, suite_modules
 from pytest_webbench.errors import StackError, UsageError, WebbenchError
 from pytest_webbench.launchers import Launcher
 from pytest_webbench.live import LiveBench, LiveStack, launch_live
@@ -75,6 +75,7 @@ class WebbenchSession:
         wanted, self.config.args = split_arguments(
             self.config.args, tuple(self.registry.suites), lambda path: (here / path).exists()
         )
+        check_wanted(wanted, self.registry)
         return wanted
 
     def _check_loads(self) -> None:
@@ -203,7 +204,11 @@ class WebbenchSession:
         if self._unwanted_write(cell):
             pytest.skip(f"{cell.scenario} changes the records of a server: pass --webbench-allow-writes")
         if not self._has_run:
-            self._run()
+            try:
+                self._run()
+            except BaseException:
+                benchmark.skipped = True  # else pytest-benchmark warns that it was not used
+                raise
         summary = self._summary(cell)
         if summary is None or not summary.time_per_request_s:
             self._fail_without_figure(benchmark, cell, summary)
@@ -225,14 +230,7 @@ class WebbenchSession:
         if error is None:
             assert summary is not None
             error = StackError(f"{cell}: no request was completed", evidence="\n".join(summary.examples))
-
-        def give_up() -> None:
-            raise error
-
-        try:  # through pytest-benchmark, so that it knows that there is no figure
-            benchmark.pedantic(give_up, rounds=1, iterations=1)
-        except WebbenchError:
-            pytest.fail(str(error), pytrace=False)
+        bridge.fail_without_figure(benchmark, error)
 
     def _summary(self, cell: Cell) -> CellSummary | None:
         scenario = self.registry.scenarios[cell.scenario]
@@ -244,11 +242,14 @@ class WebbenchSession:
     def live_stack(self, name: str) -> Iterator[LiveStack]:
         """What ``webbench_stack`` gives; a stack that fails, fails its tests with the cause."""
         self._begin_folder()
+        failure: WebbenchError | None = None
         try:
             with launch_live(name, self.registry, self.launcher, self.bench) as stack:
                 yield stack
         except WebbenchError as error:
-            pytest.fail(str(error), pytrace=False)
+            failure = error  # kept, for a failure raised in here would drag this one along
+        if failure is not None:
+            pytest.fail(str(failure), pytrace=False)
 
     def live_bench(self, item: pytest.Item, benchmark: Any, stack: LiveStack) -> LiveBench:
         """What ``webbench`` gives."""

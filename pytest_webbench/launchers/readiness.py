@@ -47,7 +47,7 @@ def wait_until_ready(running: RunningStack, *, timeout_s: float) -> None:
                 fault = judge(stack.ready.answer, response.status_code, response.content)
                 if fault is None:
                     return
-                seen = f"{asked}: {fault}"
+                seen = f"{asked}: {fault.why}"
                 wrong_since = wrong_since or time.monotonic()
                 if time.monotonic() - wrong_since > WRONG_ANSWER_PATIENCE_S:
                     break

@@ -36,6 +36,8 @@ __all__ = ["run_load"]
 
 _GATHERING_S = 3.0
 """How long the start waits for users to connect."""
+_CLOSING_S = 10.0
+"""How long closing the connections may take, which happens at once unless the loop is at fault."""
 _FIRST_BACK_OFF_S = 0.001
 _LONGEST_BACK_OFF_S = 0.1
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
@@ -113,7 +115,7 @@ class _Run:
             await self._gather()
             cpu_s = time.process_time()
             start_ns = perf_counter_ns()
-            self._start()
+            self._start(start_ns)
             end_ns = await self._end_ns
             cpu_s = time.process_time() - cpu_s
         finally:
@@ -140,10 +142,10 @@ class _Run:
         if self._gathering == 0:
             self._gathered.set()
 
-    def _start(self) -> None:
+    def _start(self, now: int) -> None:
         self._started = True
         if self.load.amount.duration_s is not None:
-            self._timers["end"] = self.loop.call_later(self.load.amount.duration_s, self._time_is_up)
+            self._run_until(now + int(self.load.amount.duration_s * 1e9))
         self._watch()
         for user in self._users:
             if user.waits:
@@ -151,8 +153,14 @@ class _Run:
 
     # The end.
 
-    def _time_is_up(self) -> None:
-        self._stop(perf_counter_ns())
+    def _run_until(self, deadline_ns: int) -> None:
+        """Stop at ``deadline_ns``, and not before: timers of the loop count in whole milliseconds."""
+        now = perf_counter_ns()
+        if now >= deadline_ns:
+            self._stop(now)
+        else:
+            wait_s = (deadline_ns - now) / 1e9
+            self._timers["end"] = self.loop.call_later(wait_s, self._run_until, deadline_ns)
 
     def stop_if_done(self, now: int) -> None:
         """Stop if every request has been taken and none is under way."""
@@ -184,7 +192,8 @@ class _Run:
             timer.cancel()
         await asyncio.gather(*(user.finish() for user in self._users))
         if self._open:
-            await self._all_closed.wait()
+            async with asyncio.timeout(_CLOSING_S):
+                await self._all_closed.wait()
 
     # While it lasts.
 
@@ -248,6 +257,7 @@ class _User:
         self._connection: Connection | None = None
         self._fault: Fault | None = None
         self._failures = 0
+        self._dialling = False
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.waits = False
@@ -280,19 +290,20 @@ class _User:
         """Get a connection, or say why there is none."""
         run = self._run
         timeout_s = run.load.timeout_s
+        if run.stopped:
+            return None
         try:
+            self._dialling = True
             async with asyncio.timeout(timeout_s):
                 sock = await run.dial()
-                try:
-                    connection = Connection(sock, run.questions, run.tally, self)
-                    await run.loop.create_connection(lambda: connection, sock=sock)
-                except BaseException:
-                    sock.close()
-                    raise
         except TimeoutError:
             return Fault(error=ErrorClass.CONNECT_TIMEOUT, why=f"no connection within {timeout_s:g} s")
         except OSError as exc:
             return _connect_fault(exc)
+        finally:
+            self._dialling = False
+        connection = Connection(sock, run.questions, run.tally, self)
+        await run.loop.create_connection(lambda: connection, sock=sock)
         self._connection = connection
         return None
 
@@ -301,6 +312,7 @@ class _User:
         run = self._run
         self.waits = False
         if run.stopped:
+            self._drop()
             return
         fault = self._fault or (self._connection.gone if self._connection else None)
         if run.tally.exhausted:
@@ -362,13 +374,14 @@ class _User:
         """End what is under way, at ``now``."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._task is not None:
+        if self._task is not None and self._dialling:
+            # Not later: create_connection, when cancelled in uvloop, closes without connection_lost.
             self._task.cancel()
         if self._connection is not None:
             self._connection.stop(now)
 
     async def finish(self) -> None:
-        """Wait for what :meth:`stop` has cancelled."""
+        """Wait for what :meth:`stop` has cancelled, or left to end by itself."""
         if self._task is not None:
             await asyncio.wait([self._task])
 

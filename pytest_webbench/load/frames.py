@@ -4,7 +4,7 @@ import json
 import struct
 from array import array
 from dataclasses import dataclass
-from typing import Any, get_origin
+from typing import Any
 
 import msgspec
 
@@ -76,7 +76,7 @@ def _to_bytes(value: Any) -> bytes:
 
 
 def _from_bytes(kind: Any, data: Any) -> Any:
-    if get_origin(kind) is array:
+    if kind is array:
         values = array("Q")
         values.frombytes(data)
         return values

@@ -43,6 +43,11 @@ class NativeEngine:
     def __init__(self) -> None:
         self._worker: _Worker | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """The process id of the worker; ``None`` if there is none."""
+        return None if self._worker is None else self._worker.pid
+
     def run(self, load: Load, base_url: str) -> LoadResult:
         """Carry out ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
 
@@ -102,6 +107,11 @@ class _Worker:
         self._replies = self._process.stdout
         os.set_blocking(self._orders.fileno(), False)
         os.set_blocking(self._replies.fileno(), False)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def lives(self) -> bool:
         """Whether it can take an order."""

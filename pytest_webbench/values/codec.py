@@ -10,7 +10,7 @@ import sys
 import zlib
 from array import array
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -43,7 +43,7 @@ def _encode(value: Any) -> Any:
 def _decode(kind: Any, data: Any) -> Any:
     if kind is Path:
         return Path(data)
-    if get_origin(kind) is array:
+    if kind is array:
         return _little_endian(array("Q", zlib.decompress(base64.b64decode(data))))
     raise NotImplementedError(f"{kind} is not read from JSON")
 

@@ -4,10 +4,16 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from pytest_webbench.values.exchange import Exchange
 
 __all__ = ["Amount", "ErrorClass", "Load", "LoadResult"]
+
+if TYPE_CHECKING:
+    Nanoseconds = array[int]
+else:
+    Nanoseconds = array  # which takes no parameters at run time before Python 3.12
 
 
 class ErrorClass(StrEnum):
@@ -80,8 +86,8 @@ class LoadResult:
     ok: int
     errors: Mapping[str, int]
     in_flight: int
-    latency_ns: "array[int]"
-    ttfb_ns: "array[int]"
+    latency_ns: Nanoseconds
+    ttfb_ns: Nanoseconds
     in_flight_s: float = 0.0
     error_s: float = 0.0
     unconfirmed: tuple[int, ...] = ()

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import platform
 import shutil
 import signal
 import socket
@@ -12,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,15 @@ APPS = Path(__file__).parents[2] / "framework_apps"
 UVICORN = ("app:app", "--worker-class", "uvicorn_worker.UvicornWorker")
 GTHREAD = ("app:app", "--worker-class", "gthread")
 
+TABLE = (
+    "CREATE TABLE items (id INTEGER PRIMARY KEY, name VARCHAR(100) NOT NULL, description TEXT NOT NULL,"
+    " price REAL NOT NULL, quantity INTEGER NOT NULL)"
+)
+
 Item = dict[str, Any]
 Seed = Callable[[Sequence[Item]], None]
+NewClient = Callable[[str], httpx.Client]
+StartApp = Callable[[Path], AbstractContextManager[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +74,7 @@ def app_python(stack: Stack) -> Path:
     """The interpreter of the application's environment, made from its lock and kept for the next run."""
     lock = stack.folder / "requirements" / "current.lock"
     version = os.environ.get("WEBBENCH_APPS_PYTHON", sys.executable)
-    key = hashlib.sha256(f"{version} {platform.python_version()} ".encode() + lock.read_bytes()).hexdigest()[:16]
+    key = hashlib.sha256(version.encode() + lock.read_bytes()).hexdigest()[:16]
     environment = Path(tempfile.gettempdir()) / f"webbench-apps-{os.getuid()}" / f"{stack.name}-{key}"
     python = environment / "bin" / "python"
     complete = environment / "complete"
@@ -77,8 +84,8 @@ def app_python(stack: Stack) -> Path:
             shutil.rmtree(environment, ignore_errors=True)
             uv = find_uv_bin()
             subprocess.run([uv, "venv", "--quiet", "--python", version, environment], check=True)
-            install = [uv, "pip", "install", "--quiet", "--require-hashes", "--python", python, "-r", lock]
-            subprocess.run(install, check=True)
+            install = [uv, "pip", "install", "--quiet", "--require-hashes"]
+            subprocess.run([*install, f"--python={python}", f"--requirements={lock}"], check=True)
             complete.touch()
     return python
 
@@ -108,10 +115,9 @@ def serve(stack: Stack, python: Path, environment: dict[str, str], log: Path) ->
         subprocess.run([python, *stack.prepare], cwd=stack.folder, env=environment, check=True)
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("ab") as output:
         port = listener.getsockname()[1]
-        bind = f"fd://{listener.fileno()}"
-        command = [python, "-m", "gunicorn", *stack.gunicorn, "--workers=2", "--threads=2", "--no-control-socket"]
+        options = ("--workers=2", "--threads=2", "--no-control-socket", f"--bind=fd://{listener.fileno()}")
         server = subprocess.Popen(
-            [*command, "--bind", bind],
+            [str(python), "-m", "gunicorn", *stack.gunicorn, *options],
             cwd=stack.folder,
             env=environment,
             stdout=output,
@@ -119,11 +125,11 @@ def serve(stack: Stack, python: Path, environment: dict[str, str], log: Path) ->
             pass_fds=(listener.fileno(),),
             start_new_session=True,
         )
-    # The socket has listened from the start, and is now the server's alone: a request waits until a worker is up,
-    # and fails at once if the server dies.
+    # The socket listens already, and is now the server's alone: a request waits until a worker is up, and
+    # fails at once if the server dies.
     try:
         url = f"http://127.0.0.1:{port}"
-        httpx.get(f"{url}/hello", timeout=60).raise_for_status()
+        httpx.get(f"{url}/hello", timeout=60, trust_env=False).raise_for_status()
         yield url
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -144,22 +150,37 @@ def app_url(stack: Stack, app_python: Path, app_environment: dict[str, str], app
 
 
 @pytest.fixture
-def client(app_url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=app_url, timeout=30) as client:
+def start_app(stack: Stack, app_python: Path, app_environment: dict[str, str], app_log: Path) -> StartApp:
+    """A function that serves the application once more, with another database."""
+
+    def start(database: Path) -> AbstractContextManager[str]:
+        return serve(stack, app_python, {**app_environment, "DATABASE_PATH": str(database)}, app_log)
+
+    return start
+
+
+@pytest.fixture
+def new_client() -> NewClient:
+    # Without TLS and proxies, as setting up either costs more than most tests.
+    return lambda url: httpx.Client(base_url=url, timeout=60, verify=False, trust_env=False)
+
+
+@pytest.fixture
+def client(app_url: str, new_client: NewClient) -> Iterator[httpx.Client]:
+    with new_client(app_url) as client:
         yield client
 
 
 @pytest.fixture
-def seed(app_url: str, database_path: Path) -> Seed:  # noqa: ARG001 - the server is up and has open connections
+def seed(app_url: str, database_path: Path) -> Seed:
     """Replace what the database holds, as the harness does between two scenarios."""
 
     def restore(items: Sequence[Item]) -> None:
         with contextlib.closing(sqlite3.connect(":memory:")) as source:
-            source.execute(
-                "CREATE TABLE items (id INTEGER PRIMARY KEY, name VARCHAR(100) NOT NULL, description TEXT NOT NULL,"
-                " price REAL NOT NULL, quantity INTEGER NOT NULL)"
+            source.execute(TABLE)
+            source.executemany(
+                "INSERT INTO items VALUES (:id, :name, :description, :price, :quantity)", items
             )
-            source.executemany("INSERT INTO items VALUES (:id, :name, :description, :price, :quantity)", items)
             source.commit()
             with contextlib.closing(sqlite3.connect(database_path, timeout=30)) as target:
                 source.backup(target)

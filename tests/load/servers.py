@@ -113,6 +113,8 @@ class Server:
         self._handler = handler
         self._greeting = greeting
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        host, port = self._listener.getsockname()
+        self.url = f"http://{host}:{port}"
         self._lock = threading.Lock()
         self._peers: list[Peer] = []
         self._threads = [threading.Thread(target=self._accept)]
@@ -121,11 +123,6 @@ class Server:
         self.connections = 0
         self.requests = 0
         self.stopping = threading.Event()
-
-    @property
-    def url(self) -> str:
-        host, port = self._listener.getsockname()
-        return f"http://{host}:{port}"
 
     def count(self, what: str) -> int:
         """Count ``what`` up; return how often it was counted before."""
@@ -142,38 +139,52 @@ class Server:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stopping.set()
-        self._wake_writer.close()
-        self._threads[0].join()
-        self.cut_all()
-        for thread in self._threads[1:]:
-            thread.join()
-        self._wake_reader.close()
-        self._listener.close()
-
-    def cut_all(self) -> None:
-        """Shut every connection down."""
+        self._accept_no_more()
         for peer in self._peers:
             with suppress(OSError):
                 peer.socket.shutdown(socket.SHUT_RDWR)
-
-    def wait(self) -> None:
-        """Wait until the client has closed every connection and the threads have counted."""
         for thread in self._threads[1:]:
             thread.join()
+        self._listener.close()
+
+    def refuse(self) -> None:
+        """Refuse connections from now on."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+
+    def wait(self, timeout_s: float = 60) -> None:
+        """Wait until the client has closed every connection and all that it sent has been counted."""
+        self._accept_no_more()
+        for thread in self._threads[1:]:
+            thread.join(timeout_s)
+            assert not thread.is_alive()
+
+    def _accept_no_more(self) -> None:
+        """Wait until the connections that have been made are accepted."""
+        self._wake_writer.close()
+        self._threads[0].join()
 
     def _accept(self) -> None:
-        while True:
-            ready, _, _ = select.select([self._listener, self._wake_reader], [], [])
-            if self._wake_reader in ready:
-                return
+        with self._wake_reader:
+            while self._wake_reader not in select.select([self._listener, self._wake_reader], [], [])[0]:
+                self._accept_one()
+        self._listener.setblocking(False)
+        while self._accept_one():
+            pass
+
+    def _accept_one(self) -> bool:
+        try:
             sock, _ = self._listener.accept()
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            peer = Peer(sock)
-            thread = threading.Thread(target=self._serve, args=(peer,))
-            self.connections += 1
-            self._peers.append(peer)
-            self._threads.append(thread)
-            thread.start()
+        except OSError:  # none is waiting, or the server refuses connections
+            return False
+        sock.setblocking(True)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer = Peer(sock)
+        thread = threading.Thread(target=self._serve, args=(peer,))
+        self.connections += 1
+        self._peers.append(peer)
+        self._threads.append(thread)
+        thread.start()
+        return True
 
     def _serve(self, peer: Peer) -> None:
         with suppress(OSError):

@@ -30,7 +30,7 @@ class ItemList(generics.ListCreateAPIView):
     serializer_class = ItemSerializer
 
 
-# In one transaction, so that an item that another client deletes between the read and the write is not saved anew.
+# In one transaction: else an item that another client deletes between the read and the write is saved anew.
 @method_decorator(transaction.atomic, name="update")
 @method_decorator(transaction.atomic, name="destroy")
 class ItemDetail(generics.RetrieveUpdateDestroyAPIView):

@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it: Python's parser also takes NaN, Infinity, and numbers that overflow to infinity."""
+"""JSON as RFC 8259 has it: Python's parser also takes NaN, Infinity, and numbers that overflow to it."""
 
 import math
 from typing import Any, NoReturn

@@ -2,7 +2,7 @@
 
 import fcntl
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -21,7 +21,7 @@ db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 class Item(db.Model):
     __tablename__ = "items"
     # Of two clients that delete an item at the same time, the second finds it gone, which is what it wanted.
-    __mapper_args__ = {"confirm_deleted_rows": False}
+    __mapper_args__: ClassVar[dict[str, Any]] = {"confirm_deleted_rows": False}
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
@@ -40,8 +40,8 @@ class Item(db.Model):
 
 
 def set_sqlite_pragmas(dbapi_connection: Any, _connection_record: Any) -> None:
-    # WAL lets readers and a writer work side by side; with it, NORMAL loses at most the last transactions in a
-    # power cut, and corrupts nothing; a writer waits up to 5 s for its turn.
+    # WAL lets readers and a writer work side by side; with it, NORMAL loses at most the last transactions in
+    # a power cut, and corrupts nothing; a writer waits up to 5 s for its turn.
     cursor = dbapi_connection.cursor()
     cursor.execute("PRAGMA busy_timeout=5000")
     cursor.execute("PRAGMA journal_mode=WAL")
@@ -53,7 +53,7 @@ def init_app(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
         event.listen(db.engine, "connect", set_sqlite_pragmas)
-        # One worker at a time: SQLite refuses at once, whatever the timeout, to switch to WAL while another does.
+        # One worker at a time: SQLite does not queue a switch to WAL while another is made, but refuses it.
         with Path(f"{db.engine.url.database}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             db.create_all()

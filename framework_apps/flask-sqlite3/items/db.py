@@ -6,8 +6,8 @@ from pathlib import Path
 
 from flask import Flask, current_app, g
 
-# WAL lets readers and a writer work side by side; with it, NORMAL loses at most the last transactions in a
-# power cut, and corrupts nothing; a writer waits up to 5 s for its turn.
+# WAL lets readers and a writer work side by side; with it, NORMAL loses at most the last transactions in
+# a power cut, and corrupts nothing; a writer waits up to 5 s for its turn.
 PRAGMAS = """
     PRAGMA busy_timeout=5000;
     PRAGMA journal_mode=WAL;
@@ -41,7 +41,7 @@ def close_db(_error: BaseException | None = None) -> None:
 
 def init_app(app: Flask) -> None:
     app.teardown_appcontext(close_db)
-    # One worker at a time: SQLite refuses at once, whatever the timeout, to switch to WAL while another does.
+    # One worker at a time: SQLite does not queue a switch to WAL while another is made, but refuses it.
     with Path(f"{app.config['DATABASE']}.lock").open("w") as lock, app.app_context():
         fcntl.flock(lock, fcntl.LOCK_EX)
         get_db().execute(SCHEMA)

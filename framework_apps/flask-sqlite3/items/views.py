@@ -28,7 +28,8 @@ def create_item() -> ResponseReturnValue:
     fields = item_fields(request.get_json())
     db = get_db()
     cursor = db.execute(
-        "INSERT INTO items (name, description, price, quantity) VALUES (:name, :description, :price, :quantity)",
+        "INSERT INTO items (name, description, price, quantity)"
+        " VALUES (:name, :description, :price, :quantity)",
         fields,
     )
     db.commit()

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, HTTPException
 from sqlmodel import select
 
-from database import SessionDep, create_table
-from errors import add_error_handlers
-from models import Item, ItemId, ItemIn, ItemOut, JsonObject
+from .database import SessionDep, create_table
+from .errors import add_error_handlers
+from .models import Item, ItemId, ItemIn, ItemOut, JsonObject
 
 
 @asynccontextmanager

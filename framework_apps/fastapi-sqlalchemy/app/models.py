@@ -1,6 +1,6 @@
 """The table, and what comes in and what goes out."""
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from fastapi import Path
 from pydantic import ConfigDict, JsonValue, RootModel, StringConstraints
@@ -23,7 +23,7 @@ class ItemBase(SQLModel):
 class Item(ItemBase, table=True):
     __tablename__ = "items"
     # Of two clients that delete an item at the same time, the second finds it gone, which is what it wanted.
-    __mapper_args__ = {"confirm_deleted_rows": False}
+    __mapper_args__: ClassVar[dict[str, Any]] = {"confirm_deleted_rows": False}
 
     id: int | None = Field(default=None, primary_key=True)
 

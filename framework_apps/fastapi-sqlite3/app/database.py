@@ -12,8 +12,8 @@ from fastapi import Depends
 
 DATABASE_PATH = os.environ.get("DATABASE_PATH", "items.db")
 
-# WAL lets readers and a writer work side by side; with it, NORMAL loses at most the last transactions in a
-# power cut, and corrupts nothing; a writer waits up to 5 s for its turn.
+# WAL lets readers and a writer work side by side; with it, NORMAL loses at most the last transactions in
+# a power cut, and corrupts nothing; a writer waits up to 5 s for its turn.
 PRAGMAS = """
     PRAGMA busy_timeout=5000;
     PRAGMA journal_mode=WAL;
@@ -40,7 +40,7 @@ def connect() -> sqlite3.Connection:
 
 
 def create_table() -> None:
-    # One worker at a time: SQLite refuses at once, whatever the timeout, to switch to WAL while another does.
+    # One worker at a time: SQLite does not queue a switch to WAL while another is made, but refuses it.
     with Path(f"{DATABASE_PATH}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with closing(connect()) as connection:

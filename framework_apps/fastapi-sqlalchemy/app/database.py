@@ -17,8 +17,8 @@ engine = create_engine(f"sqlite:///{DATABASE_PATH}")
 
 @event.listens_for(engine, "connect")
 def set_sqlite_pragmas(dbapi_connection: Any, _connection_record: Any) -> None:
-    # WAL lets readers and a writer work side by side; with it, NORMAL loses at most the last transactions in a
-    # power cut, and corrupts nothing; a writer waits up to 5 s for its turn.
+    # WAL lets readers and a writer work side by side; with it, NORMAL loses at most the last transactions in
+    # a power cut, and corrupts nothing; a writer waits up to 5 s for its turn.
     cursor = dbapi_connection.cursor()
     cursor.execute("PRAGMA busy_timeout=5000")
     cursor.execute("PRAGMA journal_mode=WAL")
@@ -27,7 +27,7 @@ def set_sqlite_pragmas(dbapi_connection: Any, _connection_record: Any) -> None:
 
 
 def create_table() -> None:
-    # One worker at a time: SQLite refuses at once, whatever the timeout, to switch to WAL while another does.
+    # One worker at a time: SQLite does not queue a switch to WAL while another is made, but refuses it.
     with Path(f"{DATABASE_PATH}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         SQLModel.metadata.create_all(engine)

@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException
 
-from database import Connection, create_table
-from errors import add_error_handlers
-from models import Item, ItemId, ItemIn, JsonObject
+from .database import Connection, create_table
+from .errors import add_error_handlers
+from .models import Item, ItemId, ItemIn, JsonObject
 
 
 @asynccontextmanager
@@ -47,7 +47,8 @@ def get_item(item_id: ItemId, connection: Connection) -> dict[str, Any]:
 @app.post("/items/", status_code=201)
 def create_item(item: ItemIn, connection: Connection) -> Item:
     cursor = connection.execute(
-        "INSERT INTO items (name, description, price, quantity) VALUES (:name, :description, :price, :quantity)",
+        "INSERT INTO items (name, description, price, quantity)"
+        " VALUES (:name, :description, :price, :quantity)",
         item.model_dump(),
     )
     connection.commit()

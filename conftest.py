@@ -1,0 +1,3 @@
+"""The plugin that runs pytest within a test; only a conftest at the root may ask for it."""
+
+pytest_plugins = ["pytester"]

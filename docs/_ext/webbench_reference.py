@@ -1,0 +1,202 @@
+"""Directives that make the reference from the package's own values, so that it cannot go stale.
+
+``webbench-options``, ``webbench-stacks``, ``webbench-versions``, ``webbench-scenarios`` and
+``webbench-profiles`` take no arguments; :func:`numbers` gives the bounds and defaults that stand in
+the text. All of them write Markdown, which the page that they stand on parses.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import make_refnode
+
+from pytest_webbench.logic import validity
+from pytest_webbench.logic.statistics import CONFIDENCE
+from pytest_webbench.options import OPTIONS, Option
+from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
+from pytest_webbench.values.profile import PROFILES, Profile
+from pytest_webbench.values.scenario import Scenario
+from pytest_webbench.values.stack import Stack
+
+__all__ = ["numbers", "setup"]
+
+GIVEN_BY_FIXTURES = {"pytest_webbench.LiveBench", "pytest_webbench.LiveStack"}
+"""Classes that no one else makes, so that their constructors are nobody's business."""
+PIN = re.compile(r"^(?P<name>[a-z0-9.-]+)==(?P<version>[^ ;\\]+)(?: ; (?P<marker>[^\\]+?))? ?\\?$")
+
+
+def numbers() -> dict[str, str]:
+    """The package's bounds and defaults, by the names under which the text uses them."""
+    return {
+        "confidence": f"{CONFIDENCE:.0%}".replace("%", " %"),
+        "generator_limit": f"{validity.GENERATOR_LIMIT:.0%}".replace("%", " %"),
+        "little_tolerance": f"{validity.LITTLE_TOLERANCE:.0%}".replace("%", " %"),
+        "spread_limit": f"{validity.SPREAD_LIMIT:.0%}".replace("%", " %"),
+        "unstable": f"{validity.UNSTABLE_HALF_WIDTH:.0%}".replace("%", " %"),
+        "records": f"{SUITE.dataset.default_count:,}",
+    }
+
+
+def options() -> str:
+    """Every option: what it does, its ini value and its default."""
+    return "\n\n".join(map(_option, OPTIONS))
+
+
+def _option(option: Option) -> str:
+    kind = ", a list" if option.many else "" if option.metavar else ", true or false"
+    facts = [f"**Ini value:** `{option.dest}`{kind}." if option.ini else "No ini value."]
+    if option.default:
+        facts.append(f"**Default:** {option.default}.")
+    help_text = option.help[0].upper() + option.help[1:]
+    return f"```{{option}} {option.flag} {option.metavar}\n{help_text}.\n\n{' '.join(facts)}\n```"
+
+
+def stacks() -> str:
+    """Each stack with its server."""
+    return _table(("Stack", "What it is", "Worker class of Gunicorn", "Folder"), map(_stack, STACKS))
+
+
+def _stack(stack: Stack) -> Sequence[str]:
+    folder = f"`framework_apps/{stack.folder.name}`"
+    return (f"`{stack.name}`", stack.title, f"`{stack.settings['worker_class']}`", folder)
+
+
+def versions() -> str:
+    """What is installed for each stack, as its lock says: first what it asks for, then what that needs."""
+    rows = []
+    for stack in STACKS:
+        assert stack.lock is not None
+        lock = stack.folder / stack.lock
+        wanted = set(lock.with_suffix(".in").read_text().split())
+        pins = _pins(lock)
+        direct = [text for name, text in pins if name in wanted]
+        indirect = [text for name, text in pins if name not in wanted]
+        rows.append((f"`{stack.name}`", ", ".join(direct), ", ".join(indirect)))
+    return _table(("Stack", "Asked for", "Needed by these"), rows)
+
+
+def _pins(lock: Path) -> list[tuple[str, str]]:
+    found = [match for line in lock.read_text().splitlines() if (match := PIN.match(line))]
+    return [
+        (pin["name"], f"{pin['name']} {pin['version']}" + (f" (`{pin['marker']}`)" if pin["marker"] else ""))
+        for pin in found
+    ]
+
+
+def scenarios() -> str:
+    """Each scenario with its numbers in the ``paper`` profile."""
+    header = ("Scenario", "What it asks for", "Users", "Amount", "Figure", "Writes", "Request twice")
+    return _table(header, map(_scenario, SCENARIOS))
+
+
+def _scenario(scenario: Scenario) -> Sequence[str]:
+    return (
+        f"`{scenario.name}`",
+        scenario.title,
+        str(scenario.users),
+        str(scenario.amount),
+        scenario.unit,
+        "yes" if scenario.writes else "no",
+        "may be" if scenario.repeat else "never",
+    )
+
+
+def profiles() -> str:
+    """A row for each number of a profile, a column for each profile."""
+    rows: list[tuple[str, Callable[[Profile], str]]] = [
+        ("Rounds of a cell, each from a fresh launch", lambda each: str(each.rounds)),
+        ("Order", lambda each: each.order),
+        (
+            "Scenarios with a duration",
+            lambda each: _seconds(each.duration_s) if each.duration_s else "as the scenario says",
+        ),
+        ("Scenarios with a number of requests", _requests),
+        ("Pause after the launch", lambda each: _seconds(each.settle_s)),
+        ("Pause after seeding", lambda each: _seconds(each.pause_s)),
+        ("Warm-up of the suite after a launch", lambda each: "yes" if each.warm_launch else "no"),
+        ("Pause after that", lambda each: _seconds(each.idle_s)),
+        (
+            "Warm-up of the cell before a round",
+            lambda each: f"{each.warm_cell:.0%} of its amount" if each.warm_cell else "none",
+        ),
+        ("Pause between two trials", lambda each: _seconds(each.gap_s)),
+    ]
+    header = ("", *(f"`{name}`" for name in PROFILES))
+    return _table(header, ((title, *map(cell, PROFILES.values())) for title, cell in rows))
+
+
+def _requests(profile: Profile) -> str:
+    if profile.request_share == 1:
+        return "as the scenario says"
+    return f"{profile.request_share:.0%} of what the scenario says, {profile.min_requests} at least"
+
+
+def _seconds(value: float | None) -> str:
+    return f"{value:g} s" if value else "none"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+
+
+def _directive(write: Callable[[], str]) -> type[SphinxDirective]:
+    class Generated(SphinxDirective):
+        def run(self) -> list[nodes.Node]:
+            self.env.note_reread()  # the package may change where the page does not
+            return self.parse_text_to_nodes(write())
+
+    return Generated
+
+
+def clear_signature(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Leave out of signatures what says nothing: those of protocols and enumerations, reprs of defaults."""
+    if isinstance(obj, type) and (getattr(obj, "_is_protocol", False) or issubclass(obj, Enum)):
+        return "", returns
+    if name in GIVEN_BY_FIXTURES:
+        return "", returns
+    if signature and is_dataclass(obj):
+        signature = signature.replace("<factory>", "...")
+        for each in fields(obj):
+            if each.default is not MISSING and "<" in repr(each.default) or is_dataclass(each.default):
+                signature = signature.replace(repr(each.default), _short(each.default))
+    return signature, returns
+
+
+def _short(default: object) -> str:
+    return f"{type(default).__name__}.{default.name}" if isinstance(default, Enum) else "..."
+
+
+def find_by_last_name(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+) -> nodes.Element | None:
+    """Link a name without a module, as docstrings in the package use it for what they import."""
+    target = node.get("reftarget", "")
+    if node.get("refdomain") != "py" or "." in target:
+        return None
+    domain = env.domains.python_domain
+    found = domain.find_obj(env, "", "", target, None, 1)
+    if not found:
+        return None
+    name, entry = found[0]
+    return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, content, name)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Declare the directives to Sphinx."""
+    for write in (options, stacks, versions, scenarios, profiles):
+        app.add_directive(f"webbench-{write.__name__}", _directive(write))
+    app.connect("missing-reference", find_by_last_name)
+    app.connect("autodoc-process-signature", clear_signature)
+    return {"parallel_read_safe": True}

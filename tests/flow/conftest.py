@@ -1,0 +1,95 @@
+"""Runs of pytest within a test, with doubles of the stacks and of the load engine."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import pytest_benchmark.plugin
+
+# Imported here, for a run within a test forgets what it imports, and NumPy cannot be imported twice.
+import pytest_webbench.listing
+import pytest_webbench.session
+import pytest_webbench.suites.items
+import scipy.special  # noqa: F401
+from tests.flow.doubles import AppServer, Doubles, serve_apps
+
+SMALL = (
+    "--webbench-rounds=2",
+    "--webbench-records=60",
+    "--webbench-seed=11",
+    "--webbench-requests=delete_item=30",
+)
+"""Makes a run of the whole matrix take half a second."""
+
+
+@pytest.fixture(scope="session")
+def app_server() -> Iterator[AppServer]:
+    with serve_apps() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _cheap_machine_info(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pytest-benchmark asks the processor for takes a second."""
+    info = {"brand_raw": "a processor", "hz_actual_friendly": "3.1415 GHz", "hz_actual": [3_141_500_000, 0]}
+    monkeypatch.setattr(pytest_benchmark.plugin, "get_cpu_info", lambda: dict(info))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run within a test left behind."""
+
+    result: pytest.RunResult
+    folder: Path
+    doubles: Doubles
+
+    @property
+    def exit_code(self) -> int:
+        return int(self.result.ret)
+
+    @property
+    def text(self) -> str:
+        return str(self.result.stdout)
+
+    @property
+    def errors(self) -> str:
+        return str(self.result.stderr)
+
+    def counts(self, **expected: int) -> None:
+        """Assert on the outcomes of the items."""
+        assert self.result.parseoutcomes() == expected, self.text
+
+    def rows(self, file: str = "figures.json") -> dict[str, dict[str, Any]]:
+        """The rows of ``--benchmark-json`` by name."""
+        return {row["name"]: row for row in json.loads((self.folder / file).read_text())["benchmarks"]}
+
+    def saved(self) -> list[dict[str, dict[str, Any]]]:
+        """The rows of each stored baseline."""
+        files = sorted(self.folder.glob(".benchmarks/*/*.json"))
+        return [self.rows(str(file.relative_to(self.folder))) for file in files]
+
+    def lines_of_trials(self) -> list[dict[str, Any]]:
+        """What stands in ``trials.jsonl`` of all runs."""
+        files = sorted(self.folder.glob(".webbench/*/trials.jsonl"))
+        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+class RunWebbench(Protocol):
+    """``run(*arguments, **doubles)``: pytest --webbench with doubles."""
+
+    def __call__(self, *arguments: str, **doubles: Any) -> Outcome: ...
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, app_server: AppServer) -> RunWebbench:
+    def run(*arguments: str, **doubles: Any) -> Outcome:
+        plugin = Doubles(app_server, **doubles)
+        result = pytester.runpytest_inprocess(
+            "--webbench", *SMALL, *arguments, plugins=[plugin], no_reraise_ctrlc=True
+        )
+        return Outcome(result=result, folder=pytester.path, doubles=plugin)
+
+    return run

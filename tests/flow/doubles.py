@@ -1,0 +1,238 @@
+"""Stacks of the items suite without applications, and an engine without load.
+
+An answering double is an application in memory that this process serves: the check before timing asks
+it over HTTP, as it asks every stack. The load itself is worked out by the public
+:class:`~pytest_webbench.load.fake.FakeEngine`; what it would have written is written.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from pytest_webbench.errors import StackError
+from pytest_webbench.launchers.fake import FakeLauncher, FakeStack
+from pytest_webbench.load.fake import FakeEngine
+from pytest_webbench.values.exchange import EffectKind, Exchange, Request
+from pytest_webbench.values.load import ErrorClass, Load, LoadResult
+from pytest_webbench.values.stack import Stack
+
+COLUMNS = ("id", "name", "description", "price", "quantity")
+Reply = tuple[int, Any]
+NO_BODY = object()
+
+
+# --- an application in memory -----------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class ItemsApp:
+    """What a right implementation of the contract does; ``greeting`` is what /hello says."""
+
+    greeting: str = "Hello, World!"
+    items: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def answer(self, method: str, path: str, body: bytes) -> Reply:
+        """The status and the value to send as JSON."""
+        try:
+            sent = json.loads(body) if body else None
+        except ValueError:
+            return 422, {"detail": "no JSON"}
+        if path == "/hello":
+            return 200, {"message": self.greeting}
+        if path == "/echo":
+            return 200, sent
+        if path == "/items/":
+            return self._create(sent) if method == "POST" else (200, list(self.items.values()))
+        key = int(path.removeprefix("/items/"))
+        if key not in self.items:
+            return 404, {"detail": "not found"}
+        if method == "DELETE":
+            del self.items[key]
+            return 204, NO_BODY
+        if method == "PUT":
+            self.items[key] = {"id": key, **sent}
+        return 200, self.items[key]
+
+    def _create(self, sent: Any) -> Reply:
+        if not isinstance(sent, dict) or set(sent) != set(COLUMNS[1:]):
+            return 422, {"detail": "wrong fields"}
+        if not isinstance(sent["price"], float) or sent["quantity"] < 0:
+            return 422, {"detail": "wrong values"}
+        return 201, self.insert(sent)
+
+    def insert(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """A new item."""
+        key = max(self.items, default=0) + 1
+        self.items[key] = {"id": key, **columns}
+        return self.items[key]
+
+    def carry_out(self, exchange: Exchange) -> None:
+        """What the request of ``exchange`` changes."""
+        effect = exchange.effect
+        if effect is None:
+            return
+        if effect.kind is EffectKind.INSERT:
+            self.insert(effect.record)
+        elif effect.kind is EffectKind.REMOVE:
+            del self.items[effect.key or 0]
+        else:
+            self.items[effect.key or 0] = {"id": effect.key, **effect.record}
+
+
+class AppServer(ThreadingHTTPServer):
+    """Serves every app under a path of its own: ``http://127.0.0.1:port/name-of-the-launch``."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.apps: dict[str, ItemsApp] = {}
+
+    def add(self, name: str, app: ItemsApp) -> str:
+        """The URL under which ``app`` now answers."""
+        launch = f"{name}-{len(self.apps)}"
+        self.apps[launch] = app
+        return f"http://127.0.0.1:{self.server_address[1]}/{launch}"
+
+    def app_at(self, base_url: str) -> ItemsApp:
+        """The app that answers at ``base_url``."""
+        return self.apps[urlsplit(base_url).path.strip("/")]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: AppServer
+
+    def _serve(self) -> None:
+        _, launch, path = self.path.split("/", 2)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, value = self.server.apps[launch].answer(self.command, f"/{path}", body)
+        content = b"" if value is NO_BODY else json.dumps(value).encode()
+        self.send_response(status)
+        if value is not NO_BODY:
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Be quiet."""
+
+
+@contextmanager
+def serve_apps() -> Iterator[AppServer]:
+    """A server in a thread of this process."""
+    with AppServer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+# --- what the plugin sees ---------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class AnsweringStack(FakeStack):
+    """A :class:`FakeStack` whose ``app`` answers, and whose database is the app's."""
+
+    app: ItemsApp
+
+    def execute(self, arguments: Sequence[str]) -> bytes:
+        if arguments[1] == "dump":
+            rows = [[item[name] for name in COLUMNS] for item in self.app.items.values()]
+            return json.dumps(rows).encode()
+        with closing(sqlite3.connect(":memory:")) as template:
+            template.deserialize(self.files["template.db"])
+            rows = template.execute(f"SELECT {', '.join(COLUMNS)} FROM items").fetchall()
+        self.app.items = {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in rows}
+        return b""
+
+
+class WritingEngine(FakeEngine):
+    """A :class:`FakeEngine` that carries the writes out on the apps.
+
+    ``failing`` maps names of stacks to the errors of their requests; ``interrupt_at`` is the number of
+    the run, from 1, at which somebody presses Ctrl-C; ``lost_writes`` names stacks that answer, but
+    store nothing.
+    """
+
+    def __init__(
+        self,
+        server: AppServer,
+        *,
+        failing: Mapping[str, Mapping[ErrorClass, int]] | None = None,
+        lost_writes: Sequence[str] = (),
+        interrupt_at: int | None = None,
+        before_run: Callable[[Load, str], None] = lambda load, stack: None,
+        latency_s: float | Mapping[tuple[str, str], float] | Callable[[Request, str], float] = 0.01,
+        spread: float = 0.02,
+    ) -> None:
+        super().__init__(latency_s=latency_s, spread=spread)
+        self._server = server
+        self._failing = failing or {}
+        self._lost_writes = lost_writes
+        self._interrupt_at = interrupt_at
+        self._before_run = before_run
+
+    def run(self, load: Load, base_url: str) -> LoadResult:
+        stack = stack_of(base_url)
+        self._before_run(load, stack)
+        self.errors = dict(self._failing.get(stack, {}))
+        result = super().run(load, base_url)
+        if len(self.loads) == self._interrupt_at:
+            raise KeyboardInterrupt
+        lost = set(result.unconfirmed)
+        app = self._server.app_at(base_url)
+        for number in range(result.sent) if stack not in self._lost_writes else ():
+            if number not in lost:
+                app.carry_out(load.exchanges[number % len(load.exchanges)])
+        return result
+
+
+def stack_of(base_url: str) -> str:
+    """The name of the stack that answers at ``base_url``."""
+    return urlsplit(base_url).path.strip("/").rpartition("-")[0]
+
+
+class Doubles:
+    """A plugin that gives the doubles to a run, through the public hooks."""
+
+    def __init__(
+        self,
+        server: AppServer,
+        *,
+        failures: Mapping[str, StackError] | None = None,
+        greetings: Mapping[str, str] | None = None,
+        **engine: Any,
+    ) -> None:
+        self._server = server
+        self._greetings = greetings or {}
+        self.launcher = FakeLauncher(failures=failures, make=self._make)
+        self.engine = WritingEngine(server, **engine)
+
+    def _make(self, stack: Stack) -> FakeStack:
+        app = ItemsApp(greeting=self._greetings.get(stack.name, "Hello, World!"))
+        return AnsweringStack(stack=stack, app=app, base_url=self._server.add(stack.name, app))
+
+    @pytest.hookimpl
+    def pytest_webbench_launcher(self) -> FakeLauncher:
+        return self.launcher
+
+    @pytest.hookimpl
+    def pytest_webbench_engine(self) -> WritingEngine:
+        return self.engine

@@ -1,0 +1,205 @@
+"""A mistake ends with exit code 4 and a sentence that helps, before anything is launched."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.flow.conftest import RunWebbench
+
+STACK_HOOK = """
+    from pathlib import Path
+    from pytest_webbench import Stack
+
+    def pytest_webbench_stacks(config):
+        return [Stack(folder=Path(), command=("true",), **{changes})]
+"""
+
+
+def error_of(run: RunWebbench, *arguments: str, **doubles: Any) -> str:
+    """The error that pytest prints, in one line."""
+    outcome = run(*arguments, **doubles)
+    assert outcome.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "Traceback" not in outcome.text + outcome.errors
+    assert "INTERNALERROR" not in outcome.text + outcome.errors
+    assert outcome.doubles.launcher.events == []
+    assert not (outcome.folder / ".webbench").exists()
+    return " | ".join(line.removeprefix("ERROR: ").strip() for line in outcome.result.errlines if line)
+
+
+@pytest.mark.parametrize(
+    ("argument", "error"),
+    [
+        (
+            "--webbench-stack=flask-sqlite",
+            "no stack is called 'flask-sqlite'; did you mean 'flask-sqlite3'? | known: fastapi-sqlalchemy, "
+            "fastapi-sqlite3, flask-sqlalchemy, flask-sqlite3, django-drf | "
+            "Next step: choose from these with --webbench-stack, or see pytest --webbench-list",
+        ),
+        (
+            "--webbench-scenario=hello,updte_item",
+            "no scenario is called 'updte_item'; did you mean 'update_item'? | known: hello, echo, list_items, "
+            "get_item, create_item, update_item, delete_item | "
+            "Next step: choose from these with --webbench-scenario, or see pytest --webbench-list",
+        ),
+        (
+            "--webbench-profile=papper",
+            "--webbench-profile: 'papper' is not known; did you mean 'paper'? (known: quick, smoke, paper) | "
+            "Next step: see pytest --help, section webbench",
+        ),
+        (
+            "--webbench-users=helo=3",
+            "--webbench-users: no scenario is called 'helo'; did you mean 'hello'? | known: hello, echo, "
+            "list_items, get_item, create_item, update_item, delete_item | "
+            "Next step: name a scenario, or leave the name out for all of them",
+        ),
+        (
+            "--webbench-requests=*_item=3",
+            "--webbench-requests: no scenario is called '*_item'; did you mean 'get_item'? | known: hello, echo, "
+            "list_items, get_item, create_item, update_item, delete_item | "
+            "Next step: name a scenario, or leave the name out for all of them",
+        ),
+        (
+            "--webbench-launcher=container",
+            "--webbench-launcher: this version has no containers; use process, or leave it at auto | "
+            "Next step: see pytest --help, section webbench",
+        ),
+        (
+            "--webbench-launcher=docker",
+            "--webbench-launcher: 'docker' is not known (known: auto, process, container) | "
+            "Next step: see pytest --help, section webbench",
+        ),
+        (
+            "--webbench-records=10",
+            "delete_item cannot make 30 requests out of 10 records: it has 10 different ones and sends each once | "
+            "Next step: raise --webbench-records, or lower --webbench-requests delete_item=10",
+        ),
+        (
+            "--webbench-records=0",
+            "get_item cannot make 300 requests out of 0 records: it has 0 different ones and sends each once | "
+            "Next step: raise --webbench-records, or lower --webbench-requests get_item=1",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_the_next_step(run: RunWebbench, argument: str, error: str) -> None:
+    assert error_of(run, argument) == error
+
+
+@pytest.mark.parametrize(
+    ("argument", "fault"),
+    [
+        ("--webbench-rounds=0", "--webbench-rounds: 0 is out of range (1 to 10,000)"),
+        ("--webbench-rounds=2.5", "--webbench-rounds: '2.5' is not a whole number"),
+        ("--webbench-duration=nan", "--webbench-duration: nan is out of range (0.01 to 86,400)"),
+        ("--webbench-duration=inf", "--webbench-duration: inf is out of range (0.01 to 86,400)"),
+        ("--webbench-duration=hello=soon", "--webbench-duration: 'soon' is not a number"),
+        ("--webbench-requests=0", "--webbench-requests: 0 is out of range (1 to 100,000,000)"),
+        ("--webbench-requests=hello=", "--webbench-requests: '' is not a whole number"),
+        ("--webbench-users=-1", "--webbench-users: -1 is out of range (1 to 10,000)"),
+        ("--webbench-workers=many", "--webbench-workers: 'many' is not a whole number"),
+        ("--webbench-seed=-3", "--webbench-seed: -3 is out of range (0 to 9,223,372,036,854,775,808)"),
+        ("--webbench-start-timeout=0", "--webbench-start-timeout: 0 is out of range (0.01 to 86,400)"),
+    ],
+)
+def test_numbers_that_make_no_sense(run: RunWebbench, argument: str, fault: str) -> None:
+    assert error_of(run, argument) == f"{fault} | Next step: see pytest --help, section webbench"
+
+
+def test_every_fault_of_the_options_is_reported_at_once(run: RunWebbench) -> None:
+    error = error_of(
+        run,
+        "--webbench-profile=fast",
+        "--webbench-rounds=0",
+        "--webbench-users=hello=0,echo=x",
+        "--webbench-url=ftp://here",
+        "--webbench-launcher=container",
+    )
+    assert error == (
+        "--webbench-profile: 'fast' is not known (known: quick, smoke, paper); "
+        "--webbench-rounds: 0 is out of range (1 to 10,000); "
+        "--webbench-url: 'ftp://here' is not [NAME=]http://HOST[:PORT][/PATH]; "
+        "--webbench-users: 0 is out of range (1 to 10,000); "
+        "--webbench-users: 'x' is not a whole number; "
+        "--webbench-launcher: this version has no containers; use process, or leave it at auto | "
+        "Next step: see pytest --help, section webbench"
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8000",
+        "https://127.0.0.1",
+        "http://",
+        "mine=127.0.0.1",
+        "http://a:99999",
+        "http://a:0",
+        "mine=",
+    ],
+)
+def test_urls_that_cannot_be_measured(run: RunWebbench, url: str) -> None:
+    error = error_of(run, f"--webbench-url={url}")
+    assert error.startswith(f"--webbench-url: {url!r} is not [NAME=]http://HOST[:PORT][/PATH] | ")
+
+
+def test_two_servers_of_one_name(run: RunWebbench) -> None:
+    error = error_of(run, "--webbench-url=mine=http://127.0.0.1:1", "--webbench-url=mine=http://127.0.0.1:2")
+    assert error == (
+        "two stacks are called 'mine' | "
+        "Next step: give each stack a name of its own (--webbench-url NAME=URL, or in the hook)"
+    )
+
+
+def test_two_stacks_of_one_name(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(STACK_HOOK.format(changes={"name": "django-drf"}))
+    assert error_of(run).startswith("two stacks are called 'django-drf' | Next step: give each stack a name")
+
+
+def test_a_stack_of_an_unknown_suite(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(STACK_HOOK.format(changes={"name": "mine", "suite": "itmes"}))
+    assert error_of(run) == (
+        "stack mine belongs to suite 'itmes', which is not known; did you mean 'items'? | known: items | "
+        "Next step: return the suite from pytest_webbench_suites"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["-n", "2"], ["-n", "auto"], ["--dist=load"]])
+def test_xdist_is_refused(run: RunWebbench, arguments: list[str]) -> None:
+    pytest.importorskip("xdist")
+    assert error_of(run, *arguments) == (
+        "--webbench measures one thing at a time and cannot run under pytest-xdist | "
+        "Next step: leave out -n, or add -n 0 if it stands in addopts"
+    )
+
+
+def test_n_0_is_no_xdist(run: RunWebbench) -> None:
+    pytest.importorskip("xdist")
+    run("-n", "0", "webbench/items::hello[django-drf]").counts(passed=1)
+
+
+def test_without_pytest_benchmark_nothing_can_be_recorded(run: RunWebbench) -> None:
+    assert error_of(run, "-p", "no:benchmark") == (
+        "--webbench needs the plugin pytest-benchmark, which is switched off | "
+        "Next step: leave out -p no:benchmark"
+    )
+
+
+def test_codspeed_is_refused(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        like_codspeed="def pytest_addoption(parser): parser.addoption('--codspeed', action='store_true')"
+    )
+    pytester.syspathinsert()
+    assert error_of(run, "-p", "like_codspeed", "--codspeed") == (
+        "--codspeed replaces the benchmark fixture, so that no figure of --webbench would be recorded | "
+        "Next step: run the two apart"
+    )
+
+
+def test_a_stack_that_is_deselected_needs_no_records(run: RunWebbench) -> None:
+    run("--webbench-records=10", "--webbench-scenario=hello").counts(passed=5)
+
+
+def test_a_misspelt_option_is_named_by_pytest(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_inprocess("--webbench", "--webbench-stacks=x")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert re.search("unrecognized arguments: --webbench-stacks=x", str(result.stderr))

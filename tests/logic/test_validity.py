@@ -1,0 +1,189 @@
+"""What makes a figure invalid or doubtful, each reason alone."""
+
+from array import array
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_webbench.logic.statistics import mean_interval
+from pytest_webbench.logic.summary import time_per_request_s
+from pytest_webbench.logic.validity import judge_cell, server_faults
+from pytest_webbench.values.load import LoadResult
+from pytest_webbench.values.measurement import Measurement, ServerUsage, StateCheck
+from pytest_webbench.values.summary import Validity
+from tests.builders import make_result, make_round, make_rounds
+
+
+def judge(*rounds: Measurement, planned: int | None = None) -> Validity:
+    times = [time_per_request_s(each) for each in rounds if each.load.ok]
+    figure = mean_interval(times) if times else None
+    return judge_cell(rounds, planned=len(rounds) if planned is None else planned, figure=figure)
+
+
+def verdict_on(load: LoadResult) -> Validity:
+    return judge(make_round(load))
+
+
+def test_a_healthy_cell_is_valid_and_certain() -> None:
+    assert judge(*make_rounds([0.010, 0.0101, 0.0099])) == Validity()
+    assert Validity().valid
+
+
+def test_a_single_healthy_round_is_valid() -> None:
+    assert judge(make_round()) == Validity()
+
+
+def test_rounds_that_were_not_made() -> None:
+    verdict = judge(*make_rounds([0.01, 0.01]), planned=5)
+    assert verdict == Validity(reasons=("only 2 of 5 rounds were made",))
+    assert not verdict.valid
+
+
+def test_failed_requests_by_class() -> None:
+    load = make_result(requests=100)
+    failed = replace(
+        load,
+        ok=97,
+        errors={"wrong_status": 2, "reset": 1},
+        latency_ns=load.latency_ns[:97],
+        error_s=0.03,
+    )
+    assert verdict_on(failed).reasons == ("3 of 100 requests failed (reset 1, wrong_status 2)",)
+
+
+def test_a_wrong_database() -> None:
+    state = StateCheck(checked=True, faults=("record 1 is absent", "record 2 is absent"))
+    assert judge(make_round(state=state)).reasons == (
+        "the database is wrong: record 1 is absent",
+        "the database is wrong: record 2 is absent",
+    )
+
+
+def test_a_worker_that_was_replaced() -> None:
+    verdict = judge(make_round(server=ServerUsage(cpu_s=0.1, replaced=True)))
+    assert verdict.reasons == ("a process of the server ended or was replaced during a round",)
+
+
+def test_no_request_completed() -> None:
+    nothing = make_result(requests=0, elapsed_s=1.0, sent=4, in_flight=4, in_flight_s=4.0)
+    assert verdict_on(nothing).reasons == ("no request was completed",)
+
+
+def test_requests_that_do_not_add_up() -> None:
+    load = make_result(requests=100, sent=110, in_flight=3)
+    assert verdict_on(load).reasons == (
+        "the requests do not add up: 110 sent, 100 right, 0 failed, 3 in flight",
+    )
+
+
+@pytest.mark.parametrize(("fraction", "valid"), [(0.89, True), (0.91, False)])
+def test_a_generator_that_was_the_limit(fraction: float, valid: bool) -> None:
+    load = make_result()
+    verdict = verdict_on(replace(load, generator_cpu_s=fraction * load.elapsed_s))
+    expected = () if valid else ("the load generator was the limit: it used more than 90 % of a core",)
+    assert verdict.reasons == expected
+
+
+def test_a_reason_is_given_once_however_many_rounds_have_it() -> None:
+    state = StateCheck(checked=True, faults=("record 1 is absent",))
+    assert judge(*(make_round(state=state) for _ in range(3))).reasons == (
+        "the database is wrong: record 1 is absent",
+    )
+
+
+def test_reasons_of_different_rounds_add_up() -> None:
+    state = StateCheck(checked=True, faults=("record 1 is absent",))
+    verdict = judge(make_round(state=state), make_round(server=ServerUsage(replaced=True)), planned=3)
+    assert verdict.reasons == (
+        "only 2 of 3 rounds were made",
+        "the database is wrong: record 1 is absent",
+        "a process of the server ended or was replaced during a round",
+    )
+
+
+# --- Little's law -----------------------------------------------------------------------------------
+
+
+@given(users=st.integers(1, 100), latency_s=st.floats(1e-4, 1), each=st.integers(5, 50))
+def test_users_that_never_wait_obey_littles_law(users: int, latency_s: float, each: int) -> None:
+    load = make_result(users=users, requests=users * each, latency_s=latency_s)
+    assert verdict_on(load) == Validity()
+
+
+def test_a_generator_that_is_held_up_breaks_littles_law() -> None:
+    """100 users could have 100 requests under way; if 60 are, the other 40 users waited for the generator."""
+    load = make_result(users=100, requests=5000)
+    held_up = replace(load, elapsed_s=load.elapsed_s / 0.6)
+    assert verdict_on(held_up).reasons == (
+        "rate x response time gives 60.0 requests under way, but 100 users were sending (Little's law): "
+        "the generator was held up",
+    )
+
+
+def test_latencies_longer_than_users_allow_break_littles_law() -> None:
+    load = make_result(users=10, requests=500)
+    overlong = replace(load, latency_ns=array("Q", [2 * each for each in load.latency_ns]))
+    (reason,) = verdict_on(overlong).reasons
+    assert reason.startswith("rate x response time gives 20.0 requests under way, but 10 users")
+
+
+def test_requests_in_flight_and_failed_ones_are_under_way_too() -> None:
+    # Ten users, 1 s: each completes nothing but one request of 0.2 s, and waits 0.8 s for another.
+    load = make_result(
+        users=10, requests=10, latency_s=0.2, elapsed_s=1.0, sent=20, in_flight=10, in_flight_s=8.0
+    )
+    assert verdict_on(load) == Validity()
+    failed = replace(load, in_flight=0, in_flight_s=0.0, errors={"response_timeout": 10}, error_s=8.0)
+    assert verdict_on(failed).reasons == ("10 of 20 requests failed (response_timeout 10)",)
+
+
+def test_users_that_stand_idle_while_a_number_of_requests_runs_out_are_allowed_for() -> None:
+    """Eleven requests of 1 s by ten users take 2 s, in the second of which nine users have nothing to do."""
+    load = make_result(users=10, requests=11, latency_s=1.0, elapsed_s=2.0)
+    assert verdict_on(load) == Validity()
+
+
+# --- warnings ---------------------------------------------------------------------------------------
+
+
+def test_a_database_that_could_not_be_looked_at_is_said_and_no_reason() -> None:
+    verdict = judge(make_round(state=StateCheck(checked=False)), make_round(state=StateCheck(checked=False)))
+    assert verdict == Validity(warnings=("the database could not be looked at",))
+    assert verdict.valid
+
+
+def test_a_wide_interval_is_called_unstable() -> None:
+    verdict = judge(*make_rounds([0.010, 0.011, 0.012, 0.010, 0.014]))
+    assert verdict == Validity(warnings=("unstable: the interval is ±18% wide",))
+
+
+def test_rounds_that_differ_too_much_say_nothing() -> None:
+    assert judge(*make_rounds([0.010, 0.030, 0.012])).reasons == (
+        "the rounds differ by 64% (standard deviation)",
+    )
+
+
+# --- what the server did wrong ----------------------------------------------------------------------
+
+
+def test_what_is_no_fault_of_the_server_is_not_among_its_faults() -> None:
+    load = make_result(users=100, requests=5000)
+    held_up = replace(load, elapsed_s=load.elapsed_s * 2, generator_cpu_s=load.elapsed_s * 2)
+    assert not judge(make_round(held_up)).valid
+    assert server_faults(make_round(held_up)) == ()
+
+
+def test_faults_of_the_server_are_told_together() -> None:
+    load = make_result(requests=10, sent=11, errors={"truncated": 1})
+    faulty = make_round(
+        load,
+        state=StateCheck(checked=True, faults=("record 1 is absent",)),
+        server=ServerUsage(replaced=True),
+    )
+    assert server_faults(faulty) == (
+        "1 of 11 requests failed (truncated 1)",
+        "the database is wrong: record 1 is absent",
+        "a process of the server ended or was replaced during a round",
+    )
