@@ -14,6 +14,7 @@ release = version_of("pytest-webbench")
 version = release
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "webbench_reference"]
+smartquotes = False
 exclude_patterns = ["_build"]
 nitpicky = True
 # Names of other projects: their inventories would have to be fetched, and the pages need no network.

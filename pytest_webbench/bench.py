@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_webbench.checking import check_stack, observe_records
-from pytest_webbench.errors import StackDiedError
+from pytest_webbench.errors import LoadError, StackDiedError, UsageError
 from pytest_webbench.launchers import RunningStack
 from pytest_webbench.load import LoadEngine
 from pytest_webbench.logic.planning import make_load, warmup_load
@@ -44,8 +44,9 @@ class Bench:
             suite.dataset.prepare(running, records)
             suite.dataset.load(running)
             time.sleep(profile.pause_s)
-            check_stack(running, suite, scenarios, records)
-            suite.dataset.load(running)
+            if running.answers:
+                check_stack(running, suite, scenarios, records)
+                suite.dataset.load(running)
         else:
             check_stack(running, suite, [each for each in scenarios if not each.writes], records)
         if profile.warm_launch:
@@ -58,13 +59,12 @@ class Bench:
         Raises :class:`~pytest_webbench.errors.StackDiedError` if the server ends meanwhile,
         :class:`~pytest_webbench.errors.SeedError` and :class:`~pytest_webbench.errors.LoadError`.
         """
-        records = self._records(running, suite)
-        load = make_load(
-            scenario, records, seed=self.seed, round_=trial.round, timeout_s=self.request_timeout_s
-        )
+        records, load = self._make_load(running, suite, scenario, trial)
         if self.profile.warm_cell:
             self._seed(running, suite)
             self._load(running, warmup_load(load, self.profile.warm_cell))
+            if scenario.writes and not running.reachable_inside:  # nothing undoes what the warm-up wrote
+                records, load = self._make_load(running, suite, scenario, trial)
         if scenario.writes or not self.profile.warm_cell:
             self._seed(running, suite)
         meter = running.meter
@@ -82,6 +82,18 @@ class Bench:
             launch=running.launch,
             state=self._verify(running, suite, load, result, records),
         )
+
+    def _make_load(
+        self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial
+    ) -> tuple[Sequence[Record], Load]:
+        """The records that the database holds, and the load made from them."""
+        records = self._records(running, suite)
+        timeout_s = self.request_timeout_s
+        try:
+            load = make_load(scenario, records, seed=self.seed, round_=trial.round, timeout_s=timeout_s)
+        except UsageError as error:  # only now is it known how many records an attached server holds
+            raise LoadError(error.message, hint=error.hint) from None
+        return records, load
 
     def _records(self, running: RunningStack, suite: Suite) -> Sequence[Record]:
         if not running.reachable_inside:
@@ -116,7 +128,7 @@ class Bench:
     def _verify(
         running: RunningStack, suite: Suite, load: Load, result: LoadResult, records: Sequence[Record]
     ) -> StateCheck:
-        if not running.reachable_inside:
+        if not (running.reachable_inside and running.answers):
             return StateCheck(checked=False)
         faults = state_faults(
             records_by_key(records),

@@ -23,7 +23,19 @@ __all__ = [
     "StartError",
     "UsageError",
     "WebbenchError",
+    "printable",
 ]
+
+
+def printable(text: str) -> str:
+    """``text`` with everything escaped that would steer a terminal; lines and tabs are kept.
+
+    For what comes from a server: its logs, its answers.
+    """
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode("ascii")
+        for each in text
+    )
 
 
 class WebbenchError(Exception):
@@ -31,14 +43,14 @@ class WebbenchError(Exception):
 
     ``message`` is one sentence with the cause, ``evidence`` what was seen (the
     last lines of a log, an expected and an actual body), ``hint`` the next step,
-    usually an option.
+    usually an option. They are safe to print, whatever they hold.
     """
 
     def __init__(self, message: str, *, evidence: str = "", hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.evidence = evidence
-        self.hint = hint
+        self.message = printable(message)
+        self.evidence = printable(evidence)
+        self.hint = printable(hint)
 
     def __str__(self) -> str:
         parts = [self.message]

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_webbench.bench import Bench
 from pytest_webbench.bridge import extra_info, fail_without_figure, replay
-from pytest_webbench.errors import WebbenchError
+from pytest_webbench.errors import StackError, WebbenchError
 from pytest_webbench.launchers import Launcher, RunningStack
 from pytest_webbench.logic.names import select
 from pytest_webbench.logic.planning import resolve
@@ -121,15 +121,16 @@ class LiveBench:
         if failure is not None:
             fail_without_figure(self._benchmark, failure)
         summary = summarise(measurements, unit=scenario.unit, planned=count)
-        if summary.time_per_request_s:
-            info = extra_info(summary, self._settings)
-            replay(self._item, self._benchmark, summary.time_per_request_s, info)
         self._keep(summary)
-        faults = dict.fromkeys(fault for each in measurements for fault in server_faults(each))
+        faults = [fault for each in measurements for fault in server_faults(each)]
+        evidence = "\n".join(summary.examples)
+        if not summary.time_per_request_s:
+            why = faults[0] if faults else "no request was completed"
+            fail_without_figure(self._benchmark, StackError(f"{summary.cell}: {why}", evidence=evidence))
+        info = extra_info(summary, self._settings)
+        replay(self._item, self._benchmark, summary.time_per_request_s, info)
         if faults:
-            pytest.fail(
-                "; ".join([f"{summary.cell}: {next(iter(faults))}", *summary.examples]), pytrace=False
-            )
+            pytest.fail(str(StackError(f"{summary.cell}: {faults[0]}", evidence=evidence)), pytrace=False)
         return summary
 
     def _measure(self, scenario: Scenario, count: int) -> list[Measurement]:

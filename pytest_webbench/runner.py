@@ -1,5 +1,6 @@
 """Carries a plan out: launch, make ready, visit the cells, take down, block by block."""
 
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -76,10 +77,13 @@ class Runner:
                     yield self._fail(name, error)
             if self.stop_early(len(self._failed)):
                 return
+            gap_s = 0.0
             for trial in block.trials:
                 name = trial.cell.stack
                 if name in self._failed:
                     continue
+                time.sleep(gap_s)
+                gap_s = self.bench.profile.gap_s
                 yield TrialStarted(trial=trial)
                 scenario = self.scenarios[trial.cell.scenario]
                 try:

@@ -285,13 +285,18 @@ class WebbenchSession:
         )
         if (summaries or self.live) and not self._disabled:
             terminalreporter.section("webbench")
-            shown = [*summaries, *self.live]
             width, colour = max(_terminal_width(), 100), terminalreporter.hasmarkup
-            scenarios = self.registry.scenarios
-            terminalreporter.write(
-                render_results(shown, scenarios=scenarios, width=width, colour=colour)
-                + render_configuration(shown, width=width, colour=colour)
-            )
+            for shown, remark in ((summaries, ""), (self.live, ", rounds from one launch")):
+                terminalreporter.write(
+                    render_results(
+                        shown,
+                        scenarios=self.registry.scenarios,
+                        width=width,
+                        colour=colour,
+                        remark=remark,
+                    )
+                )
+            terminalreporter.write(render_configuration([*summaries, *self.live], width=width, colour=colour))
         if self.folder.path.exists():
             terminalreporter.write_line(f"webbench: measurements and logs are in {self.folder.path}")
 

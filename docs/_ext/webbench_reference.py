@@ -7,8 +7,9 @@ the text. All of them write Markdown, which the page that they stand on parses.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.logging import getLogger
 from sphinx.util.nodes import make_refnode
 
+from pytest_webbench.bridge import extra_info
 from pytest_webbench.logic import validity
 from pytest_webbench.logic.statistics import CONFIDENCE
 from pytest_webbench.options import OPTIONS, Option
@@ -29,8 +32,11 @@ from pytest_webbench.values.stack import Stack
 
 __all__ = ["numbers", "setup"]
 
+logger = getLogger(__name__)
+
 GIVEN_BY_FIXTURES = {"pytest_webbench.LiveBench", "pytest_webbench.LiveStack"}
 """Classes that no one else makes, so that their constructors are nobody's business."""
+EXTRA_INFO_KEYS = re.findall(r'"(\w+)":', getsource(extra_info))
 PIN = re.compile(r"^(?P<name>[a-z0-9.-]+)==(?P<version>[^ ;\\]+)(?: ; (?P<marker>[^\\]+?))? ?\\?$")
 
 
@@ -56,7 +62,7 @@ def _option(option: Option) -> str:
     facts = [f"**Ini value:** `{option.dest}`{kind}." if option.ini else "No ini value."]
     if option.default:
         facts.append(f"**Default:** {option.default}.")
-    help_text = option.help[0].upper() + option.help[1:]
+    help_text = re.sub(r"--[a-z-]+", r"{option}`\g<0>`", option.help[0].upper() + option.help[1:])
     return f"```{{option}} {option.flag} {option.metavar}\n{help_text}.\n\n{' '.join(facts)}\n```"
 
 
@@ -159,7 +165,7 @@ def _directive(write: Callable[[], str]) -> type[SphinxDirective]:
 
 
 def clear_signature(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
+    _app: Sphinx, _what: str, name: str, obj: Any, _options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
     """Leave out of signatures what says nothing: those of protocols and enumerations, reprs of defaults."""
     if isinstance(obj, type) and (getattr(obj, "_is_protocol", False) or issubclass(obj, Enum)):
@@ -167,15 +173,11 @@ def clear_signature(
     if name in GIVEN_BY_FIXTURES:
         return "", returns
     if signature and is_dataclass(obj):
-        signature = signature.replace("<factory>", "...")
+        signature = re.sub(r"<(factory|function \w+)>", "...", signature).replace("PosixPath(", "Path(")
         for each in fields(obj):
-            if each.default is not MISSING and "<" in repr(each.default) or is_dataclass(each.default):
-                signature = signature.replace(repr(each.default), _short(each.default))
+            if is_dataclass(each.default):
+                signature = signature.replace(repr(each.default), "...")
     return signature, returns
-
-
-def _short(default: object) -> str:
-    return f"{type(default).__name__}.{default.name}" if isinstance(default, Enum) else "..."
 
 
 def find_by_last_name(
@@ -193,10 +195,19 @@ def find_by_last_name(
     return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, content, name)
 
 
+def check_extra_info(_app: Sphinx, docname: str, source: list[str]) -> None:
+    """Warn of a key of ``extra_info`` that the page on the output does not name."""
+    if docname == "reference/output":
+        for key in EXTRA_INFO_KEYS:
+            if f"`{key}`" not in source[0]:
+                logger.warning("extra_info has %r, which is not described here", key, location=docname)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Declare the directives to Sphinx."""
     for write in (options, stacks, versions, scenarios, profiles):
         app.add_directive(f"webbench-{write.__name__}", _directive(write))
+    app.connect("source-read", check_extra_info)
     app.connect("missing-reference", find_by_last_name)
     app.connect("autodoc-process-signature", clear_signature)
     return {"parallel_read_safe": True}

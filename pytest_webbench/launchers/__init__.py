@@ -35,6 +35,11 @@ class RunningStack(Protocol):
         ...
 
     @property
+    def answers(self) -> bool:
+        """Whether a server is there at all; a fake without one is not checked."""
+        ...
+
+    @property
     def reachable_inside(self) -> bool:
         """Whether files can be put and commands run beside the application."""
         ...

@@ -43,6 +43,7 @@ class AttachedStack:
 
     stack: Stack
     base_url: str
+    answers: bool = True
     reachable_inside: bool = False
 
     @property

@@ -14,12 +14,17 @@ __all__ = ["FakeLauncher", "FakeStack"]
 
 @dataclass(kw_only=True)
 class FakeStack:
-    """A stack that answers nothing: an engine that is a fake too makes up its answers."""
+    """A stack without a server: an engine that is a fake too makes up its answers.
+
+    It is not checked, nor is its database looked at. One that is made with the ``base_url`` of a server
+    and ``answers=True`` is checked like any other.
+    """
 
     stack: Stack
     base_url: str = "http://127.0.0.1:1"
     launch: LaunchRecord = field(default_factory=lambda: LaunchRecord(launcher="fake", startup_s=0.1))
     meter: Meter = field(default_factory=lambda: NoMeter(ServerUsage(cpu_s=0.01, peak_rss_bytes=1 << 20)))
+    answers: bool = False
     reachable_inside: bool = True
     files: dict[str, bytes] = field(default_factory=dict)
     dead: str | None = None

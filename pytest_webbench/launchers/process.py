@@ -149,6 +149,7 @@ class RunningProcess:
     data_dir: Path
     log: Path
     launch: LaunchRecord
+    answers: bool = True
     reachable_inside: bool = True
 
     @property

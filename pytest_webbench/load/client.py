@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_webbench.errors import LoadError
 from pytest_webbench.load.connection import Connection, Question, Questions
@@ -42,7 +42,11 @@ _FIRST_BACK_OFF_S = 0.001
 _LONGEST_BACK_OFF_S = 0.1
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
 
-_Address = tuple[socket.AddressFamily, Any]
+
+class _Address(NamedTuple):
+    family: int
+    host: str
+    port: int
 
 
 async def run_load(load: Load, base_url: str) -> LoadResult:
@@ -68,7 +72,7 @@ async def _resolve(target: Target) -> list[_Address]:
         )
     except OSError as exc:
         raise LoadError(f"The host {target.host!r} has no address: {exc}.") from exc
-    return [(socket.AddressFamily(family), address) for family, _, _, _, address in found]
+    return [_Address(family, str(address[0]), int(address[1])) for family, _, _, _, address in found]
 
 
 @contextmanager
@@ -210,43 +214,35 @@ class _Run:
         wait_s = (oldest_ns + allowed_ns - now) / 1e9
         self._timers["watch"] = self.loop.call_later(wait_s + 0.001, self._watch)
 
-    async def dial(self) -> socket.socket:
-        """A connected socket. Raises :class:`OSError` with the cause at the last address."""
+    async def dial(self, connection: Connection) -> None:
+        """Connect ``connection``. Raises :class:`OSError` with the cause at the last address."""
         for address in self._addresses[:-1]:
             with suppress(OSError):
-                return await self._dial(address)
-        return await self._dial(self._addresses[-1])
+                await self._dial(connection, address)
+                return
+        await self._dial(connection, self._addresses[-1])
 
-    async def _dial(self, entry: _Address) -> socket.socket:
-        family, address = entry
-        sock = socket.socket(family, socket.SOCK_STREAM)
+    async def _dial(self, connection: Connection, address: _Address) -> None:
         try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await self.loop.sock_connect(sock, address)
-            _refuse_itself(sock)
+            await self.loop.create_connection(
+                lambda: connection, address.host, address.port, family=address.family
+            )
+            connection.refuse_itself()
         except BaseException:
-            sock.close()
+            connection.abandon()
             raise
-        self._addresses = [entry]
-        return sock
+        self._addresses = [address]
+        self.tally.connections_opened += 1
 
     def connection_opened(self) -> None:
         """A connection stands."""
         self._open += 1
-        self.tally.connections_opened += 1
 
     def connection_closed(self) -> None:
         """A connection holds no socket any more."""
         self._open -= 1
         if self.stopped and self._open == 0:
             self._all_closed.set()
-
-
-def _refuse_itself(sock: socket.socket) -> None:
-    """Where no server listens, the kernel may call from the very port called: TCP then connects the two."""
-    if sock.getsockname() == sock.getpeername():
-        raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
 
 
 class _User:
@@ -257,7 +253,6 @@ class _User:
         self._connection: Connection | None = None
         self._fault: Fault | None = None
         self._failures = 0
-        self._dialling = False
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.waits = False
@@ -290,20 +285,14 @@ class _User:
         """Get a connection, or say why there is none."""
         run = self._run
         timeout_s = run.load.timeout_s
-        if run.stopped:
-            return None
+        connection = Connection(run.questions, run.tally, self)
         try:
-            self._dialling = True
             async with asyncio.timeout(timeout_s):
-                sock = await run.dial()
+                await run.dial(connection)
         except TimeoutError:
             return Fault(error=ErrorClass.CONNECT_TIMEOUT, why=f"no connection within {timeout_s:g} s")
         except OSError as exc:
             return _connect_fault(exc)
-        finally:
-            self._dialling = False
-        connection = Connection(sock, run.questions, run.tally, self)
-        await run.loop.create_connection(lambda: connection, sock=sock)
         self._connection = connection
         return None
 
@@ -374,14 +363,13 @@ class _User:
         """End what is under way, at ``now``."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._task is not None and self._dialling:
-            # Not later: create_connection, when cancelled in uvloop, closes without connection_lost.
+        if self._task is not None:
             self._task.cancel()
         if self._connection is not None:
             self._connection.stop(now)
 
     async def finish(self) -> None:
-        """Wait for what :meth:`stop` has cancelled, or left to end by itself."""
+        """Wait for what :meth:`stop` has cancelled."""
         if self._task is not None:
             await asyncio.wait([self._task])
 

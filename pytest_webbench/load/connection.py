@@ -1,10 +1,11 @@
 """One kept-alive HTTP/1.1 connection of a user: asks, times, checks the answer, and asks again."""
 
 import asyncio
+import errno
 import os
 from contextlib import suppress
 from json import dumps
-from socket import socket
+from os import write
 from time import perf_counter_ns
 from typing import Protocol, cast
 
@@ -23,6 +24,7 @@ _MAX_ANSWER = 64 * 2**20
 """The most bytes that an answer may have as sent."""
 _REMEMBERED = 32 * 2**20
 """How many bytes of right answers are remembered."""
+_ENDS = ("sockname", "peername")
 
 
 class Question:
@@ -94,6 +96,7 @@ class Connection(asyncio.Protocol):
         "_body_size",
         "_buffered",
         "_count",
+        "_descriptor",
         "_done",
         "_ended",
         "_first_ns",
@@ -107,7 +110,6 @@ class Connection(asyncio.Protocol):
         "_question",
         "_questions",
         "_received",
-        "_send",
         "_served",
         "_size",
         "_status",
@@ -118,10 +120,9 @@ class Connection(asyncio.Protocol):
         "sent_ns",
     )
 
-    _transport: asyncio.Transport
-
-    def __init__(self, sock: socket, questions: Questions, tally: Tally, owner: Owner) -> None:
-        self._send = sock.send
+    def __init__(self, questions: Questions, tally: Tally, owner: Owner) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._descriptor = -1
         self._questions = questions
         self._all = questions.all
         self._count = len(questions.all)
@@ -170,21 +171,42 @@ class Connection(asyncio.Protocol):
         wire = question.wire
         self._first_ns = 0
         self.sent_ns = perf_counter_ns()
-        if self._buffered and self._transport.get_write_buffer_size():
-            self._transport.write(wire)
+        if self._buffered and self._write_behind(wire):
             return
         try:
             # Not transport.write: uvloop would send at the end of this turn of the loop, after the
             # answers of the other users have been handled, and all of that would be latency.
-            sent = self._send(wire)
+            sent = write(self._descriptor, wire)
         except BlockingIOError:
             sent = 0
         except OSError as exc:
             self._fail(self._loss(exc), perf_counter_ns())
             return
-        if sent != len(wire):
+        if sent != len(wire) and self._transport is not None:
             self._buffered = True
             self._transport.write(wire[sent:])
+
+    def _write_behind(self, wire: bytes) -> bool:
+        """Send ``wire`` after what is left of the request before, if the server has not read all of it."""
+        if self._transport is None or not self._transport.get_write_buffer_size():
+            return False
+        self._transport.write(wire)
+        return True
+
+    def refuse_itself(self) -> None:
+        """Raise :class:`ConnectionRefusedError` if the two ends of the connection are one.
+
+        Where no server listens, the kernel may call from the very port that is called, and TCP then
+        connects the socket to itself.
+        """
+        ends = [] if self._transport is None else [self._transport.get_extra_info(end) for end in _ENDS]
+        if ends and ends[0] == ends[1]:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
+
+    def abandon(self) -> None:
+        """The connect was given up, of which uvloop tells a connection that stood already nothing."""
+        if self._transport is not None:
+            self.connection_lost(None)
 
     def time_out(self, now: int) -> None:
         """The request under way has had its time."""
@@ -207,6 +229,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
         self._transport = cast("asyncio.Transport", transport)  # that of uvloop does not inherit from it
+        self._descriptor = transport.get_extra_info("socket").fileno()
         self._owner.connection_opened()
 
     def data_received(self, data: bytes) -> None:
@@ -235,7 +258,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
         self._peer_closed(exc)
-        self._owner.connection_closed()
+        if self._transport is not None:
+            self._transport = None
+            self._owner.connection_closed()
 
     # What the parser calls. Only what goes wrong late in a piece of data is looked for here; the
     # answer is dealt with when the whole piece has been parsed.
@@ -379,7 +404,8 @@ class Connection(asyncio.Protocol):
         self._tally.bytes_received += self._received
         # The parser holds this connection: without the collector the two would live on together.
         del self._parser
-        self._transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
     # What to call what went wrong.
 

@@ -20,11 +20,13 @@ __all__ = ["NativeEngine"]
 _PACKAGES = Path(__file__).parents[2]
 _BOOT = """
 import sys
-sys.path.append(sys.argv[1])
+sys.path.insert(0, sys.argv[1])
+import pytest_webbench
+sys.path.append(sys.path.pop(0))
 from pytest_webbench.load.worker import main
 main()
 """
-"""Runs the worker of this very package, installed or not, without putting a directory first on the path."""
+"""Runs the worker of this very package, installed or not, and lets its directory shadow nothing else."""
 _MARGIN_S = 30.0
 _KILL_WAIT_S = 10.0
 _TAIL_BYTES = 2000

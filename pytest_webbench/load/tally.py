@@ -24,8 +24,8 @@ class Tally:
 
     A request is *taken* by counting ``sent`` up, which gives it its number, and ends once: right (an
     entry in ``latency_ns`` and in ``ttfb_ns``, nanoseconds), failed (:meth:`fail`), or still open at
-    the deadline (:meth:`leave_open`). The connections write ``sent`` and the two arrays themselves,
-    because a call for each request would cost a tenth of the rate.
+    the deadline (:meth:`leave_open`). The connections write ``sent`` and the two arrays themselves, which
+    spares calls for each request.
     """
 
     __slots__ = (

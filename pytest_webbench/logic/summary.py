@@ -83,13 +83,13 @@ def rank(summaries: Sequence[CellSummary]) -> list[Standing]:
     """The cells of one scenario, the fastest first and the invalid ones last.
 
     One stack is called faster than another only if the interval of the ratio of their rounds, paired
-    block by block, leaves out 1.
+    block by block, leaves out 1. Rounds that the other does not have are left out of the pairs.
     """
     valid = sorted((each for each in summaries if each.validity.valid), key=_mean_of_shown)
     standings = []
     for summary in valid:
         faster = [other for other in valid if other is not summary and _surely_faster(other, summary)]
-        ratio = ratio_interval(_shown(summary), _shown(valid[0]))
+        ratio = _ratio(summary, valid[0])
         standings.append(Standing(summary=summary, rank=1 + len(faster), ratio=ratio))
     return standings + [Standing(summary=each) for each in summaries if not each.validity.valid]
 
@@ -104,4 +104,10 @@ def _mean_of_shown(summary: CellSummary) -> float:
 
 
 def _surely_faster(one: CellSummary, other: CellSummary) -> bool:
-    return ratio_interval(_shown(one), _shown(other)).high < 1
+    return _ratio(one, other).high < 1
+
+
+def _ratio(one: CellSummary, other: CellSummary) -> Interval:
+    values, base = _shown(one), _shown(other)
+    pairs = min(len(values), len(base))
+    return ratio_interval(values[:pairs], base[:pairs])

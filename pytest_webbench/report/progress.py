@@ -6,6 +6,7 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pytest_webbench.errors import printable
 from pytest_webbench.report.text import duration
 from pytest_webbench.values.event import (
     BlockFinished,
@@ -61,7 +62,7 @@ class LineProgress:
         """Nothing to end."""
 
     def _write(self, text: str) -> None:
-        self._file.write(f"webbench: {text}\n")
+        self._file.write(f"webbench: {printable(text)}\n")
         self._file.flush()
 
 
@@ -105,4 +106,4 @@ class BarProgress:
         self._progress.stop()
 
     def _say(self, text: str) -> None:
-        self._progress.update(self._bar, description=text)
+        self._progress.update(self._bar, description=printable(text))

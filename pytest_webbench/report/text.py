@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pytest_webbench.errors import printable
 from pytest_webbench.logic.summary import rank
 from pytest_webbench.values.plan import Plan
 from pytest_webbench.values.profile import Profile
@@ -49,11 +50,12 @@ def describe_known(
     tables = []
     table = _table("stack", "suite", "what it is")
     for stack in stacks:
-        table.add_row(stack.name, stack.suite, stack.title)
+        table.add_row(*_plain(stack.name, stack.suite, stack.title))
     tables.append(table)
     table = _table("scenario", "suite", "users", "amount", "unit", "what it asks for")
     for each in scenarios:
-        table.add_row(each.name, each.suite, str(each.users), str(each.amount), each.unit, each.title)
+        numbers = str(each.users), str(each.amount), each.unit
+        table.add_row(*_plain(each.name, each.suite, *numbers, each.title))
     tables.append(table)
     table = _table("profile", "rounds", "order", "what it is for")
     for profile in profiles:
@@ -63,20 +65,27 @@ def describe_known(
 
 
 def render_results(
-    summaries: Sequence[CellSummary], *, scenarios: Mapping[str, Scenario], width: int, colour: bool
+    summaries: Sequence[CellSummary],
+    *,
+    scenarios: Mapping[str, Scenario],
+    width: int,
+    colour: bool,
+    remark: str = "",
 ) -> str:
-    """A table per scenario and launcher, the fastest stack first, and below it every caveat.
+    """A table per scenario, load and launcher, the fastest stack first, and below it every caveat.
 
-    Stacks whose difference the rounds do not show share a rank. Figures of different launchers never
-    share a table.
+    Stacks whose difference the rounds do not show share a rank. Figures of different launchers or loads
+    never share a table. ``remark`` is added to the title of each table.
     """
     parts: list[Table | Text] = []
-    groups = dict.fromkeys((each.cell.scenario, each.launch.launcher) for each in summaries)
-    for scenario, launcher in groups:
-        chosen = [
-            each for each in summaries if (each.cell.scenario, each.launch.launcher) == (scenario, launcher)
-        ]
-        parts.extend(_scenario_parts(scenarios.get(scenario), scenario, launcher, rank(chosen)))
+    groups: dict[tuple[object, ...], list[CellSummary]] = {}
+    for each in summaries:
+        groups.setdefault((each.cell.scenario, each.launch.launcher, each.users, each.amount), []).append(
+            each
+        )
+    for chosen in groups.values():
+        scenario = scenarios.get(chosen[0].cell.scenario)
+        parts.extend(_scenario_parts(scenario, rank(chosen), remark))
     return _render(parts, width=width, colour=colour)
 
 
@@ -95,16 +104,16 @@ def render_configuration(summaries: Sequence[CellSummary], *, width: int, colour
         own = [f"{name} {value}" for name, value in launch.config.items() if name not in shared]
         versions = [f"{name} {launch.versions[name]}" for name in launch.packages if name in launch.versions]
         table.add_row(
-            Text(stack),
+            _text(stack),
             "-" if summary.startup_s is None else f"{summary.startup_s:.2f}",
             _mebibytes([each for each in summaries if each.cell.stack == stack]),
-            Text(", ".join([*versions, *(each for each in own if not each.startswith("command "))])),
+            _text(", ".join([*versions, *(each for each in own if not each.startswith("command "))])),
         )
     pythons = sorted({each.launch.versions.get("python", "unknown") for each in launches.values()})
     line = ", ".join(
         [f"Python {' / '.join(pythons)}", *(f"{name} {value}" for name, value in shared.items())]
     )
-    return _render([Text(f"all stacks: {line}"), table], width=width, colour=colour)
+    return _render([_text(f"all stacks: {line}"), table], width=width, colour=colour)
 
 
 def _mebibytes(summaries: Iterable[CellSummary]) -> str:
@@ -113,12 +122,14 @@ def _mebibytes(summaries: Iterable[CellSummary]) -> str:
 
 
 def _scenario_parts(
-    scenario: Scenario | None, name: str, launcher: str, standings: Sequence[Standing]
+    scenario: Scenario | None, standings: Sequence[Standing], remark: str
 ) -> Iterable[Table | Text]:
     first = standings[0].summary
     about = f"{scenario.title}; " if scenario and scenario.title else ""
-    users = f"{first.users} user{'s' if first.users != 1 else ''}"
-    yield Text(f"{name}: {about}{users}, {first.amount}, closed loop, {launcher} launcher", style="bold")
+    load = f"{first.users} user{'s' if first.users != 1 else ''}, {first.amount}, closed loop"
+    yield _text(
+        f"{first.cell.scenario}: {about}{load}, {first.launch.launcher} launcher{remark}", style="bold"
+    )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("", justify="right")
     table.add_column("stack", no_wrap=True)
@@ -130,18 +141,18 @@ def _scenario_parts(
     for standing in standings:
         summary = standing.summary
         for reason in summary.validity.reasons:
-            yield Text(f"  INVALID {summary.cell.stack}: {reason}", style="red")
+            yield _text(f"  INVALID {summary.cell.stack}: {reason}", style="red")
         for example in summary.examples:
-            yield Text(f"          {example}", style="dim")
+            yield _text(f"          {example}", style="dim")
         for warning in summary.validity.warnings:
-            yield Text(f"  note {summary.cell.stack}: {warning}", style="yellow")
+            yield _text(f"  note {summary.cell.stack}: {warning}", style="yellow")
     yield Text("")
 
 
-def _row(standing: Standing) -> tuple[str, ...]:
+def _row(standing: Standing) -> tuple[Text, ...]:
     summary = standing.summary
     cpu_s = summary.server_cpu_s_per_request
-    return (
+    return _plain(
         f"{standing.rank}." if standing.rank else "-",
         summary.cell.stack,
         _number(summary.figure.estimate, summary.unit),
@@ -160,7 +171,9 @@ def _number(value: float, unit: Unit) -> str:
 
 
 def _interval(interval: Interval, unit: Unit) -> str:
-    if math.isnan(interval.low) or math.isinf(interval.high):
+    if math.isnan(interval.low):
+        return "-"
+    if math.isinf(interval.high):
         return "one round"
     return f"{_number(interval.low, unit)} - {_number(interval.high, unit)}"
 
@@ -181,6 +194,15 @@ def _table(*headers: str) -> Table:
     for header in headers:
         table.add_column(header)
     return table
+
+
+def _plain(*cells: str) -> tuple[Text, ...]:
+    return tuple(map(_text, cells))
+
+
+def _text(text: str, style: str = "") -> Text:
+    """``text`` as it stands: no markup, and nothing that steers the terminal."""
+    return Text(printable(text), style=style)
 
 
 def _render(parts: Iterable[Table | Text], *, width: int, colour: bool) -> str:

@@ -447,6 +447,18 @@ def at_once(clients: list[httpx.Client], work: Callable[[httpx.Client, int], Non
         list(pool.map(run, range(len(clients))))
 
 
+def test_many_more_clients_than_threads(app_url: str, new_client: NewClient, seed: Seed) -> None:
+    """A burst is served late, but served: threads and connections do not wait for each other."""
+    seed(some_items(1))
+
+    def read(client: httpx.Client, _number: int) -> None:
+        for _ in range(3):
+            assert client.get("/items/1").json() == some_items(1)[0]
+
+    with ExitStack() as stack:
+        at_once([stack.enter_context(new_client(app_url)) for _ in range(200)], read)
+
+
 def test_concurrent_writes(clients: list[httpx.Client], seed: Seed, database_path: Path) -> None:
     """Ten clients write their own items, read in between, and end with the state that they wrote."""
     seed(some_items(100))
@@ -491,7 +503,7 @@ def test_concurrent_updates_and_deletes_of_the_same_items(
 def test_item_that_is_deleted_while_a_request_waits(
     client: httpx.Client, seed: Seed, database_path: Path, method: str, statuses: list[int]
 ) -> None:
-    """The same, in slow motion: the application reads the item, waits for its turn to write, and finds it gone."""
+    """The same, in slow motion: the application reads the item, waits to write, and finds it gone."""
     seed(some_items(2))
     with closing(sqlite3.connect(database_path)) as other, ThreadPoolExecutor(1) as pool:
         other.execute("DELETE FROM items WHERE id = 1")

@@ -142,11 +142,11 @@ def run(barrier):
     start()
 
 context = multiprocessing.get_context("fork")
-for _ in range(20):
+for _ in range(30):
     for file in Path({database!r}).parent.glob("*.db*"):
         file.unlink()
-    barrier = context.Barrier(4)
-    workers = [context.Process(target=run, args=(barrier,)) for _ in range(4)]
+    barrier = context.Barrier(8)
+    workers = [context.Process(target=run, args=(barrier,)) for _ in range(8)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -158,7 +158,7 @@ for _ in range(20):
 def test_workers_that_start_at_once(
     stack: Stack, app_python: Path, app_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Four workers prepare one absent file, twenty times over."""
+    """Eight workers prepare one absent file, thirty times over."""
     if stack.name not in START:
         pytest.skip("prepared by a command, once")
     database = str(tmp_path / "raced.db")

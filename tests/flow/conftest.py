@@ -1,20 +1,25 @@
 """Runs of pytest within a test, with doubles of the stacks and of the load engine."""
 
+import importlib
 import json
+import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+# Imported here, for a run within a test forgets what it imports: NumPy cannot be imported twice, and
+# httpx would know the exceptions of another httpcore.
+import httpcore  # noqa: F401
 import pytest
 import pytest_benchmark.plugin
-
-# Imported here, for a run within a test forgets what it imports, and NumPy cannot be imported twice.
-import pytest_webbench.listing
-import pytest_webbench.session
-import pytest_webbench.suites.items
 import scipy.special  # noqa: F401
+
+import pytest_webbench
 from tests.flow.doubles import AppServer, Doubles, serve_apps
+
+for module in pkgutil.walk_packages(pytest_webbench.__path__, "pytest_webbench."):
+    importlib.import_module(module.name)
 
 SMALL = (
     "--webbench-rounds=2",
@@ -36,6 +41,13 @@ def _cheap_machine_info(monkeypatch: pytest.MonkeyPatch) -> None:
     """What pytest-benchmark asks the processor for takes a second."""
     info = {"brand_raw": "a processor", "hz_actual_friendly": "3.1415 GHz", "hz_actual": [3_141_500_000, 0]}
     monkeypatch.setattr(pytest_benchmark.plugin, "get_cpu_info", lambda: dict(info))
+
+
+@pytest.fixture(autouse=True)
+def _few_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the developer's environment would double the time of a run within a test."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p webbench -p benchmark")
 
 
 @dataclass(frozen=True, kw_only=True)

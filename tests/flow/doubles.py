@@ -45,13 +45,18 @@ class ItemsApp:
             sent = json.loads(body) if body else None
         except ValueError:
             return 422, {"detail": "no JSON"}
-        if path == "/hello":
-            return 200, {"message": self.greeting}
-        if path == "/echo":
-            return 200, sent
-        if path == "/items/":
-            return self._create(sent) if method == "POST" else (200, list(self.items.values()))
-        key = int(path.removeprefix("/items/"))
+        match method, path:
+            case _, "/hello":
+                return 200, {"message": self.greeting}
+            case _, "/echo":
+                return 200, sent
+            case "GET", "/items/":
+                return 200, list(self.items.values())
+            case "POST", "/items/":
+                return self._create(sent)
+        return self._one(method, int(path.removeprefix("/items/")), sent)
+
+    def _one(self, method: str, key: int, sent: Any) -> Reply:
         if key not in self.items:
             return 404, {"detail": "not found"}
         if method == "DELETE":
@@ -151,6 +156,7 @@ class AnsweringStack(FakeStack):
     """A :class:`FakeStack` whose ``app`` answers, and whose database is the app's."""
 
     app: ItemsApp
+    answers: bool = True
 
     def execute(self, arguments: Sequence[str]) -> bytes:
         if arguments[1] == "dump":

@@ -79,7 +79,8 @@ def test_several_node_ids_are_arguments(run: RunWebbench) -> None:
     [
         (
             "webbench/items::helo[flask-sqlite3]",
-            "ERROR: no benchmark of webbench/items is called 'helo[flask-sqlite3]'; did you mean 'hello[flask-sqlite3]'?",
+            "ERROR: no benchmark of webbench/items is called 'helo[flask-sqlite3]'; "
+            "did you mean 'hello[flask-sqlite3]'?",
         ),
         ("webbench/items::qwertz", "ERROR: no benchmark of webbench/items is called 'qwertz'"),
         ("webbench/itms", "ERROR: file or directory not found: webbench/itms"),
@@ -126,7 +127,7 @@ def test_last_failed_runs_the_failed_ones_again(run: RunWebbench) -> None:
     run("--webbench-scenario=hello,echo", greetings=wrong).counts(failed=2, passed=8)
     again = run("--webbench-scenario=hello,echo", "--lf", "-v")
     assert again.result.parseoutcomes()["passed"] == 2
-    again.result.stdout.fnmatch_lines(["*rerun previous 2 failures*", "*hello[[]flask-sqlite3[]] PASSED*"])
+    again.result.stdout.fnmatch_lines(["*rerun previous 2 failures*", "*::echo[[]flask-sqlite3[]] PASSED*"])
 
 
 @pytest.mark.parametrize("option", ["--ff", "--nf", "--sw", "--junitxml=report.xml", "--durations=3", "-v"])

@@ -9,7 +9,7 @@ from pytest_webbench.options import OPTIONS
 from pytest_webbench.values.codec import from_json
 from pytest_webbench.values.load import Amount
 from pytest_webbench.values.settings import Override, Settings
-from tests.flow.conftest import Outcome, RunWebbench
+from tests.flow.conftest import Outcome
 from tests.flow.doubles import AppServer, Doubles
 
 ONE = "webbench/items::hello[django-drf]"

@@ -38,8 +38,8 @@ def error_of(run: RunWebbench, *arguments: str, **doubles: Any) -> str:
         ),
         (
             "--webbench-scenario=hello,updte_item",
-            "no scenario is called 'updte_item'; did you mean 'update_item'? | known: hello, echo, list_items, "
-            "get_item, create_item, update_item, delete_item | "
+            "no scenario is called 'updte_item'; did you mean 'update_item'? | known: hello, echo, "
+            "list_items, get_item, create_item, update_item, delete_item | "
             "Next step: choose from these with --webbench-scenario, or see pytest --webbench-list",
         ),
         (
@@ -55,8 +55,8 @@ def error_of(run: RunWebbench, *arguments: str, **doubles: Any) -> str:
         ),
         (
             "--webbench-requests=*_item=3",
-            "--webbench-requests: no scenario is called '*_item'; did you mean 'get_item'? | known: hello, echo, "
-            "list_items, get_item, create_item, update_item, delete_item | "
+            "--webbench-requests: no scenario is called '*_item'; did you mean 'get_item'? | known: hello, "
+            "echo, list_items, get_item, create_item, update_item, delete_item | "
             "Next step: name a scenario, or leave the name out for all of them",
         ),
         (
@@ -71,12 +71,14 @@ def error_of(run: RunWebbench, *arguments: str, **doubles: Any) -> str:
         ),
         (
             "--webbench-records=10",
-            "delete_item cannot make 30 requests out of 10 records: it has 10 different ones and sends each once | "
+            "delete_item cannot make 30 requests out of 10 records: it has 10 different ones "
+            "and sends each once | "
             "Next step: raise --webbench-records, or lower --webbench-requests delete_item=10",
         ),
         (
             "--webbench-records=0",
-            "get_item cannot make 300 requests out of 0 records: it has 0 different ones and sends each once | "
+            "get_item cannot make 300 requests out of 0 records: it has 0 different ones "
+            "and sends each once | "
             "Next step: raise --webbench-records, or lower --webbench-requests get_item=1",
         ),
     ],
@@ -166,7 +168,7 @@ def test_a_stack_of_an_unknown_suite(run: RunWebbench, pytester: pytest.Pytester
 @pytest.mark.parametrize("arguments", [["-n", "2"], ["-n", "auto"], ["--dist=load"]])
 def test_xdist_is_refused(run: RunWebbench, arguments: list[str]) -> None:
     pytest.importorskip("xdist")
-    assert error_of(run, *arguments) == (
+    assert error_of(run, "-p", "xdist", *arguments) == (
         "--webbench measures one thing at a time and cannot run under pytest-xdist | "
         "Next step: leave out -n, or add -n 0 if it stands in addopts"
     )
@@ -174,10 +176,13 @@ def test_xdist_is_refused(run: RunWebbench, arguments: list[str]) -> None:
 
 def test_n_0_is_no_xdist(run: RunWebbench) -> None:
     pytest.importorskip("xdist")
-    run("-n", "0", "webbench/items::hello[django-drf]").counts(passed=1)
+    run("-p", "xdist", "-n", "0", "webbench/items::hello[django-drf]").counts(passed=1)
 
 
-def test_without_pytest_benchmark_nothing_can_be_recorded(run: RunWebbench) -> None:
+def test_without_pytest_benchmark_nothing_can_be_recorded(
+    run: RunWebbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p webbench")
     assert error_of(run, "-p", "no:benchmark") == (
         "--webbench needs the plugin pytest-benchmark, which is switched off | "
         "Next step: leave out -p no:benchmark"

@@ -12,7 +12,9 @@ from sqlmodel import Session, SQLModel, create_engine
 
 DATABASE_PATH = os.environ.get("DATABASE_PATH", "items.db")
 
-engine = create_engine(f"sqlite:///{DATABASE_PATH}")
+# Without a bound on the pool: FastAPI's threads are the bound. With two, a burst of requests can come to a
+# standstill, all threads waiting for a connection, and all connections held until a thread checks the answer.
+engine = create_engine(f"sqlite:///{DATABASE_PATH}", max_overflow=-1)
 
 
 @event.listens_for(engine, "connect")

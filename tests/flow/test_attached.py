@@ -1,0 +1,111 @@
+"""Servers that run already: only read, unless their owner allows more."""
+
+from typing import Any
+
+import pytest
+
+from tests.flow.conftest import SMALL, Outcome, RunWebbench
+from tests.flow.doubles import AppServer, Doubles, ItemsApp
+
+JSON = "--benchmark-json=figures.json"
+
+
+@pytest.fixture
+def items() -> dict[int, dict[str, object]]:
+    return {
+        key: {"id": key, "name": f"n{key}", "description": "", "price": 1.5, "quantity": key}
+        for key in range(1, 41)
+    }
+
+
+@pytest.fixture
+def url(app_server: AppServer, items: dict[int, dict[str, object]]) -> str:
+    return app_server.add("mine", ItemsApp(items=items))
+
+
+class WithoutLauncher(Doubles):
+    """The engine's double alone: the launcher is the plugin's own."""
+
+    def pytest_webbench_launcher(self) -> None:  # type: ignore[override]
+        return None
+
+
+@pytest.fixture
+def attach(pytester: pytest.Pytester, app_server: AppServer) -> RunWebbench:
+    def attach(*arguments: str, **doubles: Any) -> Outcome:
+        plugin = WithoutLauncher(app_server, **doubles)
+        result = pytester.runpytest_inprocess("--webbench", *SMALL, *arguments, plugins=[plugin])
+        return Outcome(result=result, folder=pytester.path, doubles=plugin)
+
+    return attach
+
+
+def test_only_reading_scenarios_are_measured(
+    attach: RunWebbench, url: str, items: dict[int, dict[str, object]]
+) -> None:
+    before = dict(items)
+    outcome = attach(f"--webbench-url=mine={url}", "-rs", JSON)
+    outcome.counts(passed=4, skipped=3)
+    assert "update_item changes the records of a server: pass --webbench-allow-writes" in outcome.text
+    assert items == before
+    assert set(outcome.rows()) == {"hello[mine]", "echo[mine]", "list_items[mine]", "get_item[mine]"}
+    assert "webbench: attached launcher, profile quick (2 rounds, 8 trials)" in outcome.text
+    assert "  note mine: the database could not be looked at" in outcome.result.outlines
+
+
+def test_the_records_that_the_server_lists_are_asked_for(
+    attach: RunWebbench, url: str, items: dict[int, dict[str, object]]
+) -> None:
+    outcome = attach(f"--webbench-url=mine={url}", "--webbench-scenario=get_item", JSON)
+    paths = {each.request.path for load, _ in outcome.doubles.engine.loads for each in load.exchanges}
+    assert paths <= {f"/items/{key}" for key in items}
+    ours = outcome.rows()["get_item[mine]"]["extra_info"]["webbench"]
+    assert ours["config"]["records"] == 40
+    assert ours["config"]["url"] == url
+    assert (ours["startup_s"], ours["server_cpu_s_per_request"], ours["server_peak_rss_bytes"]) == (None,) * 3
+    assert (ours["launcher"], ours["versions"]) == ("attached", {})
+
+
+def test_writes_are_sent_when_they_are_allowed(attach: RunWebbench, url: str) -> None:
+    outcome = attach(
+        f"--webbench-url=mine={url}",
+        "--webbench-allow-writes",
+        "--webbench-scenario=create_item,delete_item",
+        "--webbench-requests=5",
+        "--webbench-requests=delete_item=5",
+    )
+    outcome.counts(passed=2)
+
+
+def test_a_server_without_a_name_is_called_by_its_address(attach: RunWebbench, url: str) -> None:
+    outcome = attach(f"--webbench-url={url}/", "--webbench-scenario=hello", "-v")
+    outcome.counts(passed=1)
+    host = url.removeprefix("http://").partition("/")[0]
+    outcome.result.stdout.re_match_lines([rf"1\.   {host} "])
+
+
+def test_several_servers_are_compared(attach: RunWebbench, url: str, app_server: AppServer) -> None:
+    other = app_server.add("other", ItemsApp())
+    outcome = attach(f"--webbench-url=one={url}", f"--webbench-url=two={other}", "--webbench-scenario=hello")
+    outcome.counts(passed=2)
+
+
+def test_a_server_that_is_not_there(attach: RunWebbench, unused_url: str) -> None:
+    outcome = attach(f"--webbench-url=mine={unused_url}", "--webbench-scenario=hello")
+    outcome.counts(failed=1)
+    assert "mine gave no right answer within " in outcome.text
+    assert "GET /hello failed: [Errno 111] Connection refused" in outcome.text
+
+
+@pytest.fixture
+def unused_url(monkeypatch: pytest.MonkeyPatch) -> str:
+    from pytest_webbench.launchers import attached
+
+    monkeypatch.setattr(attached, "ANSWER_TIMEOUT_S", 0.1)
+    return "http://127.0.0.1:1"
+
+
+def test_a_server_that_lists_no_json(attach: RunWebbench, app_server: AppServer) -> None:
+    url = app_server.add("mine", ItemsApp(items={1: {"id": 1}}))
+    outcome = attach(f"--webbench-url=mine={url}", "--webbench-scenario=get_item", "--webbench-requests=3")
+    outcome.counts(passed=1)

@@ -1,0 +1,240 @@
+"""The fixtures for everybody's tests: ``webbench_stack`` and ``webbench``."""
+
+import pytest
+
+from pytest_webbench.errors import StartError
+from pytest_webbench.values.load import ErrorClass
+from tests.flow.conftest import RunWebbench
+
+JSON = "--benchmark-json=figures.json"
+FLASK = "--webbench-stack=flask-sqlite3"
+STACKS = ["fastapi-sqlalchemy", "fastapi-sqlite3", "flask-sqlalchemy", "flask-sqlite3", "django-drf"]
+
+ASKING = """
+    import urllib.request
+
+    def test_hello(webbench_stack):
+        with urllib.request.urlopen(f"{webbench_stack.base_url}/hello") as answer:
+            assert answer.read() == b'{"message": "Hello, World!"}'
+
+    def test_name_and_log(webbench_stack):
+        assert webbench_stack.log == f"the log of {webbench_stack.name}"
+        assert repr(webbench_stack) == f"<stack {webbench_stack.name} at {webbench_stack.base_url}>"
+"""
+
+MEASURING = """
+    from pytest_webbench import Request
+
+    def test_scenario(webbench):
+        figures = webbench("get_item", users=4, requests=80, rounds=3)
+        assert figures.cell.scenario == "get_item"
+        assert figures.cell.stack == "flask-sqlite3"
+        assert figures.users == 4
+        assert figures.requests_ok == figures.requests_sent == 240
+        assert len(figures.time_per_request_s) == 3
+        assert 0.009 < figures.p50_s <= figures.p95_s <= figures.p99_s < 0.012
+        assert figures.validity.valid
+        assert 9 < figures.figure.estimate < 11
+
+    def test_request(webbench):
+        figures = webbench(Request(path="/items/7"), users=2, duration_s=0.5, rounds=1)
+        assert str(figures.cell) == "GET /items/7[flask-sqlite3]"
+        assert figures.amount.duration_s == 0.5
+"""
+
+
+def test_without_webbench_the_tests_are_skipped_with_the_reason(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine=ASKING, test_other=MEASURING)
+    result = pytester.runpytest_inprocess("-rs")
+    result.assert_outcomes(skipped=4)
+    assert "measures web stacks: run pytest with --webbench" in str(result.stdout)
+
+
+def test_a_test_runs_once_for_every_stack_which_is_launched_once(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_mine=ASKING)
+    outcome = run("test_mine.py")
+    outcome.counts(passed=10)
+    events = [event for event in outcome.doubles.launcher.events if not event.startswith("prepare")]
+    assert events == [f"{what} {name}" for name in STACKS for what in ("start", "end")]
+
+
+def test_the_selected_stacks_alone_are_launched(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine=ASKING)
+    outcome = run("test_mine.py", "-v", FLASK)
+    outcome.counts(passed=2)
+    assert "test_mine.py::test_hello[flask-sqlite3] PASSED" in outcome.text
+    assert "django" not in outcome.text
+
+
+def test_measuring_returns_the_figures_and_feeds_pytest_benchmark(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_mine=MEASURING)
+    outcome = run("test_mine.py", FLASK, JSON, "--benchmark-autosave")
+    outcome.counts(passed=2)
+    rows = outcome.rows()
+    scenario, request = rows["test_scenario[flask-sqlite3]"], rows["test_request[flask-sqlite3]"]
+    assert scenario["fullname"] == "test_mine.py::test_scenario[flask-sqlite3]"
+    assert scenario["stats"]["rounds"] == 3
+    assert scenario["stats"]["mean"] == pytest.approx(0.01 / 4, rel=0.05)
+    assert scenario["extra_info"]["scenario"] == "get_item"
+    assert scenario["extra_info"]["webbench"]["requests_ok"] == 240
+    assert request["stats"]["rounds"] == 1
+    assert request["extra_info"]["scenario"] == "GET /items/7"
+    assert set(outcome.saved()[0]) == set(rows)
+    assert "get_item: one record; 4 users, 80 requests, closed loop, fake launcher" in outcome.text
+    assert "GET /items/7: 2 users, 0.5 s, closed loop, fake launcher" in outcome.text
+
+
+def test_a_test_can_judge_the_figures(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        def test_fast_enough(webbench):
+            assert webbench("hello").p95_s < 0.005
+    """)
+    outcome = run("test_a_test_can_judge_the_figures.py", FLASK)
+    outcome.counts(failed=1)
+    assert "assert 0.01" in outcome.text
+
+
+def test_a_failing_request_fails_the_test_and_is_no_baseline(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_mine=MEASURING)
+    failing = {"flask-sqlite3": {ErrorClass.WRONG_STATUS: 40}}
+    outcome = run("test_mine.py", FLASK, JSON, "--benchmark-autosave", failing=failing)
+    outcome.counts(failed=2)
+    assert "get_item[flask-sqlite3]: 2 of 80 requests failed (wrong_status 2)" in outcome.text
+    assert "injected by the fake engine" in outcome.text
+    assert "INVALID flask-sqlite3: 2 of 80 requests failed (wrong_status 2)" in outcome.text
+    row = outcome.rows()["test_scenario[flask-sqlite3]"]
+    assert row["extra_info"]["webbench"]["validity"]["valid"] is False
+    assert outcome.saved() == []
+
+
+def test_a_wrong_database_fails_the_test(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine="def test_write(webbench): webbench('create_item', rounds=1)")
+    outcome = run("test_mine.py", FLASK, lost_writes=["flask-sqlite3"])
+    outcome.counts(failed=1)
+    assert "create_item[flask-sqlite3]: the database is wrong: " in outcome.text
+
+
+def test_a_request_that_never_succeeds_fails_the_test(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine="def test_it(webbench): webbench('hello')")
+    outcome = run("test_mine.py", FLASK, failing={"flask-sqlite3": {ErrorClass.RESET: 1}})
+    outcome.counts(failed=1)
+    assert "hello[flask-sqlite3]: " in outcome.text
+    assert "requests failed (reset " in outcome.text
+
+
+def test_a_test_without_a_single_answer_fails(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    """Neither right nor wrong: all requests are in flight when the time is up."""
+    pytester.makepyfile(test_mine="def test_it(webbench): webbench('hello', duration_s=0.2)")
+    outcome = run("test_mine.py", FLASK, latency_s=1.0)
+    outcome.counts(failed=1)
+    assert "hello[flask-sqlite3]: no request was completed" in outcome.text
+
+
+def test_a_stack_that_does_not_start_fails_its_tests_with_the_cause(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_mine=ASKING)
+    failure = StartError("flask-sqlite3 did not start: it exited with code 1", hint="look at its log")
+    outcome = run("test_mine.py", "--webbench-stack=flask-*", failures={"flask-sqlite3": failure})
+    outcome.counts(passed=2, errors=2)
+    outcome.result.stdout.fnmatch_lines(
+        ["flask-sqlite3 did not start: it exited with code 1", "Next step: look at its log"]
+    )
+    assert "During handling of the above exception" not in outcome.text
+
+
+def test_a_stack_that_answers_wrongly_is_not_handed_out(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine=ASKING)
+    outcome = run("test_mine.py", FLASK, greetings={"flask-sqlite3": "Hi"})
+    outcome.counts(errors=2)
+    assert (
+        'flask-sqlite3 answers GET /hello wrongly: "message" is "Hi", expected "Hello, World!"'
+        in outcome.text
+    )
+    assert outcome.doubles.launcher.events[-1] == "end flask-sqlite3"
+
+
+def test_an_unknown_scenario_is_named_with_the_nearest(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine="def test_it(webbench): webbench('get_itm')")
+    outcome = run("test_mine.py", FLASK)
+    outcome.counts(failed=1)
+    assert "no scenario is called 'get_itm'; did you mean 'get_item'?" in outcome.text
+    assert "Traceback" not in outcome.text
+
+
+def test_too_many_deletions_for_the_records_are_told(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine="def test_it(webbench): webbench('delete_item', requests=500)")
+    outcome = run("test_mine.py", FLASK)
+    outcome.counts(failed=1)
+    assert "delete_item cannot make 500 requests out of 60 records" in outcome.text
+
+
+def test_seeding_fills_the_database_again(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import json
+        import urllib.request
+
+        def count(stack):
+            with urllib.request.urlopen(f"{stack.base_url}/items/") as answer:
+                return len(json.load(answer))
+
+        def test_seed(webbench_stack):
+            assert count(webbench_stack) == 60
+            request = urllib.request.Request(f"{webbench_stack.base_url}/items/3", method="DELETE")
+            urllib.request.urlopen(request).close()
+            assert count(webbench_stack) == 59
+            webbench_stack.seed()
+            assert count(webbench_stack) == 60
+    """)
+    run("test_seeding_fills_the_database_again.py", FLASK).counts(passed=1)
+
+
+def test_disabled_benchmarks_are_tried_once(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_mine="def test_it(webbench): assert len(webbench('hello').time_per_request_s) == 1"
+    )
+    outcome = run("test_mine.py", FLASK, "--benchmark-disable")
+    outcome.counts(passed=1)
+    assert len(outcome.doubles.engine.loads) == 1
+
+
+def test_two_tests_may_measure_one_scenario_with_other_numbers(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(
+        test_mine="""
+        def test_few(webbench):
+            webbench("get_item", users=2, rounds=2)
+
+        def test_many(webbench):
+            webbench("get_item", users=8, rounds=4)
+
+        def test_like_few(webbench):
+            webbench("get_item", users=2, rounds=3)
+    """
+    )
+    outcome = run("test_mine.py", "--webbench-stack=flask-*")
+    outcome.counts(passed=6)
+    assert outcome.exit_code == 0
+    assert "get_item: one record; 2 users, 300 requests, closed loop, fake launcher" in outcome.text
+    assert "get_item: one record; 8 users, 300 requests, closed loop, fake launcher" in outcome.text
+
+
+def test_a_live_figure_and_one_of_the_plan_stand_in_one_report(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_mine="def test_it(webbench): webbench('hello', rounds=3)")
+    outcome = run("test_mine.py", "webbench/items::hello", "--webbench-stack=flask-*")
+    outcome.counts(passed=4)
+    assert outcome.exit_code == 0
+    title = "hello: a short JSON answer; 50 users, 0.4 s, closed loop, fake launcher"
+    assert [line for line in outcome.result.outlines if line.startswith(title)] == [
+        title,
+        f"{title}, rounds from one launch",
+    ]
