@@ -8,6 +8,7 @@ import httpx
 
 from pytest_webbench.errors import ContractError
 from pytest_webbench.launchers import RunningStack
+from pytest_webbench.launchers.probe import open_client, send
 from pytest_webbench.logic.judging import judge
 from pytest_webbench.logic.state import records_by_key, state_faults
 from pytest_webbench.suites import Suite
@@ -29,7 +30,7 @@ def check_stack(
     and left changed by the last. Raises :class:`~pytest_webbench.errors.ContractError` for the first
     wrong answer, with what was expected and what came.
     """
-    with _client(running) as client:
+    with open_client(running.base_url, timeout_s=TIMEOUT_S) as client:
         for example in suite.examples(records):
             _check_one(client, running, example)
         for scenario in scenarios:
@@ -57,13 +58,8 @@ def observe_records(running: RunningStack, suite: Suite) -> tuple[Record, ...]:
         except ValueError:
             raise _violation(running, request, "expected JSON", response) from None
 
-    with _client(running) as client:
+    with open_client(running.base_url, timeout_s=TIMEOUT_S) as client:
         return suite.dataset.observe(get)
-
-
-def _client(running: RunningStack) -> httpx.Client:
-    # Nothing of the environment may stand between us and the stack: no proxy, no certificates.
-    return httpx.Client(base_url=running.base_url, trust_env=False, verify=False, timeout=TIMEOUT_S)  # noqa: S501
 
 
 def _check_one(client: httpx.Client, running: RunningStack, example: Exchange | Refusal) -> None:
@@ -106,12 +102,8 @@ def _check_state(
 
 
 def _send(client: httpx.Client, running: RunningStack, request: Request) -> httpx.Response:
-    headers = dict(request.headers)
-    if request.body is not None:
-        headers.setdefault("Content-Type", "application/json")
-    content = request.body.encode() if request.body is not None else None
     try:
-        return client.request(request.method, request.path, content=content, headers=headers)
+        return send(client, request)
     except httpx.HTTPError as error:
         raise ContractError(
             f"{running.stack.name} gave no answer to {_shown(request)}: {error or type(error).__name__}",

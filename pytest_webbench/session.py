@@ -278,14 +278,14 @@ class WebbenchSession:
             bridge.forget_benchmarks(self.config)
         yield
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """The tables, with every caveat, and where the files are."""
         summaries = self.results.summaries(
             self.registry.cells(), self.registry.scenarios, self.settings.profile.rounds
         )
         if (summaries or self.live) and not self._disabled:
             terminalreporter.section("webbench")
-            width, colour = max(_terminal_width(), 100), terminalreporter.hasmarkup
+            width, colour = max(_terminal_width(), 110), terminalreporter.hasmarkup
             for shown, remark in ((summaries, ""), (self.live, ", rounds from one launch")):
                 terminalreporter.write(
                     render_results(

@@ -6,11 +6,14 @@ import httpx
 
 from pytest_webbench.errors import StartError
 from pytest_webbench.launchers import RunningStack
+from pytest_webbench.launchers.probe import open_client, send
 from pytest_webbench.logic.judging import judge
 
 __all__ = ["wait_until_ready"]
 
 POLL_S = 0.005
+ANSWER_TIMEOUT_S = 5.0
+"""How long a single answer may take, before the server is asked again."""
 WRONG_ANSWER_PATIENCE_S = 3.0
 """How long a server may answer wrongly (while it warms up) before it is called wrong."""
 
@@ -27,8 +30,7 @@ def wait_until_ready(running: RunningStack, *, timeout_s: float) -> None:
     begun = time.monotonic()
     wrong_since: float | None = None
     seen = "nothing answered"
-    # Without the proxies and certificates of the environment: the way to the server is direct.
-    with httpx.Client(base_url=running.base_url, trust_env=False, verify=False) as client:  # noqa: S501
+    with open_client(running.base_url, timeout_s=ANSWER_TIMEOUT_S) as client:
         while (left_s := timeout_s - (time.monotonic() - begun)) > 0:
             why = running.ended()
             if why is not None:
@@ -38,9 +40,8 @@ def wait_until_ready(running: RunningStack, *, timeout_s: float) -> None:
                     hint=_hint_from(running.log_tail()),
                 )
             try:
-                response = client.request(
-                    request.method, request.path, content=request.body, timeout=min(left_s, 5.0)
-                )
+                client.timeout = httpx.Timeout(min(left_s, ANSWER_TIMEOUT_S))
+                response = send(client, request)
             except httpx.HTTPError as error:
                 seen = f"{asked} failed: {error}" if str(error) else f"{asked} failed: {type(error).__name__}"
             else:

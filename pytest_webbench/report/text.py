@@ -131,7 +131,7 @@ def _scenario_parts(
         f"{first.cell.scenario}: {about}{load}, {first.launch.launcher} launcher{remark}", style="bold"
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("", justify="right")
+    table.add_column("", justify="right", no_wrap=True, min_width=2)
     table.add_column("stack", no_wrap=True)
     for header in (first.unit, "95 % interval", "x slower", "p95 ms", "errors", "CPU ms/req"):
         table.add_column(header, justify="right", no_wrap=True)

@@ -123,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
         status, value = self.server.apps[launch].answer(self.command, f"/{path}", body)
         content = b"" if value is NO_BODY else json.dumps(value).encode()
         self.send_response(status)
-        if value is not NO_BODY:
+        if status != 204:
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -272,3 +272,19 @@ def test_marks_that_a_conftest_adds_to_the_items_do_no_harm(
     outcome.counts(passed=1)
     expected = [time_per_request_s(each) for each in measured(outcome)["get_item[flask-sqlite3]"]]
     assert outcome.rows()["get_item[flask-sqlite3]"]["stats"]["data"] == expected
+
+
+def test_a_clock_that_is_not_ours_is_never_silently_recorded(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    pytester.makeconftest("""
+        import time
+        import pytest
+
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                item.add_marker(pytest.mark.benchmark(timer=time.perf_counter), append=False)
+    """)
+    outcome = run(ONE, JSON)
+    outcome.counts(failed=1)
+    assert "AssertionError: pytest-benchmark recorded [" in outcome.text

@@ -72,7 +72,7 @@ def test_a_table_with_a_clear_winner_a_tie_and_an_invalid_cell() -> None:
         "     stack      ms   95 % interval            x slower   p95 ms   errors   CPU ms/req\n"
         "─────────────────────────────────────────────────────────────────────────────────────\n"
         "1.   fast    10.00    9.75 - 10.25                   1    10.10        0        0.500\n"
-        "1.   tied    10.03    9.75 - 10.32   1.00 [0.96, 1.05]    10.10        0        0.500\n"
+        "1.   tied    10.03    9.75 - 10.32   1.00 [0.95, 1.06]    10.10        0        0.500\n"
         "3.   slow    20.00   19.51 - 20.50   2.00 [2.00, 2.00]    20.20        0        0.500\n"
         " -   cheat    1.00     1.00 - 1.00             invalid     1.00        3        0.500\n"
         "  note tied: it wavers\n"
@@ -102,7 +102,7 @@ def test_a_cell_without_a_figure_shows_dashes() -> None:
     nothing = make_result(requests=0, elapsed_s=1.0, sent=4, in_flight=4, in_flight_s=4.0)
     round_ = make_round(nothing, server=ServerUsage())
     text = table(summarise([round_], unit=Unit.RATE, planned=1))
-    assert re.search(r" - +flask-sqlite3 +- +- +invalid +- +0 +-$", text, flags=re.M)
+    assert re.search(r"^ *- +flask-sqlite3 +- +- +invalid +- +0 +-$", text, flags=re.M)
     assert "  INVALID flask-sqlite3: no request was completed" in text
 
 
@@ -217,7 +217,7 @@ def test_what_all_stacks_share_stands_in_one_line_and_the_rest_in_a_table() -> N
     assert [line.rstrip() for line in text.splitlines()] == [
         "all stacks: Python 3.13.0, workers 2",
         "stack   start-up s   peak MiB   how it ran",
-        "──────────────────────────────────────────────────────────────────",
+        "─────────────────────────────────────────────────────────────────",
         "a       0.40         48         flask 3.1.0, worker_class gthread",
         "b       0.40         48         flask 3.1.0, worker_class uvicorn",
     ]

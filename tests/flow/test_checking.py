@@ -1,0 +1,164 @@
+"""The check before timing finds what a stack does otherwise than its contract says."""
+
+from typing import Any
+
+import pytest
+
+from pytest_webbench.checking import check_stack, observe_records
+from pytest_webbench.errors import ContractError
+from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
+from pytest_webbench.values.exchange import Answer, Exchange, Refusal, Request
+from tests.flow.doubles import AnsweringStack, AppServer, ItemsApp, Reply
+
+RECORDS = SUITE.dataset.records(20)
+
+
+def check(server: AppServer, app: ItemsApp) -> None:
+    running = AnsweringStack(stack=STACKS[0], app=app, base_url=server.add("tiny", app))
+    SUITE.dataset.prepare(running, RECORDS)
+    SUITE.dataset.load(running)
+    check_stack(running, SUITE, SCENARIOS, RECORDS)
+
+
+def fault(server: AppServer, app: ItemsApp) -> ContractError:
+    with pytest.raises(ContractError) as caught:
+        check(server, app)
+    return caught.value
+
+
+def test_a_right_application_passes(app_server: AppServer) -> None:
+    check(app_server, ItemsApp())
+
+
+class Wrong(ItemsApp):
+    """Answers one kind of request with ``reply``, and is right otherwise."""
+
+    method: str
+    path: str
+    reply: Reply
+
+    def answer(self, method: str, path: str, body: bytes) -> Reply:
+        right = super().answer(method, path, body)
+        if method == self.method and path.startswith(self.path):
+            return self.wrong(right)
+        return right
+
+    def wrong(self, right: Reply) -> Reply:
+        return self.reply
+
+
+def wrong(method: str, path: str, reply: Reply) -> Wrong:
+    app = Wrong()
+    app.method, app.path, app.reply = method, path, reply
+    return app
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "reply", "message"),
+    [
+        ("GET", "/hello", (404, {}), "GET /hello wrongly: the status is 404, expected 200; the body is '{}'"),
+        ("POST", "/echo", (200, {"a": 1}), 'POST /echo with {} wrongly: "a" is 1, expected to be absent'),
+        ("GET", "/items/", (200, []), "GET /items/1 wrongly: the body is [], expected "),
+        ("PUT", "/items/1000020", (200, {}), "PUT /items/1000020 with "),
+        (
+            "DELETE",
+            "/items/1000020",
+            (204, None),
+            "DELETE /items/1000020 wrongly: expected status 404, got 204",
+        ),
+        ("POST", "/items/", (201, {}), "POST /items/ with { wrongly: expected status 400 to 499, got 201"),
+        ("POST", "/items/", (500, {}), "POST /items/ with { wrongly: expected status 400 to 499, got 500"),
+    ],
+)
+def test_a_wrong_answer_is_told_with_what_was_expected(
+    app_server: AppServer, method: str, path: str, reply: Reply, message: str
+) -> None:
+    error = fault(app_server, wrong(method, path, reply))
+    assert error.message.startswith(f"fastapi-sqlalchemy answers {message}")
+    assert error.hint == "nothing of this stack is timed until it answers as its contract says"
+
+
+def test_a_refusal_without_json_is_a_fault(app_server: AppServer) -> None:
+    from tests.flow.doubles import NO_BODY
+
+    class Curt(ItemsApp):
+        def answer(self, method: str, path: str, body: bytes) -> Reply:
+            status, value = super().answer(method, path, body)
+            return status, (NO_BODY if status == 404 else value)
+
+    error = fault(app_server, Curt())
+    assert error.message == (
+        "fastapi-sqlalchemy answers GET /items/1000020 wrongly: expected a body in JSON with the refusal"
+    )
+
+
+def test_an_error_of_the_server_comes_with_the_end_of_its_log(app_server: AppServer) -> None:
+    error = fault(app_server, wrong("GET", "/hello", (500, "boom")))
+    assert error.evidence.splitlines() == [
+        'GET /hello gave 500: "boom"',
+        "the end of its log:",
+        "the log of fastapi-sqlalchemy",
+    ]
+
+
+def test_a_write_that_is_answered_but_not_stored_is_found(app_server: AppServer) -> None:
+    class Forgetful(ItemsApp):
+        def insert(self, columns: Any) -> dict[str, Any]:
+            made = super().insert(columns)
+            del self.items[made["id"]]
+            return made
+
+    error = fault(app_server, Forgetful())
+    assert error.message.startswith(
+        "fastapi-sqlalchemy answered create_item rightly, but its database is wrong: {"
+    )
+    assert " is there 0 times, expected 1" in error.message
+    assert error.hint == "nothing of this stack is timed until it stores what it says"
+
+
+def test_a_write_that_changes_more_than_it_should_is_found(app_server: AppServer) -> None:
+    class Greedy(ItemsApp):
+        def answer(self, method: str, path: str, body: bytes) -> Reply:
+            reply = super().answer(method, path, body)
+            if method == "DELETE" and reply[0] == 204:
+                self.items.pop(max(self.items))
+            return reply
+
+    message = fault(app_server, Greedy()).message
+    assert message.startswith(
+        "fastapi-sqlalchemy answered delete_item rightly, but its database is wrong: record "
+    )
+
+
+def test_a_server_that_is_gone_is_told_with_its_log(app_server: AppServer) -> None:
+    app = ItemsApp()
+    running = AnsweringStack(stack=STACKS[0], app=app, base_url="http://127.0.0.1:1")
+    with pytest.raises(ContractError) as caught:
+        check_stack(running, SUITE, SCENARIOS, RECORDS)
+    assert caught.value.message.startswith("fastapi-sqlalchemy gave no answer to GET /hello: [Errno ")
+    assert caught.value.evidence == "the log of fastapi-sqlalchemy"
+
+
+def test_a_long_answer_is_cut(app_server: AppServer) -> None:
+    error = fault(app_server, wrong("GET", "/hello", (200, "x" * 5000)))
+    assert len(error.evidence) < 500
+    assert error.evidence.endswith("xxx...")
+
+
+def test_observing_a_server_that_does_not_speak_json(app_server: AppServer) -> None:
+    from tests.flow.doubles import NO_BODY
+
+    app = wrong("GET", "/items/", (200, NO_BODY))
+    running = AnsweringStack(stack=STACKS[0], app=app, base_url=app_server.add("tiny", app))
+    with pytest.raises(
+        ContractError, match=r"^fastapi-sqlalchemy answers GET /items/ wrongly: expected JSON"
+    ):
+        observe_records(running, SUITE)
+
+
+def test_examples_of_a_suite_may_be_exchanges_and_refusals() -> None:
+    kinds = {type(example) for example in SUITE.examples(RECORDS)}
+    assert kinds == {Exchange, Refusal}
+    refusal = Refusal(request=Request(), statuses=(404,))
+    assert refusal.request == Request(method="GET", path="/")
+    assert Answer().status == 200

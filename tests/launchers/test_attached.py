@@ -1,0 +1,99 @@
+"""Servers that somebody else started: they are asked, and left alone."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+
+from pytest_webbench.errors import SeedError, StartError
+from pytest_webbench.launchers import attached, readiness
+from pytest_webbench.launchers.attached import AttachedLauncher
+from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
+from pytest_webbench.values.measurement import LaunchRecord, ServerUsage
+from pytest_webbench.values.stack import Stack
+
+HELLO = Exchange(request=Request(path="/hello"), answer=Answer(rule=BodyRule.JSON, json={"a": 1}))
+STACK = Stack(name="mine", folder=Path(), command=(), ready=HELLO)
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = b'{"a": 1}' if self.path.endswith("/hello") else b"other"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Be quiet."""
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "/prefix", "/prefix/"])
+def test_a_server_is_asked_and_left_running(url: str, suffix: str) -> None:
+    launcher = AttachedLauncher({"mine": url + suffix})
+    launcher.prepare(STACK)
+    with launcher.start(STACK) as running:
+        assert running.base_url == (url + suffix).rstrip("/")
+        assert running.launch == LaunchRecord(
+            launcher="attached", startup_s=None, config={"url": running.base_url}
+        )
+        running.meter.begin()
+        assert running.meter.end() == ServerUsage(cpu_s=None, peak_rss_bytes=None)
+        assert not running.reachable_inside
+        assert running.log_tail() == ""
+        assert running.ended() is None
+    with urlopen(f"{url}/hello", timeout=60) as answer:
+        assert answer.status == 200
+
+
+def test_there_is_no_way_in(url: str) -> None:
+    with AttachedLauncher({"mine": url}).start(STACK) as running:
+        with pytest.raises(SeedError, match=r"^mine runs already: no file can be put beside it \(x\.db\)$"):
+            running.put_file("x.db", b"")
+        with pytest.raises(
+            SeedError, match=r"^mine runs already: no command can be run beside it \(x\.py\)$"
+        ):
+            running.execute(["x.py", "load"])
+
+
+def start(url: str) -> None:
+    with AttachedLauncher({"mine": url}).start(STACK):
+        pass
+
+
+def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attached, "ANSWER_TIMEOUT_S", 0.05)
+    with pytest.raises(StartError) as caught:
+        start("http://127.0.0.1:1")
+    assert caught.value.message.startswith("mine gave no right answer within 0 s (GET /hello failed: ")
+    assert caught.value.message.endswith("Connection refused)")
+
+
+def test_a_server_of_another_contract(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "WRONG_ANSWER_PATIENCE_S", 0.02)
+    stack = Stack(
+        name="mine",
+        folder=Path(),
+        command=(),
+        ready=Exchange(request=Request(path="/x"), answer=HELLO.answer),
+    )
+    with pytest.raises(StartError) as caught, AttachedLauncher({"mine": url}).start(stack):
+        pass
+    assert caught.value.message == (
+        "mine gave no right answer within 0 s (GET /x: the body is not JSON "
+        "(Expecting value: line 1 column 1 (char 0)): 'other')"
+    )
