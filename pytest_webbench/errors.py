@@ -4,6 +4,7 @@
 
     WebbenchError
     ├── UsageError             a mistake in an option, an ini value or a hook: exit code 4
+    │   └── EngineError        no container engine answers, or it lacks what is needed
     ├── StackError             one stack cannot be measured: its items fail, the others go on
     │   ├── InstallError       its environment could not be made from its lock
     │   ├── StartError         it exited, or gave no right answer in time
@@ -15,6 +16,7 @@
 
 __all__ = [
     "ContractError",
+    "EngineError",
     "InstallError",
     "LoadError",
     "SeedError",
@@ -63,6 +65,10 @@ class WebbenchError(Exception):
 
 class UsageError(WebbenchError):
     """A mistake in an option, an ini value or a hook; pytest ends with exit code 4."""
+
+
+class EngineError(UsageError):
+    """No container engine answers, or the base image cannot be had."""
 
 
 class StackError(WebbenchError):

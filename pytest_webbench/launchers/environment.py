@@ -15,10 +15,10 @@ from platformdirs import user_cache_path
 from pytest_webbench.errors import InstallError
 from pytest_webbench.values.stack import Stack
 
-__all__ = ["default_cache", "ensure_environment", "installed_versions"]
+__all__ = ["LIST_VERSIONS", "default_cache", "ensure_environment", "installed_versions", "parse_versions"]
 
 INSTALL_TIMEOUT_S = 900
-_LIST_VERSIONS = """
+LIST_VERSIONS = """
 import json, platform
 from importlib.metadata import distributions
 found = {d.name.lower().replace("_", "-"): d.version for d in distributions()}
@@ -94,8 +94,11 @@ def _uv(stack: Stack, folder: Path, *arguments: str) -> None:
 
 def installed_versions(python: Path) -> Mapping[str, str]:
     """The distributions that ``python`` finds, with their versions, and ``python`` itself."""
-    done = subprocess.run(
-        [str(python), "-I", "-c", _LIST_VERSIONS], capture_output=True, text=True, timeout=60, check=True
-    )
-    versions: dict[str, str] = json.loads(done.stdout)
+    command = [str(python), "-I", "-c", LIST_VERSIONS]
+    return parse_versions(subprocess.run(command, capture_output=True, timeout=60, check=True).stdout)
+
+
+def parse_versions(output: bytes) -> Mapping[str, str]:
+    """What the program :data:`LIST_VERSIONS` printed."""
+    versions: dict[str, str] = json.loads(output)
     return versions

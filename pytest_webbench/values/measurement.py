@@ -14,13 +14,17 @@ class ServerUsage:
     """What the server's processes used during a load; ``None`` where it cannot be seen.
 
     ``cpu_s`` is user and system time of all of them. ``peak_rss_bytes`` sums, over the processes, the
-    largest resident set that each had during the load (pages that they share count once for each).
-    ``replaced`` says that processes of the server ended or appeared during the load.
+    largest resident set that each had during the load (pages that they share count once for each); for
+    a container it is the largest amount that its control group was charged for.
+    ``replaced`` says that processes of the server ended or appeared during the load. ``throttled_s`` is
+    how long a limit of CPU held processes back, ``oom_kills`` how many were killed for want of memory.
     """
 
     cpu_s: float | None = None
     peak_rss_bytes: int | None = None
     replaced: bool = False
+    throttled_s: float | None = None
+    oom_kills: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

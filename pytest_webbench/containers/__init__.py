@@ -1,0 +1,1 @@
+"""Container engines: reaching one, building images, and leaving nothing behind."""

@@ -1,0 +1,129 @@
+"""A container engine: where it is, and what can be done with it."""
+
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pytest_webbench.errors import EngineError
+
+if TYPE_CHECKING:
+    import docker
+
+__all__ = ["ENGINE_FAULTS", "Engine", "connect", "said"]
+
+ANSWER_TIMEOUT_S = 4.0
+"""How long an engine may take to a word of its own; a few words are asked for."""
+CALL_TIMEOUT_S = 120.0
+"""How long a call may take once the engine has shown that it answers."""
+LOOPBACK = "127.0.0.1"
+_SOCKET = "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    import docker.errors  # noqa: PLC0415
+    import requests.exceptions  # noqa: PLC0415
+
+    # OSError: sockets that vanish; TypeError: an answer that is no JSON object.
+    return (docker.errors.DockerException, requests.exceptions.RequestException, OSError, TypeError)
+
+
+ENGINE_FAULTS = _faults
+"""The exceptions with which a failing engine shows itself; a function, for their import is slow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """An engine that answers.
+
+    ``shares_network`` says whether a container on the engine's host network is on ours, too: a local
+    Linux engine that runs as root. ``host`` is where published ports are reached, ``bind`` the address
+    that they are published on (``None``: all of the engine's).
+    """
+
+    client: "docker.DockerClient"
+    name: str
+    host: str
+    bind: str | None
+    shares_network: bool
+
+    def close(self) -> None:
+        """Close the connections to the engine."""
+        with suppress(*_faults()):
+            self.client.close()
+
+
+def connect() -> Engine:
+    """The engine that testcontainers would use: its properties, ``DOCKER_HOST``, or Docker's context.
+
+    Raises :class:`~pytest_webbench.errors.EngineError` with the reason, within ten seconds.
+    """
+    try:
+        client = _client()
+        info = client.info()
+    except _faults() as error:
+        raise EngineError(
+            f"no container engine answers: {said(error)}",
+            hint="start the engine, set DOCKER_HOST, or use --webbench-launcher=process",
+        ) from None
+    client.api.timeout = CALL_TIMEOUT_S
+    if info.get("OSType", "linux") != "linux":
+        raise EngineError(f"the container engine runs {info['OSType']} containers; Linux ones are needed")
+    host, local = _host_of(client.api.base_url)
+    return Engine(
+        client=client,
+        name=f"{_product(client)} {info.get('ServerVersion', '')}".strip(),
+        host=host,
+        bind=LOOPBACK if host == LOOPBACK else None,
+        shares_network=local and sys.platform == "linux" and not _is_apart(info),
+    )
+
+
+def _client() -> "docker.DockerClient":
+    # At its import testcontainers asks the engine for its socket, for a minute if it is mute, unless
+    # the variable is set. It serves the reaper only, which is not used.
+    had_socket = _SOCKET in os.environ
+    os.environ.setdefault(_SOCKET, "/var/run/docker.sock")
+    try:
+        from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415
+    finally:
+        if not had_socket:
+            del os.environ[_SOCKET]
+    client: docker.DockerClient = DockerClient(timeout=ANSWER_TIMEOUT_S).client
+    return client
+
+
+def _host_of(base_url: str) -> tuple[str, bool]:
+    """Where the engine's published ports are, and whether it is reached through a local socket."""
+    parts = urlsplit(base_url)
+    if parts.scheme.startswith("http+") and parts.hostname != "ssh":
+        return LOOPBACK, True
+    host = parts.hostname or LOOPBACK
+    return (LOOPBACK, False) if host == "localhost" else (host, False)
+
+
+def _is_apart(info: dict[str, Any]) -> bool:
+    """Whether the engine's host network is not the one of this machine, though its socket is here."""
+    options = " ".join(info.get("SecurityOptions") or [])
+    return "rootless" in options or "Docker Desktop" in info.get("OperatingSystem", "")
+
+
+def _product(client: "docker.DockerClient") -> str:
+    components = client.version().get("Components") or []
+    return "Podman" if any("podman" in each.get("Name", "").lower() for each in components) else "Docker"
+
+
+def said(error: Exception) -> str:
+    """What an engine's error says, in one line, without the layers around it."""
+    explanation = getattr(error, "explanation", None)
+    text = explanation if isinstance(explanation, str) and explanation else str(error)
+    lines = text.strip().splitlines() or [type(error).__name__]
+    line = lines[0]
+    if "Read timed out" in line or "timed out" in line:
+        return "it does not respond (timed out)"
+    for sign in ("No such file or directory", "Connection refused", "Permission denied"):
+        if sign in line:
+            return sign.lower()
+    return line if len(line) <= 200 else f"{line[:197]}..."
