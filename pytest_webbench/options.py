@@ -52,8 +52,18 @@ OPTIONS = (
     Option(
         "--webbench-launcher",
         "NAME",
-        "how stacks are launched: auto, process or container (not in this version)",
+        "how stacks are launched: container, process, or auto: containers where an engine answers",
         "auto",
+    ),
+    Option("--webbench-versions", "NAME", "versions that the stacks are locked to: current or paper", "current"),
+    Option("--webbench-base-image", "IMAGE", "image that the stacks' containers start from", "of the versions"),
+    Option("--webbench-cpus", "N", "processors that each container may use, such as 1.5", "all"),
+    Option("--webbench-memory", "SIZE", "memory that each container may use, such as 512m or 2g", "all"),
+    Option(
+        "--webbench-prune",
+        "",
+        "remove the containers that killed runs left, and all images of stacks, and exit",
+        ini=False,
     ),
     Option(
         "--webbench-url",
@@ -122,6 +132,7 @@ SECONDS = Number(float, 0.01, 86_400)
 COUNT = Number(int, 1, 100_000_000)
 FEW = Number(int, 1, 10_000)
 
+MEMORY_LEAST = 32 << 20
 LAUNCHERS = ("auto", "process", "container")
 
 
@@ -174,6 +185,18 @@ class _Reader:
         )
         return default
 
+    def size(self, dest: str) -> int | None:
+        """A number of bytes, given with or without k, m or g; ``None`` where none is or it is at fault."""
+        text = str(self.raw(dest) or "").strip().lower()
+        if not text:
+            return None
+        factor = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}.get(text[-1], 1)
+        digits = text.rstrip("kmg") if text[-1] in "kmg" else text
+        if not digits.isdigit() or int(digits) * factor < MEMORY_LEAST:
+            self.faults.append(f"{_flag(dest)}: {text!r} is not a size of at least 32m, such as 512m or 2g")
+            return None
+        return int(digits) * factor
+
     def override(self, dest: str, number: Number) -> Any:
         """Numbers for all scenarios, or for some by name."""
         from pytest_webbench.values.settings import Override  # noqa: PLC0415
@@ -211,6 +234,7 @@ def read_settings(config: "pytest.Config") -> "Settings":
     from pytest_webbench.errors import UsageError  # noqa: PLC0415
     from pytest_webbench.values.profile import PROFILES  # noqa: PLC0415
     from pytest_webbench.values.settings import Settings  # noqa: PLC0415
+    from pytest_webbench.values.versions import VERSION_SETS  # noqa: PLC0415
 
     read = _Reader(config)
     profile = PROFILES[read.choice("webbench_profile", tuple(PROFILES), "quick")]
@@ -223,6 +247,10 @@ def read_settings(config: "pytest.Config") -> "Settings":
         urls=_urls(read),
         allow_writes=bool(read.raw("webbench_allow_writes")),
         launcher=read.choice("webbench_launcher", LAUNCHERS, "auto"),
+        versions=VERSION_SETS[read.choice("webbench_versions", tuple(VERSION_SETS), "current")],
+        base_image=read.raw("webbench_base_image"),
+        cpus=read.number("webbench_cpus", Number(float, 0.01, 10_000), None),
+        memory_bytes=read.size("webbench_memory"),
         seed=read.number("webbench_seed", Number(int, 0, 2**63), randbelow(1_000_000)),
         durations_s=read.override("webbench_duration", SECONDS),
         requests=read.override("webbench_requests", COUNT),
@@ -235,10 +263,6 @@ def read_settings(config: "pytest.Config") -> "Settings":
         output=config.rootpath / (read.raw("webbench_output") or ".webbench"),
         cache=config.rootpath / Path(cache).expanduser() if cache else None,
     )
-    if settings.launcher == "container":
-        read.faults.append(
-            "--webbench-launcher: this version has no containers; use process, or leave it at auto"
-        )
     if read.faults:
         raise UsageError("; ".join(read.faults), hint="see pytest --help, section webbench")
     return settings

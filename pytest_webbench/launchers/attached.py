@@ -22,6 +22,7 @@ class AttachedLauncher:
     """
 
     name = "attached"
+    about = "servers that run already"
 
     def __init__(self, urls: Mapping[str, str]) -> None:
         self._urls = urls

@@ -78,6 +78,8 @@ class ContainerLauncher:
         self._images: dict[str, Image] = {}
         self._versions: dict[str, Mapping[str, str]] = {}
         self._host_network = engine.shares_network
+        network = "host network" if engine.shares_network else "published ports"
+        self.about = f"containers ({engine.name}, {network})"
 
     def prepare(self, stack: Stack) -> None:
         """Build the image of ``stack`` if there is none of its content."""

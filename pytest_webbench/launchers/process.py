@@ -44,8 +44,18 @@ class ProcessLauncher:
     name = "process"
 
     def __init__(
-        self, *, cache: Path, logs: Path, workers: int = 2, threads: int = 2, start_timeout_s: float = 30.0
+        self,
+        *,
+        cache: Path,
+        logs: Path,
+        python: str | None = None,
+        workers: int = 2,
+        threads: int = 2,
+        start_timeout_s: float = 30.0,
+        reason: str = "",
     ) -> None:
+        self.about = f"local processes ({reason})" if reason else "local processes"
+        self._interpreter = python
         self._cache = cache
         self._logs = logs
         self._workers = workers
@@ -59,7 +69,7 @@ class ProcessLauncher:
         """Make the environment of ``stack`` if it is not there yet."""
         if not stack.folder.is_dir():
             raise InstallError(f"the folder of {stack.name} is not there: {stack.folder}")
-        python = ensure_environment(stack, self._cache)
+        python = ensure_environment(stack, self._cache, self._interpreter)
         self._pythons[stack.folder] = python
         if python not in self._versions:
             self._versions[python] = installed_versions(python)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from pytest_webbench.values.profile import PROFILES, Profile
+from pytest_webbench.values.versions import VERSION_SETS, VersionSet
 
 __all__ = ["NamedUrl", "Override", "Settings"]
 
@@ -34,7 +35,11 @@ class NamedUrl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every choice of a run. ``stacks`` and ``scenarios`` are patterns; empty means all."""
+    """Every choice of a run. ``stacks`` and ``scenarios`` are patterns; empty means all.
+
+    ``cpus`` and ``memory_bytes`` limit each stack's container; ``base_image`` replaces that of the set of
+    versions.
+    """
 
     profile: Profile = PROFILES["quick"]
     stacks: tuple[str, ...] = ()
@@ -42,6 +47,10 @@ class Settings:
     urls: tuple[NamedUrl, ...] = ()
     allow_writes: bool = False
     launcher: str = "auto"
+    versions: VersionSet = VERSION_SETS["current"]
+    base_image: str | None = None
+    cpus: float | None = None
+    memory_bytes: int | None = None
     seed: int = 0
     durations_s: Override[float] = field(default_factory=Override)
     requests: Override[int] = field(default_factory=Override)

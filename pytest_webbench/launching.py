@@ -1,0 +1,68 @@
+"""Which launcher a run uses."""
+
+from pathlib import Path
+
+from pytest_webbench.containers.engine import connect
+from pytest_webbench.containers.image import base_image_id
+from pytest_webbench.errors import EngineError, UsageError
+from pytest_webbench.launchers import Launcher
+from pytest_webbench.launchers.attached import AttachedLauncher
+from pytest_webbench.launchers.container import ContainerLauncher, Limits
+from pytest_webbench.launchers.environment import default_cache
+from pytest_webbench.launchers.process import ProcessLauncher
+from pytest_webbench.values.settings import Settings
+
+__all__ = ["make_launcher"]
+
+
+def make_launcher(settings: Settings, logs: Path, dockerfile: Path) -> Launcher:
+    """The launcher that ``settings`` ask for.
+
+    ``auto`` takes containers where an engine answers and has, or can pull, the base image, and processes
+    elsewhere, saying why. One asked for by name is never replaced: raises
+    :class:`~pytest_webbench.errors.EngineError` if containers were asked for and cannot be had.
+    """
+    if settings.urls:
+        return AttachedLauncher({each.name: each.url for each in settings.urls})
+    if settings.launcher == "process":
+        return _processes(settings, logs)
+    try:
+        return _containers(settings, logs, dockerfile)
+    except EngineError as error:
+        if settings.launcher == "container":
+            raise
+        return _processes(settings, logs, reason=error.message)
+
+
+def _containers(settings: Settings, logs: Path, dockerfile: Path) -> Launcher:
+    engine = connect()
+    base_image = settings.base_image or settings.versions.base_image
+    base_image_id(engine, base_image)
+    return ContainerLauncher(
+        engine,
+        dockerfile=dockerfile,
+        base_image=base_image,
+        logs=logs,
+        limits=Limits(cpus=settings.cpus, memory_bytes=settings.memory_bytes),
+        workers=settings.workers,
+        threads=settings.threads,
+        start_timeout_s=settings.start_timeout_s,
+    )
+
+
+def _processes(settings: Settings, logs: Path, reason: str = "") -> Launcher:
+    if settings.cpus is not None or settings.memory_bytes is not None:
+        raise UsageError(
+            "--webbench-cpus and --webbench-memory limit containers, and stacks would run as processes"
+            + (f": {reason}" if reason else ""),
+            hint="leave the limits out, or use --webbench-launcher=container",
+        )
+    return ProcessLauncher(
+        cache=settings.cache or default_cache(),
+        logs=logs,
+        python=settings.versions.python,
+        workers=settings.workers,
+        threads=settings.threads,
+        start_timeout_s=settings.start_timeout_s,
+        reason=reason,
+    )
