@@ -1,16 +1,18 @@
-"""What ``pytest --webbench-list`` prints."""
+"""What ``pytest --webbench-list`` and ``--webbench-prune`` print."""
 
 import shutil
 import sys
 
 import pytest
 
+from pytest_webbench.containers.engine import connect
+from pytest_webbench.containers.labels import prune
 from pytest_webbench.options import read_settings
 from pytest_webbench.registry import read_registry
 from pytest_webbench.report.text import describe_known
 from pytest_webbench.values.profile import PROFILES
 
-__all__ = ["print_known"]
+__all__ = ["print_known", "print_pruned"]
 
 
 def print_known(config: pytest.Config) -> None:
@@ -22,3 +24,18 @@ def print_known(config: pytest.Config) -> None:
         registry.stacks.values(), registry.scenarios.values(), PROFILES.values(), width=width
     )
     sys.stdout.write(text)
+
+
+def print_pruned() -> None:
+    """Remove what killed runs left on the container engine, and the images; print what went.
+
+    Containers of runs that are still at work stay. Raises
+    :class:`~pytest_webbench.errors.EngineError` if no engine answers.
+    """
+    engine = connect()
+    containers, images = prune(engine)
+    engine.close()
+    for kind, names in (("container", containers), ("image", images)):
+        for name in names:
+            sys.stdout.write(f"removed {kind} {name}\n")
+    sys.stdout.write(f"removed {len(containers)} containers and {len(images)} images\n")

@@ -55,8 +55,12 @@ OPTIONS = (
         "how stacks are launched: container, process, or auto: containers where an engine answers",
         "auto",
     ),
-    Option("--webbench-versions", "NAME", "versions that the stacks are locked to: current or paper", "current"),
-    Option("--webbench-base-image", "IMAGE", "image that the stacks' containers start from", "of the versions"),
+    Option(
+        "--webbench-versions", "NAME", "versions that the stacks are locked to: current or paper", "current"
+    ),
+    Option(
+        "--webbench-base-image", "IMAGE", "image that the stacks' containers start from", "of the versions"
+    ),
     Option("--webbench-cpus", "N", "processors that each container may use, such as 1.5", "all"),
     Option("--webbench-memory", "SIZE", "memory that each container may use, such as 512m or 2g", "all"),
     Option(

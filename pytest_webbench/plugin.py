@@ -56,20 +56,11 @@ def pytest_webbench_scenarios() -> "Sequence[Scenario]":
 
 @pytest.hookimpl(trylast=True)
 def pytest_webbench_launcher(settings: "Settings", logs: Path) -> "Launcher":
-    """Local processes, or the servers of ``--webbench-url``."""
-    from pytest_webbench.launchers.attached import AttachedLauncher  # noqa: PLC0415
-    from pytest_webbench.launchers.environment import default_cache  # noqa: PLC0415
-    from pytest_webbench.launchers.process import ProcessLauncher  # noqa: PLC0415
+    """Containers where an engine answers, else local processes, or the servers of ``--webbench-url``."""
+    from pytest_webbench.launching import make_launcher  # noqa: PLC0415
+    from pytest_webbench.suites.items.stacks import DOCKERFILE  # noqa: PLC0415
 
-    if settings.urls:
-        return AttachedLauncher({each.name: each.url for each in settings.urls})
-    return ProcessLauncher(
-        cache=settings.cache or default_cache(),
-        logs=logs,
-        workers=settings.workers,
-        threads=settings.threads,
-        start_timeout_s=settings.start_timeout_s,
-    )
+    return make_launcher(settings, logs, DOCKERFILE)
 
 
 @pytest.hookimpl(trylast=True)
@@ -82,14 +73,17 @@ def pytest_webbench_engine() -> "LoadEngine":
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Carry out ``--webbench-list``."""
-    if not config.getoption("webbench_list"):
+    """Carry out ``--webbench-list`` and ``--webbench-prune``."""
+    if not (config.getoption("webbench_list") or config.getoption("webbench_prune")):
         return None
     from pytest_webbench.errors import UsageError  # noqa: PLC0415
-    from pytest_webbench.listing import print_known  # noqa: PLC0415
+    from pytest_webbench.listing import print_known, print_pruned  # noqa: PLC0415
 
     try:
-        print_known(config)
+        if config.getoption("webbench_prune"):
+            print_pruned()
+        else:
+            print_known(config)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     return 0

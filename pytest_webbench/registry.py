@@ -16,6 +16,7 @@ from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import NamedUrl, Settings
 from pytest_webbench.values.stack import Stack
+from pytest_webbench.values.versions import VersionSet
 
 __all__ = ["Registry", "read_registry"]
 
@@ -63,7 +64,8 @@ def read_registry(config: pytest.Config, settings: Settings) -> Registry:
     """
     suites = _by_name("suite", _flat(config.hook.pytest_webbench_suites(config=config)))
     scenarios = _by_name("scenario", _flat(config.hook.pytest_webbench_scenarios(config=config)))
-    stacks = _by_name("stack", _flat(config.hook.pytest_webbench_stacks(config=config)))
+    found = _flat(config.hook.pytest_webbench_stacks(config=config))
+    stacks = _by_name("stack", [_locked(each, settings.versions) for each in found])
     if settings.urls:
         stacks = _by_name("stack", [_attached(each, stacks) for each in settings.urls])
     for kind, named in (("stack", stacks), ("scenario", scenarios)):
@@ -83,6 +85,11 @@ def read_registry(config: pytest.Config, settings: Settings) -> Registry:
         selected_stacks=select("stack", settings.stacks, tuple(stacks)),
         selected_scenarios=select("scenario", settings.scenarios, tuple(scenarios)),
     )
+
+
+def _locked(stack: Stack, versions: VersionSet) -> Stack:
+    """``stack`` with the lock of the set of versions."""
+    return replace(stack, lock=stack.lock and stack.lock.replace("{versions}", versions.name))
 
 
 def _attached(server: NamedUrl, known: Mapping[str, Stack]) -> Stack:

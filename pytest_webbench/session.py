@@ -124,7 +124,8 @@ class WebbenchSession:
         """The header line."""
         assert self._plan is not None
         expected_s = expected_seconds(self._plan, self.registry.scenarios, self.settings.profile)
-        lines = [describe_run(self.settings, self._plan, launcher=self.launcher.name, expected_s=expected_s)]
+        lines = [describe_run(self.settings, self._plan, launcher=self.launcher.about, expected_s=expected_s)]
+        lines += [f"webbench: {note}" for note in self.launcher.notes]
         if self._disabled:
             lines.append("webbench: --benchmark-disable: each cell is tried once, nothing is timed")
         return lines

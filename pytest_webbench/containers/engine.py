@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGINE_FAULTS", "Engine", "connect", "said"]
 
-ANSWER_TIMEOUT_S = 4.0
+ANSWER_TIMEOUT_S = 4
 """How long an engine may take to a word of its own; a few words are asked for."""
-CALL_TIMEOUT_S = 120.0
+CALL_TIMEOUT_S = 120
 """How long a call may take once the engine has shown that it answers."""
 LOOPBACK = "127.0.0.1"
 _SOCKET = "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"

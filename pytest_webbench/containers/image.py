@@ -41,7 +41,7 @@ def base_image_id(engine: Engine, name: str) -> str:
     except ENGINE_FAULTS() as error:
         raise EngineError(
             f"the base image {name} is not there and cannot be pulled: {said(error)}",
-            hint="name one that the engine has with --webbench-base-image, or use --webbench-launcher=process",
+            hint="name another with --webbench-base-image, or use --webbench-launcher=process",
         ) from None
 
 
@@ -114,7 +114,7 @@ def _context(stack: Stack, dockerfile: Path) -> bytes:
                 _add(tar, f"app/{path.relative_to(stack.folder).as_posix()}", path.read_bytes())
         except OSError as error:
             raise InstallError(
-                f"what the image of {stack.name} is made of cannot be read: {error.filename} ({error.strerror})"
+                f"the image of {stack.name} cannot be made: {error.filename}: {error.strerror}"
             ) from None
     return archive.getvalue()
 

@@ -98,7 +98,7 @@ def prune(engine: Engine) -> tuple[list[str], list[str]]:
     images = []
     for image in engine.client.images.list(all=False, filters={"label": LABEL}):
         with suppress(*ENGINE_FAULTS()):
-            engine.client.images.remove(image.id, force=False)
+            engine.client.images.remove(str(image.id), force=False)
             images.append((image.tags or [image.short_id])[0])
     return containers, images
 
@@ -118,5 +118,3 @@ def _remove(container: "Container") -> str:
     with suppress(*ENGINE_FAULTS()):
         container.remove(force=True, v=True)
     return str(container.name)
-
-

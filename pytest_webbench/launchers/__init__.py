@@ -75,6 +75,8 @@ class Launcher(Protocol):
     name: str
     about: str
     """What is launched with, for the header line: ``containers (Docker 28.2, host network)``."""
+    notes: tuple[str, ...]
+    """What else a person should know before the run: what was swept, who else is at work."""
 
     def prepare(self, stack: Stack) -> None:
         """Make all that a launch needs and that can be kept: an environment, an image.

@@ -22,6 +22,7 @@ class AttachedLauncher:
     """
 
     name = "attached"
+    notes: tuple[str, ...] = ()
     about = "servers that run already"
 
     def __init__(self, urls: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from pytest_webbench.containers.engine import ENGINE_FAULTS, Engine, said
 from pytest_webbench.containers.image import Image, ensure_image
-from pytest_webbench.containers.labels import Labels, remove_launch
+from pytest_webbench.containers.labels import Labels, others_at_work, remove_launch, sweep
 from pytest_webbench.errors import SeedError, StartError
 from pytest_webbench.launchers.environment import LIST_VERSIONS, parse_versions
 from pytest_webbench.launchers.readiness import wait_until_ready
@@ -79,6 +79,7 @@ class ContainerLauncher:
         self._versions: dict[str, Mapping[str, str]] = {}
         self._host_network = engine.shares_network
         network = "host network" if engine.shares_network else "published ports"
+        self.notes = (*_swept(engine), *_neighbours(engine))
         self.about = f"containers ({engine.name}, {network})"
 
     def prepare(self, stack: Stack) -> None:
@@ -179,7 +180,9 @@ class ContainerLauncher:
         made.with_tmpfs_mount("/tmp")  # noqa: S108
         made.with_kwargs(**options)
         if not self._host_network:
-            made.ports[f"{port}/tcp"] = None if self._engine.bind is None else (self._engine.bind, None)
+            # The address cannot be said through the methods of testcontainers, only in its dictionary.
+            ports: dict[str, Any] = made.ports
+            ports[f"{port}/tcp"] = None if self._engine.bind is None else (self._engine.bind, None)
         # Our labels and sweeps do what the reaper is for, without a container that runs beside.
         reaper_was_off = testcontainers_config.ryuk_disabled
         testcontainers_config.ryuk_disabled = True
@@ -244,8 +247,8 @@ class RunningContainer:
     def _read_inside(self, name: str) -> str | None:
         controller = name.split(".", maxsplit=1)[0]
         paths = [f"/sys/fs/cgroup/{name}", f"/sys/fs/cgroup/{controller}/{name}"]
-        code, output = self.container.exec_run(["cat", *paths], demux=True)
-        return output[0].decode().strip() if output[0] and code is not None else None
+        output, _ = self._ask(lambda: self.container.exec_run(["cat", *paths], demux=True)).output
+        return output.decode().strip() if output else None
 
     def put_file(self, name: str, content: bytes) -> str:
         """Write ``content`` to the data volume, through the engine."""
@@ -305,6 +308,17 @@ class RunningContainer:
             ) from None
 
 
+def _swept(engine: Engine) -> Iterator[str]:
+    removed = sweep(engine)
+    if removed:
+        yield f"removed {len(removed)} containers that a killed run had left: {', '.join(removed)}"
+
+
+def _neighbours(engine: Engine) -> Iterator[str]:
+    for owner in others_at_work(engine):
+        yield f"another run is at work (process {owner.pid} on {owner.host}) and disturbs this one's figures"
+
+
 def _free_port() -> int:
     """A port of 127.0.0.1 that nobody has now."""
     with socket.socket() as probe:
@@ -314,7 +328,8 @@ def _free_port() -> int:
 
 def _published_port(container: "Container") -> int:
     container.reload()
-    return int(container.ports[f"{PUBLISHED_PORT}/tcp"][0]["HostPort"])
+    published: Any = container.ports
+    return int(published[f"{PUBLISHED_PORT}/tcp"][0]["HostPort"])
 
 
 def _fill(word: str, fill: Mapping[str, str]) -> str:

@@ -31,10 +31,10 @@ def default_cache() -> Path:
     return user_cache_path("pytest-webbench")
 
 
-def ensure_environment(stack: Stack, cache: Path, python: str | None = None) -> Path:
+def ensure_environment(stack: Stack, cache: Path, wanted: str | None = None) -> Path:
     """The Python interpreter of the environment of ``stack``, which is made if it is not there yet.
 
-    ``python`` is a version that uv looks for (``3.11``), by default the interpreter that runs pytest.
+    ``wanted`` is a version of Python that uv looks for (``3.11``), by default the one that runs pytest.
 
     An environment is named by a hash of the lock and of the interpreter, so that a lock that did not
     change installs nothing and needs no network. A half-made one is never used: a file that says
@@ -52,7 +52,7 @@ def ensure_environment(stack: Stack, cache: Path, python: str | None = None) -> 
             hint="make it with uv pip compile --generate-hashes, or correct the stack's lock",
         ) from None
     ours = f"{sys.implementation.cache_tag} {platform.python_version()}"
-    interpreter = f"{python or ours} {platform.platform()}"
+    interpreter = f"{wanted or ours} {platform.platform()}"
     key = hashlib.sha256(content + interpreter.encode()).hexdigest()[:20]
     folder = cache / "environments" / f"{stack.name}-{key}"
     python = folder / "bin" / "python"
@@ -62,7 +62,16 @@ def ensure_environment(stack: Stack, cache: Path, python: str | None = None) -> 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not complete.exists():
-            _uv(stack, folder.parent, "venv", "--quiet", "--clear", "--python", python or sys.executable, str(folder))
+            _uv(
+                stack,
+                folder.parent,
+                "venv",
+                "--quiet",
+                "--clear",
+                "--python",
+                wanted or sys.executable,
+                str(folder),
+            )
             sync = ("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(python))
             _uv(stack, folder.parent, *sync, str(lock))
             complete.touch()

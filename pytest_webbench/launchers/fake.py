@@ -51,6 +51,7 @@ class FakeLauncher:
     """Starts :class:`FakeStack`, fails for the stacks in ``failures``, and notes all in ``events``."""
 
     name = "fake"
+    notes: tuple[str, ...] = ()
     about = "fake launcher"
 
     def __init__(

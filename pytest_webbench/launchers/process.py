@@ -42,6 +42,7 @@ class ProcessLauncher:
     """
 
     name = "process"
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,

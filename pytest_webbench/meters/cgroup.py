@@ -12,6 +12,8 @@ __all__ = ["CgroupMeter", "MemoryPeak", "Reader", "folder_reader", "folders_of"]
 
 Reader = Callable[[str], str | None]
 """``read(name)``: the content of an account such as ``cpu.stat``; ``None`` if there is none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Account:
     cpu_s: float | None
@@ -53,6 +55,7 @@ class CgroupMeter:
 
 def _account(read: Reader) -> _Account:
     stat = _table(read("cpu.stat"))
+    cpu_s: float | None
     usage_ns = read("cpuacct.usage")
     if usage_ns is not None:  # version 1: nanoseconds
         cpu_s = int(usage_ns) / 1e9
@@ -83,7 +86,7 @@ def folder_reader(folders: Mapping[str, Path]) -> Reader:
     """
 
     def read(name: str) -> str | None:
-        folder = folders.get(name.split(".")[0])
+        folder = folders.get(name.split(".", maxsplit=1)[0])
         try:
             return folder.joinpath(name).read_text().strip() if folder else None
         except OSError:
@@ -92,7 +95,9 @@ def folder_reader(folders: Mapping[str, Path]) -> Reader:
     return read
 
 
-def folders_of(pid: int, *, proc: Path = Path("/proc"), root: Path = Path("/sys/fs/cgroup")) -> dict[str, Path]:
+def folders_of(
+    pid: int, *, proc: Path = Path("/proc"), root: Path = Path("/sys/fs/cgroup")
+) -> dict[str, Path]:
     """The folders of the control group of process ``pid``, by controller; empty if it is not here."""
     try:
         lines = (proc / str(pid) / "cgroup").read_text().splitlines()

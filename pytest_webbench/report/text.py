@@ -26,7 +26,7 @@ def describe_run(settings: Settings, plan: Plan, *, launcher: str, expected_s: f
     trials = sum(len(block.trials) for block in plan.blocks)
     rounds = settings.profile.rounds
     return (
-        f"webbench: {launcher} launcher, profile {settings.profile.name} "
+        f"webbench: {launcher}, profile {settings.profile.name} "
         f"({rounds} round{'s' if rounds != 1 else ''}, {trials} trials), {plan.order} order, "
         f"seed {settings.seed}, about {duration(expected_s)}"
     )

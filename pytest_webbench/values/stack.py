@@ -20,10 +20,10 @@ class Stack:
     the stack's environment), ``{bind}`` (an address as Gunicorn takes it: ``fd://7`` or
     ``127.0.0.1:8000``), ``{fd}``, ``{host}``, ``{port}``, ``{workers}``, ``{threads}`` and
     ``{data_dir}`` (a folder of this launch alone). ``lock`` is a file in ``folder`` with pinned and
-    hashed requirements; without one the stack runs under the interpreter that runs pytest.
-    ``ready`` is the exchange whose right answer says that the stack is up. ``settings`` are printed
-    with the results, as the configuration that cannot be seen from the command, and so are the versions
-    of the distributions named in ``packages``.
+    hashed requirements, in whose name ``{versions}`` stands for the set of versions; without one the stack
+    runs under the interpreter that runs pytest. ``ready`` is the exchange whose right answer says that the
+    stack is up. ``settings`` are printed with the results, as the configuration that cannot be seen from
+    the command, and so are the versions of the distributions named in ``packages``.
     """
 
     name: str

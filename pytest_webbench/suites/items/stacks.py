@@ -5,7 +5,7 @@ from pathlib import Path
 from pytest_webbench.suites.items.scenarios import HELLO
 from pytest_webbench.values.stack import Stack
 
-__all__ = ["STACKS"]
+__all__ = ["DOCKERFILE", "STACKS"]
 
 SQLITE_SETTINGS = {
     "database": "SQLite in a file",
@@ -21,6 +21,10 @@ def _apps_folder() -> Path:
     package = Path(__file__).parents[2]
     installed = package / "framework_apps"
     return installed if installed.is_dir() else package.parent / "framework_apps"
+
+
+DOCKERFILE = _apps_folder() / "Dockerfile"
+"""The recipe for the containers of these stacks, and of others that bring a lock."""
 
 
 def _stack(name: str, title: str, *, worker_class: str, application: str, packages: str) -> Stack:
@@ -43,7 +47,7 @@ def _stack(name: str, title: str, *, worker_class: str, application: str, packag
             application,
         ),
         env=(("DATABASE_PATH", "{data_dir}/items.db"),),
-        lock="requirements/current.lock",
+        lock="requirements/{versions}.lock",
         ready=HELLO,
         packages=(*packages.split(), "gunicorn"),
         settings={"worker_class": worker_class, **SQLITE_SETTINGS},
