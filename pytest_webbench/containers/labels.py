@@ -97,9 +97,10 @@ def prune(engine: Engine) -> tuple[list[str], list[str]]:
     containers = sweep(engine)
     images = []
     for image in engine.client.images.list(all=False, filters={"label": LABEL}):
-        with suppress(*ENGINE_FAULTS()):
-            engine.client.images.remove(str(image.id), force=False)
-            images.append((image.tags or [image.short_id])[0])
+        for name in image.tags or [str(image.id)]:
+            with suppress(*ENGINE_FAULTS()):  # one that a container uses stays
+                engine.client.images.remove(name, force=False)
+                images.append(name)
     return containers, images
 
 

@@ -1,0 +1,118 @@
+"""A real container engine, and a stack without dependencies to run on it."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_webbench.containers.engine import Engine, connect
+from pytest_webbench.containers.image import base_image_id
+from pytest_webbench.errors import EngineError
+from pytest_webbench.launchers.container import ContainerLauncher, Limits
+from pytest_webbench.suites.items.stacks import DOCKERFILE
+from pytest_webbench.values.exchange import Answer, Exchange, Request
+from pytest_webbench.values.stack import Stack
+
+BASE_IMAGE = "python:3.13-slim"
+
+SERVER = """
+import http.server, os, sys
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = b"hello"
+        if self.path == "/eat":
+            self.server.eaten = bytearray(os.urandom(1024)) * (256 * 1024)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *arguments):
+        pass
+
+host, port = sys.argv[1:3]
+print("the server begins", flush=True)
+http.server.HTTPServer((host, int(port)), Handler).serve_forever()
+"""
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """The engine; without one the test is skipped, or fails where one is required."""
+    try:
+        engine = connect()
+        base_image_id(engine, BASE_IMAGE)
+    except EngineError as error:
+        if os.environ.get("WEBBENCH_REQUIRE_ENGINE"):
+            pytest.fail(f"an engine is required here: {error}", pytrace=False)
+        pytest.skip(str(error.message))
+    yield engine
+    engine.close()
+
+
+MakeStack = Callable[..., Stack]
+
+
+@pytest.fixture
+def make_stack(tmp_path: Path) -> MakeStack:
+    """Makes a stack of one file and no dependencies."""
+
+    def make(server: str = SERVER, name: str = "tiny", lock: str = "# no dependencies\n") -> Stack:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "server.py").write_text(server)
+        (folder / "current.lock").write_text(lock)
+        return Stack(
+            name=name,
+            folder=folder,
+            command=("{python}", "server.py", "{host}", "{port}"),
+            lock="current.lock",
+            ready=Exchange(request=Request(path="/"), answer=Answer(status=200)),
+        )
+
+    return make
+
+
+MakeLauncher = Callable[..., ContainerLauncher]
+
+
+@pytest.fixture
+def make_launcher(engine: Engine, tmp_path: Path) -> MakeLauncher:
+    """Makes a launcher on the engine."""
+
+    def make(
+        *,
+        on: Engine = engine,
+        dockerfile: Path = DOCKERFILE,
+        limits: Limits | None = None,
+        start_timeout_s: float = 20.0,
+    ) -> ContainerLauncher:
+        return ContainerLauncher(
+            on,
+            dockerfile=dockerfile,
+            base_image=BASE_IMAGE,
+            logs=tmp_path / "logs",
+            limits=limits,
+            start_timeout_s=start_timeout_s,
+        )
+
+    return make
+
+
+@pytest.fixture
+def leftovers(engine: Engine) -> Iterator[Callable[[], set[str]]]:
+    """What is on the engine now, but for images; at the end it must be what it was before."""
+
+    def listing() -> set[str]:
+        client = engine.client
+        return {
+            *(f"container {each.name}" for each in client.containers.list(all=True)),
+            *(f"volume {each.name}" for each in client.volumes.list()),
+            *(f"network {each.name}" for each in client.networks.list()),
+        }
+
+    before = listing()
+    yield listing
+    assert listing() == before

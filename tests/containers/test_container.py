@@ -1,0 +1,251 @@
+"""The container launcher with a real engine."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pytest_webbench.containers.engine import Engine
+from pytest_webbench.containers.labels import others_at_work, prune, sweep
+from pytest_webbench.errors import InstallError, SeedError, StartError
+from pytest_webbench.launchers.container import Limits
+from tests.containers.conftest import MakeLauncher, MakeStack
+
+pytestmark = [pytest.mark.container, pytest.mark.usefixtures("leftovers")]
+
+
+def test_a_stack_answers_and_is_gone_afterwards(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
+    stack = make_stack()
+    with make_launcher().start(stack) as running:
+        assert httpx.get(f"{running.base_url}/").text == "hello"
+        assert running.ended() is None
+        assert running.launch.startup_s is not None
+        assert running.launch.versions["python"].startswith("3.13.")
+        assert "the server begins" in running.log_tail()
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(f"{running.base_url}/")
+
+
+def test_without_a_proxy_the_server_is_bound_to_loopback(
+    engine: Engine, make_stack: MakeStack, make_launcher: MakeLauncher
+) -> None:
+    if not engine.shares_network:
+        pytest.skip("this engine's host network is not ours")
+    with make_launcher().start(make_stack()) as running:
+        assert running.base_url.startswith("http://127.0.0.1:")
+        assert running.launch.config["network"] == "the host's, bound to 127.0.0.1, no proxy"
+        assert running.container.attrs["HostConfig"]["NetworkMode"] == "host"
+
+
+def test_a_published_port_is_said_to_be_one(
+    engine: Engine, make_stack: MakeStack, make_launcher: MakeLauncher
+) -> None:
+    apart = replace(engine, shares_network=False)
+    with make_launcher(on=apart).start(make_stack()) as running:
+        assert httpx.get(f"{running.base_url}/").text == "hello"
+        assert "through the engine's proxy" in str(running.launch.config["network"])
+        published: Any = running.container.ports["8000/tcp"]
+        assert [each["HostIp"] for each in published] == ["127.0.0.1"]
+
+
+def test_a_container_is_hardened(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
+    with make_launcher(limits=Limits(cpus=0.5, memory_bytes=64 << 20)).start(make_stack()) as running:
+        running.container.reload()
+        host = running.container.attrs["HostConfig"]
+        assert host["ReadonlyRootfs"] is True
+        assert host["CapDrop"] == ["ALL"]
+        assert host["SecurityOpt"] == ["no-new-privileges"]
+        assert host["PidsLimit"] == 512
+        assert host["NanoCpus"] == 500_000_000
+        assert host["Memory"] == host["MemorySwap"] == 64 << 20
+        assert running.execute(["-c", "import os; print(os.getuid())"]) == b"10001\n"
+        with pytest.raises(SeedError, match="Read-only file system"):
+            running.execute(["-c", "open('/app/new', 'w')"])
+        with pytest.raises(SeedError, match="No module named pip"):
+            running.execute(["-m", "pip", "--version"])
+
+
+def test_files_and_commands_reach_inside(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
+    with make_launcher().start(make_stack()) as running:
+        assert running.put_file("note.txt", b"from outside") == "/data/note.txt"
+        assert running.execute(["-c", "print(open('{data_dir}/note.txt').read())"]) == b"from outside\n"
+        with pytest.raises(SeedError, match="failed with code 3"):
+            running.execute(["-c", "raise SystemExit(3)"])
+
+
+def test_the_meter_sees_what_the_container_uses(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
+    with make_launcher().start(make_stack()) as running:
+        meter = running.meter
+        meter.begin()
+        own_s = float(
+            running.execute(
+                ["-c", "import time\nwhile time.process_time() < 0.3: pass\nprint(time.process_time())"]
+            )
+        )
+        httpx.get(f"{running.base_url}/eat")
+        usage = meter.end()
+    assert usage.cpu_s is not None
+    assert usage.cpu_s >= own_s
+    assert usage.peak_rss_bytes is not None
+    assert usage.peak_rss_bytes >= 256 << 20
+    assert usage.oom_kills == 0
+
+
+def test_throttling_is_metered(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
+    with make_launcher(limits=Limits(cpus=0.1)).start(make_stack()) as running:
+        meter = running.meter
+        meter.begin()
+        running.execute(["-c", "import time\nwhile time.process_time() < 0.2: pass"])
+        usage = meter.end()
+    assert usage.throttled_s is not None
+    assert usage.throttled_s > 0
+
+
+def test_an_unchanged_stack_is_not_built_again_and_a_changed_one_is(
+    engine: Engine, make_stack: MakeStack, make_launcher: MakeLauncher
+) -> None:
+    stack = make_stack()
+    make_launcher().prepare(stack)
+    ours = f"pytest-webbench/{stack.name}"
+    (first,) = {each.id for each in engine.client.images.list(ours)} - _older(engine, ours)
+    make_launcher().prepare(stack)
+    assert engine.client.images.list(ours)[0].id == first
+    (stack.folder / "server.py").write_text("# changed\n")
+    make_launcher().prepare(stack)
+    assert engine.client.images.list(ours)[0].id != first
+
+
+def _older(engine: Engine, name: str) -> set[str | None]:
+    return {each.id for each in engine.client.images.list(name)[1:]}
+
+
+@pytest.mark.parametrize(
+    ("server", "reason"),
+    [
+        ("raise SystemExit('no such setting')", "its container exited with code 1"),
+        ("import time; time.sleep(600)", "gave no right answer within 1 s"),
+    ],
+)
+def test_a_stack_that_does_not_start_says_why(
+    make_stack: MakeStack, make_launcher: MakeLauncher, server: str, reason: str
+) -> None:
+    stack = make_stack(server)
+    with pytest.raises(StartError, match=reason), make_launcher(start_timeout_s=1.0).start(stack):
+        pass
+
+
+def test_a_stack_out_of_memory_says_so(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
+    server = "eaten = bytearray(1 << 30)\n" + "eaten[::4096] = b'x' * len(eaten[::4096])\n"
+    with (
+        pytest.raises(StartError, match="ran out of memory and was killed") as caught,
+        make_launcher(limits=Limits(memory_bytes=64 << 20)).start(make_stack(server)),
+    ):
+        pass
+    assert "--webbench-memory" in str(caught.value)
+
+
+def test_a_port_that_is_taken_again_and_again_says_so(
+    make_stack: MakeStack, make_launcher: MakeLauncher
+) -> None:
+    stack = make_stack("raise SystemExit('[Errno 98] Address already in use')")
+    with pytest.raises(StartError, match="another process has its port"), make_launcher().start(stack):
+        pass
+
+
+def test_a_build_that_fails_shows_its_last_step_and_keeps_its_log(
+    make_stack: MakeStack, make_launcher: MakeLauncher, tmp_path: Path
+) -> None:
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo before && false\n")
+    with pytest.raises(InstallError, match="the image of tiny does not build") as caught:
+        make_launcher(dockerfile=dockerfile).prepare(make_stack())
+    assert "RUN echo before && false" in str(caught.value)
+    assert "before" in (tmp_path / "logs" / "build-tiny.log").read_text()
+
+
+def test_a_wrong_hash_in_the_lock_does_not_build(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
+    lock = "blinker==1.9.0 --hash=sha256:" + "0" * 64 + "\n"
+    with pytest.raises(InstallError, match="does not build") as caught:
+        make_launcher().prepare(make_stack(lock=lock))
+    assert "HASHES" in str(caught.value) or "hash" in str(caught.value)
+
+
+def test_an_exception_in_the_middle_leaves_nothing(
+    make_stack: MakeStack, make_launcher: MakeLauncher, leftovers: Callable[[], set[str]]
+) -> None:
+    before = leftovers()
+    seen: set[str] = set()
+
+    def interrupted() -> None:
+        with make_launcher().start(make_stack()):
+            seen.update(leftovers())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert seen > before
+    assert leftovers() == before
+
+
+KILLED = """
+import pathlib, sys
+from pytest_webbench.containers.engine import connect
+from pytest_webbench.launchers.container import ContainerLauncher
+from pytest_webbench.values.exchange import Answer, Exchange, Request
+from pytest_webbench.values.stack import Stack
+
+folder, dockerfile = map(pathlib.Path, sys.argv[1:])
+launcher = ContainerLauncher(
+    connect(), dockerfile=dockerfile, base_image="python:3.13-slim", logs=folder / "logs"
+)
+stack = Stack(
+    name="tiny", folder=folder, command=("{python}", "server.py", "{host}", "{port}"), lock="current.lock",
+    ready=Exchange(request=Request(path="/"), answer=Answer(status=200)),
+)
+with launcher.start(stack):
+    print("up", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_run_left_is_swept_and_what_a_living_one_has_is_not(
+    engine: Engine, make_stack: MakeStack, make_launcher: MakeLauncher
+) -> None:
+    stack = make_stack()
+    launcher = make_launcher()
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(stack.folder), str(launcher._dockerfile)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"up\n"
+            assert sweep(engine) == []
+            assert [owner.pid for owner in others_at_work(engine)] == [other.pid]
+            (note,) = make_launcher().notes
+            assert note.startswith(f"another run is at work (process {other.pid} on ")
+        finally:
+            other.send_signal(signal.SIGKILL)
+    swept = make_launcher().notes
+    assert len(swept) == 1
+    assert swept[0].startswith("removed 1 containers that a killed run had left")
+
+
+def test_prune_removes_images_and_spares_what_is_at_work(
+    engine: Engine, make_stack: MakeStack, make_launcher: MakeLauncher
+) -> None:
+    idle, busy = make_stack(name="idle-tiny"), make_stack(name="busy-tiny")
+    launcher = make_launcher()
+    launcher.prepare(idle)
+    with launcher.start(busy) as running:
+        _, images = prune(engine)
+        assert any(name.startswith("pytest-webbench/idle-tiny:") for name in images)
+        assert httpx.get(f"{running.base_url}/").text == "hello"
+    assert not engine.client.images.list("pytest-webbench/idle-tiny")
