@@ -1,0 +1,74 @@
+"""Engines that do not answer; no engine is needed for these."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_webbench.containers.engine import connect
+from pytest_webbench.containers.labels import Owner
+from pytest_webbench.errors import EngineError
+from pytest_webbench.launching import make_launcher
+from pytest_webbench.values.settings import Settings
+
+
+@pytest.fixture
+def mute_engine(tmp_path: Path) -> Iterator[str]:
+    """An engine that takes connections and never says a word."""
+    path = tmp_path / "mute.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(16)
+        yield f"unix://{path}"
+
+
+def test_no_engine_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(EngineError, match="no container engine answers: no such file or directory") as caught:
+        connect()
+    assert "--webbench-launcher=process" in caught.value.hint
+
+
+def test_a_mute_engine_is_given_up(monkeypatch: pytest.MonkeyPatch, mute_engine: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", mute_engine)
+    with pytest.raises(EngineError, match=r"it does not respond \(timed out\)"):
+        connect()
+
+
+def test_auto_takes_processes_and_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    launcher = make_launcher(Settings(), tmp_path, tmp_path / "Dockerfile")
+    assert launcher.name == "process"
+    assert launcher.about == "local processes (no container engine answers: no such file or directory)"
+
+
+def test_containers_by_name_are_never_replaced(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--webbench", "--webbench-launcher=container"],
+        cwd=tmp_path,
+        env={**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "no container engine answers" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_limits_without_containers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="limit containers, and stacks would run as processes"):
+        make_launcher(Settings(launcher="process", cpus=1.0), tmp_path, tmp_path)
+
+
+def test_an_owner_is_told_from_a_later_process_of_its_number() -> None:
+    ours = Owner.ourselves()
+    assert Owner.parse(str(ours)) == ours
+    assert ours.lives()
+    assert not Owner(host=ours.host, pid=ours.pid, started=ours.started - 1000).lives()
+    assert Owner(host="another machine", pid=1, started=1).lives()
+    assert Owner.parse("nonsense") is None
