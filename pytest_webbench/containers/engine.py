@@ -1,6 +1,7 @@
 """A container engine: where it is, and what can be done with it."""
 
 import os
+import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ ANSWER_TIMEOUT_S = 4
 CALL_TIMEOUT_S = 120
 """How long a call may take once the engine has shown that it answers."""
 LOOPBACK = "127.0.0.1"
+_DEFAULT_SOCKET = "/var/run/docker.sock"
 _SOCKET = "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"
 
 
@@ -85,14 +87,37 @@ def _client() -> "docker.DockerClient":
     # At its import testcontainers asks the engine for its socket, for a minute if it is mute, unless
     # the variable is set. It serves the reaper only, which is not used.
     had_socket = _SOCKET in os.environ
-    os.environ.setdefault(_SOCKET, "/var/run/docker.sock")
+    os.environ.setdefault(_SOCKET, _DEFAULT_SOCKET)
     try:
-        from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415
+        from testcontainers.core.docker_client import DockerClient, get_docker_host  # noqa: PLC0415
     finally:
         if not had_socket:
             del os.environ[_SOCKET]
+    _ping(get_docker_host() or f"unix://{_DEFAULT_SOCKET}")
     client: docker.DockerClient = DockerClient(timeout=ANSWER_TIMEOUT_S).client
     return client
+
+
+def _ping(address: str) -> None:
+    """Ask the engine for a sign of life, with a socket of our own.
+
+    The client library leaves its sockets open when nobody answers, of which pytest warns later. Raises
+    :class:`OSError`; addresses that are neither a local socket nor plain TCP are left to the library.
+    """
+    parts = urlsplit(address)
+    target: str | tuple[str, int]
+    if parts.scheme == "unix":
+        line, target = socket.socket(socket.AF_UNIX), parts.path
+    elif parts.scheme in ("tcp", "http") and not os.environ.get("DOCKER_TLS_VERIFY"):
+        line, target = socket.socket(), (parts.hostname or LOOPBACK, parts.port or 2375)
+    else:
+        return
+    with line:
+        line.settimeout(ANSWER_TIMEOUT_S)
+        line.connect(target)
+        line.sendall(b"GET /_ping HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n")
+        if not line.recv(1):
+            raise ConnectionError("it closes connections without an answer")
 
 
 def _host_of(base_url: str) -> tuple[str, bool]:
