@@ -37,7 +37,8 @@ def webbench(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
 
 
 def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "pytest", "--webbench", "-p", "no:cacheprovider", *arguments]
+    base = [sys.executable, "-m", "pytest", "--webbench", "-p", "no:cacheprovider"]
+    return [*base, "--webbench-launcher=process", *arguments]
 
 
 def _rows(file: Path) -> dict[str, dict[str, Any]]:

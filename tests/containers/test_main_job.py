@@ -1,0 +1,103 @@
+"""The main job in containers: all 35 cells, another set of versions, and an interrupted run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_webbench.containers.engine import Engine
+from pytest_webbench.suites.items import SCENARIOS, STACKS
+
+pytestmark = [pytest.mark.container, pytest.mark.usefixtures("engine", "leftovers")]
+
+RUN_LIMIT_S = 900
+POLL_S = 0.02
+
+
+def _command(*arguments: str) -> list[str]:
+    base = [sys.executable, "-m", "pytest", "--webbench", "-p", "no:cacheprovider"]
+    return [*base, "--webbench-profile=smoke", *arguments]
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        _command(*arguments), cwd=folder, capture_output=True, text=True, timeout=RUN_LIMIT_S, check=False
+    )
+
+
+def _rows(file: Path) -> dict[str, dict[str, Any]]:
+    rows = json.loads(file.read_text())["benchmarks"]
+    return {row["name"]: row["extra_info"]["webbench"] for row in rows}
+
+
+def test_auto_measures_all_35_cells_in_containers(tmp_path: Path) -> None:
+    done = _run(tmp_path, "--benchmark-json=figures.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "35 passed" in done.stdout
+    assert "webbench: containers (" in done.stdout
+    rows = _rows(tmp_path / "figures.json")
+    assert set(rows) == {f"{scenario.name}[{stack.name}]" for scenario in SCENARIOS for stack in STACKS}
+    for name, ours in rows.items():
+        assert ours["launcher"] == "container", name
+        assert ours["errors"] == {}, name
+        assert ours["server_cpu_s_per_request"] > 0, name
+        assert ours["server_peak_rss_bytes"] > 10 << 20, name
+        assert ours["config"]["image_bytes"] > 0, name
+        assert ours["versions"]["python"].startswith("3.13."), name
+
+
+def test_the_versions_of_the_paper_are_read_from_the_running_stacks(tmp_path: Path) -> None:
+    done = _run(
+        tmp_path, "--webbench-versions=paper", "--webbench-scenario=hello", "--benchmark-json=figures.json"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    versions = {name: ours["versions"] for name, ours in _rows(tmp_path / "figures.json").items()}
+    assert all(each["python"].startswith("3.11.") for each in versions.values())
+    assert {each["gunicorn"] for each in versions.values()} == {"23.0.0"}
+    assert versions["hello[fastapi-sqlalchemy]"]["fastapi"] == "0.115.12"
+    assert versions["hello[fastapi-sqlalchemy]"]["sqlmodel"] == "0.0.24"
+    assert versions["hello[flask-sqlalchemy]"]["flask"] == "3.1.0"
+    assert versions["hello[flask-sqlalchemy]"]["flask-sqlalchemy"] == "3.1.1"
+    assert versions["hello[django-drf]"]["django"] == "5.2.1"
+    assert versions["hello[django-drf]"]["djangorestframework"] == "3.16.0"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupted_run_leaves_nothing(
+    engine: Engine, tmp_path: Path, leftovers: Callable[[], set[str]], number: signal.Signals, times: int
+) -> None:
+    before = leftovers()
+    with subprocess.Popen(
+        _command("--webbench-stack=flask-sqlite3", "--webbench-rounds=100"),
+        cwd=tmp_path,
+        env={**os.environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            _wait_for_a_trial(tmp_path, process)
+            for _ in range(times):
+                process.send_signal(number)
+            output, _ = process.communicate(timeout=RUN_LIMIT_S)
+        finally:
+            process.kill()
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert leftovers() == before
+
+
+def _wait_for_a_trial(folder: Path, process: "subprocess.Popen[str]") -> None:
+    """Poll until a trial is on disk: an event of another process that nobody announces."""
+    deadline = time.monotonic() + RUN_LIMIT_S
+    while not any(file.read_text() for file in folder.glob(".webbench/*/trials.jsonl")):
+        assert process.poll() is None, "the run ended before it was interrupted"
+        assert time.monotonic() < deadline, "no trial was made"
+        time.sleep(POLL_S)
