@@ -228,6 +228,7 @@ class RunningContainer:
     container: "Container"
     begun: float
     launch: LaunchRecord
+    answers: bool = True
     reachable_inside: bool = True
     _meter: Meter | None = field(default=None)
 
