@@ -23,6 +23,12 @@ def make_launcher(settings: Settings, logs: Path, dockerfile: Path) -> Launcher:
     :class:`~pytest_webbench.errors.EngineError` if containers were asked for and cannot be had.
     """
     if settings.urls:
+        if settings.launcher != "auto":
+            raise UsageError(
+                f"--webbench-url measures servers that run already, and --webbench-launcher={settings.launcher} "
+                "launches some",
+                hint="leave one of the two out",
+            )
         return AttachedLauncher({each.name: each.url for each in settings.urls})
     if settings.launcher == "process":
         return _processes(settings, logs)

@@ -11,9 +11,9 @@ import pytest
 
 from pytest_webbench.containers.engine import connect
 from pytest_webbench.containers.labels import Owner
-from pytest_webbench.errors import EngineError
+from pytest_webbench.errors import EngineError, UsageError
 from pytest_webbench.launching import make_launcher
-from pytest_webbench.values.settings import Settings
+from pytest_webbench.values.settings import NamedUrl, Settings
 
 
 @pytest.fixture
@@ -61,8 +61,14 @@ def test_containers_by_name_are_never_replaced(tmp_path: Path) -> None:
 
 
 def test_limits_without_containers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="limit containers, and stacks would run as processes"):
+    with pytest.raises(UsageError, match="limit containers, and stacks would run as processes"):
         make_launcher(Settings(launcher="process", cpus=1.0), tmp_path, tmp_path)
+
+
+def test_a_launcher_asked_for_by_name_is_not_replaced_by_a_url(tmp_path: Path) -> None:
+    settings = Settings(launcher="process", urls=(NamedUrl(name="mine", url="http://127.0.0.1:1"),))
+    with pytest.raises(UsageError, match="leave one of the two out"):
+        make_launcher(settings, tmp_path, tmp_path)
 
 
 def test_an_owner_is_told_from_a_later_process_of_its_number() -> None:

@@ -49,7 +49,7 @@ def test_only_reading_scenarios_are_measured(
     assert "update_item changes the records of a server: pass --webbench-allow-writes" in outcome.text
     assert items == before
     assert set(outcome.rows()) == {"hello[mine]", "echo[mine]", "list_items[mine]", "get_item[mine]"}
-    assert "webbench: attached launcher, profile quick (2 rounds, 8 trials)" in outcome.text
+    assert "webbench: servers that run already, profile quick (2 rounds, 8 trials)" in outcome.text
     assert "  note mine: the database could not be looked at" in outcome.result.outlines
 
 

@@ -60,8 +60,8 @@ def error_of(run: RunWebbench, *arguments: str, **doubles: Any) -> str:
             "Next step: name a scenario, or leave the name out for all of them",
         ),
         (
-            "--webbench-launcher=container",
-            "--webbench-launcher: this version has no containers; use process, or leave it at auto | "
+            "--webbench-memory=little",
+            "--webbench-memory: 'little' is not a size of at least 32m, such as 512m or 2g | "
             "Next step: see pytest --help, section webbench",
         ),
         (
@@ -114,7 +114,8 @@ def test_every_fault_of_the_options_is_reported_at_once(run: RunWebbench) -> Non
         "--webbench-rounds=0",
         "--webbench-users=hello=0,echo=x",
         "--webbench-url=ftp://here",
-        "--webbench-launcher=container",
+        "--webbench-cpus=0",
+        "--webbench-versions=papr",
     )
     assert error == (
         "--webbench-profile: 'fast' is not known (known: quick, smoke, paper); "
@@ -122,7 +123,8 @@ def test_every_fault_of_the_options_is_reported_at_once(run: RunWebbench) -> Non
         "--webbench-url: 'ftp://here' is not [NAME=]http://HOST[:PORT][/PATH]; "
         "--webbench-users: 0 is out of range (1 to 10,000); "
         "--webbench-users: 'x' is not a whole number; "
-        "--webbench-launcher: this version has no containers; use process, or leave it at auto | "
+        "--webbench-versions: 'papr' is not known; did you mean 'paper'? (known: current, paper); "
+        "--webbench-cpus: 0 is out of range (0.01 to 10,000) | "
         "Next step: see pytest --help, section webbench"
     )
 

@@ -194,8 +194,8 @@ def test_a_table_of_built_in_stacks_fits_the_terminal(width: int) -> None:
 def test_the_header_line() -> None:
     plan = Plan(order=Order.INTERLEAVED, seed=3, blocks=())
     settings = Settings(profile=replace(PROFILES["quick"], rounds=1), seed=3)
-    assert describe_run(settings, plan, launcher="process", expected_s=161.0) == (
-        "webbench: process launcher, profile quick (1 round, 0 trials), interleaved order, seed 3, "
+    assert describe_run(settings, plan, launcher="local processes", expected_s=161.0) == (
+        "webbench: local processes, profile quick (1 round, 0 trials), interleaved order, seed 3, "
         "about 2 min 41 s"
     )
 
