@@ -25,8 +25,8 @@ def make_launcher(settings: Settings, logs: Path, dockerfile: Path) -> Launcher:
     if settings.urls:
         if settings.launcher != "auto":
             raise UsageError(
-                f"--webbench-url measures servers that run already, and --webbench-launcher={settings.launcher} "
-                "launches some",
+                "--webbench-url measures servers that run already, and "
+                f"--webbench-launcher={settings.launcher} launches some",
                 hint="leave one of the two out",
             )
         return AttachedLauncher({each.name: each.url for each in settings.urls})
