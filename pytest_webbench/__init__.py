@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_webbench.launchers import Launcher, RunningStack
     from pytest_webbench.live import LiveBench, LiveStack
     from pytest_webbench.load import LoadEngine
+    from pytest_webbench.meters import Meter
     from pytest_webbench.suites import Dataset, NoDataset, Suite
     from pytest_webbench.values.exchange import (
         Answer,
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
         Request,
     )
     from pytest_webbench.values.load import Amount, Load, LoadResult
-    from pytest_webbench.values.scenario import Scenario, Unit
+    from pytest_webbench.values.measurement import LaunchRecord, ServerUsage
+    from pytest_webbench.values.scenario import Scenario, Unit, WarmupStep
+    from pytest_webbench.values.settings import Settings
     from pytest_webbench.values.stack import Stack
     from pytest_webbench.values.summary import CellSummary
 
@@ -32,10 +35,13 @@ _HOMES = {
     "launchers": ("Launcher", "RunningStack"),
     "live": ("LiveBench", "LiveStack"),
     "load": ("LoadEngine",),
+    "meters": ("Meter",),
     "suites": ("Dataset", "NoDataset", "Suite"),
     "values.exchange": ("Answer", "BodyRule", "Effect", "EffectKind", "Exchange", "Refusal", "Request"),
     "values.load": ("Amount", "Load", "LoadResult"),
-    "values.scenario": ("Scenario", "Unit"),
+    "values.measurement": ("LaunchRecord", "ServerUsage"),
+    "values.scenario": ("Scenario", "Unit", "WarmupStep"),
+    "values.settings": ("Settings",),
     "values.stack": ("Stack",),
     "values.summary": ("CellSummary",),
 }
@@ -50,22 +56,27 @@ __all__ = [
     "Effect",
     "EffectKind",
     "Exchange",
+    "LaunchRecord",
     "Launcher",
     "LiveBench",
     "LiveStack",
     "Load",
     "LoadEngine",
     "LoadResult",
+    "Meter",
     "NoDataset",
     "Refusal",
     "Request",
     "RunningStack",
     "Scenario",
+    "ServerUsage",
+    "Settings",
     "Stack",
     "StackError",
     "Suite",
     "Unit",
     "UsageError",
+    "WarmupStep",
     "WebbenchError",
 ]
 

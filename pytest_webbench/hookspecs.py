@@ -30,7 +30,7 @@ def pytest_webbench_stacks(config: pytest.Config) -> "Sequence[Stack]":  # type:
     In a ``conftest.py`` beside an application that implements the contract of the built-in suite::
 
         from pathlib import Path
-        from pytest_webbench import Stack
+        from pytest_webbench import Answer, Exchange, Request, Stack
 
         def pytest_webbench_stacks(config):
             return [
@@ -38,7 +38,9 @@ def pytest_webbench_stacks(config: pytest.Config) -> "Sequence[Stack]":  # type:
                     name="quart",
                     folder=Path(__file__).parent / "quart_app",
                     command=("{python}", "-m", "hypercorn", "--bind", "{bind}", "app:app"),
+                    env=(("DATABASE_PATH", "{data_dir}/items.db"),),
                     lock="requirements.lock",
+                    ready=Exchange(request=Request(path="/hello"), answer=Answer(status=200)),
                 )
             ]
 

@@ -18,7 +18,7 @@ from pytest_webbench.values.settings import NamedUrl, Settings
 from pytest_webbench.values.stack import Stack
 from pytest_webbench.values.versions import VersionSet
 
-__all__ = ["Registry", "read_registry"]
+__all__ = ["Registry", "read_registry", "with_versions"]
 
 BUILT_IN = "items"
 
@@ -65,7 +65,7 @@ def read_registry(config: pytest.Config, settings: Settings) -> Registry:
     suites = _by_name("suite", _flat(config.hook.pytest_webbench_suites(config=config)))
     scenarios = _by_name("scenario", _flat(config.hook.pytest_webbench_scenarios(config=config)))
     found = _flat(config.hook.pytest_webbench_stacks(config=config))
-    stacks = _by_name("stack", [_locked(each, settings.versions) for each in found])
+    stacks = _by_name("stack", [with_versions(each, settings.versions) for each in found])
     if settings.urls:
         stacks = _by_name("stack", [_attached(each, stacks) for each in settings.urls])
     for kind, named in (("stack", stacks), ("scenario", scenarios)):
@@ -87,7 +87,7 @@ def read_registry(config: pytest.Config, settings: Settings) -> Registry:
     )
 
 
-def _locked(stack: Stack, versions: VersionSet) -> Stack:
+def with_versions(stack: Stack, versions: VersionSet) -> Stack:
     """``stack`` with the lock of the set of versions."""
     return replace(stack, lock=stack.lock and stack.lock.replace("{versions}", versions.name))
 

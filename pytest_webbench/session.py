@@ -123,7 +123,13 @@ class WebbenchSession:
     def pytest_report_collectionfinish(self) -> list[str]:
         """The header line."""
         assert self._plan is not None
-        expected_s = expected_seconds(self._plan, self.registry.scenarios, self.settings.profile)
+        steps = [step for suite in self.registry.suites.values() for step in suite.warmup]
+        expected_s = expected_seconds(
+            self._plan,
+            self.registry.scenarios,
+            self.settings.profile,
+            warmup_s=sum(step.amount.duration_s or 0.0 for step in steps),
+        )
         lines = [describe_run(self.settings, self._plan, launcher=self.launcher.about, expected_s=expected_s)]
         lines += [f"webbench: {note}" for note in self.launcher.notes]
         if self._disabled:

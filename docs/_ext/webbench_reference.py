@@ -25,10 +25,12 @@ from pytest_webbench.bridge import extra_info
 from pytest_webbench.logic import validity
 from pytest_webbench.logic.statistics import CONFIDENCE
 from pytest_webbench.options import OPTIONS, Option
+from pytest_webbench.registry import with_versions
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
 from pytest_webbench.values.profile import PROFILES, Profile
 from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.stack import Stack
+from pytest_webbench.values.versions import VERSION_SETS, VersionSet
 
 __all__ = ["numbers", "setup"]
 
@@ -77,17 +79,27 @@ def _stack(stack: Stack) -> Sequence[str]:
 
 
 def versions() -> str:
-    """What is installed for each stack, as its lock says: first what it asks for, then what that needs."""
+    """Each set of versions, and what is installed for each stack, as its lock says."""
+    return "\n\n".join(map(_version_set, VERSION_SETS.values()))
+
+
+def _version_set(versions: VersionSet) -> str:
     rows = []
-    for stack in STACKS:
+    for each in STACKS:
+        stack = with_versions(each, versions)
         assert stack.lock is not None
         lock = stack.folder / stack.lock
-        wanted = set(lock.with_suffix(".in").read_text().split())
+        wanted = {word.partition("==")[0] for word in lock.with_suffix(".in").read_text().split()}
         pins = _pins(lock)
         direct = [text for name, text in pins if name in wanted]
         indirect = [text for name, text in pins if name not in wanted]
         rows.append((f"`{stack.name}`", ", ".join(direct), ", ".join(indirect)))
-    return _table(("Stack", "Asked for", "Needed by these"), rows)
+    python = f"Python {versions.python}" if versions.python else "the Python that runs pytest"
+    about = (
+        f"`{versions.name}`: {versions.title}. Processes run under {python}, containers start from "
+        f"`{versions.base_image}`."
+    )
+    return f"{about}\n\n{_table(('Stack', 'Asked for', 'Needed by these'), rows)}"
 
 
 def _pins(lock: Path) -> list[tuple[str, str]]:

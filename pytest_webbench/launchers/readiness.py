@@ -57,7 +57,9 @@ def wait_until_ready(running: RunningStack, *, timeout_s: float) -> None:
     raise StartError(
         f"{stack.name} gave no right answer within {waited_s:.0f} s ({seen})",
         evidence=running.log_tail(),
-        hint="see the log above; a slow machine may need --webbench-start-timeout",
+        hint="see the log above; a slow machine may need --webbench-start-timeout"
+        if running.reachable_inside
+        else "is the server there, and is --webbench-url right?",
     )
 
 

@@ -2,9 +2,10 @@
 
 What is timed, and what is not:
 
-* All users are connected before the clock starts, and then all start at once: the time that a TCP
-  connect takes is no latency of a request. Who is not connected after :data:`_GATHERING_S` seconds
-  joins later; who failed has lost one request, which is counted when the clock starts.
+* All users are connected, one after the other, before the clock starts, and then all start at once:
+  the time that a TCP connect takes is no latency of a request. Who is not connected after
+  :data:`_GATHERING_S` seconds joins later; who failed has lost one request, which is counted when the
+  clock starts.
 * A latency runs from the moment before the request is handed to the kernel to the moment at which
   the kernel handed over the last byte of its answer. Checking that answer comes after it.
 * A user whose connection was closed opens another and goes on with the next request; nothing is
@@ -34,6 +35,11 @@ from pytest_webbench.values.load import ErrorClass, Load, LoadResult
 
 __all__ = ["run_load"]
 
+_APART_S = 0.002
+"""How far apart users connect. A burst is often taken by one worker of a server that shares its socket
+between several, all of it, and the others stand idle for the whole load."""
+_APART_IN_ALL_S = 1.0
+"""The most that connecting apart may take."""
 _GATHERING_S = 3.0
 """How long the start waits for users to connect."""
 _CLOSING_S = 10.0
@@ -130,9 +136,11 @@ class _Run:
     # The beginning.
 
     async def _gather(self) -> None:
-        """Connect all users, but do not wait for the slow ones."""
+        """Connect the users one after the other, but do not wait for the slow ones."""
+        apart_s = min(_APART_S, _APART_IN_ALL_S / len(self._users))
         for user in self._users:
             user.connect()
+            await asyncio.sleep(apart_s)
         with suppress(TimeoutError):
             async with asyncio.timeout(min(_GATHERING_S, self.load.timeout_s)):
                 await self._gathered.wait()

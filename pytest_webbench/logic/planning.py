@@ -109,11 +109,19 @@ def warmup_load(load: Load, share: float) -> Load:
     return replace(load, amount=Amount(requests=requests))
 
 
-def expected_seconds(plan: Plan, scenarios: Mapping[str, Scenario], profile: Profile) -> float:
-    """About how long the plan will take, in seconds: a guess for the person who waits."""
+def expected_seconds(
+    plan: Plan, scenarios: Mapping[str, Scenario], profile: Profile, *, warmup_s: float = 0.0
+) -> float:
+    """About how long the plan will take, in seconds: a guess for the person who waits.
+
+    ``warmup_s`` is the length of the warm-up after a launch, for profiles that have one.
+    """
+    launch_s = LAUNCH_S + profile.settle_s + profile.pause_s + profile.idle_s
+    if profile.warm_launch:
+        launch_s += warmup_s
     total = 0.0
     for block in plan.blocks:
-        total += len(block.stacks) * (LAUNCH_S + profile.settle_s + profile.pause_s + profile.idle_s)
+        total += len(block.stacks) * launch_s
         for trial in block.trials:
             scenario = scenarios[trial.cell.scenario]
             amount = scenario.amount

@@ -85,7 +85,7 @@ def rank(summaries: Sequence[CellSummary]) -> list[Standing]:
     One stack is called faster than another only if the interval of the ratio of their rounds, paired
     block by block, leaves out 1. Rounds that the other does not have are left out of the pairs.
     """
-    valid = sorted((each for each in summaries if each.validity.valid), key=_mean_of_shown)
+    valid = sorted((each for each in summaries if each.validity.valid), key=_centre)
     standings = []
     for summary in valid:
         faster = [other for other in valid if other is not summary and _surely_faster(other, summary)]
@@ -99,8 +99,9 @@ def _shown(summary: CellSummary) -> tuple[float, ...]:
     return summary.time_per_request_s if summary.unit is Unit.RATE else summary.mean_response_time_s
 
 
-def _mean_of_shown(summary: CellSummary) -> float:
-    return fmean(_shown(summary))
+def _centre(summary: CellSummary) -> float:
+    """The mean that is printed, in seconds for every unit, so that less is better."""
+    return mean_interval(_shown(summary)).estimate
 
 
 def _surely_faster(one: CellSummary, other: CellSummary) -> bool:

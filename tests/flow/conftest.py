@@ -78,6 +78,11 @@ class Outcome:
         """The rows of ``--benchmark-json`` by name."""
         return {row["name"]: row for row in json.loads((self.folder / file).read_text())["benchmarks"]}
 
+    def has_json(self) -> bool:
+        """Whether ``--benchmark-json`` wrote anything; pytest-benchmark before 5.3 makes an empty file."""
+        file = self.folder / "figures.json"
+        return file.exists() and file.stat().st_size > 0
+
     def saved(self) -> list[dict[str, dict[str, Any]]]:
         """The rows of each stored baseline."""
         files = sorted(self.folder.glob(".benchmarks/*/*.json"))

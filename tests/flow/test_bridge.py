@@ -196,7 +196,7 @@ def test_benchmark_disable_tries_each_cell_once_and_times_nothing(run: RunWebben
         "webbench: --benchmark-disable: each cell is tried once, nothing is timed" in outcome.result.outlines
     )
     assert "req/s" not in outcome.text
-    assert not (outcome.folder / "figures.json").exists()
+    assert not outcome.has_json()
 
 
 def test_benchmark_disable_still_finds_wrong_answers(run: RunWebbench) -> None:

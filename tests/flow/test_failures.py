@@ -227,7 +227,7 @@ def test_an_interrupted_run_keeps_its_finished_trials_and_saves_no_baseline(run:
     for trial in trials:
         assert len(trial.load.latency_ns) == trial.load.ok > 0
     assert outcome.saved() == []
-    assert not (outcome.folder / "figures.json").exists()
+    assert not outcome.has_json()
     assert all_taken_down(outcome)
     assert outcome.doubles.engine.closed
 

@@ -15,9 +15,11 @@ import pytest
 
 from pytest_webbench.launchers.environment import default_cache
 from pytest_webbench.launchers.process import ProcessLauncher
+from pytest_webbench.registry import with_versions
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
 from pytest_webbench.values.codec import from_json
 from pytest_webbench.values.measurement import Measurement
+from pytest_webbench.values.versions import VERSION_SETS
 
 RUN_LIMIT_S = 600
 POLL_S = 0.02
@@ -186,6 +188,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A stack that somebody else launched and filled; its URL."""
     launcher = ProcessLauncher(cache=default_cache(), logs=tmp_path_factory.mktemp("logs"))
     (stack,) = (stack for stack in STACKS if stack.name == "flask-sqlite3")
+    stack = with_versions(stack, VERSION_SETS["current"])
     with launcher.start(stack) as running:
         SUITE.dataset.prepare(running, SUITE.dataset.records(50))
         SUITE.dataset.load(running)
