@@ -19,7 +19,10 @@ exclude_patterns = ["_build"]
 nitpicky = True
 # Names of other projects: their inventories would have to be fetched, and the pages need no network.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(array|asyncio|collections|contextlib|docker|json|msgspec|pathlib|_?pytest|random|subprocess)\..*"),
+    (
+        r"py:.*",
+        r"(array|asyncio|collections|contextlib|docker|json|msgspec|pathlib|_?pytest|random|subprocess)\..*",
+    ),
     (r"py:class", r"(.*\.)?T"),
     (r"py:attr", r"Answer\.(json|generated)"),  # fields stand in the signature of their class
 ]

@@ -103,6 +103,8 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
             "ttfb_p50_s": _known(summary.ttfb_p50_s),
             "server_cpu_s_per_request": summary.server_cpu_s_per_request,
             "server_peak_rss_bytes": summary.server_peak_rss_bytes,
+            "server_throttled_s": summary.server_throttled_s,
+            "server_oom_kills": summary.server_oom_kills,
             "generator_cpu_fraction": summary.generator_cpu_fraction,
             "startup_s": summary.startup_s,
             "launcher": launch.launcher,

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean, median
+from typing import TypeVar
 
 from pytest_webbench.logic.statistics import mean_interval, percentiles, ratio_interval
 from pytest_webbench.logic.validity import judge_cell
@@ -12,6 +13,8 @@ from pytest_webbench.values.scenario import Unit
 from pytest_webbench.values.summary import CellSummary, Interval, Standing
 
 __all__ = ["rank", "summarise", "time_per_request_s"]
+
+T = TypeVar("T", int, float)
 
 NO_FIGURE = Interval(estimate=math.nan, low=math.nan, high=math.nan)
 
@@ -61,6 +64,8 @@ def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> Cel
         in_flight=sum(load.in_flight for load in loads),
         server_cpu_s_per_request=sum(cpu_s) / ok if ok and len(cpu_s) == len(rounds) else None,
         server_peak_rss_bytes=max(memory, default=None),
+        server_throttled_s=_sum([each.server.throttled_s for each in rounds]),
+        server_oom_kills=_sum([each.server.oom_kills for each in rounds]),
         generator_cpu_fraction=max(load.generator_cpu_s / load.elapsed_s for load in loads),
         startup_s=median(startups) if startups else None,
         engine=rounds[0].engine,
@@ -68,6 +73,12 @@ def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> Cel
         validity=judge_cell(rounds, planned=planned, figure=figure),
         examples=tuple(example for load in loads for example in load.examples)[:3],
     )
+
+
+def _sum(values: Sequence[T | None]) -> T | None:
+    """The sum of ``values``, ``None`` if one is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def _figure(times: Sequence[float], responses: Sequence[float], unit: Unit) -> Interval | None:

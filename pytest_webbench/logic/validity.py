@@ -29,6 +29,8 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval 
         reasons |= dict.fromkeys(_round_reasons(measurement))
         if not measurement.state.checked:
             warnings["the database could not be looked at"] = None
+        if measurement.server.throttled_s:
+            warnings["a limit of CPU (--webbench-cpus) held the server back"] = None
     if figure is not None:
         times = [each.load.elapsed_s / each.load.ok for each in rounds if each.load.ok]
         spread = relative_spread(times)
@@ -46,6 +48,8 @@ def server_faults(measurement: Measurement) -> tuple[str, ...]:
         classes = ", ".join(f"{name} {count}" for name, count in sorted(load.errors.items()))
         faults.append(f"{sum(load.errors.values())} of {load.sent} requests failed ({classes})")
     faults.extend(f"the database is wrong: {fault}" for fault in measurement.state.faults)
+    if measurement.server.oom_kills:
+        faults.append("a process of the server was killed for want of memory during a round")
     if measurement.server.replaced:
         faults.append("a process of the server ended or was replaced during a round")
     return tuple(faults)

@@ -64,7 +64,8 @@ class CellSummary:
 
     ``time_per_request_s`` (elapsed time per completed request) and ``mean_response_time_s`` have one
     value per round; percentiles are over the requests of all rounds together. CPU and memory are
-    ``None`` where the server's processes cannot be seen; memory is the largest of the rounds,
+    ``None`` where the server's processes cannot be seen, throttling and kills for want of memory (sums)
+    outside of containers; memory is the largest of the rounds,
     ``startup_s`` the median of the launches, ``generator_cpu_fraction`` the largest of the rounds.
     """
 
@@ -86,6 +87,8 @@ class CellSummary:
     in_flight: int
     server_cpu_s_per_request: float | None
     server_peak_rss_bytes: int | None
+    server_throttled_s: float | None
+    server_oom_kills: int | None
     generator_cpu_fraction: float
     startup_s: float | None
     engine: str

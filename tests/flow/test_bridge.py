@@ -81,6 +81,8 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
         "ttfb_p50_s": latencies[99] / 1e9,
         "server_cpu_s_per_request": 0.02 / 200,
         "server_peak_rss_bytes": 1 << 20,
+        "server_throttled_s": None,
+        "server_oom_kills": None,
         "generator_cpu_fraction": pytest.approx(max(_cpu_fraction(each) for each in rounds)),
         "startup_s": 0.1,
         "launcher": "fake",

@@ -202,3 +202,11 @@ def test_ranks_grow_and_begin_with_one(cells: list[list[float]]) -> None:
 def test_latencies_may_be_of_any_length() -> None:
     load = make_result(requests=2, latency_ns=array("Q", [1, 3]), ttfb_ns=array("Q", [1, 2]), elapsed_s=1e-9)
     assert summarise([make_round(load)], unit=Unit.TIME, planned=1).mean_response_time_s == (2e-9,)
+
+
+def test_throttling_and_kills_are_summed_and_unknown_if_a_round_does_not_know() -> None:
+    seen = make_round(server=ServerUsage(throttled_s=0.25, oom_kills=1))
+    summary = summarise([seen, seen], unit=Unit.TIME, planned=2)
+    assert (summary.server_throttled_s, summary.server_oom_kills) == (0.5, 2)
+    summary = summarise([seen, make_round()], unit=Unit.TIME, planned=2)
+    assert (summary.server_throttled_s, summary.server_oom_kills) == (None, None)

@@ -187,3 +187,14 @@ def test_faults_of_the_server_are_told_together() -> None:
         "the database is wrong: record 1 is absent",
         "a process of the server ended or was replaced during a round",
     )
+
+
+def test_a_kill_for_want_of_memory_speaks_against_a_figure() -> None:
+    verdict = judge(make_round(server=ServerUsage(oom_kills=1)), make_round(server=ServerUsage(oom_kills=0)))
+    assert verdict.reasons == ("a process of the server was killed for want of memory during a round",)
+
+
+def test_throttling_is_a_warning() -> None:
+    verdict = judge(make_round(server=ServerUsage(throttled_s=0.2)), make_round())
+    assert verdict.valid
+    assert verdict.warnings == ("a limit of CPU (--webbench-cpus) held the server back",)
