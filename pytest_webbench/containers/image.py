@@ -74,7 +74,7 @@ def _build(engine: Engine, stack: Stack, context: bytes, *, tag: str, base_image
     log = logs / f"build-{stack.name}.log"
     seen: list[str] = []
     failure = ""
-    with log.open("w") as file:
+    with log.open("w", buffering=1) as file:  # a build that is interrupted keeps its lines
         for message in engine.client.api.build(
             fileobj=io.BytesIO(context),
             custom_context=True,

@@ -139,6 +139,7 @@ def test_peak_memory_is_that_of_the_load_alone_and_summed_over_the_processes(chi
 
 def test_a_worker_that_ends_is_noticed_and_its_time_counted(child: Child) -> None:
     child.tell("start worker")
+    child.tell("worker", "burn", 0.4)  # before the meter begins: not counted
     usage, (used, _) = metered(child, ("worker", "burn", 0.2), ("end worker",))
     assert usage.replaced is True
     assert usage.cpu_s == pytest.approx(used, rel=0.2, abs=0.06)

@@ -108,12 +108,14 @@ def test_a_cell_without_a_figure_shows_dashes() -> None:
 
 def test_launchers_and_loads_do_not_share_a_table() -> None:
     attached = make_summary([0.01], stack="b", launch=LaunchRecord(launcher="attached", startup_s=None))
-    other_load = make_summary([0.01], stack="c", users=99)
-    text = table(make_summary([0.02], stack="a"), attached, other_load)
-    assert text.count("get_item: one record; ") == 3
+    other_users = make_summary([0.01], stack="c", users=99)
+    other_amount = make_summary([0.01], stack="d", amount=Amount(requests=7))
+    text = table(make_summary([0.02], stack="a"), attached, other_users, other_amount)
+    assert text.count("get_item: one record; ") == 4
     assert "4 users, 100 requests, closed loop, attached launcher" in text
     assert "99 users, 100 requests, closed loop, process launcher" in text
-    assert text.count("1.   ") == 3
+    assert "4 users, 7 requests, closed loop, process launcher" in text
+    assert text.count("1.   ") == 4
 
 
 def test_scenarios_stand_in_the_order_of_their_summaries() -> None:
