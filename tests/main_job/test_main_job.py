@@ -40,7 +40,9 @@ def webbench(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
 
 def _command(*arguments: str) -> list[str]:
     base = [sys.executable, "-m", "pytest", "--webbench", "-p", "no:cacheprovider"]
-    return [*base, "--webbench-launcher=process", *arguments]
+    if not any(each.startswith("--webbench-url") for each in arguments):
+        base.append("--webbench-launcher=process")
+    return [*base, *arguments]
 
 
 def _rows(file: Path) -> dict[str, dict[str, Any]]:
