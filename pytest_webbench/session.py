@@ -179,7 +179,14 @@ class WebbenchSession:
 
     def _begin_folder(self) -> None:
         assert self._plan is not None
-        self.folder.begin(self.settings, self._plan)
+        try:
+            self.folder.begin(self.settings, self._plan)
+        except OSError as error:
+            pytest.exit(
+                f"webbench: {self.settings.output} cannot be written to ({error.strerror}); "
+                "choose another folder with --webbench-output",
+                returncode=pytest.ExitCode.USAGE_ERROR,
+            )
 
     def _stop_early(self, failures: int) -> bool:
         """Whether ``-x`` or ``--maxfail`` would stop pytest after that many failures."""
@@ -233,7 +240,8 @@ class WebbenchSession:
         error: WebbenchError | None = self.results.stack_failures.get(cell.stack)
         error = error or self.results.trial_failures.get(cell)
         if error is None and summary is None:
-            pytest.skip("not measured: the run was stopped before (-x, --maxfail)")
+            why = "-x, --maxfail" if self.config.getoption("maxfail") else "see the first failure"
+            pytest.skip(f"not measured: the run was stopped before ({why})")
         if error is None:
             assert summary is not None
             error = StackError(f"{cell}: no request was completed", evidence="\n".join(summary.examples))

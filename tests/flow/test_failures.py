@@ -1,6 +1,8 @@
 """What goes wrong with a stack, the load or the run, and what is said and kept then."""
 
 import json
+import os
+import signal
 from itertools import count
 
 import pytest
@@ -250,6 +252,44 @@ def test_ctrl_c_while_items_are_replayed_saves_no_baseline(
     )
     assert outcome.exit_code == pytest.ExitCode.INTERRUPTED
     assert outcome.saved() == []
+
+
+def test_sigterm_ends_a_run_as_ctrl_c_does(run: RunWebbench) -> None:
+    def terminate(load: Load, stack: str) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    outcome = run(*TWO, before_run=terminate)
+    assert outcome.exit_code == pytest.ExitCode.INTERRUPTED
+    assert all_taken_down(outcome)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
+def test_a_fault_of_ours_is_shown_once_and_everything_is_taken_down(run: RunWebbench) -> None:
+    def fail(load: Load, stack: str) -> None:
+        raise RuntimeError("a bug")
+
+    outcome = run(*TWO, "-rs", before_run=fail)
+    counts = outcome.result.parseoutcomes()
+    assert (counts["failed"], counts["skipped"]) == (1, 3)
+    assert outcome.text.count("RuntimeError: a bug") >= 1
+    assert "not measured: the run was stopped before (see the first failure)" in outcome.text
+    assert all_taken_down(outcome)
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_without_a_traceback(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    (pytester.path / "taken").write_text("")
+    outcome = run(*TWO, "--webbench-output=taken")
+    assert outcome.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert (
+        f"webbench: {pytester.path / 'taken'} cannot be written to (Not a directory); "
+        "choose another folder with --webbench-output"
+    ) in outcome.text
+    assert "Traceback" not in outcome.text + outcome.errors
+    assert not any(event.startswith("start") for event in outcome.doubles.launcher.events)
 
 
 def test_the_settings_and_the_plan_of_a_run_are_on_disk(run: RunWebbench) -> None:
