@@ -31,7 +31,7 @@ from pytest_webbench.values.profile import PROFILES
 from pytest_webbench.values.stack import Stack
 from pytest_webbench.values.versions import VERSION_SETS
 
-BLOCKS = 8
+BLOCKS = 6
 VERSIONS = VERSION_SETS["current"]
 
 

@@ -4,10 +4,13 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
+from docker.models.containers import Container
 
 from pytest_webbench.containers.engine import Engine, connect
 from pytest_webbench.containers.image import base_image_id
+from pytest_webbench.containers.labels import OWNER, Owner
 from pytest_webbench.errors import EngineError
 from pytest_webbench.launchers.container import ContainerLauncher, Limits
 from pytest_webbench.suites.items.stacks import DOCKERFILE
@@ -107,12 +110,21 @@ def leftovers(engine: Engine) -> Iterator[Callable[[], set[str]]]:
 
     def listing() -> set[str]:
         client = engine.client
+        others = [each for each in client.containers.list(all=True) if _is_of_another_run(each)]
+        theirs = {mount.get("Name") for each in others for mount in each.attrs["Mounts"]}
         return {
-            *(f"container {each.name}" for each in client.containers.list(all=True)),
-            *(f"volume {each.name}" for each in client.volumes.list()),
+            *(f"container {each.name}" for each in client.containers.list(all=True) if each not in others),
+            *(f"volume {each.name}" for each in client.volumes.list() if each.name not in theirs),
             *(f"network {each.name}" for each in client.networks.list()),
         }
 
     before = listing()
     yield listing
     assert listing() == before
+
+
+def _is_of_another_run(container: Container) -> bool:
+    """Whether somebody else's run is at work on the engine: its owner lives and is none of our processes."""
+    owner = Owner.parse(container.labels.get(OWNER, ""))
+    ours = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
+    return owner is not None and owner.lives() and owner.pid not in ours

@@ -88,6 +88,39 @@ def test_measuring_returns_the_figures_and_feeds_pytest_benchmark(
     assert "GET /items/7: 2 users, 0.5 s, closed loop, fake launcher" in outcome.text
 
 
+def test_scenarios_and_exchanges_are_measured_too(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_mine="""
+        from pytest_webbench import Amount, Answer, Effect, EffectKind, Exchange, Request, Scenario
+
+        NOTHING = Exchange(request=Request(path="/hello"), answer=Answer(status=204))
+
+        def test_scenario(webbench):
+            scenario = Scenario(
+                name="mine",
+                users=3,
+                amount=Amount(requests=30),
+                traffic=lambda records, count, rng: [NOTHING],
+            )
+            figures = webbench(scenario, rounds=1)
+            assert (figures.users, figures.requests_ok) == (3, 30)
+
+        def test_exchange_that_reads(webbench):
+            assert webbench(NOTHING, requests=20, rounds=1).requests_ok == 20
+
+        def test_exchange_that_writes(webbench):
+            item = {"name": "n", "description": "d", "price": 1.5, "quantity": 2}
+            exchange = Exchange(
+                request=Request(method="POST", path="/items/"),
+                answer=Answer(status=201),
+                effect=Effect(kind=EffectKind.INSERT, record=item),
+            )
+            assert webbench(exchange, requests=20, rounds=2).requests_ok == 40
+    """
+    )
+    run("test_mine.py", FLASK).counts(passed=3)
+
+
 def test_a_test_can_judge_the_figures(run: RunWebbench, pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         def test_fast_enough(webbench):
