@@ -48,7 +48,8 @@ class Bench:
                 check_stack(running, suite, scenarios, records)
                 suite.dataset.load(running)
         else:
-            check_stack(running, suite, [each for each in scenarios if not each.writes], records)
+            reading = [each for each in scenarios if not each.writes]
+            check_stack(running, suite, reading, records, careful=True)
         if profile.warm_launch:
             self._warm_launch(running, suite, scenarios, records)
         time.sleep(profile.idle_s)

@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ __all__ = ["Image", "base_image_id", "ensure_image"]
 
 IGNORED = ("__pycache__", ".git", ".venv", ".pytest_cache", ".webbench")
 SHOWN_LINES = 12
+RUNNING_IN = re.compile(r"Running in ([0-9a-f]{12,64})\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,21 +77,24 @@ def _build(engine: Engine, stack: Stack, context: bytes, *, tag: str, base_image
     log = logs / f"build-{stack.name}.log"
     seen: list[str] = []
     failure = ""
-    with log.open("w", buffering=1) as file:  # a build that is interrupted keeps its lines
-        for message in engine.client.api.build(
-            fileobj=io.BytesIO(context),
-            custom_context=True,
-            tag=tag,
-            rm=True,
-            forcerm=True,  # a failed step leaves no container behind
-            decode=True,
-            labels={LABEL: "1"},
-            buildargs={"BASE_IMAGE": base_image},
-        ):
-            failure = failure or message.get("error", "")
-            text = message.get("stream") or message.get("error") or message.get("status") or ""
-            file.write(text if text.endswith("\n") else f"{text}\n")
-            seen += [line for line in text.splitlines() if line.strip()]
+    try:
+        with log.open("w", buffering=1) as file:  # a build that is interrupted keeps its lines
+            for message in engine.client.api.build(
+                fileobj=io.BytesIO(context),
+                custom_context=True,
+                tag=tag,
+                rm=True,
+                forcerm=True,  # a failed step leaves no container behind
+                decode=True,
+                labels={LABEL: "1"},
+                buildargs={"BASE_IMAGE": base_image},
+            ):
+                failure = failure or message.get("error", "")
+                text = message.get("stream") or message.get("error") or message.get("status") or ""
+                file.write(text if text.endswith("\n") else f"{text}\n")
+                seen += [line for line in text.splitlines() if line.strip()]
+    finally:
+        _remove_steps(engine, seen)
     if failure:
         steps = [line for line in seen if line.startswith("Step ")]
         raise InstallError(
@@ -96,6 +102,18 @@ def _build(engine: Engine, stack: Stack, context: bytes, *, tag: str, base_image
             evidence="\n".join([*steps[-1:], *seen[-SHOWN_LINES:]]),
             hint=f"the whole log is in {log}",
         )
+
+
+def _remove_steps(engine: Engine, lines: Iterable[str]) -> None:
+    """Remove the containers of a build's steps that the engine, when interrupted or busy, has left.
+
+    They bear no label, but the engine names each one as it begins.
+    """
+    for line in lines:
+        match = RUNNING_IN.search(line)
+        if match:
+            with suppress(*ENGINE_FAULTS()):  # as a rule it is gone already
+                engine.client.api.remove_container(match[1], v=True, force=True)
 
 
 def _context(stack: Stack, dockerfile: Path) -> bytes:

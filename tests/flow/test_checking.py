@@ -162,3 +162,21 @@ def test_examples_of_a_suite_may_be_exchanges_and_refusals() -> None:
     refusal = Refusal(request=Request(), statuses=(404,))
     assert refusal.request == Request(method="GET", path="/")
     assert Answer().status == 200
+
+
+def test_a_careful_check_sends_nothing_that_a_server_at_fault_might_store(app_server: AppServer) -> None:
+    asked: list[tuple[str, str]] = []
+
+    class Listening(ItemsApp):
+        def answer(self, method: str, path: str, body: bytes) -> Reply:
+            asked.append((method, path))
+            return super().answer(method, path, body)
+
+    app = Listening()
+    running = AnsweringStack(stack=STACKS[0], app=app, base_url=app_server.add("tiny", app))
+    SUITE.dataset.prepare(running, RECORDS)
+    SUITE.dataset.load(running)
+    reading = [each for each in SCENARIOS if not each.writes]
+    check_stack(running, SUITE, reading, RECORDS, careful=True)
+    assert {method for method, _ in asked} == {"GET", "POST"}
+    assert {path for method, path in asked if method == "POST"} == {"/echo"}
