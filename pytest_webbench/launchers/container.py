@@ -16,6 +16,7 @@ from pytest_webbench.containers.image import Image, ensure_image
 from pytest_webbench.containers.labels import Labels, others_at_work, remove_launch, sweep
 from pytest_webbench.errors import SeedError, StartError
 from pytest_webbench.launchers.environment import LIST_VERSIONS, parse_versions
+from pytest_webbench.launchers.placeholders import fill_in
 from pytest_webbench.launchers.readiness import wait_until_ready
 from pytest_webbench.meters import Meter
 from pytest_webbench.meters.cgroup import CgroupMeter, MemoryPeak, folder_reader, folders_of
@@ -175,8 +176,8 @@ class ContainerLauncher:
         if self._host_network:
             options["network_mode"] = "host"
         made = DockerContainer(image.tag, docker_client_kw={"timeout": 120})
-        made.with_command([_fill(word, fill) for word in stack.command])
-        made.with_envs(**{name: _fill(value, fill) for name, value in stack.env})
+        made.with_command([fill_in(word, fill) for word in stack.command])
+        made.with_envs(**{name: fill_in(value, fill) for name, value in stack.env})
         made.with_tmpfs_mount("/tmp")  # noqa: S108
         made.with_kwargs(**options)
         if not self._host_network:
@@ -331,9 +332,3 @@ def _published_port(container: "Container") -> int:
     container.reload()
     published: Any = container.ports
     return int(published[f"{PUBLISHED_PORT}/tcp"][0]["HostPort"])
-
-
-def _fill(word: str, fill: Mapping[str, str]) -> str:
-    for name, value in fill.items():
-        word = word.replace(f"{{{name}}}", value)
-    return word

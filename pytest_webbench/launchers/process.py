@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pytest_webbench.errors import InstallError, SeedError, StartError
 from pytest_webbench.launchers.environment import ensure_environment, installed_versions
+from pytest_webbench.launchers.placeholders import fill_in
 from pytest_webbench.launchers.readiness import wait_until_ready
 from pytest_webbench.meters import Meter
 from pytest_webbench.meters.process_tree import ProcessTreeMeter
@@ -100,7 +101,7 @@ class ProcessLauncher:
                     "threads": str(self._threads),
                     "data_dir": str(data_dir),
                 }
-                command = [_fill(word, fill) for word in stack.command]
+                command = [fill_in(word, fill) for word in stack.command]
                 inherits = any("{bind}" in word or "{fd}" in word for word in stack.command)
                 if not inherits:
                     listener.close()
@@ -227,12 +228,6 @@ def _listening_socket() -> socket.socket:
     return listener
 
 
-def _fill(word: str, fill: Mapping[str, str]) -> str:
-    for name, value in fill.items():
-        word = word.replace(f"{{{name}}}", value)
-    return word
-
-
 def _environment(stack: Stack, fill: Mapping[str, str], *, python: Path, home: Path) -> dict[str, str]:
     environment = {name: os.environ[name] for name in ALLOWED_ENVIRONMENT if name in os.environ}
     environment["PATH"] = f"{python.parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
@@ -240,7 +235,7 @@ def _environment(stack: Stack, fill: Mapping[str, str], *, python: Path, home: P
     # The application's folder may be shared or read-only: nothing is written to it.
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
     environment["PYTHONUNBUFFERED"] = "1"
-    environment.update({name: _fill(value, fill) for name, value in stack.env})
+    environment.update({name: fill_in(value, fill) for name, value in stack.env})
     return environment
 
 
