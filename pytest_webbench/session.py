@@ -1,9 +1,7 @@
 """The plugin of a run with ``--webbench``: collect, plan, run once, replay, report."""
 
 import shutil
-import signal
 import sys
-import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
@@ -15,6 +13,7 @@ from pytest_webbench import bridge
 from pytest_webbench.bench import Bench
 from pytest_webbench.collection import SuiteModule, check_wanted, split_arguments, suite_modules
 from pytest_webbench.errors import StackError, UsageError, WebbenchError
+from pytest_webbench.interrupts import Interrupts
 from pytest_webbench.launchers import Launcher
 from pytest_webbench.live import LiveBench, LiveStack, launch_live
 from pytest_webbench.load import LoadEngine
@@ -60,7 +59,7 @@ class WebbenchSession:
         self._engine: LoadEngine = hook.pytest_webbench_engine(config=config, settings=self.settings)
         self._plan: Plan | None = None
         self._has_run = False
-        self._signal_handler: Any = None
+        self._interrupts = Interrupts()
         self._wanted = self._take_arguments()
         self._check_loads()
 
@@ -283,8 +282,7 @@ class WebbenchSession:
     def pytest_sessionstart(self) -> None:
         """Keep invalid figures out of baselines, and have SIGTERM end the run as Ctrl-C does."""
         bridge.guard_baselines(self.config)
-        if threading.current_thread() is threading.main_thread():
-            self._signal_handler = signal.signal(signal.SIGTERM, _interrupt)
+        self._interrupts.install()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, exitstatus: int) -> Generator[None, None, None]:
@@ -322,8 +320,7 @@ class WebbenchSession:
     def pytest_unconfigure(self) -> None:
         """End the load generator."""
         self._engine.close()
-        if self._signal_handler is not None:
-            signal.signal(signal.SIGTERM, self._signal_handler)
+        self._interrupts.remove()
 
 
 def _terminal_width() -> int:
@@ -337,10 +334,6 @@ def _cell_of(item: pytest.Item) -> Cell:
 
 def _untimed(settings: Settings) -> Settings:
     return replace(settings, profile=PROFILES["smoke"])
-
-
-def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
-    raise KeyboardInterrupt("ended by SIGTERM")
 
 
 def _refuse_what_spoils_figures(config: pytest.Config) -> None:

@@ -104,8 +104,15 @@ class ContainerLauncher:
             yield running
             running.keep_log(self._logs)
         finally:
-            with suppress(*ENGINE_FAULTS()):
-                remove_launch(self._engine, launch)
+            try:
+                self._remove(launch)
+            except KeyboardInterrupt:  # it came in the midst of an ordinary removal, which is begun again
+                self._remove(launch)
+                raise
+
+    def _remove(self, launch: str) -> None:
+        with suppress(*ENGINE_FAULTS()):
+            remove_launch(self._engine, launch)
 
     def _start_on_free_port(self, stack: Stack, launch: str) -> "RunningContainer":
         """Start; again on another port if somebody took it between our choice and the server's bind."""

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from pytest_webbench.containers.engine import Engine
-from pytest_webbench.containers.labels import others_at_work, prune, sweep
+from pytest_webbench.containers.labels import others_at_work, prune, remove_launch, sweep
 from pytest_webbench.errors import InstallError, SeedError, StartError
+from pytest_webbench.launchers import container
 from pytest_webbench.launchers.container import Limits
 from tests.containers.conftest import MakeLauncher, MakeStack
 
@@ -190,6 +191,26 @@ def test_an_exception_in_the_middle_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert seen > before
+    assert leftovers() == before
+
+
+def test_an_interruption_of_the_removal_leaves_nothing(
+    make_stack: MakeStack,
+    make_launcher: MakeLauncher,
+    leftovers: Callable[[], set[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = leftovers()
+    interruptions = [KeyboardInterrupt()]
+
+    def removing(on: Engine, launch: str) -> None:
+        if interruptions:
+            raise interruptions.pop()
+        remove_launch(on, launch)
+
+    monkeypatch.setattr(container, "remove_launch", removing)
+    with pytest.raises(KeyboardInterrupt), make_launcher().start(make_stack()):
+        pass
     assert leftovers() == before
 
 
