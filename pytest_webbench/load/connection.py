@@ -47,6 +47,8 @@ class Question:
 
 def _kept(exchange: Exchange) -> int:
     """How many bytes of a body are kept for judging; a right one has no more, unless it is padded."""
+    if exchange.answer.rule is BodyRule.TEXT:
+        return 2**10 + len(exchange.answer.text.encode())
     if exchange.answer.rule is not BodyRule.JSON:
         return 2**10
     return 2**20 + 16 * len(dumps(exchange.answer.json, default=repr))

@@ -40,6 +40,9 @@ def judge(answer: Answer, status: int, body: bytes) -> Fault | None:
             why = ""
         case BodyRule.EMPTY:
             why = f"a body of {len(body)} bytes, expected none: {excerpt(body)}" if body else ""
+        case BodyRule.TEXT:
+            same = body == answer.text.encode()
+            why = "" if same else f"the body is {excerpt(body)}, expected {excerpt(answer.text.encode())}"
         case BodyRule.JSON:
             why = _json_difference(answer, body)
     return Fault(error=ErrorClass.WRONG_BODY, why=why) if why else None

@@ -50,8 +50,10 @@ def _decode(kind: Any, data: Any) -> Any:
 
 def _little_endian(values: "array[int]") -> "array[int]":
     """``values`` in little-endian order, and back again."""
-    if sys.byteorder == "little":
+    if sys.byteorder == "little" and values.typecode == "Q":
         return values
     swapped = array("Q", values)
+    if sys.byteorder == "little":
+        return swapped
     swapped.byteswap()
     return swapped

@@ -41,6 +41,8 @@ class BodyRule(StrEnum):
 
     JSON = "json"
     """It is JSON and equals :attr:`Answer.json`, but for the keys in :attr:`Answer.generated`."""
+    TEXT = "text"
+    """It is :attr:`Answer.text` in UTF-8, byte for byte."""
     EMPTY = "empty"
     """There is none."""
     ANY = "any"
@@ -58,6 +60,7 @@ class Answer:
     status: int = 200
     rule: BodyRule = BodyRule.ANY
     json: JsonValue = None
+    text: str = ""
     generated: tuple[str, ...] = ()
 
 

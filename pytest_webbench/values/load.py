@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_webbench.values.exchange import Exchange
 
-__all__ = ["Amount", "ErrorClass", "Load", "LoadResult"]
+__all__ = ["Amount", "Arrivals", "ErrorClass", "Load", "LoadResult", "Nanoseconds", "Schedule"]
 
 if TYPE_CHECKING:
     Nanoseconds = array[int]
@@ -51,9 +51,43 @@ class Amount:
         return f"{self.requests} requests" if self.duration_s is None else f"{self.duration_s:g} s"
 
 
+class Arrivals(StrEnum):
+    """How the arrivals of an open loop lie in time."""
+
+    CONSTANT = "constant"
+    """All gaps are the same."""
+    POISSON = "poisson"
+    """The gaps are exponential and independent: nobody knows of anybody else, as on a public site."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When the requests of an open loop are due: ``rate`` a second on average, whatever the server does.
+
+    Constant arrivals begin ``offset_s`` after the start of the load; ``seed`` makes the chance of
+    the others.
+    """
+
+    rate: float
+    arrivals: Arrivals = Arrivals.CONSTANT
+    seed: int = 0
+    offset_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate < float("inf"):
+            raise ValueError("a rate is a finite number above 0")
+
+    def __str__(self) -> str:
+        return f"{self.rate:,.6g}/s {self.arrivals.value}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """A closed-loop load: ``users`` connections, each sending its next request once it has its answer.
+    """``users`` connections with something to ask, for as long as ``amount`` says.
+
+    Without a ``schedule`` the loop is closed: each user sends its next request once it has its answer.
+    With one it is open: a request is sent when it is due, on a connection that is free; if none is, it
+    waits for one.
 
     Requests are taken from ``exchanges`` in order, by whichever user is free; request number ``n``
     (from 0) is ``exchanges[n % len(exchanges)]``. With ``repeat`` false the load ends when each has
@@ -65,19 +99,33 @@ class Load:
     exchanges: tuple[Exchange, ...]
     repeat: bool = True
     timeout_s: float = 30.0
+    schedule: Schedule | None = None
+
+
+def _no_samples() -> "Nanoseconds":
+    return array("I")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadResult:
     """What an engine saw of one load.
 
-    ``latency_ns`` and ``ttfb_ns`` hold, for each right answer, the nanoseconds of a monotonic clock
-    from the sending of the request to the last and to the first byte of the answer. ``elapsed_s``
-    runs from the first sending to the deadline, or to the end of the last request. ``in_flight_s``
-    sums how long the requests still open at the deadline had been under way, and ``error_s`` how
-    long the failed ones took. ``unconfirmed`` are the numbers of the requests without a right
-    answer (failed, or in flight). ``generator_cpu_s`` is the CPU time of the generator during the load.
-    ``examples`` shows the first failures in words.
+    ``latency_ns`` and ``ttfb_ns`` hold, for each right answer, nanoseconds of a monotonic clock: up to
+    the last byte of the answer, and from the sending of the request to its first byte. A latency begins
+    with the sending in a closed loop, and when the request was due in an open one, which keeps the time
+    from the sending to the last byte in ``service_ns``. Their items are of 4 bytes (``"I"``) or, where
+    one does not fit, of 8 (``"Q"``).
+
+    ``elapsed_s`` runs from the first sending to the deadline, or to the end of the last request.
+    ``in_flight_s`` sums how long the requests still open at the deadline had been under way, and
+    ``error_s`` how long the failed ones took. ``unconfirmed`` are the numbers of the requests without a
+    right answer (failed, or in flight), if the load changes anything. ``generator_cpu_s`` is the CPU time
+    of the generator during the load, ``generator_busy`` the largest share that one of its processes used
+    of the processors it can use. ``examples`` shows the first failures in words.
+
+    Of an open loop, ``scheduled`` counts the requests that were due, of which ``dropped`` could not be sent
+    before the end; ``lag_s`` is how late the generator noticed on average that one was due, ``late``
+    how often by more than a millisecond.
     """
 
     users: int
@@ -88,10 +136,16 @@ class LoadResult:
     in_flight: int
     latency_ns: Nanoseconds
     ttfb_ns: Nanoseconds
+    service_ns: Nanoseconds = field(default_factory=_no_samples)
     in_flight_s: float = 0.0
     error_s: float = 0.0
     unconfirmed: tuple[int, ...] = ()
     generator_cpu_s: float = 0.0
+    generator_busy: float = 0.0
     connections_opened: int = 0
     bytes_received: int = 0
+    scheduled: int = 0
+    dropped: int = 0
+    lag_s: float = 0.0
+    late: int = 0
     examples: tuple[str, ...] = field(default=())
