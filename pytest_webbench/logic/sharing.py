@@ -1,0 +1,149 @@
+"""One load shared by several generators, and their results put together again.
+
+The shares make the requests of the undivided load, each once, with the same number and so the same
+exchange: what failed can be looked up by its number, whoever sent it. Raw times are put together,
+never percentiles of them.
+"""
+
+import math
+import random
+import sys
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+from pytest_webbench.values.exchange import Exchange
+from pytest_webbench.values.load import Amount, Arrivals, Load, LoadResult, Nanoseconds, Schedule
+
+__all__ = ["Share", "merge", "share"]
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one generator does of a load; its request ``n`` is request ``numbers[n]`` of the whole."""
+
+    load: Load
+    numbers: range
+
+
+def share(load: Load, parts: int) -> list[Share]:
+    """``load`` in ``parts`` shares, or fewer: each has a user, and each of a schedule a request.
+
+    Users are spread as evenly as possible. An amount of requests is cut into ranges, in proportion to
+    the users. For a duration nobody knows how many requests there will be, and a schedule gives all
+    shares the same rate: there, share ``i`` of ``N`` takes the numbers ``i``, ``i + N``, ``i + 2N`` and
+    so on. Together, constant arrivals are due when those of the whole load would be. Poisson arrivals
+    are independent in each share, so that their sum is Poisson too.
+    """
+    limit = _most_requests(load)
+    parts = max(1, min(parts, load.users, limit))
+    if parts == 1:
+        return [Share(load=load, numbers=range(limit))]
+    users = [load.users // parts + (part < load.users % parts) for part in range(parts)]
+    if load.schedule is None and load.amount.requests is not None:
+        return _cut(load, users, limit)
+    return _deal(load, users, limit)
+
+
+def merge(results: Sequence[tuple[Share, LoadResult]]) -> LoadResult:
+    """The result of the whole load, from those of all its shares.
+
+    Counts are sums and times are all kept. It took as long as the longest; ``generator_busy`` is that
+    of the busiest generator.
+    """
+    each = [result for _, result in results]
+    scheduled = sum(result.scheduled for result in each)
+    errors: Counter[str] = Counter()
+    for result in each:
+        errors.update(result.errors)
+    return LoadResult(
+        users=sum(result.users for result in each),
+        elapsed_s=max(result.elapsed_s for result in each),
+        sent=sum(result.sent for result in each),
+        ok=sum(result.ok for result in each),
+        errors=dict(errors),
+        in_flight=sum(result.in_flight for result in each),
+        latency_ns=_joined(result.latency_ns for result in each),
+        ttfb_ns=_joined(result.ttfb_ns for result in each),
+        service_ns=_joined(result.service_ns for result in each),
+        in_flight_s=math.fsum(result.in_flight_s for result in each),
+        error_s=math.fsum(result.error_s for result in each),
+        unconfirmed=_unconfirmed(results),
+        generator_cpu_s=math.fsum(result.generator_cpu_s for result in each),
+        generator_busy=max(result.generator_busy for result in each),
+        connections_opened=sum(result.connections_opened for result in each),
+        bytes_received=sum(result.bytes_received for result in each),
+        scheduled=scheduled,
+        dropped=sum(result.dropped for result in each),
+        lag_s=math.fsum(result.lag_s * result.scheduled for result in each) / max(scheduled, 1),
+        late=sum(result.late for result in each),
+        examples=tuple(example for result in each for example in result.examples)[:_EXAMPLES],
+    )
+
+
+def _most_requests(load: Load) -> int:
+    """How many requests ``load`` can have at most."""
+    once = sys.maxsize if load.repeat else len(load.exchanges)
+    return once if load.amount.requests is None else min(load.amount.requests, once)
+
+
+def _cut(load: Load, users: list[int], limit: int) -> list[Share]:
+    """Ranges of the numbers below ``limit``, as long as the ``users`` of a share are many."""
+    ends = [limit * upto // load.users for upto in accumulate(users)]
+    shares = []
+    for own, start, end in zip(users, [0, *ends], ends, strict=False):
+        first = start % len(load.exchanges)
+        # A share may have no request at all, but a load has an exchange.
+        kept = max(1, min(end - start, len(load.exchanges)))
+        exchanges = (load.exchanges[first:] + load.exchanges[:first])[:kept]
+        part = replace(load, users=own, amount=Amount(requests=end - start), exchanges=exchanges)
+        shares.append(Share(load=part, numbers=range(start, end)))
+    return shares
+
+
+def _deal(load: Load, users: list[int], limit: int) -> list[Share]:
+    """The numbers below ``limit`` in turn, as cards are dealt."""
+    parts = len(users)
+    shares = []
+    for part, own in enumerate(users):
+        numbers = range(part, limit, parts)
+        amount = load.amount if load.amount.requests is None else Amount(requests=len(numbers))
+        schedule = load.schedule and _part_of(load.schedule, part, parts)
+        exchanges = _every(load, part, parts)
+        dealt = replace(load, users=own, amount=amount, exchanges=exchanges, schedule=schedule)
+        shares.append(Share(load=dealt, numbers=numbers))
+    return shares
+
+
+def _every(load: Load, part: int, parts: int) -> tuple[Exchange, ...]:
+    """The exchanges of the numbers ``part``, ``part + parts`` and so on, until they repeat."""
+    if not load.repeat:
+        return load.exchanges[part::parts]
+    count = len(load.exchanges)
+    period = count // math.gcd(count, parts)
+    return tuple(load.exchanges[(part + turn * parts) % count] for turn in range(period))
+
+
+def _part_of(schedule: Schedule, part: int, parts: int) -> Schedule:
+    rate = schedule.rate / parts
+    if schedule.arrivals is Arrivals.CONSTANT:
+        return replace(schedule, rate=rate, offset_s=schedule.offset_s + part / schedule.rate)
+    # A hash: seeds that differ by a small number are usual, and must not meet in another part.
+    return replace(schedule, rate=rate, seed=random.Random(f"{schedule.seed}/{part}").getrandbits(53))
+
+
+def _joined(pieces: Iterable[Nanoseconds]) -> Nanoseconds:
+    """All items of ``pieces``, in 8 bytes each if one of them needs as many."""
+    kept = list(pieces)
+    whole = array("Q" if any(piece.typecode == "Q" for piece in kept) else "I")
+    for piece in kept:
+        whole.extend(piece if piece.typecode == whole.typecode else array(whole.typecode, piece))
+    return whole
+
+
+def _unconfirmed(results: Sequence[tuple[Share, LoadResult]]) -> tuple[int, ...]:
+    return tuple(sorted(part.numbers[number] for part, result in results for number in result.unconfirmed))
