@@ -1,4 +1,4 @@
-"""The closed loop: each user asks, waits for the answer, checks it, and asks again.
+"""One load: users are connected, ask until the end, and all that they asked is counted.
 
 What is timed, and what is not:
 
@@ -16,24 +16,26 @@ What is timed, and what is not:
 """
 
 import asyncio
-import errno
 import gc
-import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 from pytest_webbench.errors import LoadError
 from pytest_webbench.load.connection import Connection, Question, Questions
-from pytest_webbench.load.tally import Tally, most_requests
+from pytest_webbench.load.open_loop import Dispatcher, OpenUser
+from pytest_webbench.load.tally import Tally
+from pytest_webbench.load.users import ClosedUser, User
 from pytest_webbench.load.wire import Target, encode
-from pytest_webbench.logic.judging import Fault
-from pytest_webbench.values.load import ErrorClass, Load, LoadResult
+from pytest_webbench.values.load import Load, LoadResult
 
-__all__ = ["run_load"]
+__all__ = ["Gate", "Run", "run_load"]
+
+Gate = Callable[[], Awaitable[int]]
+"""Is awaited when all users are connected; gives the moment of :func:`time.perf_counter_ns` to start at."""
 
 _APART_S = 0.002
 """How far apart users connect. A burst is often taken by one worker of a server that shares its socket
@@ -44,9 +46,6 @@ _GATHERING_S = 3.0
 """How long the start waits for users to connect."""
 _CLOSING_S = 10.0
 """How long closing the connections may take, which happens at once unless the loop is at fault."""
-_FIRST_BACK_OFF_S = 0.001
-_LONGEST_BACK_OFF_S = 0.1
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
 
 
 class _Address(NamedTuple):
@@ -55,8 +54,10 @@ class _Address(NamedTuple):
     port: int
 
 
-async def run_load(load: Load, base_url: str) -> LoadResult:
+async def run_load(load: Load, base_url: str, gate: Gate | None = None) -> LoadResult:
     """Carry out ``load`` against the server at ``base_url``; in a loop of uvloop, for speed.
+
+    With a ``gate`` it starts when that says, so that several processes start together.
 
     Raises :class:`LoadError` if the load makes no sense, a request cannot be encoded, or the host is
     unknown. Whatever the server does is counted.
@@ -65,9 +66,9 @@ async def run_load(load: Load, base_url: str) -> LoadResult:
         raise LoadError("A load needs at least one user, one exchange, and a timeout above 0.")
     target = Target.parse(base_url)
     questions = Questions([Question(one, encode(one.request, target)) for one in load.exchanges])
-    run = _Run(load, questions, await _resolve(target))
+    run = Run(load, questions, await _resolve(target))
     with _no_garbage_collection():
-        return await run.carry_out()
+        return await run.carry_out(gate)
 
 
 async def _resolve(target: Target) -> list[_Address]:
@@ -96,20 +97,27 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-class _Run:
+async def _wait_until(moment_ns: int) -> None:
+    wait_ns = moment_ns - perf_counter_ns()
+    if wait_ns > 0:
+        await asyncio.sleep(wait_ns / 1e9)
+
+
+class Run:
     """One load: its users, its beginning and its end."""
 
     def __init__(self, load: Load, questions: Questions, addresses: list[_Address]) -> None:
         self.load = load
         self.questions = questions
         self.loop = asyncio.get_running_loop()
-        self.tally = Tally(most_requests(load))
+        self.tally = Tally(load)
         self.asking = 0
         """How many users have a request under way."""
         self.stopped = False
         self._started = False
         self._addresses = addresses
-        self._users = [_User(self) for _ in range(load.users)]
+        self._dispatcher = None if load.schedule is None else Dispatcher(self, load.schedule)
+        self._users = [self._make_user() for _ in range(load.users)]
         self._gathered = asyncio.Event()
         self._gathering = load.users
         self._open = 0
@@ -117,12 +125,16 @@ class _Run:
         self._end_ns: asyncio.Future[int] = self.loop.create_future()
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
-    async def carry_out(self) -> LoadResult:
+    def _make_user(self) -> User:
+        return ClosedUser(self) if self._dispatcher is None else OpenUser(self, self._dispatcher)
+
+    async def carry_out(self, gate: Gate | None) -> LoadResult:
         """Connect, start, wait for the end, and count."""
         handler = self.loop.get_exception_handler()
         self.loop.set_exception_handler(self._crash)
         try:
             await self._gather()
+            await _wait_until(perf_counter_ns() if gate is None else await gate())
             cpu_s = time.process_time()
             start_ns = perf_counter_ns()
             self._start(start_ns)
@@ -145,7 +157,7 @@ class _Run:
             async with asyncio.timeout(min(_GATHERING_S, self.load.timeout_s)):
                 await self._gathered.wait()
 
-    def ready(self, user: "_User", took_ns: int) -> None:
+    def ready(self, user: "User", took_ns: int) -> None:
         """``user`` has tried to connect, which took ``took_ns``."""
         if self._started:
             user.begin(took_ns)
@@ -156,12 +168,16 @@ class _Run:
 
     def _start(self, now: int) -> None:
         self._started = True
-        if self.load.amount.duration_s is not None:
-            self._run_until(now + int(self.load.amount.duration_s * 1e9))
+        duration_s = self.load.amount.duration_s
+        deadline_ns = None if duration_s is None else now + int(duration_s * 1e9)
+        if deadline_ns is not None:
+            self._run_until(deadline_ns)
         self._watch()
         for user in self._users:
             if user.waits:
                 user.begin(0)
+        if self._dispatcher is not None:
+            self._dispatcher.start(now, deadline_ns)
 
     # The end.
 
@@ -186,6 +202,8 @@ class _Run:
         self.stopped = True
         for user in self._users:
             user.stop(now)
+        if self._dispatcher is not None:
+            self._dispatcher.close(now)
         if not self._end_ns.done():
             self._end_ns.set_result(now)
 
@@ -251,140 +269,3 @@ class _Run:
         self._open -= 1
         if self.stopped and self._open == 0:
             self._all_closed.set()
-
-
-class _User:
-    """Has one connection at a time, and gets another one when it is gone."""
-
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-        self._connection: Connection | None = None
-        self._fault: Fault | None = None
-        self._failures = 0
-        self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self.waits = False
-        """Whether it has tried to connect and waits for the start."""
-
-    @property
-    def sent_ns(self) -> int:
-        """When its request under way was sent; 0 if there is none."""
-        return self._connection.sent_ns if self._connection else 0
-
-    def connect(self) -> None:
-        """Open a connection in a task of its own, then tell the run."""
-        self._timer = None
-        self._task = self._run.loop.create_task(self._connect())
-        self._task.add_done_callback(self._connected)
-
-    async def _connect(self) -> None:
-        began_ns = perf_counter_ns()
-        self._fault = await self._open()
-        self.waits = True
-        self._run.ready(self, perf_counter_ns() - began_ns)
-
-    def _connected(self, task: "asyncio.Task[None]") -> None:
-        if task is self._task:
-            self._task = None
-        if not task.cancelled() and (exc := task.exception()):
-            self._run.crash(exc)
-
-    async def _open(self) -> Fault | None:
-        """Get a connection, or say why there is none."""
-        run = self._run
-        timeout_s = run.load.timeout_s
-        connection = Connection(run.questions, run.tally, self)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await run.dial(connection)
-        except TimeoutError:
-            return Fault(error=ErrorClass.CONNECT_TIMEOUT, why=f"no connection within {timeout_s:g} s")
-        except OSError as exc:
-            return _connect_fault(exc)
-        self._connection = connection
-        return None
-
-    def begin(self, took_ns: int) -> None:
-        """Ask on the new connection; without one, a request is lost, after ``took_ns``."""
-        run = self._run
-        self.waits = False
-        if run.stopped:
-            self._drop()
-            return
-        fault = self._fault or (self._connection.gone if self._connection else None)
-        if run.tally.exhausted:
-            self._drop()
-        elif fault is None and self._connection is not None:
-            run.asking += 1
-            self._connection.ask(perf_counter_ns())
-        elif fault is not None:
-            number = run.tally.take()
-            exchanges = run.load.exchanges
-            run.tally.fail(number, exchanges[number % len(exchanges)].request, fault, took_ns)
-            self._drop()
-            self._retry()
-        run.stop_if_done(perf_counter_ns())
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.stop(0)
-            self._connection = None
-
-    def _retry(self) -> None:
-        """Connect again, after a while that grows with each connection that gave no answer."""
-        wait_s = min(_FIRST_BACK_OFF_S * 2 ** min(self._failures, 10), _LONGEST_BACK_OFF_S)
-        self._failures += 1
-        self._timer = self._run.loop.call_later(wait_s, self.connect)
-
-    # What its connection calls.
-
-    def connection_opened(self) -> None:
-        """Part of :class:`~pytest_webbench.load.connection.Owner`."""
-        self._run.connection_opened()
-
-    def connection_ended(self, now: int, *, served: bool, failed: bool) -> None:
-        """Part of :class:`~pytest_webbench.load.connection.Owner`."""
-        run = self._run
-        run.asking -= 1
-        self._connection = None
-        if served:
-            self._failures = 0
-        if run.tally.exhausted:
-            run.stop_if_done(now)
-        elif failed:
-            self._retry()
-        else:
-            self.connect()
-
-    def connection_closed(self) -> None:
-        """Part of :class:`~pytest_webbench.load.connection.Owner`."""
-        self._run.connection_closed()
-
-    # What the run calls.
-
-    def time_out(self, now: int) -> None:
-        """Its request under way has had its time."""
-        if self._connection is not None:
-            self._connection.time_out(now)
-
-    def stop(self, now: int) -> None:
-        """End what is under way, at ``now``."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
-        if self._connection is not None:
-            self._connection.stop(now)
-
-    async def finish(self) -> None:
-        """Wait for what :meth:`stop` has cancelled."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
-
-
-def _connect_fault(exc: OSError) -> Fault:
-    """What it means that a connect ended with ``exc``."""
-    cause = os.strerror(exc.errno) if exc.errno else str(exc)
-    if exc.errno in _EXHAUSTED:
-        return Fault(error=ErrorClass.CLIENT_EXHAUSTED, why=f"the generator cannot connect: {cause}")
-    return Fault(error=ErrorClass.CONNECT_REFUSED, why=f"no connection: {cause}")

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-from contextlib import suppress
 from json import dumps
 from os import write
 from time import perf_counter_ns
@@ -11,12 +10,13 @@ from typing import Protocol, cast
 
 import httptools
 
+from pytest_webbench.load.head import Head
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.logic.judging import Fault, excerpt, judge
 from pytest_webbench.values.exchange import BodyRule, Exchange
 from pytest_webbench.values.load import ErrorClass
 
-__all__ = ["Connection", "Owner", "Question", "Questions"]
+__all__ = ["Connection", "Owner", "Question", "Questions", "ScheduledConnection", "ScheduledOwner"]
 
 _MAX_HEAD = 64 * 2**10
 """The most bytes that the headers of an answer may have, with those of interim answers before it."""
@@ -245,8 +245,7 @@ class Connection(asyncio.Protocol):
                 self.gone = self.gone or Fault(error=ErrorClass.MALFORMED, why=why)
                 return
             if data == self._question.right_bytes:
-                self._add_latency(now - sent_ns)
-                self._add_ttfb(now - sent_ns)
+                self._count_right(now - sent_ns, now - sent_ns)
                 self._served = True
                 self.ask(now)
                 return
@@ -343,12 +342,11 @@ class Connection(asyncio.Protocol):
                 self._fail(self._malformed(f"it is HTTP/{version}"), now)
                 return
         if self._question.is_head:
-            keep = _Head(self._head).keep
+            keep = Head(self._head).keep
             self._parser = httptools.HttpResponseParser(self)
         fault = self._judge(whole if keep else None)
         if fault is None:
-            self._add_latency(now - self.sent_ns)
-            self._add_ttfb(self._first_ns - self.sent_ns)
+            self._count_right(now - self.sent_ns, self._first_ns - self.sent_ns)
         else:
             self._tally.fail(self._number, self._question.exchange.request, fault, now - self.sent_ns)
         self._served = True
@@ -357,6 +355,14 @@ class Connection(asyncio.Protocol):
             self.ask(now)
         else:
             self._end(now, failed=False)
+
+    def _count_right(self, took_ns: int, ttfb_ns: int) -> None:
+        """The answer is right."""
+        try:
+            self._add_latency(took_ns)
+            self._add_ttfb(ttfb_ns)
+        except OverflowError:  # the first of the two has raised it, for it is not the shorter one
+            self._tally.add_long(took_ns, ttfb_ns)
 
     def _judge(self, whole: bytes | None) -> Fault | None:
         """What is wrong with the answer; what is right is remembered."""
@@ -384,7 +390,7 @@ class Connection(asyncio.Protocol):
             why = "the connection was closed before the request was sent"
             self.gone = self.gone or Fault(error=ErrorClass.RESET, why=why)
             self._close()
-        elif exc is None and self._headed and not self._keep and not _Head(self._head).has_length:
+        elif exc is None and self._headed and not self._keep and not Head(self._head).has_length:
             self._answered(now, None)
         else:
             self._fail(self._loss(exc), now)
@@ -438,39 +444,42 @@ class Connection(asyncio.Protocol):
         return Fault(error=ErrorClass.WRONG_BODY, why=why)
 
 
-class _Head:
-    """What the headers of an answer say of its end, read when that matters: when the connection ends.
+class ScheduledOwner(Owner, Protocol):
+    """Who has a connection of an open loop, and hears when it is free."""
 
-    The parser of a connection is not asked for headers, because that would make two objects and a
-    call for each header of each answer. ``head`` holds the beginning of the answer, with interim
-    answers before it.
-    """
+    def connection_free(self, now: int) -> None:
+        """The request under way was answered; the next one may be sent."""
 
-    def __init__(self, head: bytes) -> None:
-        self._headers: dict[bytes, bytes] = {}
-        self._version = ""
-        self._parser = httptools.HttpResponseParser(self)
-        with suppress(httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._parser.feed_data(head)
-        self._version = self._parser.get_http_version()
-        del self._parser
+    def connection_idle_ended(self) -> None:
+        """The server has closed the connection while no request was under way, as it may."""
 
-    def on_message_begin(self) -> None:
-        """An answer begins; that before was an interim one."""
-        self._headers.clear()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header came."""
-        self._headers[name.lower()] = value.lower()
+class ScheduledConnection(Connection):
+    """A connection of an open loop: after an answer it waits until it is given the next request."""
 
-    @property
-    def has_length(self) -> bool:
-        """Whether the answer has an end of its own, and not that of the connection."""
-        coding = self._headers.get(b"transfer-encoding", b"")
-        return b"content-length" in self._headers or coding.endswith(b"chunked")
+    __slots__ = ("_scheduled_owner", "_waited_ns")
 
-    @property
-    def keep(self) -> bool:
-        """Whether the server keeps the connection, if the answer has no body."""
-        tokens = {token.strip() for token in self._headers.get(b"connection", b"").split(b",")}
-        return b"keep-alive" in tokens if self._version == "1.0" else b"close" not in tokens
+    def __init__(self, questions: Questions, tally: Tally, owner: ScheduledOwner) -> None:
+        super().__init__(questions, tally, owner)
+        self._scheduled_owner = owner
+        self._waited_ns = 0
+
+    def ask_due(self, due_ns: int) -> None:
+        """Send the next request, which was due at ``due_ns``."""
+        self._waited_ns = 0
+        super().ask(due_ns)
+        self._waited_ns = max(0, self.sent_ns - due_ns)
+
+    def ask(self, now: int) -> None:
+        """Be free; the owner may call :meth:`ask_due` at once."""
+        self.sent_ns = 0
+        self._scheduled_owner.connection_free(now)
+
+    def _count_right(self, took_ns: int, ttfb_ns: int) -> None:
+        self._tally.add_scheduled(took_ns + self._waited_ns, ttfb_ns, took_ns)
+
+    def _peer_closed(self, exc: Exception | None) -> None:
+        idle = not self._ended and not self.sent_ns
+        super()._peer_closed(exc)
+        if idle:
+            self._scheduled_owner.connection_idle_ended()

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Mapping
 
 from pytest_webbench.errors import LoadError
-from pytest_webbench.load.tally import Tally, most_requests
+from pytest_webbench.load.tally import Tally
 from pytest_webbench.logic.judging import Fault
 from pytest_webbench.values.exchange import Request
 from pytest_webbench.values.load import ErrorClass, Load, LoadResult
@@ -56,7 +56,7 @@ class FakeEngine:
         if self.failure is not None:
             raise self.failure
         scatter = random.Random(f"{self.seed}/{len(self.loads)}")
-        tally = Tally(most_requests(load))
+        tally = Tally(load)
         deadline_ns = None if load.amount.duration_s is None else round(load.amount.duration_s * 1e9)
         end_ns = self._simulate(load, base_url, tally, scatter, deadline_ns)
         tally.connections_opened = load.users

@@ -3,18 +3,33 @@
 import json
 import struct
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from pytest_webbench.values.codec import from_json, to_json
-from pytest_webbench.values.load import Load, LoadResult
+from pytest_webbench.values.load import Load, LoadResult, Nanoseconds
 
-__all__ = ["LENGTH", "Failure", "Order", "frame", "pack_order", "pack_reply", "unpack_order", "unpack_reply"]
+__all__ = [
+    "LENGTH",
+    "START",
+    "Failure",
+    "Order",
+    "frame",
+    "pack_order",
+    "pack_reply",
+    "reply_parts",
+    "unpack_head",
+    "unpack_order",
+    "unpack_reply",
+]
 
 LENGTH = struct.Struct("<Q")
 """How the length of a frame is written in front of it."""
+START = struct.Struct("<Q")
+"""How a worker that is ready, which it says by an empty frame, is told the moment to start at."""
+_NONE = array("I")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +53,7 @@ class Failure:
 class _Reply:
     result: LoadResult | None = None
     failure: Failure | None = None
+    samples: tuple[tuple[str, int], ...] = ()
 
 
 def frame(payload: bytes) -> bytes:
@@ -55,29 +71,59 @@ def unpack_order(payload: bytes) -> Order:
     return from_json(Order, json.loads(payload))
 
 
+def reply_parts(reply: LoadResult | Failure) -> list[bytes | memoryview]:
+    """What a reply is sent as: MessagePack without the samples, then those as they are in memory.
+
+    The samples are not copied: a load of many requests has most of its memory in them.
+    """
+    if isinstance(reply, Failure):
+        return [msgspec.msgpack.encode(_Reply(failure=reply))]
+    samples = [reply.latency_ns, reply.ttfb_ns, reply.service_ns]
+    bare = replace(reply, latency_ns=_NONE, ttfb_ns=_NONE, service_ns=_NONE)
+    head = _Reply(result=bare, samples=tuple((each.typecode, len(each)) for each in samples))
+    return [
+        msgspec.msgpack.encode(head, enc_hook=_to_bytes),
+        *(memoryview(each).cast("B") for each in samples),
+    ]
+
+
+def unpack_head(head: bytes) -> tuple[LoadResult | Failure, list[Nanoseconds]]:
+    """The reply that begins with ``head``, and the empty arrays that follow, ready to be read into."""
+    reply = msgspec.msgpack.decode(head, type=_Reply, dec_hook=_from_bytes)
+    if reply.result is None:
+        return reply.failure or Failure(message="The load worker sent an empty reply."), []
+    samples = [array(typecode, bytes(count * array(typecode).itemsize)) for typecode, count in reply.samples]
+    latency_ns, ttfb_ns, service_ns = samples
+    whole = replace(reply.result, latency_ns=latency_ns, ttfb_ns=ttfb_ns, service_ns=service_ns)
+    return whole, samples
+
+
 def pack_reply(reply: LoadResult | Failure) -> bytes:
-    """``reply`` as MessagePack, with latencies as the bytes that they are in memory."""
-    whole = _Reply(failure=reply) if isinstance(reply, Failure) else _Reply(result=reply)
-    return msgspec.msgpack.encode(whole, enc_hook=_to_bytes)
+    """All parts of ``reply`` in one piece, each after its length."""
+    return b"".join(frame(bytes(part)) for part in reply_parts(reply))
 
 
 def unpack_reply(payload: bytes) -> LoadResult | Failure:
-    """The reply that :func:`pack_reply` has written, on the same machine."""
-    reply = msgspec.msgpack.decode(payload, type=_Reply, dec_hook=_from_bytes)
-    if reply.result is not None:
-        return reply.result
-    return reply.failure or Failure(message="The load worker sent an empty reply.")
+    """The reply that :func:`pack_reply` has written, on a machine of the same byte order."""
+    view = memoryview(payload)
+    parts = []
+    while view:
+        end = LENGTH.size + LENGTH.unpack(view[: LENGTH.size])[0]
+        parts.append(view[LENGTH.size : end])
+        view = view[end:]
+    reply, samples = unpack_head(bytes(parts[0]))
+    for values, part in zip(samples, parts[1:], strict=True):
+        memoryview(values).cast("B")[:] = part
+    return reply
 
 
 def _to_bytes(value: Any) -> bytes:
     if isinstance(value, array):
-        return value.tobytes()
+        return value.tobytes()  # which is empty: see reply_parts
     raise NotImplementedError(f"{type(value).__name__} is not sent")
 
 
 def _from_bytes(kind: Any, data: Any) -> Any:
     if kind is array:
-        values = array("Q")
-        values.frombytes(data)
-        return values
+        return array("I", data)
     raise NotImplementedError(f"{kind} is not received")

@@ -17,10 +17,10 @@ import uvloop
 
 from pytest_webbench.errors import LoadError
 from pytest_webbench.load.client import run_load
-from pytest_webbench.load.frames import LENGTH, Failure, frame, pack_reply, unpack_order
+from pytest_webbench.load.frames import LENGTH, START, Failure, frame, reply_parts, unpack_order
 from pytest_webbench.values.load import LoadResult
 
-__all__ = ["main"]
+__all__ = ["end_with", "main"]
 
 _PR_SET_PDEATHSIG = 1
 _STDIN = 0
@@ -30,37 +30,65 @@ def main() -> None:
     """Serve loads, one after another, until standard input ends."""
     parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    _die_with(parent)
+    end_with(parent)
     _raise_open_files()
     replies = _take_stdout()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         while (payload := _read_frame()) is not None:
-            reply = runner.run(_carry_out(payload))
-            _write(replies, frame(pack_reply(reply)))
+            reply = runner.run(_carry_out(payload, replies))
+            for part in reply_parts(reply):
+                _write(replies, LENGTH.pack(len(part)))
+                _write(replies, part)
 
 
-async def _carry_out(payload: bytes) -> LoadResult | Failure:
+async def _carry_out(payload: bytes, replies: int) -> LoadResult | Failure:
     """The result of the order in ``payload``, or why there is none."""
-    loop = asyncio.get_running_loop()
-    loop.add_reader(_STDIN, _abandon)
+    starter = _Starter(replies)
     try:
         order = unpack_order(payload)
-        return await run_load(order.load, order.base_url)
+        return await run_load(order.load, order.base_url, starter.wait)
     except LoadError as exc:
         return Failure(message=exc.message, evidence=exc.evidence, hint=exc.hint)
     except Exception:
         return Failure(message="The load generator failed.", evidence=traceback.format_exc())
     finally:
-        loop.remove_reader(_STDIN)
+        starter.close()
+
+
+class _Starter:
+    """Says that the users are connected, and waits until the parent says when to start.
+
+    The parent sends nothing else during a load: what can be read beyond that is the end, and means that
+    the parent is gone.
+    """
+
+    def __init__(self, replies: int) -> None:
+        self._replies = replies
+        self._loop = asyncio.get_running_loop()
+        self._said = b""
+        self._start_ns: asyncio.Future[int] = self._loop.create_future()
+        self._loop.add_reader(_STDIN, self._read)
+
+    async def wait(self) -> int:
+        """The moment at which the load is to start."""
+        _write(self._replies, frame(b""))
+        return await self._start_ns
+
+    def close(self) -> None:
+        """Leave standard input to whoever reads it next."""
+        self._loop.remove_reader(_STDIN)
         os.set_blocking(_STDIN, True)  # libuv has made it non-blocking
 
+    def _read(self) -> None:
+        data = os.read(_STDIN, START.size - len(self._said)) if len(self._said) < START.size else b""
+        if not data:
+            os._exit(1)
+        self._said += data
+        if len(self._said) == START.size:
+            self._start_ns.set_result(START.unpack(self._said)[0])
 
-def _abandon() -> None:
-    """The parent sends nothing during a load, so that what can be read then is the end: it is gone."""
-    os._exit(1)
 
-
-def _die_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Have the kernel end this process with its parent, where it can (Linux); else it reads the end."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
@@ -102,7 +130,7 @@ def _read(size: int) -> bytes | None:
     return bytes(data)
 
 
-def _write(descriptor: int, data: bytes) -> None:
+def _write(descriptor: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

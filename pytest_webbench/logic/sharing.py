@@ -7,7 +7,6 @@ never percentiles of them.
 
 import math
 import random
-import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -39,7 +38,7 @@ def share(load: Load, parts: int) -> list[Share]:
     so on. Together, constant arrivals are due when those of the whole load would be. Poisson arrivals
     are independent in each share, so that their sum is Poisson too.
     """
-    limit = _most_requests(load)
+    limit = load.most_requests
     parts = max(1, min(parts, load.users, limit))
     if parts == 1:
         return [Share(load=load, numbers=range(limit))]
@@ -83,12 +82,6 @@ def merge(results: Sequence[tuple[Share, LoadResult]]) -> LoadResult:
         late=sum(result.late for result in each),
         examples=tuple(example for result in each for example in result.examples)[:_EXAMPLES],
     )
-
-
-def _most_requests(load: Load) -> int:
-    """How many requests ``load`` can have at most."""
-    once = sys.maxsize if load.repeat else len(load.exchanges)
-    return once if load.amount.requests is None else min(load.amount.requests, once)
 
 
 def _cut(load: Load, users: list[int], limit: int) -> list[Share]:

@@ -1,5 +1,6 @@
 """The load that an engine makes, and what it saw."""
 
+import sys
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -100,6 +101,12 @@ class Load:
     repeat: bool = True
     timeout_s: float = 30.0
     schedule: Schedule | None = None
+
+    @property
+    def most_requests(self) -> int:
+        """How many requests it can have at most."""
+        once = sys.maxsize if self.repeat else len(self.exchanges)
+        return once if self.amount.requests is None else min(self.amount.requests, once)
 
 
 def _no_samples() -> "Nanoseconds":

@@ -1,10 +1,12 @@
 """Loads for tests, carried out in this process."""
 
+from dataclasses import replace
+
 import uvloop
 
 from pytest_webbench.load.client import run_load
-from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
-from pytest_webbench.values.load import Amount, Load, LoadResult
+from pytest_webbench.values.exchange import Answer, BodyRule, Effect, EffectKind, Exchange, Request
+from pytest_webbench.values.load import Amount, Load, LoadResult, Schedule
 
 __all__ = ["ANYTHING", "HELLO", "HELLO_JSON", "carry_out", "make_load", "unaccounted"]
 
@@ -20,14 +22,20 @@ def make_load(
     duration_s: float | None = None,
     repeat: bool = True,
     timeout_s: float = 30.0,
+    schedule: Schedule | None = None,
+    changes: bool = False,
 ) -> Load:
-    """A load of ``exchanges``, by default of HELLO."""
+    """A load of ``exchanges``, by default of HELLO; ``changes``: as if each removed a record."""
+    asked = exchanges or (HELLO,)
+    if changes:
+        asked = tuple(replace(one, effect=Effect(kind=EffectKind.REMOVE, key=1)) for one in asked)
     return Load(
         users=users,
         amount=Amount(requests=requests, duration_s=duration_s),
-        exchanges=exchanges or (HELLO,),
+        exchanges=asked,
         repeat=repeat,
         timeout_s=timeout_s,
+        schedule=schedule,
     )
 
 

@@ -86,7 +86,7 @@ def test_requests_open_at_the_deadline_are_in_flight() -> None:
             peer.hold()
 
     with Server(ten_only) as server:
-        result = carry_out(make_load(users=4, duration_s=0.3), server.url)
+        result = carry_out(make_load(users=4, duration_s=0.3, changes=True), server.url)
         server.wait()
         assert server.requests == result.sent == 14
     assert (result.ok, result.in_flight, result.errors) == (10, 4, {})
@@ -220,7 +220,7 @@ def test_a_large_answer_is_judged_whole() -> None:
 
     exchange = Exchange(request=Request(path="/items/"), answer=Answer(rule=BodyRule.JSON, json=items))
     with Server(every_third_wrong) as server:
-        result = carry_out(make_load(exchange, users=1, requests=9), server.url)
+        result = carry_out(make_load(exchange, users=1, requests=9, changes=True), server.url)
     assert (result.ok, result.errors) == (6, {"wrong_body": 3})
     assert result.unconfirmed == (2, 5, 8)
     assert 'GET /items/: item 4321: "name" is "y", expected' in result.examples[0]

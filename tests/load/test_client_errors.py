@@ -42,7 +42,7 @@ def misbehave(server: Server, peer: Peer, number: int) -> None:
 @pytest.mark.parametrize("users", [1, 10])
 def test_every_error_is_counted_as_often_as_it_was_made(users: int) -> None:
     with Server(misbehave) as server:
-        result = carry_out(make_load(users=users, requests=1400), server.url)
+        result = carry_out(make_load(users=users, requests=1400, changes=True), server.url)
     assert {"ok": result.ok, **result.errors} == server.did
     assert (result.sent, server.requests, unaccounted(result)) == (1400, 1400, 0)
     assert len(result.unconfirmed) == 1400 - result.ok
@@ -55,7 +55,7 @@ def test_every_error_is_counted_as_often_as_it_was_made(users: int) -> None:
 
 def test_the_numbers_of_failed_requests_are_known() -> None:
     with Server(misbehave) as server:
-        result = carry_out(make_load(users=1, requests=150), server.url)
+        result = carry_out(make_load(users=1, requests=150, changes=True), server.url)
     bad = [n for n in range(150) if n % 50 == 49 or n % 70 == 69 or n % 7 == 6]
     assert result.unconfirmed == tuple(bad)
 
@@ -290,7 +290,7 @@ def test_a_server_that_ends_loses_requests_and_no_more() -> None:
         peer.reset()
 
     with Server(end) as server:
-        result = carry_out(make_load(users=4, requests=120), server.url)
+        result = carry_out(make_load(users=4, requests=120, changes=True), server.url)
     assert (result.sent, result.ok, unaccounted(result)) == (120, 100, 0)
     assert result.errors.keys() == {"reset", "connect_refused"}
     assert result.errors["reset"] >= server.did["cut"]

@@ -9,7 +9,7 @@ from pytest_webbench.load.connection import Connection, Question, Questions
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.load.wire import Target, encode
 
-from .loads import HELLO
+from .loads import HELLO, make_load
 
 
 class Nobody:
@@ -28,7 +28,7 @@ def test_a_connection_with_itself_is_none(itself: bool) -> None:
         here, there = ("127.0.0.1", 50000), ("127.0.0.1", 50000 if itself else 8000)
         transport = asyncio.Transport({"socket": sock, "sockname": here, "peername": there})
         wire = encode(HELLO.request, Target(host="127.0.0.1", port=8000))
-        connection = Connection(Questions([Question(HELLO, wire)]), Tally(1), Nobody())
+        connection = Connection(Questions([Question(HELLO, wire)]), Tally(make_load(requests=1)), Nobody())
         connection.connection_made(transport)
         if itself:
             with pytest.raises(ConnectionRefusedError):

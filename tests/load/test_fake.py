@@ -46,7 +46,7 @@ def test_a_number_of_requests() -> None:
 
 
 def test_a_duration_leaves_requests_in_flight() -> None:
-    result = FakeEngine(latency_s=0.3, spread=0).run(make_load(users=5, duration_s=1), URL)
+    result = FakeEngine(latency_s=0.3, spread=0).run(make_load(users=5, duration_s=1, changes=True), URL)
     assert (result.ok, result.in_flight, unaccounted(result)) == (15, 5, 0)
     assert result.elapsed_s == 1
     assert result.in_flight_s == pytest.approx(0.5)

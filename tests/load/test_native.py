@@ -13,7 +13,7 @@ import pytest
 import pytest_webbench
 from pytest_webbench.errors import LoadError
 from pytest_webbench.load import LoadEngine, native
-from pytest_webbench.load.frames import Order, frame, pack_order
+from pytest_webbench.load.frames import START, Order, frame, pack_order
 from pytest_webbench.load.native import NativeEngine
 from pytest_webbench.values.exchange import Answer, Exchange, Request
 
@@ -52,6 +52,61 @@ def test_one_worker_carries_out_load_after_load(engine: NativeEngine) -> None:
             pids.add(engine.pid)
         assert server.requests == 138
     assert len(pids) == 1
+
+
+def test_several_generators_share_the_load() -> None:
+    engine = NativeEngine(generators=3)
+    try:
+        with Server(say_hello) as server:
+            for load in (make_load(users=7, requests=500), make_load(users=2, requests=5)):
+                before = server.requests
+                result = engine.run(load, server.url)
+                assert (result.users, result.sent, result.ok, unaccounted(result)) == (
+                    load.users,
+                    load.amount.requests,
+                    load.amount.requests,
+                    0,
+                )
+                assert len(result.latency_ns) == len(result.ttfb_ns) == load.amount.requests
+                assert server.requests - before == load.amount.requests
+    finally:
+        engine.close()
+
+
+def test_each_request_of_several_generators_has_its_number() -> None:
+    paths = [f"/items/{number}" for number in range(40)]
+    exchanges = tuple(Exchange(request=Request(path=path), answer=Answer()) for path in paths)
+    asked: list[str] = []
+
+    def some_bad(server: Server, peer: Peer, number: int) -> None:
+        path = peer.path
+        asked.append(path)
+        peer.send(json_answer({}, status=500) if path.endswith("7") else RIGHT)
+
+    engine = NativeEngine(generators=2)
+    try:
+        with Server(some_bad) as server:
+            load = make_load(*exchanges, users=4, requests=40, repeat=False, changes=True)
+            result = engine.run(load, server.url)
+    finally:
+        engine.close()
+    assert sorted(asked) == sorted(paths)
+    assert result.unconfirmed == (7, 17, 27, 37)
+
+
+def test_one_generator_that_dies_ends_the_load_of_all() -> None:
+    engine = NativeEngine(generators=2)
+
+    def kill(server: Server, peer: Peer, number: int) -> None:
+        if number == 20 and engine.pid is not None:
+            os.kill(engine.pid, signal.SIGKILL)
+        peer.send(RIGHT)
+
+    with Server(kill) as server:
+        with pytest.raises(LoadError, match=r"exit code -9"):
+            engine.run(make_load(users=4, duration_s=60), server.url)
+        server.wait()  # the other one has let go of its connections
+    assert engine.pid is None
 
 
 def test_what_makes_no_sense_is_said_and_the_worker_goes_on(engine: NativeEngine) -> None:
@@ -183,6 +238,7 @@ def test_the_worker_ends_in_a_load_when_its_input_ends() -> None:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as worker:
             assert worker.stdin is not None
             worker.stdin.write(frame(pack_order(order)))
+            worker.stdin.write(START.pack(0))
             worker.stdin.flush()
             assert asked.wait(60)
             worker.stdin.close()

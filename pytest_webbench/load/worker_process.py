@@ -1,0 +1,158 @@
+"""A worker of the native engine, seen from the process that starts it."""
+
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from pytest_webbench.errors import LoadError
+from pytest_webbench.load.frames import LENGTH, START, Failure, Order, frame, pack_order, unpack_head
+from pytest_webbench.values.load import LoadResult
+
+__all__ = ["WorkerProcess"]
+
+_PACKAGES = Path(__file__).parents[2]
+_BOOT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import pytest_webbench
+sys.path.append(sys.path.pop(0))
+from pytest_webbench.load.worker import main
+main()
+"""
+"""Runs the worker of this very package, installed or not, and lets its directory shadow nothing else."""
+_KILL_WAIT_S = 10.0
+_TAIL_BYTES = 2000
+
+
+class WorkerProcess:
+    """A process that runs :mod:`pytest_webbench.load.worker`."""
+
+    def __init__(self) -> None:
+        self._last_words = ""
+        self._longest_s = 0.0
+        self._deadline = 0.0
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _BOOT, str(_PACKAGES)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._orders = self._process.stdin
+        self._replies = self._process.stdout
+        os.set_blocking(self._orders.fileno(), False)
+        os.set_blocking(self._replies.fileno(), False)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def lives(self) -> bool:
+        """Whether it can take an order."""
+        return self._process.poll() is None
+
+    def begin(self, order: Order, longest_s: float) -> None:
+        """Have it connect its users for ``order``, which must be done after ``longest_s`` seconds."""
+        self._deadline = time.monotonic() + longest_s
+        self._longest_s = longest_s
+        with self._fate():
+            self._send(frame(pack_order(order)))
+
+    def await_ready(self) -> Failure | None:
+        """Wait until its users are connected; or why they will not be."""
+        with self._fate():
+            head = self._receive_frame()
+        if not head:
+            return None
+        failure, _ = unpack_head(bytes(head))
+        assert isinstance(failure, Failure)
+        return failure
+
+    def start(self, moment_ns: int) -> None:
+        """Have the load start at ``moment_ns`` of :func:`time.perf_counter_ns`."""
+        with self._fate():
+            self._send(START.pack(moment_ns))
+
+    def await_result(self) -> LoadResult | Failure:
+        """Wait until the load is done; its samples are read to where they stay."""
+        with self._fate():
+            reply, samples = unpack_head(bytes(self._receive_frame()))
+            for values in samples:
+                self._receive(LENGTH.size)
+                self._receive_into(memoryview(values).cast("B"))
+        return reply
+
+    @contextmanager
+    def _fate(self) -> Iterator[None]:
+        """Kill a worker that died or takes too long, and say so by a :class:`LoadError`."""
+        try:
+            yield
+        except (BrokenPipeError, EOFError) as exc:
+            self.kill()
+            code = self._process.returncode
+            raise LoadError(
+                f"The load worker ended in the middle of a load (exit code {code}).",
+                evidence=self._last_words,
+            ) from exc
+        except TimeoutError as exc:
+            self.kill()
+            raise LoadError(
+                f"The load worker was not done after {self._longest_s:.0f} s.", evidence=self._last_words
+            ) from exc
+
+    def kill(self) -> None:
+        """End the process at once and let go of its files. Safe to call again."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait(_KILL_WAIT_S)
+        self._orders.close()
+        self._replies.close()
+        if not self._stderr.closed:
+            self._last_words = self._tail()
+            self._stderr.close()
+
+    def _tail(self) -> str:
+        """The end of what the process has written to standard error."""
+        size = self._stderr.seek(0, os.SEEK_END)
+        self._stderr.seek(max(0, size - _TAIL_BYTES))
+        return self._stderr.read().decode("utf-8", "replace").strip()
+
+    def _send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            self._wait(self._orders, selectors.EVENT_WRITE)
+            view = view[os.write(self._orders.fileno(), view) :]
+
+    def _receive_frame(self) -> bytearray:
+        return self._receive(LENGTH.unpack(self._receive(LENGTH.size))[0])
+
+    def _receive(self, size: int) -> bytearray:
+        data = bytearray(size)
+        self._receive_into(memoryview(data))
+        return data
+
+    def _receive_into(self, room: memoryview) -> None:
+        while room:
+            self._wait(self._replies, selectors.EVENT_READ)
+            count = os.readv(self._replies.fileno(), [room])
+            if not count:
+                raise EOFError
+            room = room[count:]
+
+    def _wait(self, stream: IO[bytes], event: int) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(stream, event)
+            if not selector.select(max(0.0, self._deadline - time.monotonic())):
+                raise TimeoutError
