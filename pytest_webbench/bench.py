@@ -9,12 +9,13 @@ from pytest_webbench.errors import LoadError, StackDiedError, UsageError
 from pytest_webbench.launchers import RunningStack
 from pytest_webbench.load import LoadEngine
 from pytest_webbench.logic.planning import make_load, warmup_load
+from pytest_webbench.logic.rates import saturating
 from pytest_webbench.logic.state import records_by_key, state_faults
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.exchange import Record
 from pytest_webbench.values.load import Load, LoadResult
 from pytest_webbench.values.measurement import Measurement, StateCheck
-from pytest_webbench.values.plan import Trial
+from pytest_webbench.values.plan import Cell, Trial
 from pytest_webbench.values.profile import Profile
 from pytest_webbench.values.scenario import Scenario
 
@@ -77,12 +78,25 @@ class Bench:
             engine=self.engine.name,
             users=load.users,
             amount=load.amount,
+            schedule=load.schedule,
             records=len(records),
             load=result,
             server=usage,
             launch=running.launch,
             state=self._verify(running, suite, load, result, records),
         )
+
+    def saturate(self, running: RunningStack, suite: Suite, scenario: Scenario) -> float:
+        """How many requests per second the stack serves at most; 0 if it answered none rightly.
+
+        Raises what :meth:`measure` raises.
+        """
+        trial = Trial(cell=Cell(scenario=scenario.name, stack=running.stack.name), round=-1)
+        _, load = self._make_load(running, suite, saturating(scenario), trial)
+        self._seed(running, suite)
+        result = self._load(running, load)
+        self._seed(running, suite)
+        return result.ok / result.elapsed_s
 
     def _make_load(
         self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial

@@ -90,7 +90,7 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
     return {
         "stack": summary.cell.stack,
         "scenario": summary.cell.scenario,
-        "metric": "time_per_request",
+        "metric": "time_per_request" if summary.schedule is None else "mean_response_time",
         "webbench": {
             "requests_sent": summary.requests_sent,
             "requests_ok": summary.requests_ok,
@@ -101,6 +101,9 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
             "p95_s": _known(summary.p95_s),
             "p99_s": _known(summary.p99_s),
             "ttfb_p50_s": _known(summary.ttfb_p50_s),
+            "service_p50_s": _known(summary.service_p50_s),
+            "dropped": summary.dropped,
+            "lag_s": summary.lag_s,
             "server_cpu_s_per_request": summary.server_cpu_s_per_request,
             "server_peak_rss_bytes": summary.server_peak_rss_bytes,
             "server_throttled_s": summary.server_throttled_s,
@@ -118,7 +121,8 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
                 "users": summary.users,
                 "amount": to_json(summary.amount),
                 "records": summary.records,
-                "model": "closed loop",
+                "model": summary.model,
+                "generators": settings.generators,
             },
             "validity": {
                 "valid": summary.validity.valid,

@@ -12,7 +12,7 @@ from pytest_webbench.bridge import extra_info, fail_without_figure, replay
 from pytest_webbench.errors import StackError, WebbenchError
 from pytest_webbench.launchers import Launcher, RunningStack
 from pytest_webbench.logic.names import select
-from pytest_webbench.logic.planning import resolve
+from pytest_webbench.logic.planning import at_rate, resolve
 from pytest_webbench.logic.summary import summarise
 from pytest_webbench.logic.validity import server_faults
 from pytest_webbench.registry import Registry
@@ -102,6 +102,7 @@ class LiveBench:
         users: int | None = None,
         duration_s: float | None = None,
         requests: int | None = None,
+        rate: float | None = None,
         rounds: int | None = None,
     ) -> CellSummary:
         """Measure ``what`` round by round, feed pytest-benchmark, and return the figures.
@@ -109,12 +110,13 @@ class LiveBench:
         ``what`` is the name of a scenario, a :class:`~pytest_webbench.Scenario`, an
         :class:`~pytest_webbench.Exchange`, or a :class:`~pytest_webbench.Request`, of which only the
         status 200 is checked. ``users``, ``duration_s`` or ``requests``, and ``rounds`` replace the
-        numbers of the profile. The test fails if a request fails or the database is wrong.
+        numbers of the profile; ``rate`` (requests per second) makes the loop an open one. The test fails if
+        a request fails or the database is wrong.
         """
         count = 1 if not self._benchmark.enabled else rounds or self._settings.profile.rounds
         failure: WebbenchError | None = None
         try:
-            scenario = self._scenario(what, users, duration_s, requests)
+            scenario = self._at_rate(self._scenario(what, duration_s, requests), users, rate)
             measurements = self._measure(scenario, count)
         except WebbenchError as error:
             failure = error  # kept, for a failure raised in here would drag this one along
@@ -128,7 +130,7 @@ class LiveBench:
             why = faults[0] if faults else "no request was completed"
             fail_without_figure(self._benchmark, StackError(f"{summary.cell}: {why}", evidence=evidence))
         info = extra_info(summary, self._settings)
-        replay(self._item, self._benchmark, summary.time_per_request_s, info)
+        replay(self._item, self._benchmark, summary.samples_s, info)
         if faults:
             pytest.fail(str(StackError(f"{summary.cell}: {faults[0]}", evidence=evidence)), pytrace=False)
         return summary
@@ -139,9 +141,7 @@ class LiveBench:
         trials = [Trial(cell=cell, round=number) for number in range(count)]
         return [self._bench.measure(running, suite, scenario, trial) for trial in trials]
 
-    def _scenario(
-        self, what: Measurable, users: int | None, duration_s: float | None, requests: int | None
-    ) -> Scenario:
+    def _scenario(self, what: Measurable, duration_s: float | None, requests: int | None) -> Scenario:
         if isinstance(what, str):
             (name,) = select("scenario", [what], tuple(self._registry.scenarios))[:1]
             scenario = self._registry.scenarios[name]
@@ -151,6 +151,11 @@ class LiveBench:
             scenario = resolve(_of_exchange(what), self._settings)
         if duration_s is not None or requests is not None:
             scenario = replace(scenario, amount=Amount(duration_s=duration_s, requests=requests))
+        return scenario
+
+    def _at_rate(self, scenario: Scenario, users: int | None, rate: float | None) -> Scenario:
+        if rate is not None:
+            scenario = at_rate(scenario, rate, self._settings)
         return replace(scenario, users=users or scenario.users)
 
 

@@ -1,6 +1,6 @@
 """The options: one table, from which the command line, the ini values and the reference are made."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -102,6 +102,35 @@ OPTIONS = (
         "of the scenario",
         many=True,
     ),
+    Option(
+        "--webbench-rate",
+        "[SCENARIO=]R|common[:SHARE]",
+        "open loop: send R requests a second, whatever the server does; common: at a rate that every stack "
+        "can serve, a share (such as common:50%) of what the slowest one can; may be repeated",
+        "closed loop",
+        many=True,
+    ),
+    Option(
+        "--webbench-arrivals",
+        "NAME",
+        "how the requests of an open loop lie in time: constant or poisson",
+        "constant",
+    ),
+    Option("--webbench-engine", "NAME", "what makes the load: native, k6 or locust", "native"),
+    Option("--webbench-generators", "N", "processes of the native engine, which share the users", "1"),
+    Option("--webbench-load-workers", "N", "workers of the engine locust", "2"),
+    Option(
+        "--webbench-load-bind",
+        "HOST:PORT",
+        "where the workers of the engine locust, started by hand on any machine, find this run",
+        "workers are started here",
+    ),
+    Option(
+        "--webbench-load-master",
+        "HOST:PORT",
+        "control port of a master of the engine locust that runs already",
+        "a master is started",
+    ),
     Option("--webbench-records", "N", "records in the database when a round starts", "1500"),
     Option("--webbench-workers", "N", "worker processes of each server", "2"),
     Option("--webbench-threads", "N", "threads of each worker of a threaded server", "2"),
@@ -135,9 +164,12 @@ class Number(NamedTuple):
 SECONDS = Number(float, 0.01, 86_400)
 COUNT = Number(int, 1, 100_000_000)
 FEW = Number(int, 1, 10_000)
+RATE = Number(float, 0.001, 1_000_000)
 
 MEMORY_LEAST = 32 << 20
 LAUNCHERS = ("auto", "process", "container")
+ENGINES = ("native", "k6", "locust")
+ARRIVALS = ("constant", "poisson")
 
 
 def add_options(parser: "pytest.Parser") -> None:
@@ -145,12 +177,13 @@ def add_options(parser: "pytest.Parser") -> None:
     group = parser.getgroup("webbench", "benchmarks of web stacks (pytest-webbench)")
     for option in OPTIONS:
         text = f"{option.help} (default: {option.default})" if option.default else option.help
+        in_help = text.replace("%", "%%")  # argparse fills these in
         if not option.metavar:
-            group.addoption(option.flag, action="store_true", default=None, help=text)
+            group.addoption(option.flag, action="store_true", default=None, help=in_help)
         elif option.many:
-            group.addoption(option.flag, action="append", default=None, metavar=option.metavar, help=text)
+            group.addoption(option.flag, action="append", default=None, metavar=option.metavar, help=in_help)
         else:
-            group.addoption(option.flag, default=None, metavar=option.metavar, help=text)
+            group.addoption(option.flag, default=None, metavar=option.metavar, help=in_help)
         if option.ini:
             kind: Any = "args" if option.many else "string" if option.metavar else "bool"
             parser.addini(option.dest, text, type=kind, default=None)
@@ -201,12 +234,12 @@ class _Reader:
             return None
         return int(digits) * factor
 
-    def override(self, dest: str, number: Number) -> Any:
-        """Numbers for all scenarios, or for some by name."""
+    def override(self, dest: str, number: Number, words: Iterable[str] | None = None) -> Any:
+        """Numbers for all scenarios, or for some by name; ``words`` stand for those that were given."""
         from pytest_webbench.values.settings import Override  # noqa: PLC0415
 
         everywhere, by_scenario = None, {}
-        for word in self.words(dest):
+        for word in self.words(dest) if words is None else words:
             name, separator, text = word.rpartition("=")
             value = self._parse(dest, text, number, None)
             if separator:
@@ -259,6 +292,12 @@ def read_settings(config: "pytest.Config") -> "Settings":
         durations_s=read.override("webbench_duration", SECONDS),
         requests=read.override("webbench_requests", COUNT),
         users=read.override("webbench_users", FEW),
+        rates=_rates(read),
+        engine=read.choice("webbench_engine", ENGINES, "native"),
+        generators=read.number("webbench_generators", Number(int, 1, 256), 1),
+        load_workers=read.number("webbench_load_workers", FEW, 2),
+        load_bind=_address(read, "webbench_load_bind"),
+        load_master=_address(read, "webbench_load_master"),
         records=read.number("webbench_records", Number(int, 0, 10_000_000), None),
         workers=read.number("webbench_workers", FEW, 2),
         threads=read.number("webbench_threads", FEW, 2),
@@ -270,6 +309,44 @@ def read_settings(config: "pytest.Config") -> "Settings":
     if read.faults:
         raise UsageError("; ".join(read.faults), hint="see pytest --help, section webbench")
     return settings
+
+
+def _rates(read: _Reader) -> Any:
+    from pytest_webbench.logic.rates import COMMON_SHARE  # noqa: PLC0415
+    from pytest_webbench.values.load import Arrivals  # noqa: PLC0415
+    from pytest_webbench.values.settings import Rates  # noqa: PLC0415
+
+    share, numbers = None, []
+    for word in read.words("webbench_rate"):
+        name, separator, text = word.partition(":")
+        if name != "common":
+            numbers.append(word)
+        elif not separator:
+            share = COMMON_SHARE
+        elif (share := _share(text)) is None:
+            read.faults.append(f"--webbench-rate: {text!r} is not a share from 1% to 95%, such as 50%")
+    arrivals = Arrivals(read.choice("webbench_arrivals", ARRIVALS, "constant"))
+    given = read.override("webbench_rate", RATE, numbers)
+    return Rates(given=given, common_share=share, arrivals=arrivals)
+
+
+def _share(text: str) -> float | None:
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        return None
+    return share if 0.01 <= share <= 0.95 else None
+
+
+def _address(read: _Reader, dest: str) -> str | None:
+    text = read.raw(dest)
+    if text is None:
+        return None
+    host, _, port = str(text).rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        read.faults.append(f"{_flag(dest)}: {text!r} is not HOST:PORT")
+        return None
+    return str(text)
 
 
 def _urls(read: _Reader) -> tuple[Any, ...]:
@@ -303,6 +380,7 @@ def check_names(settings: "Settings", scenarios: Mapping[str, Any]) -> None:
         "--webbench-duration": settings.durations_s.by_scenario,
         "--webbench-requests": settings.requests.by_scenario,
         "--webbench-users": settings.users.by_scenario,
+        "--webbench-rate": settings.rates.given.by_scenario,
     }
     for flag, by_scenario in overrides.items():
         for name in by_scenario:

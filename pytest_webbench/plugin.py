@@ -64,11 +64,11 @@ def pytest_webbench_launcher(settings: "Settings", logs: Path) -> "Launcher":
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_webbench_engine() -> "LoadEngine":
-    """The native engine."""
-    from pytest_webbench.load.native import NativeEngine  # noqa: PLC0415
+def pytest_webbench_engine(settings: "Settings") -> "LoadEngine":
+    """The native engine, k6 or Locust."""
+    from pytest_webbench.loading import make_engine  # noqa: PLC0415
 
-    return NativeEngine()
+    return make_engine(settings)
 
 
 @pytest.hookimpl(tryfirst=True)

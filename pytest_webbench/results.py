@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pytest_webbench.errors import LoadError, StackError
 from pytest_webbench.logic.summary import summarise
-from pytest_webbench.values.event import Event, StackFailed, TrialFailed, TrialFinished
+from pytest_webbench.values.event import Event, RateChosen, StackFailed, TrialFailed, TrialFinished
 from pytest_webbench.values.measurement import Measurement
 from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.scenario import Scenario
@@ -20,6 +20,7 @@ class Results:
 
     rounds: dict[Cell, list[Measurement]] = field(default_factory=dict)
     stack_failures: dict[str, StackError] = field(default_factory=dict)
+    rates: list[RateChosen] = field(default_factory=list)
     trial_failures: dict[Cell, LoadError] = field(default_factory=dict)
 
     def consume(self, event: Event) -> None:
@@ -29,6 +30,8 @@ class Results:
                 self.rounds.setdefault(measurement.trial.cell, []).append(measurement)
             case StackFailed(stack=stack, error=error):
                 self.stack_failures[stack] = error
+            case RateChosen():
+                self.rates.append(event)
             case TrialFailed(trial=trial, error=error):
                 self.trial_failures[trial.cell] = error
 

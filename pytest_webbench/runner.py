@@ -13,6 +13,7 @@ from pytest_webbench.values.event import (
     BlockFinished,
     BlockStarted,
     Event,
+    RateChosen,
     StackFailed,
     StackPreparing,
     StackStarting,
@@ -20,11 +21,14 @@ from pytest_webbench.values.event import (
     TrialFinished,
     TrialStarted,
 )
-from pytest_webbench.values.plan import Block, Plan
+from pytest_webbench.values.plan import Block, Cell, Plan, Trial
 from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.stack import Stack
 
-__all__ = ["Runner"]
+__all__ = ["RateChooser", "Runner"]
+
+RateChooser = Callable[[Scenario, Mapping[str, float]], tuple[Scenario, RateChosen]]
+"""Gets a scenario and each stack's saturation in requests per second."""
 
 
 @dataclass(kw_only=True)
@@ -33,7 +37,8 @@ class Runner:
 
     ``scenarios`` are resolved: with the users and amounts of this run. ``checks`` are the scenarios of
     each suite, with which every stack is checked. ``stop_early`` is asked with the number of stacks
-    that failed, and says whether to stop.
+    that failed, and says whether to stop. ``choose_rate`` makes an open loop of each scenario, at a rate
+    chosen from what the stacks can serve.
     """
 
     bench: Bench
@@ -43,6 +48,7 @@ class Runner:
     suites: Mapping[str, Suite]
     checks: Mapping[str, tuple[Scenario, ...]]
     stop_early: Callable[[int], bool] = lambda failures: False  # noqa: ARG005
+    choose_rate: RateChooser | None = None
     _failed: set[str] = field(default_factory=set)
 
     def run(self, plan: Plan) -> Generator[Event, None, None]:
@@ -57,12 +63,45 @@ class Runner:
                 self.launcher.prepare(self.stacks[name])
             except StackError as error:
                 yield self._fail(name, error)
+        if self.choose_rate is not None:
+            yield from self._choose_rates(plan, self.choose_rate)
         for block in plan.blocks:
             if self.stop_early(len(self._failed)):
                 return
             yield BlockStarted(block=block)
             yield from self._run_block(block)
             yield BlockFinished(block=block)
+
+    def _choose_rates(self, plan: Plan, choose: RateChooser) -> Iterator[Event]:
+        """Find out what each stack can serve, from a launch of its own, and choose a rate from that."""
+        cells = sorted({trial.cell for block in plan.blocks for trial in block.trials})
+        saturation: dict[str, dict[str, float]] = {}
+        for name in dict.fromkeys(cell.stack for cell in cells):
+            mine = [cell for cell in cells if cell.stack == name and self._may_choose(cell)]
+            if not mine or name in self._failed:
+                continue
+            yield StackStarting(stack=name)
+            try:
+                with ExitStack() as up:
+                    running = self._bring_up(name, up)
+                    for cell in mine:
+                        scenario, suite = self.scenarios[cell.scenario], self.suites[self.stacks[name].suite]
+                        rate = self.bench.saturate(running, suite, scenario)
+                        saturation.setdefault(cell.scenario, {})[name] = rate
+            except StackError as error:
+                yield self._fail(name, error)
+            except LoadError as error:
+                yield TrialFailed(trial=Trial(cell=cell, round=-1), error=error)
+        chosen = dict(self.scenarios)
+        for name, rates in saturation.items():
+            served = {stack: rate for stack, rate in rates.items() if rate and stack not in self._failed}
+            if served:
+                chosen[name], event = choose(self.scenarios[name], served)
+                yield event
+        self.scenarios = chosen
+
+    def _may_choose(self, cell: Cell) -> bool:
+        return self.scenarios[cell.scenario].rate is None
 
     def _run_block(self, block: Block) -> Iterator[Event]:
         with ExitStack() as up:

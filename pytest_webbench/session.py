@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,8 @@ from pytest_webbench.interrupts import Interrupts
 from pytest_webbench.launchers import Launcher
 from pytest_webbench.live import LiveBench, LiveStack, launch_live
 from pytest_webbench.load import LoadEngine
-from pytest_webbench.logic.planning import expected_seconds, make_load, make_plan
+from pytest_webbench.logic.planning import at_rate, expected_seconds, make_load, make_plan
+from pytest_webbench.logic.rates import common_rate
 from pytest_webbench.logic.validity import server_faults
 from pytest_webbench.options import read_settings
 from pytest_webbench.registry import read_registry
@@ -26,8 +27,10 @@ from pytest_webbench.report.text import describe_run, render_configuration, rend
 from pytest_webbench.results import Results
 from pytest_webbench.runner import Runner
 from pytest_webbench.store import RunFolder
+from pytest_webbench.values.event import RateChosen
 from pytest_webbench.values.plan import Cell, Plan
 from pytest_webbench.values.profile import PROFILES
+from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import Settings
 from pytest_webbench.values.summary import CellSummary
 
@@ -80,6 +83,11 @@ class WebbenchSession:
     def _check_loads(self) -> None:
         """Find out before anything is launched whether the records suffice for the requests."""
         if self.settings.urls:
+            if self.settings.rates.common_share is not None and self.settings.allow_writes:
+                raise UsageError(
+                    "to find out a common rate, records would be changed and deleted without end",
+                    hint="give a rate, or leave out --webbench-allow-writes",
+                )
             return
         for name in self.registry.selected_scenarios:
             scenario = self.registry.scenarios[name]
@@ -165,6 +173,7 @@ class WebbenchSession:
             suites=self.registry.suites,
             checks=self.registry.checks(),
             stop_early=self._stop_early,
+            choose_rate=None if self.settings.rates.common_share is None else self._choose_rate,
         )
         with (
             self._uncaptured(),
@@ -175,6 +184,15 @@ class WebbenchSession:
                 self.results.consume(event)
                 self.folder.consume(event)
                 progress.consume(event)
+
+    def _choose_rate(
+        self, scenario: Scenario, saturation: Mapping[str, float]
+    ) -> tuple[Scenario, RateChosen]:
+        share = self.settings.rates.common_share
+        assert share is not None
+        rate = common_rate(saturation, share)
+        chosen = RateChosen(scenario=scenario.name, rate=rate, saturation=saturation, share=share)
+        return at_rate(scenario, rate, self.settings), chosen
 
     def _begin_folder(self) -> None:
         assert self._plan is not None
@@ -226,8 +244,7 @@ class WebbenchSession:
         if summary is None or not summary.time_per_request_s:
             self._fail_without_figure(benchmark, cell, summary)
             return
-        samples = summary.time_per_request_s
-        bridge.replay(item, benchmark, samples, bridge.extra_info(summary, self.settings))
+        bridge.replay(item, benchmark, summary.samples_s, bridge.extra_info(summary, self.settings))
         error = self.results.stack_failures.get(cell.stack)
         faults = [fault for each in self.results.rounds[cell] for fault in server_faults(each)]
         if error is not None:

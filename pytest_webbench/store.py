@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_webbench.values.codec import to_json
-from pytest_webbench.values.event import Event, StackFailed, TrialFailed, TrialFinished
+from pytest_webbench.values.event import Event, RateChosen, StackFailed, TrialFailed, TrialFinished
 from pytest_webbench.values.plan import Plan
 from pytest_webbench.values.settings import Settings
 
@@ -17,7 +17,8 @@ FORMAT = 1
 """The version of the files' format.
 
 1: ``run.json`` holds ``format``, ``settings`` and ``plan``; ``trials.jsonl`` a line for each event:
-``{"trial": measurement}``, ``{"stack_failed": name, "error": text}`` or ``{"trial_failed": ...}``.
+``{"trial": measurement}``, ``{"stack_failed": name, "error": text}`` ``{"trial_failed": ...}`` or
+``{"rate_chosen": ...}``.
 """
 
 
@@ -50,6 +51,8 @@ class RunFolder:
                 self._append({"trial": to_json(measurement)})
             case TrialFailed(trial=trial, error=error):
                 self._append({"trial_failed": to_json(trial), "error": str(error)})
+            case RateChosen():
+                self._append({"rate_chosen": to_json(event)})
             case StackFailed(stack=stack, error=error):
                 self._append({"stack_failed": stack, "error": str(error)})
 

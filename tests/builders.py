@@ -30,6 +30,7 @@ def make_result(
         latency_ns=array("Q", [nanoseconds] * requests),
         ttfb_ns=array("Q", [nanoseconds // 2] * requests),
         generator_cpu_s=0.1 * requests * latency_s / users,
+        generator_busy=0.1,
         connections_opened=users,
     )
     return replace(result, **changes)

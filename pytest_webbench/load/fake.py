@@ -2,11 +2,13 @@
 
 import heapq
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import repeat, takewhile
 
 from pytest_webbench.errors import LoadError
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.logic.judging import Fault
+from pytest_webbench.logic.schedule import due_ns
 from pytest_webbench.values.exchange import Request
 from pytest_webbench.values.load import ErrorClass, Load, LoadResult
 
@@ -73,9 +75,14 @@ class FakeEngine:
         """Carry out ``load`` in virtual time; return its end, in nanoseconds from its beginning."""
         free_ns = [0] * load.users  # when each user is free
         end_ns = 0
+        due = due_ns(load.schedule) if load.schedule else repeat(0)
         while not tally.exhausted:
-            start_ns = free_ns[0]
+            due_at_ns = next(due)
+            if load.schedule and (deadline_ns is None or due_at_ns < deadline_ns):
+                tally.scheduled += 1
+            start_ns = max(free_ns[0], due_at_ns)
             if deadline_ns is not None and start_ns >= deadline_ns:
+                tally.scheduled += _rest(due, deadline_ns) if load.schedule else 0
                 break
             number = tally.take()
             request = load.exchanges[number % len(load.exchanges)].request
@@ -84,6 +91,8 @@ class FakeEngine:
                 tally.leave_open(number, deadline_ns - start_ns)
             elif (error := self._error(number)) is not None:
                 tally.fail(number, request, Fault(error=error, why="injected by the fake engine"), took_ns)
+            elif load.schedule:
+                tally.add_scheduled(start_ns - due_at_ns + took_ns, took_ns, took_ns)
             else:
                 tally.latency_ns.append(took_ns)
                 tally.ttfb_ns.append(took_ns)
@@ -109,3 +118,8 @@ class FakeEngine:
 
     def _error(self, number: int) -> ErrorClass | None:
         return next((error for error, nth in self.errors.items() if number % nth == nth - 1), None)
+
+
+def _rest(due: Iterator[int], deadline_ns: int) -> int:
+    """How many more requests are due before the deadline, and not sent."""
+    return sum(1 for _ in takewhile(lambda moment_ns: moment_ns < deadline_ns, due))

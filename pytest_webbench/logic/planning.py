@@ -7,16 +7,19 @@ from dataclasses import replace
 
 from pytest_webbench.errors import UsageError
 from pytest_webbench.values.exchange import Record
-from pytest_webbench.values.load import Amount, Load
+from pytest_webbench.values.load import Amount, Load, Schedule
 from pytest_webbench.values.plan import Block, Cell, Plan, Trial
 from pytest_webbench.values.profile import Order, Profile
 from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import Settings
 
-__all__ = ["expected_seconds", "make_load", "make_plan", "resolve", "warmup_load"]
+__all__ = ["at_rate", "expected_seconds", "make_load", "make_plan", "resolve", "warmup_load"]
 
 LAUNCH_S = 1.6
 """A guess at what a launch with its check and its end takes, for the time expected."""
+MOST_CONNECTIONS = 100
+BETWEEN_REQUESTS_S = 0.5
+"""How long a connection of an open loop is to be free at most."""
 TRIAL_S = 0.15
 """A guess at what a trial takes beside its load: seeding, the check of the state."""
 
@@ -32,11 +35,28 @@ def resolve(scenario: Scenario, settings: Settings) -> Scenario:
     # An override by name may turn a duration into a number of requests, and the other way round;
     # one for all scenarios changes only those that have such an amount.
     duration_s, requests = settings.durations_s, settings.requests
+    rate = settings.rates.given.get(scenario.name) or scenario.rate
     if scenario.name in duration_s.by_scenario or (amount.requests is None and duration_s.everywhere):
         amount = Amount(duration_s=duration_s.get(scenario.name))
     if scenario.name in requests.by_scenario or (amount.requests is not None and requests.everywhere):
         amount = Amount(requests=requests.get(scenario.name))
-    return replace(scenario, users=settings.users.get(scenario.name) or scenario.users, amount=amount)
+    users = settings.users.get(scenario.name) or scenario.users
+    resolved = replace(scenario, users=users, amount=amount)
+    if rate is None:
+        return resolved
+    return at_rate(resolved, rate, settings)
+
+
+def at_rate(scenario: Scenario, rate: float, settings: Settings) -> Scenario:
+    """``scenario``, with its users and amount, as an open loop of ``rate`` requests a second.
+
+    It gets connections enough that none is the limit below saturation, and not so many that each is
+    free for longer than servers keep one open, unless the users are given by name or number.
+    """
+    users = settings.users.get(scenario.name)
+    if users is None:
+        users = max(scenario.users, min(MOST_CONNECTIONS, math.ceil(rate * BETWEEN_REQUESTS_S)))
+    return replace(scenario, users=users, rate=rate, arrivals=settings.rates.arrivals)
 
 
 def _share(requests: int, share: float, least: int) -> int:
@@ -81,6 +101,7 @@ def make_load(
     Raises :class:`~pytest_webbench.errors.UsageError` if the records do not suffice for the requests.
     """
     rng = random.Random(f"{seed}/round/{round_}/{scenario.name}")
+    chance = random.Random(f"{seed}/arrivals/{round_}/{scenario.name}").getrandbits(53)
     exchanges = tuple(scenario.traffic(records, scenario.amount.requests, rng))
     wanted = scenario.amount.requests
     if not exchanges or (wanted is not None and not scenario.repeat and len(exchanges) < wanted):
@@ -96,7 +117,14 @@ def make_load(
         exchanges=exchanges,
         repeat=scenario.repeat,
         timeout_s=timeout_s,
+        schedule=_schedule(scenario, seed=chance),
     )
+
+
+def _schedule(scenario: Scenario, seed: int) -> Schedule | None:
+    if scenario.rate is None:
+        return None
+    return Schedule(rate=scenario.rate, arrivals=scenario.arrivals, seed=seed)
 
 
 def warmup_load(load: Load, share: float) -> Load:
@@ -125,6 +153,7 @@ def expected_seconds(
         for trial in block.trials:
             scenario = scenarios[trial.cell.scenario]
             amount = scenario.amount
-            load_s = amount.duration_s or (amount.requests or 0) * scenario.typical_s
+            each_s = 1 / scenario.rate if scenario.rate else scenario.typical_s
+            load_s = amount.duration_s or (amount.requests or 0) * each_s
             total += load_s * (1 + profile.warm_cell) + TRIAL_S + profile.gap_s
     return total

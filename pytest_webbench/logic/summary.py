@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean, median
 from typing import TypeVar
 
@@ -34,10 +35,15 @@ def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> Cel
     completed = [each for each in rounds if each.load.ok]
     times = tuple(time_per_request_s(each) for each in completed)
     responses = tuple(fmean(each.load.latency_ns) / 1e9 for each in completed)
-    figure = _figure(times, responses, unit)
     latencies = percentiles([load.latency_ns for load in loads], (0.5, 0.95, 0.99))
     p50_s, p95_s, p99_s = (value / 1e9 for value in latencies)
     (ttfb_p50_ns,) = percentiles([load.ttfb_ns for load in loads], (0.5,))
+    schedule = rounds[0].schedule
+    service_p50_s = p50_s
+    if schedule is not None:
+        unit = Unit.TIME  # the rate is given
+        (service_p50_s,) = (each / 1e9 for each in percentiles([load.service_ns for load in loads], (0.5,)))
+    figure = _figure(times, responses, unit)
     errors: Counter[str] = Counter()
     for load in loads:
         errors.update(load.errors)
@@ -58,20 +64,24 @@ def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> Cel
         p95_s=p95_s,
         p99_s=p99_s,
         ttfb_p50_s=ttfb_p50_ns / 1e9,
+        service_p50_s=service_p50_s,
         requests_sent=sum(load.sent for load in loads),
         requests_ok=ok,
         errors=dict(errors),
         in_flight=sum(load.in_flight for load in loads),
+        dropped=sum(load.dropped for load in loads),
+        lag_s=max(load.lag_s for load in loads),
         server_cpu_s_per_request=sum(cpu_s) / ok if ok and len(cpu_s) == len(rounds) else None,
         server_peak_rss_bytes=max(memory, default=None),
         server_throttled_s=_sum([each.server.throttled_s for each in rounds]),
         server_oom_kills=_sum([each.server.oom_kills for each in rounds]),
-        generator_cpu_fraction=max(load.generator_cpu_s / load.elapsed_s for load in loads),
+        generator_cpu_fraction=max(load.generator_busy for load in loads),
         startup_s=median(startups) if startups else None,
         engine=rounds[0].engine,
         launch=rounds[0].launch,
         validity=judge_cell(rounds, planned=planned, figure=figure),
         examples=tuple(example for load in loads for example in load.examples)[:3],
+        schedule=schedule and replace(schedule, seed=0),  # each round has another
     )
 
 

@@ -3,16 +3,20 @@
 from collections.abc import Iterator, Sequence
 
 from pytest_webbench.logic.statistics import relative_spread
-from pytest_webbench.values.load import LoadResult
+from pytest_webbench.values.load import LoadResult, Schedule
 from pytest_webbench.values.measurement import Measurement
 from pytest_webbench.values.summary import Interval, Validity
 
-__all__ = ["judge_cell", "server_faults"]
+__all__ = ["generator_faults", "judge_cell", "server_faults"]
 
 GENERATOR_LIMIT = 0.9
 """Above this share of one core the generator may have been the limit, not the server."""
 LITTLE_TOLERANCE = 0.1
 """How far the mean number of requests under way may lie from what the users allow."""
+DROPPED_LIMIT = 0.01
+"""The share of the requests of an open loop that may be left unsent; the last ones often are."""
+LAG_LIMIT = 0.1
+"""How late the generator may be on average, as a share of the mean response time, which has it in it."""
 SPREAD_LIMIT = 0.3
 """A relative standard deviation of the rounds beyond which the figure says nothing."""
 UNSTABLE_HALF_WIDTH = 0.1
@@ -32,13 +36,21 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval 
         if measurement.server.throttled_s:
             warnings["a limit of CPU (--webbench-cpus) held the server back"] = None
     if figure is not None:
-        times = [each.load.elapsed_s / each.load.ok for each in rounds if each.load.ok]
+        times = [_time_s(each) for each in rounds if each.load.ok]
         spread = relative_spread(times)
         if spread > SPREAD_LIMIT:
             reasons[f"the rounds differ by {spread:.0%} (standard deviation)"] = None
         elif len(times) > 1 and figure.relative_half_width > UNSTABLE_HALF_WIDTH:
             warnings[f"unstable: the interval is ±{figure.relative_half_width:.0%} wide"] = None
     return Validity(reasons=tuple(reasons), warnings=tuple(warnings))
+
+
+def _time_s(measurement: Measurement) -> float:
+    """What is shown of a round: in an open loop the rate is given, and response times vary."""
+    load = measurement.load
+    if measurement.schedule is None:
+        return load.elapsed_s / load.ok
+    return sum(load.latency_ns) / load.ok / 1e9
 
 
 def server_faults(measurement: Measurement) -> tuple[str, ...]:
@@ -56,21 +68,41 @@ def server_faults(measurement: Measurement) -> tuple[str, ...]:
 
 
 def _round_reasons(measurement: Measurement) -> Iterator[str]:
-    load = measurement.load
     yield from server_faults(measurement)
-    if not load.ok:
+    if measurement.load.ok:
+        yield from generator_faults(measurement.load, measurement.schedule)
+    else:
         yield "no request was completed"
-        return
+
+
+def generator_faults(load: LoadResult, schedule: Schedule | None) -> Iterator[str]:
+    """Why the generator cannot be trusted with the figures of ``load``, which has a right answer."""
     if load.sent != load.ok + sum(load.errors.values()) + load.in_flight:
         yield (
             f"the requests do not add up: {load.sent} sent, {load.ok} right, "
             f"{sum(load.errors.values())} failed, {load.in_flight} in flight"
         )
-    if load.generator_cpu_s / load.elapsed_s > GENERATOR_LIMIT:
+    if load.generator_busy > GENERATOR_LIMIT:
         yield "the load generator was the limit: it used more than 90 % of a core"
-    fault = _littles_law(load)
+    fault = _littles_law(load) if schedule is None else _schedule_fault(load)
     if fault:
         yield fault
+
+
+def _schedule_fault(load: LoadResult) -> str | None:
+    """An open loop is one only if what was due was sent, and sent when it was due."""
+    if load.dropped > DROPPED_LIMIT * load.scheduled:
+        return (
+            f"{load.dropped} of {load.scheduled} requests could not be sent before the end: the rate is more "
+            "than the server, or its number of connections, can take"
+        )
+    mean_s = sum(load.latency_ns) / load.ok / 1e9
+    if load.lag_s > LAG_LIMIT * mean_s:
+        return (
+            f"the generator fell behind the schedule, by {load.lag_s * 1000:.2f} ms on average, "
+            f"where a response takes {mean_s * 1000:.2f} ms"
+        )
+    return None
 
 
 def _littles_law(load: LoadResult) -> str | None:

@@ -7,11 +7,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pytest_webbench.errors import printable
-from pytest_webbench.report.text import duration
+from pytest_webbench.report.text import describe_rate, duration
 from pytest_webbench.values.event import (
     BlockFinished,
     BlockStarted,
     Event,
+    RateChosen,
     StackFailed,
     StackPreparing,
     StackStarting,
@@ -50,6 +51,8 @@ class LineProgress:
         match event:
             case StackFailed(stack=stack, error=error):
                 self._write(f"{stack} failed: {error.message}")
+            case RateChosen():
+                self._write(describe_rate(event))
             case TrialFailed(trial=trial, error=error):
                 self._write(f"{trial.cell} gave nothing in round {trial.round + 1}: {error.message}")
             case TrialFinished():
@@ -96,6 +99,10 @@ class BarProgress:
                 self._say(str(trial.cell))
             case TrialFinished() | TrialFailed():
                 self._progress.advance(self._bar)
+            case RateChosen():
+                self._progress.console.print(
+                    f"webbench: {printable(describe_rate(event))}", markup=False, highlight=False
+                )
             case StackFailed(stack=stack, error=error):
                 self._progress.console.print(
                     f"webbench: {stack} failed: {error.message}", markup=False, highlight=False

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pytest_webbench.errors import printable
 from pytest_webbench.logic.summary import rank
+from pytest_webbench.values.event import RateChosen
 from pytest_webbench.values.plan import Plan
 from pytest_webbench.values.profile import Profile
 from pytest_webbench.values.scenario import Scenario, Unit
@@ -18,7 +19,14 @@ from pytest_webbench.values.settings import Settings
 from pytest_webbench.values.stack import Stack
 from pytest_webbench.values.summary import CellSummary, Interval, Standing
 
-__all__ = ["describe_known", "describe_run", "duration", "render_configuration", "render_results"]
+__all__ = [
+    "describe_known",
+    "describe_rate",
+    "describe_run",
+    "duration",
+    "render_configuration",
+    "render_results",
+]
 
 
 def describe_run(settings: Settings, plan: Plan, *, launcher: str, expected_s: float) -> str:
@@ -29,6 +37,15 @@ def describe_run(settings: Settings, plan: Plan, *, launcher: str, expected_s: f
         f"webbench: {launcher}, profile {settings.profile.name} "
         f"({rounds} round{'s' if rounds != 1 else ''}, {trials} trials), {plan.order} order, "
         f"seed {settings.seed}, about {duration(expected_s)}"
+    )
+
+
+def describe_rate(chosen: RateChosen) -> str:
+    """One line: the rate that was chosen for a scenario, and from what."""
+    slowest = min(chosen.saturation, key=lambda stack: chosen.saturation[stack])
+    return (
+        f"{chosen.scenario} at {chosen.rate:,g} requests/s for every stack: {chosen.share:.0%} of the "
+        f"{chosen.saturation[slowest]:,.0f} requests/s that the slowest, {slowest}, can serve"
     )
 
 
@@ -80,9 +97,9 @@ def render_results(
     parts: list[Table | Text] = []
     groups: dict[tuple[object, ...], list[CellSummary]] = {}
     for each in summaries:
-        groups.setdefault((each.cell.scenario, each.launch.launcher, each.users, each.amount), []).append(
-            each
-        )
+        groups.setdefault(
+            (each.cell.scenario, each.launch.launcher, each.users, each.amount, each.model), []
+        ).append(each)
     for chosen in groups.values():
         scenario = scenarios.get(chosen[0].cell.scenario)
         parts.extend(_scenario_parts(scenario, rank(chosen), remark))
@@ -126,9 +143,12 @@ def _scenario_parts(
 ) -> Iterable[Table | Text]:
     first = standings[0].summary
     about = f"{scenario.title}; " if scenario and scenario.title else ""
-    load = f"{first.users} user{'s' if first.users != 1 else ''}, {first.amount}, closed loop"
+    user = "user" if first.schedule is None else "connection"
+    load = f"{first.users} {user}{'s' if first.users != 1 else ''}, {first.amount}, {first.model}"
+    engine = "" if first.engine == "native" else f", engine {first.engine}"
     yield _text(
-        f"{first.cell.scenario}: {about}{load}, {first.launch.launcher} launcher{remark}", style="bold"
+        f"{first.cell.scenario}: {about}{load}, {first.launch.launcher} launcher{engine}{remark}",
+        style="bold",
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("", justify="right", no_wrap=True, min_width=2)

@@ -1,5 +1,6 @@
 """What happens while a plan is carried out, in the order in which it happens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_webbench.errors import LoadError, StackError
@@ -10,6 +11,7 @@ __all__ = [
     "BlockFinished",
     "BlockStarted",
     "Event",
+    "RateChosen",
     "StackFailed",
     "StackPreparing",
     "StackStarting",
@@ -49,6 +51,19 @@ class StackFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateChosen:
+    """The rate in requests per second at which a scenario is measured on every stack.
+
+    ``saturation`` is what each stack served at most, ``share`` the part of the least that was chosen.
+    """
+
+    scenario: str
+    rate: float
+    saturation: Mapping[str, float]
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialStarted:
     """A round of a cell begins."""
 
@@ -82,6 +97,7 @@ Event = (
     | BlockStarted
     | StackStarting
     | StackFailed
+    | RateChosen
     | TrialStarted
     | TrialFinished
     | TrialFailed

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pytest_webbench.values.load import Amount, LoadResult
+from pytest_webbench.values.load import Amount, LoadResult, Schedule
 from pytest_webbench.values.plan import Trial
 
 __all__ = ["LaunchRecord", "Measurement", "ServerUsage", "StateCheck"]
@@ -59,7 +59,7 @@ class StateCheck:
 class Measurement:
     """One round of a cell: the trial, the load asked for, and all that was seen.
 
-    ``records`` is how many the database held when the round began.
+    ``schedule`` is that of an open loop. ``records`` is how many the database held when the round began.
     """
 
     trial: Trial
@@ -71,3 +71,4 @@ class Measurement:
     server: ServerUsage
     launch: LaunchRecord
     state: StateCheck
+    schedule: Schedule | None = None

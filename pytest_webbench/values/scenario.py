@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pytest_webbench.values.exchange import Exchange, Record
-from pytest_webbench.values.load import Amount
+from pytest_webbench.values.load import Amount, Arrivals
 
 __all__ = ["Scenario", "Traffic", "Unit", "WarmupStep"]
 
@@ -34,8 +34,9 @@ class Scenario:
 
     The answers and effects stand in the exchanges that ``traffic`` makes. ``repeat`` says whether an
     exchange may be sent twice in a round (a deletion may not). ``writes`` says whether the database
-    changes. ``typical_s`` is a guess of the seconds per completed request, used for nothing but the
-    time that a run is expected to take.
+    changes. With a ``rate`` (requests per second, with ``arrivals``) the loop is open, and ``users`` are
+    connections at most. ``typical_s`` is a guess of the seconds per completed request, used for nothing
+    but the time that a run is expected to take.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Scenario:
     suite: str = "items"
     repeat: bool = True
     writes: bool = False
+    rate: float | None = None
+    arrivals: Arrivals = Arrivals.CONSTANT
     typical_s: float = 0.001
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from pytest_webbench.values.load import Arrivals
 from pytest_webbench.values.profile import PROFILES, Profile
 from pytest_webbench.values.versions import VERSION_SETS, VersionSet
 
-__all__ = ["NamedUrl", "Override", "Settings"]
+__all__ = ["NamedUrl", "Override", "Rates", "Settings"]
 
 T = TypeVar("T", int, float)
 
@@ -26,6 +27,19 @@ class Override(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """What makes loops open: a rate in requests per second for all scenarios or some by name.
+
+    ``common_share`` chooses one for each scenario that has none: that share of what the slowest stack can
+    serve, so that all can.
+    """
+
+    given: Override[float] = field(default_factory=Override)
+    common_share: float | None = None
+    arrivals: Arrivals = Arrivals.CONSTANT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NamedUrl:
     """A server that already runs, and the name under which its figures stand."""
 
@@ -38,7 +52,8 @@ class Settings:
     """Every choice of a run. ``stacks`` and ``scenarios`` are patterns; empty means all.
 
     ``cpus`` and ``memory_bytes`` limit each stack's container; ``base_image`` replaces that of the set of
-    versions.
+    versions. ``generators`` are processes of the native engine; ``load_workers`` those of Locust, which
+    the run starts itself unless they come to ``load_bind`` or belong to ``load_master``.
     """
 
     profile: Profile = PROFILES["quick"]
@@ -55,6 +70,12 @@ class Settings:
     durations_s: Override[float] = field(default_factory=Override)
     requests: Override[int] = field(default_factory=Override)
     users: Override[int] = field(default_factory=Override)
+    rates: Rates = field(default_factory=Rates)
+    engine: str = "native"
+    generators: int = 1
+    load_workers: int = 2
+    load_bind: str | None = None
+    load_master: str | None = None
     records: int | None = None
     workers: int = 2
     threads: int = 2

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pytest_webbench.values.load import Amount
+from pytest_webbench.values.load import Amount, Schedule
 from pytest_webbench.values.measurement import LaunchRecord
 from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.scenario import Unit
@@ -63,10 +63,12 @@ class CellSummary:
     """The figures of a cell over its rounds.
 
     ``time_per_request_s`` (elapsed time per completed request) and ``mean_response_time_s`` have one
-    value per round; percentiles are over the requests of all rounds together. CPU and memory are
-    ``None`` where the server's processes cannot be seen, throttling and kills for want of memory (sums)
-    outside of containers; memory is the largest of the rounds,
-    ``startup_s`` the median of the launches, ``generator_cpu_fraction`` the largest of the rounds.
+    value per round; with a ``schedule`` (of an open loop) response times count from the moment at which a
+    request was due, and ``service_p50_s`` from its sending. Percentiles are over the requests of all
+    rounds together. CPU and memory are ``None`` where the server's processes cannot be seen, throttling
+    and kills for want of memory (sums) outside of containers; memory is the largest of the rounds,
+    ``startup_s`` the median of the launches, ``generator_cpu_fraction`` (of one processor) and ``lag_s``
+    the largest of the rounds.
     """
 
     cell: Cell
@@ -81,10 +83,13 @@ class CellSummary:
     p95_s: float
     p99_s: float
     ttfb_p50_s: float
+    service_p50_s: float
     requests_sent: int
     requests_ok: int
     errors: Mapping[str, int]
     in_flight: int
+    dropped: int
+    lag_s: float
     server_cpu_s_per_request: float | None
     server_peak_rss_bytes: int | None
     server_throttled_s: float | None
@@ -95,6 +100,21 @@ class CellSummary:
     launch: LaunchRecord
     validity: Validity
     examples: tuple[str, ...] = field(default=())
+    schedule: Schedule | None = None
+
+    @property
+    def model(self) -> str:
+        """Which loop the figures come from: those of different ones must not be compared."""
+        return "closed loop" if self.schedule is None else f"open loop, {self.schedule}"
+
+    @property
+    def samples_s(self) -> tuple[float, ...]:
+        """The rounds' figures for pytest-benchmark, in seconds.
+
+        Time per completed request in a closed loop; in an open one that is given, so there it is the mean
+        response time.
+        """
+        return self.time_per_request_s if self.schedule is None else self.mean_response_time_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ import pytest_webbench
 from tests.flow.doubles import AppServer, Doubles, serve_apps
 
 for module in pkgutil.walk_packages(pytest_webbench.__path__, "pytest_webbench."):
-    importlib.import_module(module.name)
+    if not module.name.endswith("__main__") and ".load.locust" not in module.name:  # these are programs
+        importlib.import_module(module.name)
 
 SMALL = (
     "--webbench-rounds=2",

@@ -68,6 +68,7 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
         "amount": {"duration_s": None, "requests": 100},
         "records": 60,
         "model": "closed loop",
+        "generators": 1,
     }
     assert ours == {
         "requests_sent": 200,
@@ -79,6 +80,9 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
         "p95_s": latencies[189] / 1e9,
         "p99_s": latencies[197] / 1e9,
         "ttfb_p50_s": latencies[99] / 1e9,
+        "service_p50_s": latencies[99] / 1e9,
+        "dropped": 0,
+        "lag_s": 0.0,
         "server_cpu_s_per_request": 0.02 / 200,
         "server_peak_rss_bytes": 1 << 20,
         "server_throttled_s": None,

@@ -84,8 +84,10 @@ def test_measuring_returns_the_figures_and_feeds_pytest_benchmark(
     assert request["stats"]["rounds"] == 1
     assert request["extra_info"]["scenario"] == "GET /items/7"
     assert set(outcome.saved()[0]) == set(rows)
-    assert "get_item: one record; 4 users, 80 requests, closed loop, fake launcher" in outcome.text
-    assert "GET /items/7: 2 users, 0.5 s, closed loop, fake launcher" in outcome.text
+    assert (
+        "get_item: one record; 4 users, 80 requests, closed loop, fake launcher, engine fake" in outcome.text
+    )
+    assert "GET /items/7: 2 users, 0.5 s, closed loop, fake launcher, engine fake" in outcome.text
 
 
 def test_scenarios_and_exchanges_are_measured_too(run: RunWebbench, pytester: pytest.Pytester) -> None:
@@ -255,8 +257,12 @@ def test_two_tests_may_measure_one_scenario_with_other_numbers(
     outcome = run("test_mine.py", "--webbench-stack=flask-*")
     outcome.counts(passed=6)
     assert outcome.exit_code == 0
-    assert "get_item: one record; 2 users, 300 requests, closed loop, fake launcher" in outcome.text
-    assert "get_item: one record; 8 users, 300 requests, closed loop, fake launcher" in outcome.text
+    assert (
+        "get_item: one record; 2 users, 300 requests, closed loop, fake launcher, engine fake" in outcome.text
+    )
+    assert (
+        "get_item: one record; 8 users, 300 requests, closed loop, fake launcher, engine fake" in outcome.text
+    )
 
 
 def test_a_live_figure_and_one_of_the_plan_stand_in_one_report(
@@ -266,7 +272,7 @@ def test_a_live_figure_and_one_of_the_plan_stand_in_one_report(
     outcome = run("test_mine.py", "webbench/items::hello", "--webbench-stack=flask-*")
     outcome.counts(passed=4)
     assert outcome.exit_code == 0
-    title = "hello: a short JSON answer; 50 users, 0.4 s, closed loop, fake launcher"
+    title = "hello: a short JSON answer; 50 users, 0.4 s, closed loop, fake launcher, engine fake"
     assert [line for line in outcome.result.outlines if line.startswith(title)] == [
         title,
         f"{title}, rounds from one launch",

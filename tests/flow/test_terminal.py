@@ -46,7 +46,7 @@ webbench: block 4 of 5 done, 12 trials, TIME
 webbench: block 5 of 5 done, 15 trials, TIME
 ...                                                       [100%]
 =================================== webbench ===================================
-get_item: one record; 10 users, 300 requests, closed loop, fake launcher
+get_item: one record; 10 users, 300 requests, closed loop, fake launcher, engine fake
      stack                 ms   95 % interval            x slower   p95 ms   errors   CPU ms/req
 ────────────────────────────────────────────────────────────────────────────────────────────────
 1.   fastapi-sqlite3    10.01    9.99 - 10.02                   1    10.35        0        0.033

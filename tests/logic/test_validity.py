@@ -2,6 +2,7 @@
 
 from array import array
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_webbench.logic.statistics import mean_interval
 from pytest_webbench.logic.summary import time_per_request_s
 from pytest_webbench.logic.validity import judge_cell, server_faults
-from pytest_webbench.values.load import LoadResult
+from pytest_webbench.values.load import LoadResult, Schedule
 from pytest_webbench.values.measurement import Measurement, ServerUsage, StateCheck
 from pytest_webbench.values.summary import Validity
 from tests.builders import make_result, make_round, make_rounds
@@ -81,7 +82,7 @@ def test_requests_that_do_not_add_up() -> None:
 @pytest.mark.parametrize(("fraction", "valid"), [(0.89, True), (0.91, False)])
 def test_a_generator_that_was_the_limit(fraction: float, valid: bool) -> None:
     load = make_result()
-    verdict = verdict_on(replace(load, generator_cpu_s=fraction * load.elapsed_s))
+    verdict = verdict_on(replace(load, generator_busy=fraction))
     expected = () if valid else ("the load generator was the limit: it used more than 90 % of a core",)
     assert verdict.reasons == expected
 
@@ -145,6 +146,41 @@ def test_users_that_stand_idle_while_a_number_of_requests_runs_out_are_allowed_f
     assert verdict_on(load) == Validity()
 
 
+# --- the open loop -----------------------------------------------------------------------------------
+
+
+def open_round(**changes: Any) -> Measurement:
+    """100 requests a second for a second, each of 10 ms, on connections that are mostly free."""
+    load = make_result(users=50, elapsed_s=1.0, scheduled=100, lag_s=0.0001)
+    load = replace(load, service_ns=load.latency_ns)
+    return replace(make_round(replace(load, **changes)), schedule=Schedule(rate=100))
+
+
+def test_an_open_loop_is_not_bound_to_its_connections_being_busy() -> None:
+    assert judge(open_round()) == Validity()
+
+
+def test_requests_that_could_not_be_sent_speak_against_a_figure() -> None:
+    assert judge(open_round(scheduled=101, dropped=1)) == Validity()
+    (reason,) = judge(open_round(scheduled=150, dropped=50)).reasons
+    assert reason.startswith("50 of 150 requests could not be sent before the end: the rate is more than")
+
+
+def test_a_generator_that_falls_behind_the_schedule_speaks_against_a_figure() -> None:
+    assert judge(open_round(lag_s=0.0009)).valid
+    (reason,) = judge(open_round(lag_s=0.002)).reasons
+    assert reason == (
+        "the generator fell behind the schedule, by 2.00 ms on average, where a response takes 10.00 ms"
+    )
+
+
+def test_rounds_of_an_open_loop_differ_in_their_response_times() -> None:
+    """In their rates they do not, for those are given."""
+    slow = [3 * each for each in open_round().load.latency_ns]
+    verdict = judge(open_round(), open_round(), open_round(latency_ns=array("Q", slow)))
+    assert any(reason.startswith("the rounds differ by") for reason in verdict.reasons)
+
+
 # --- warnings ---------------------------------------------------------------------------------------
 
 
@@ -170,7 +206,7 @@ def test_rounds_that_differ_too_much_say_nothing() -> None:
 
 def test_what_is_no_fault_of_the_server_is_not_among_its_faults() -> None:
     load = make_result(users=100, requests=5000)
-    held_up = replace(load, elapsed_s=load.elapsed_s * 2, generator_cpu_s=load.elapsed_s * 2)
+    held_up = replace(load, elapsed_s=load.elapsed_s * 2, generator_busy=1.0)
     assert not judge(make_round(held_up)).valid
     assert server_faults(make_round(held_up)) == ()
 

@@ -1,0 +1,58 @@
+"""One of the project's own stacks as the server, launched as the plugin launches it."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from engine_bench.machine import pinned_to
+from engine_bench.server import Page
+from pytest_webbench.bench import Bench
+from pytest_webbench.launchers.environment import default_cache
+from pytest_webbench.launchers.process import ProcessLauncher
+from pytest_webbench.load.native import NativeEngine
+from pytest_webbench.registry import with_versions
+from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
+from pytest_webbench.values.profile import PROFILES
+from pytest_webbench.values.versions import VERSION_SETS
+
+__all__ = ["STACK_NAMES", "LaunchedStack", "launch_stack"]
+
+STACK_NAMES = tuple(stack.name for stack in STACKS)
+PATH = "/hello"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchedStack:
+    """A stack that runs, is seeded, and was checked against its contract."""
+
+    page: Page
+    pid: int
+    about: str
+
+    def served(self) -> None:
+        """It does not count."""
+
+
+@contextmanager
+def launch_stack(name: str, core: int) -> Iterator[LaunchedStack]:
+    """Launch the stack called ``name`` on ``core``, all its processes; end it when the context is left.
+
+    Raises a :class:`~pytest_webbench.errors.StackError` if it does not start, or answers wrongly.
+    """
+    (stack,) = (with_versions(each, VERSION_SETS["current"]) for each in STACKS if each.name == name)
+    with ExitStack() as context:
+        logs = context.enter_context(tempfile.TemporaryDirectory(prefix="webbench-logs-"))
+        launcher = ProcessLauncher(cache=default_cache(), logs=Path(logs))
+        launcher.prepare(stack)
+        with pinned_to(core):
+            running = context.enter_context(launcher.start(stack))
+        bench = Bench(engine=NativeEngine(), profile=PROFILES["quick"], seed=1)
+        bench.make_ready(running, SUITE, SCENARIOS)
+        body = httpx.get(running.base_url + PATH, trust_env=False).text
+        page = Page(base_url=running.base_url, path=PATH, body=body)
+        about = f"GET {PATH} of {name} by the process launcher"
+        yield LaunchedStack(page=page, pid=running.process.pid, about=about)
