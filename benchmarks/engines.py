@@ -25,6 +25,7 @@ from engine_bench.memory import measure_memory
 from engine_bench.server import Server, run_nginx
 from engine_bench.stack import STACK_NAMES, launch_stack
 from engine_bench.tables import Table, comparison_table, memory_table, stack_table
+
 from pytest_webbench.errors import WebbenchError
 
 STACK_GENERATORS = ("native", "wrk", "k6")
