@@ -1,0 +1,47 @@
+"""The command ``python -m pytest_webbench.load URL``: one load by itself, without a stack and without pytest.
+
+With it anyone can set the native engine beside another generator, against any server.
+"""
+
+import sys
+from array import array
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pytest_webbench.errors import LoadError
+from pytest_webbench.load.command_line import Order, read_order
+from pytest_webbench.load.native import NativeEngine
+from pytest_webbench.load.printing import as_json, as_text
+from pytest_webbench.logic.figures import Figures, work_out
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out the load that ``arguments`` ask for, print its figures, and return the exit code.
+
+    0: all answers were right; 1: requests failed, none was completed, or there are no figures; 130:
+    Ctrl-C. A mistake in ``arguments`` ends the program with 2.
+    """
+    order = read_order(arguments)
+    try:
+        figures = _carry_out(order)
+    except LoadError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    print(as_json(figures) if order.as_json else as_text(figures, url=order.url))
+    return 0 if figures.all_right else 1
+
+
+def _carry_out(order: Order) -> Figures:
+    engine = NativeEngine(generators=order.generators)
+    try:
+        result = engine.run(order.load, order.base_url)
+    finally:
+        engine.close()
+    # Times to the first byte are not shown. Without them there is room for the copy that percentiles take.
+    result = replace(result, ttfb_ns=array("I"))
+    return work_out(order.load, result, generators=order.generators)
