@@ -12,6 +12,8 @@ from pytest_webbench.values.load import Load, LoadResult
 __all__ = ["NativeEngine"]
 
 _MARGIN_S = 30.0
+_AT_ALL_S = 10 * 86_400.0
+"""No load takes longer; the kernel's own waits end at 24 days."""
 _TOGETHER_NS = 5_000_000
 """How long before the start the workers are told of it, if there are several."""
 
@@ -88,4 +90,4 @@ def _longest_s(load: Load) -> float:
     requests = load.amount.requests or 0
     rounds = requests / max(load.users, 1) + 1
     scheduled_s = 0.0 if load.schedule is None else 2 * requests / load.schedule.rate
-    return 2 * rounds * (load.timeout_s + 1) + scheduled_s + _MARGIN_S
+    return min(2 * rounds * (load.timeout_s + 1) + scheduled_s + _MARGIN_S, _AT_ALL_S)

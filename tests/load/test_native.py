@@ -187,6 +187,17 @@ def test_a_worker_that_takes_too_long_is_given_up(
         assert engine.pid is None
 
 
+def test_a_load_that_may_take_months_is_waited_for(engine: NativeEngine) -> None:
+    """So long may ten million requests take if each takes its whole timeout; here their first kills the worker."""
+
+    def kill(server: Server, peer: Peer, number: int) -> None:
+        if engine.pid is not None:
+            os.kill(engine.pid, signal.SIGKILL)
+
+    with Server(kill) as server, pytest.raises(LoadError, match="exit code -9"):
+        engine.run(make_load(users=1, requests=10_000_000), server.url)
+
+
 def test_closing_twice_and_going_on(engine: NativeEngine) -> None:
     engine.close()
     with Server(say_hello) as server:

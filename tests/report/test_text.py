@@ -68,7 +68,7 @@ def test_a_table_with_a_clear_winner_a_tie_and_an_invalid_cell() -> None:
     tied = make_summary([0.0101, 0.0099, 0.0101], stack="tied", validity=Validity(warnings=("it wavers",)))
     slow = make_summary([2 * value for value in fast], stack="slow")
     assert table(slow, invalid, tied, make_summary(fast, stack="fast")) == (
-        "get_item: one record; 4 users, 100 requests, closed loop, process launcher\n"
+        "get_item: one record; 4 users, 100 requests, closed loop, process launcher, engine fake\n"
         "     stack      ms   95 % interval            x slower   p95 ms   errors   CPU ms/req\n"
         "─────────────────────────────────────────────────────────────────────────────────────\n"
         "1.   fast    10.00    9.75 - 10.25                   1    10.10        0        0.500\n"
@@ -113,8 +113,8 @@ def test_launchers_and_loads_do_not_share_a_table() -> None:
     text = table(make_summary([0.02], stack="a"), attached, other_users, other_amount)
     assert text.count("get_item: one record; ") == 4
     assert "4 users, 100 requests, closed loop, attached launcher" in text
-    assert "99 users, 100 requests, closed loop, process launcher" in text
-    assert "4 users, 7 requests, closed loop, process launcher" in text
+    assert "99 users, 100 requests, closed loop, process launcher, engine fake" in text
+    assert "4 users, 7 requests, closed loop, process launcher, engine fake" in text
     assert text.count("1.   ") == 4
 
 
@@ -126,7 +126,7 @@ def test_scenarios_stand_in_the_order_of_their_summaries() -> None:
 def test_a_title_says_one_user_and_takes_a_remark() -> None:
     text = table(make_summary([0.01], users=1, amount=Amount(duration_s=2.5)), remark=", on a Sunday")
     assert text.splitlines()[0] == (
-        "get_item: one record; 1 user, 2.5 s, closed loop, process launcher, on a Sunday"
+        "get_item: one record; 1 user, 2.5 s, closed loop, process launcher, engine fake, on a Sunday"
     )
 
 
