@@ -137,6 +137,37 @@ OPTIONS = (
     Option("--webbench-seed", "N", "seed of the order and of the requests, to repeat a run", "random"),
     Option("--webbench-start-timeout", "SECONDS", "how long a stack may take to its first answer", "30"),
     Option("--webbench-request-timeout", "SECONDS", "how long a single request may take", "30"),
+    Option(
+        "--webbench-against",
+        "REF",
+        "compare with the stacks as they are at this commit, branch or tag, measured in the same run; "
+        "self: with themselves",
+    ),
+    Option("--webbench-against-stack", "NAME", "compare every stack with this one, measured in the same run"),
+    Option(
+        "--webbench-fail",
+        "METRIC[ of SCENARIO[STACK]]: LIMIT",
+        "what of a comparison fails a test, such as 'p95: 10%' or 'memory of hello: 10% and 8m'; may be repeated",
+        "time: 5%, cpu: 3%, errors: 0",
+        many=True,
+    ),
+    Option(
+        "--webbench-budget",
+        "TIME",
+        "how long a comparison may add rounds to what is undecided, such as 90s or 5m",
+        "60s for each cell",
+    ),
+    Option("--webbench-markdown", "FILE", "write the verdicts for a pull request to this file"),
+    Option(
+        "--webbench-strict",
+        "",
+        "fail where figures of other launchers, engines, profiles, workers or machines would be compared",
+    ),
+    Option(
+        "--webbench-allow-missing",
+        "",
+        "let --benchmark-compare go on if the baseline lacks a benchmark of this run",
+    ),
     Option("--webbench-output", "DIR", "folder for measurements and logs", ".webbench"),
     Option("--webbench-cache", "DIR", "folder that keeps the stacks' environments", "the user's cache"),
 )

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from pytest_webbench.values.load import Arrivals
 from pytest_webbench.values.profile import PROFILES, Profile
+from pytest_webbench.values.verdict import Threshold
 from pytest_webbench.values.versions import VERSION_SETS, VersionSet
 
 __all__ = ["NamedUrl", "Override", "Rates", "Settings"]
@@ -81,5 +82,12 @@ class Settings:
     threads: int = 2
     start_timeout_s: float = 30.0
     request_timeout_s: float = 30.0
+    against: str | None = None
+    against_stack: str | None = None
+    thresholds: tuple[Threshold, ...] = ()
+    budget_s: float | None = None
+    markdown: Path | None = None
+    strict: bool = False
+    allow_missing: bool = False
     output: Path = Path(".webbench")
     cache: Path | None = None

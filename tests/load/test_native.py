@@ -188,7 +188,7 @@ def test_a_worker_that_takes_too_long_is_given_up(
 
 
 def test_a_load_that_may_take_months_is_waited_for(engine: NativeEngine) -> None:
-    """So long may ten million requests take if each takes its whole timeout; here their first kills the worker."""
+    """So long may ten million requests take, each its whole timeout; here the first one kills the worker."""
 
     def kill(server: Server, peer: Peer, number: int) -> None:
         if engine.pid is not None:
