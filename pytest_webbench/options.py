@@ -147,7 +147,8 @@ OPTIONS = (
     Option(
         "--webbench-fail",
         "METRIC[ of SCENARIO[STACK]]: LIMIT",
-        "what of a comparison fails a test, such as 'p95: 10%' or 'memory of hello: 10% and 8m'; may be repeated",
+        "what of a comparison fails a test, such as 'p95: 10%' or 'memory of hello: 10% and 8m'; "
+        "may be repeated",
         "time: 5%, cpu: 3%, errors: 0",
         many=True,
     ),
@@ -226,11 +227,36 @@ class _Reader:
     def __init__(self, config: "pytest.Config") -> None:
         self._config = config
         self.faults: list[str] = []
+        self._table = self._tool_table(config.rootpath / "pyproject.toml")
 
     def raw(self, dest: str) -> Any:
-        """The value of the command line, else of the ini file, else ``None``."""
+        """The value of the command line, else of the ini file, else of ``[tool.webbench]``, else ``None``."""
         given = self._config.getoption(dest, None)
-        return given if given is not None else self._config.getini(dest)
+        if given is None:
+            given = self._config.getini(dest)
+        return given if given is not None else self._table.get(dest)
+
+    def _tool_table(self, file: Path) -> dict[str, Any]:
+        """``[tool.webbench]`` of ``pyproject.toml``, whose keys are the options without ``webbench``."""
+        import tomllib  # noqa: PLC0415
+
+        from pytest_webbench.logic.names import did_you_mean  # noqa: PLC0415
+
+        try:
+            table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("webbench", {})
+        except (OSError, ValueError):  # there is none, or pytest has said what is wrong with it
+            return {}
+        known = {option.dest.removeprefix("webbench_"): option for option in OPTIONS if option.ini}
+        values = {}
+        for key, value in table.items():
+            option = known.get(key.replace("-", "_"))
+            if option is None:
+                self.faults.append(f"[tool.webbench]: no option is called {key!r}{did_you_mean(key, known)}")
+            elif option.many:
+                values[option.dest] = [str(each) for each in (value if isinstance(value, list) else [value])]
+            else:
+                values[option.dest] = value if isinstance(value, bool) else str(value)
+        return values
 
     def words(self, dest: str) -> list[str]:
         """The parts of a list: given several times, or separated by commas."""
@@ -334,6 +360,13 @@ def read_settings(config: "pytest.Config") -> "Settings":
         threads=read.number("webbench_threads", FEW, 2),
         start_timeout_s=read.number("webbench_start_timeout", SECONDS, 30.0),
         request_timeout_s=read.number("webbench_request_timeout", SECONDS, 30.0),
+        against=read.raw("webbench_against"),
+        against_stack=read.raw("webbench_against_stack"),
+        thresholds=_thresholds(read),
+        budget_s=_budget(read),
+        markdown=_path(config, read.raw("webbench_markdown")),
+        strict=bool(read.raw("webbench_strict")),
+        allow_missing=bool(read.raw("webbench_allow_missing")),
         output=config.rootpath / (read.raw("webbench_output") or ".webbench"),
         cache=config.rootpath / Path(cache).expanduser() if cache else None,
     )
@@ -359,6 +392,34 @@ def _rates(read: _Reader) -> Any:
     arrivals = Arrivals(read.choice("webbench_arrivals", ARRIVALS, "constant"))
     given = read.override("webbench_rate", RATE, numbers)
     return Rates(given=given, common_share=share, arrivals=arrivals)
+
+
+def _thresholds(read: _Reader) -> tuple[Any, ...]:
+    from pytest_webbench.logic.thresholds import parse_threshold  # noqa: PLC0415
+
+    thresholds = []
+    for text in read.words("webbench_fail"):
+        try:
+            thresholds.append(parse_threshold(text))
+        except ValueError as error:
+            read.faults.append(f"--webbench-fail: {error}")
+    return tuple(thresholds)
+
+
+def _budget(read: _Reader) -> float | None:
+    text = str(read.raw("webbench_budget") or "").strip()
+    if not text:
+        return None
+    factor = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1], 0.0)
+    try:
+        return float(SECONDS.parse(str(float(text[:-1]) * factor)))
+    except ValueError:
+        read.faults.append(f"--webbench-budget: {text!r} is not a time such as 90s, 5m or 1h")
+        return None
+
+
+def _path(config: "pytest.Config", text: str | None) -> Path | None:
+    return config.invocation_params.dir / Path(text).expanduser() if text else None
 
 
 def _share(text: str) -> float | None:

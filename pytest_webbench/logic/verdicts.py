@@ -1,0 +1,194 @@
+"""Verdicts on a head against its base, from paired rounds.
+
+A pair is a round of the head and one of the base from the same block: each from a launch of its own, one
+measured right after the other. What is judged is the logarithm of their ratio.
+
+* *Slower* and *faster*: one-sided t tests (Student 1908) of whether the mean lies beyond the threshold,
+  not merely beyond no change. All cells and metrics of a run are one family, corrected by Holm's method
+  (Holm 1979), so that the chance of any false alarm in the whole run is bounded.
+* *No change*: the confidence interval lies within the threshold on both sides, the two one-sided tests of
+  equivalence (Schuirmann 1987).
+* Rounds are added until all is decided, and each look at the data is a chance for error. So the error
+  that is allowed in all, :data:`ALPHA`, is spent over the looks (Lan and DeMets 1983): look ``k`` gets
+  ``ALPHA / (k (k + 1))``, which adds up to no more than the whole, however many looks there are.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
+
+from pytest_webbench.logic.statistics import ratio_interval
+from pytest_webbench.values.plan import Cell
+from pytest_webbench.values.summary import Interval
+from pytest_webbench.values.verdict import Comparison, Metric, Threshold, Verdict
+
+__all__ = ["ALPHA", "FEWEST_PAIRS", "POWER", "Question", "holm", "judge_family"]
+
+ALPHA = 0.05
+"""The chance of a false alarm that is allowed for a whole run."""
+POWER = 0.8
+"""How surely the smallest effect that is printed would have been found."""
+FEWEST_PAIRS = 3
+"""Fewer pairs are not judged."""
+_MOST_PAIRS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A metric of a cell and of its base: ``base[i]`` and ``head[i]`` are a pair."""
+
+    cell: Cell
+    base_stack: str
+    threshold: Threshold
+    base: tuple[float, ...]
+    head: tuple[float, ...]
+
+    @property
+    def metric(self) -> Metric:
+        """What is compared."""
+        return self.threshold.metric
+
+
+def judge_family(questions: Sequence[Question], *, look: int) -> list[Comparison]:
+    """A verdict on each of ``questions``, which are all of a run; this is look number ``look``, from 1."""
+    alpha = ALPHA / (look * (look + 1))
+    tested = [each for each in questions if each.metric is not Metric.ERRORS and _why_not(each) == ""]
+    p_values = [_p_change(each) for each in tested]
+    adjusted = dict(zip(map(id, tested), holm(p_values), strict=True))
+    return [
+        _judge(each, adjusted[id(each)], alpha=alpha, family=max(1, len(tested)))
+        if id(each) in adjusted
+        else _judge_without_test(each)
+        for each in questions
+    ]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values, adjusted for their number by Holm's step-down method, in the same order."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted = [1.0] * len(p_values)
+    so_far = 0.0
+    for rank, index in enumerate(order):
+        so_far = max(so_far, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = so_far
+    return adjusted
+
+
+def _why_not(question: Question) -> str:
+    """What keeps the question from being tested."""
+    pairs = len(question.base)
+    if pairs < FEWEST_PAIRS:
+        return f"only {pairs} pairs of rounds can be compared, and {FEWEST_PAIRS} are the least"
+    if min(question.base) <= 0 or min(question.head) <= 0:
+        return "a round has the value 0, of which there is no ratio"
+    return ""
+
+
+def _judge_without_test(question: Question) -> Comparison:
+    base, head = math.fsum(question.base), math.fsum(question.head)
+    verdict, why = Verdict.INCONCLUSIVE, _why_not(question)
+    if question.metric is Metric.ERRORS:
+        allowed = question.threshold.limit * len(question.head)
+        verdict, why = (Verdict.SLOWER if head - base > allowed else Verdict.NO_CHANGE), ""
+    return Comparison(
+        cell=question.cell,
+        base_stack=question.base_stack,
+        metric=question.metric,
+        threshold=question.threshold,
+        verdict=verdict,
+        base=base if question.metric is Metric.ERRORS else _mean(question.base),
+        head=head if question.metric is Metric.ERRORS else _mean(question.head),
+        ratio=Interval(estimate=math.nan, low=math.nan, high=math.nan),
+        pairs=len(question.base),
+        p_value=1.0,
+        why=why,
+    )
+
+
+def _judge(question: Question, p_adjusted: float, *, alpha: float, family: int) -> Comparison:
+    logs, bound = _logs(question), math.log1p(question.threshold.limit)
+    centre = fmean(logs)
+    comparison = Comparison(
+        cell=question.cell,
+        base_stack=question.base_stack,
+        metric=question.metric,
+        threshold=question.threshold,
+        verdict=Verdict.INCONCLUSIVE,
+        base=_mean(question.base),
+        head=_mean(question.head),
+        ratio=ratio_interval(question.head, question.base),
+        pairs=len(logs),
+        p_value=p_adjusted,
+        smallest_effect=_smallest_effect(logs, bound, alpha / family),
+    )
+    if p_adjusted <= alpha:
+        if centre < 0:
+            return replace(comparison, verdict=Verdict.FASTER)
+        small = comparison.head - comparison.base <= question.threshold.floor
+        return replace(comparison, verdict=Verdict.NO_CHANGE if small else Verdict.SLOWER)
+    if _p_equivalent(logs, bound) <= alpha / 2:
+        return replace(comparison, verdict=Verdict.NO_CHANGE)
+    return replace(comparison, pairs_needed=_pairs_needed(logs, bound, alpha, family))
+
+
+def _logs(question: Question) -> list[float]:
+    pairs = zip(question.head, question.base, strict=True)
+    return [math.log(head / base) for head, base in pairs]
+
+
+def _p_change(question: Question) -> float:
+    """Of the hypothesis that the change is within the threshold, in either direction."""
+    logs, bound = _logs(question), math.log1p(question.threshold.limit)
+    return min(1.0, 2 * min(_p_above(logs, bound), _p_above([-each for each in logs], bound)))
+
+
+def _p_equivalent(logs: Sequence[float], bound: float) -> float:
+    """Of the hypothesis that the change is beyond the threshold, on one side or the other."""
+    return max(_p_above(logs, -bound), _p_above([-each for each in logs], -bound))
+
+
+def _p_above(values: Sequence[float], bound: float) -> float:
+    """Of the hypothesis that the mean of ``values`` is at most ``bound``: the one-sided t test."""
+    from scipy.special import stdtr  # noqa: PLC0415
+
+    distance, spread = fmean(values) - bound, stdev(values)
+    if spread == 0:
+        return 0.0 if distance > 0 else 1.0
+    return float(stdtr(len(values) - 1, -distance / spread * math.sqrt(len(values))))
+
+
+def _smallest_effect(logs: Sequence[float], bound: float, alpha: float) -> float:
+    """The growth that as many pairs of this spread find to be beyond the threshold with :data:`POWER`."""
+    return math.expm1(bound + _reach(stdev(logs), len(logs), alpha))
+
+
+def _reach(spread: float, pairs: int, alpha: float) -> float:
+    """How far from a bound the mean must lie to be found beyond it with :data:`POWER`."""
+    from scipy.special import stdtrit  # noqa: PLC0415
+
+    quantiles = stdtrit(pairs - 1, 1 - alpha / 2) + stdtrit(pairs - 1, POWER)
+    return float(quantiles) * spread / math.sqrt(pairs)
+
+
+def _pairs_needed(logs: Sequence[float], bound: float, alpha: float, family: int) -> int | None:
+    """About how many pairs would decide, if mean and spread stay what they are; ``None``: too many to say.
+
+    Beyond the threshold the whole family has to be corrected for, within it not.
+    """
+    beyond = abs(fmean(logs)) > bound
+    distance, spread = abs(abs(fmean(logs)) - bound), stdev(logs)
+    level = alpha / family if beyond else alpha
+    counts = range(len(logs) + 1, _MOST_PAIRS + 1)
+    found = bisect_left(counts, True, key=lambda pairs: _reach(spread, pairs, level) <= distance)
+    return counts[found] if found < len(counts) else None
+
+
+def _mean(values: Sequence[float]) -> float:
+    """The geometric mean, NaN for none; 0 if one of them is."""
+    if not values:
+        return math.nan
+    if min(values) <= 0:
+        return 0.0
+    return math.exp(fmean(map(math.log, values)))
