@@ -1,0 +1,341 @@
+"""The processes of the Locust engine: who joins whom, who is missed, and who ends with whom."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+import pytest_webbench
+from pytest_webbench.errors import LoadError
+from pytest_webbench.load.locust import LocustEngine
+
+from .loads import HELLO_JSON, make_load, unaccounted
+from .servers import Peer, Server, json_answer
+
+RIGHT = json_answer(HELLO_JSON)
+ROOT = Path(pytest_webbench.__file__).parents[1]
+WAIT_S = 60
+
+
+def say_hello(server: Server, peer: Peer, number: int) -> None:
+    peer.send(RIGHT)
+
+
+class Tell:
+    """Says hello, and does something once, when ``number`` requests have come."""
+
+    def __init__(self, number: int = 50) -> None:
+        self.asked = threading.Event()
+        self._number = number
+
+    def do(self) -> None:
+        self.asked.set()
+
+    def __call__(self, server: Server, peer: Peer, number: int) -> None:
+        if number == self._number:
+            self.do()
+        peer.send(RIGHT)
+
+
+class Kill(Tell):
+    """Sends ``signal_number`` to the process ``pid`` in the middle of a load."""
+
+    def __init__(self, signal_number: int = signal.SIGKILL) -> None:
+        super().__init__()
+        self.pid = 0
+        self._signal = signal_number
+
+    def do(self) -> None:
+        os.kill(self.pid, self._signal)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def run_role(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """The documented command, which must have ended by itself or be killed."""
+    command = [sys.executable, "-m", "pytest_webbench.load.locust", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def engine() -> Iterator[LocustEngine]:
+    engine = LocustEngine(workers=2)
+    yield engine
+    engine.close()
+
+
+def assert_gone(pids: tuple[int, ...]) -> None:
+    processes = []
+    for pid in pids:
+        try:
+            processes.append(psutil.Process(pid))
+        except psutil.NoSuchProcess:
+            continue
+    _, alive = psutil.wait_procs(processes, timeout=WAIT_S)
+    assert alive == []
+
+
+# Workers and a master that the engine starts.
+
+
+def test_a_killed_worker_makes_the_load_an_error_that_names_it(engine: LocustEngine) -> None:
+    with Server(say_hello) as server:
+        assert engine.run(make_load(users=4, requests=4), server.url).ok == 4
+    pids = engine.pids
+    killer = Kill()
+    killer.pid = pids[-1]
+    with Server(killer) as server:
+        with pytest.raises(LoadError, match=rf"The load worker .*/{killer.pid} was lost \(exit code -9\)"):
+            engine.run(make_load(users=4, duration_s=600), server.url)
+        server.wait()  # the other worker has let go of its connections, too
+    assert engine.pids == ()
+    assert_gone(pids)
+    with Server(say_hello) as server:
+        assert engine.run(make_load(users=4, requests=10), server.url).ok == 10
+
+
+def test_a_worker_that_died_between_loads_is_replaced(engine: LocustEngine) -> None:
+    with Server(say_hello) as server:
+        engine.run(make_load(requests=2), server.url)
+        pids = engine.pids
+        os.kill(pids[1], signal.SIGKILL)
+        os.waitid(os.P_PID, pids[1], os.WEXITED | os.WNOWAIT)
+        assert engine.run(make_load(requests=5), server.url).ok == 5
+    assert not set(engine.pids) & set(pids)
+
+
+def test_a_killed_master_ends_the_load(engine: LocustEngine) -> None:
+    with Server(say_hello) as server:
+        engine.run(make_load(requests=2), server.url)
+    pids = engine.pids
+    killer = Kill()
+    killer.pid = pids[0]
+    with Server(killer) as server:
+        with pytest.raises(LoadError, match=r"The Locust master was lost .* \(exit code -9\)"):
+            engine.run(make_load(users=4, duration_s=600), server.url)
+        server.wait()
+    assert_gone(pids)
+
+
+def test_ctrl_c_ends_the_load(engine: LocustEngine) -> None:
+    assert threading.current_thread() is threading.main_thread()
+    killer = Kill(signal.SIGINT)
+    killer.pid = os.getpid()
+    with Server(killer) as server:
+        with pytest.raises(KeyboardInterrupt):
+            engine.run(make_load(users=3, duration_s=600), server.url)
+        server.wait()
+    assert engine.pids == ()
+
+
+def test_closing_twice(engine: LocustEngine) -> None:
+    with Server(say_hello) as server:
+        engine.run(make_load(requests=2), server.url)
+    pids = engine.pids
+    assert len(pids) == 3
+    engine.close()
+    engine.close()
+    assert_gone(pids)
+
+
+PARENT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pytest_webbench.load.locust import LocustEngine
+from pytest_webbench.values.exchange import Answer, Exchange, Request
+from pytest_webbench.values.load import Amount, Load
+
+def load(**amount):
+    exchange = Exchange(request=Request(), answer=Answer())
+    return Load(users=3, amount=Amount(**amount), exchanges=(exchange,))
+
+engine = LocustEngine(**eval(sys.argv[3]))
+engine.run(load(requests=2), sys.argv[2])
+print(*engine.pids, flush=True)
+engine.run(load(duration_s=600), sys.argv[2])
+"""
+
+
+def start_parent(url: str, **arguments: object) -> "subprocess.Popen[str]":
+    """A process that makes load until it is killed, by an engine made with ``arguments``."""
+    command = [sys.executable, "-c", PARENT, str(ROOT), url, repr(arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_all_processes_die_with_the_one_that_started_them() -> None:
+    tell = Tell()
+    with Server(tell) as server, start_parent(server.url, workers=2) as parent:
+        assert parent.stdout is not None
+        pids = tuple(map(int, parent.stdout.readline().split()))
+        assert len(pids) == 3
+        assert tell.asked.wait(WAIT_S)
+        parent.kill()
+        server.wait()  # else the workers would hold their connections for ten minutes
+        assert_gone(pids)
+
+
+# Workers that join from elsewhere.
+
+
+def test_workers_started_by_the_documented_command_join_and_stay() -> None:
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    engine = LocustEngine(workers=2, bind=address)
+    with run_role("worker", address) as one, run_role("worker", address) as two:  # before there is a master
+        try:
+            with Server(say_hello) as server:
+                for requests in (4, 101):
+                    result = engine.run(make_load(users=4, requests=requests), server.url)
+                    assert (result.sent, result.ok, unaccounted(result)) == (requests, requests, 0)
+                assert server.requests == 105
+            assert len(engine.pids) == 1
+        finally:
+            engine.close()
+        assert [one.wait(WAIT_S), two.wait(WAIT_S)] == [0, 0]  # they go with the master
+
+
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGTERM])
+def test_a_worker_from_elsewhere_that_is_lost_is_missed(how: signal.Signals) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    engine = LocustEngine(workers=2, bind=address)
+    killer = Kill(how)
+    with run_role("worker", address), run_role("worker", address) as lost:
+        killer.pid = lost.pid
+        try:
+            with Server(killer) as server:
+                with pytest.raises(LoadError, match=rf"The load worker .*/{lost.pid} was lost"):
+                    engine.run(make_load(users=2, duration_s=600), server.url)
+                lost.kill()
+                server.wait()  # the other worker has stopped
+            with run_role("worker", address), Server(say_hello) as server:
+                assert engine.run(make_load(users=4, requests=20), server.url).ok == 20
+        finally:
+            engine.close()
+
+
+def test_too_few_workers_say_what_to_do() -> None:
+    port = free_port()
+    engine = LocustEngine(workers=2, bind=f"127.0.0.1:{port}", patience_s=0.5)
+    try:
+        with pytest.raises(LoadError, match=r"0 of 2 load workers joined") as caught:
+            engine.run(make_load(requests=1), "http://127.0.0.1:9")
+        assert f"python -m pytest_webbench.load.locust worker HOST:{port}" in caught.value.hint
+    finally:
+        engine.close()
+
+
+OTHER_VERSION = """
+import sys
+from pytest_webbench.load.locust import messages
+messages.speaks = lambda: "pytest-webbench 0.0, little-endian"
+from pytest_webbench.load.locust.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_worker_of_another_version_is_refused() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    engine = LocustEngine(workers=1, bind=address, patience_s=2)
+    with subprocess.Popen([sys.executable, "-c", OTHER_VERSION, "worker", address], cwd=ROOT) as worker:
+        try:
+            with pytest.raises(LoadError, match=r"0 of 1 load workers joined") as caught:
+                engine.run(make_load(requests=1), "http://127.0.0.1:9")
+            assert f"/{worker.pid} was refused: it has pytest-webbench 0.0" in caught.value.evidence
+            assert worker.wait(WAIT_S) == 0
+        finally:
+            worker.kill()
+            engine.close()
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        engine = LocustEngine(bind=f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(LoadError, match=r"The Locust master did not start") as caught:
+            engine.run(make_load(requests=1), "http://127.0.0.1:9")
+    assert "in use" in caught.value.evidence
+
+
+def test_workers_from_elsewhere_stop_when_the_engine_is_killed() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    tell = Tell()
+    with run_role("worker", address) as worker, Server(tell) as server:
+        with start_parent(server.url, workers=1, bind=address) as parent:
+            assert parent.stdout is not None
+            (master,) = map(int, parent.stdout.readline().split())
+            assert tell.asked.wait(WAIT_S)
+            parent.kill()
+        server.wait()
+        assert worker.wait(WAIT_S) == 0
+        assert_gone((master,))
+
+
+def test_a_worker_that_finds_no_master_gives_up() -> None:
+    with run_role("worker", f"127.0.0.1:{free_port()}", "--wait", "0.5") as worker:
+        assert worker.wait(WAIT_S) == 1
+
+
+# A master that somebody has started.
+
+
+@contextmanager
+def run_master(workers: int) -> Iterator[tuple["subprocess.Popen[str]", str, str]]:
+    """A master; where workers join it, and where engines do."""
+    arguments = ["--bind", "127.0.0.1:0", "--control", "127.0.0.1:0", "--workers", str(workers)]
+    with run_role("master", *arguments) as master:
+        assert master.stdout is not None
+        found = re.findall(r"127\.0\.0\.1:\d+", master.stdout.readline())
+        assert len(found) == 2
+        yield master, found[0], found[1]
+
+
+def test_engines_join_a_master_one_after_the_other() -> None:
+    with ExitStack() as stack:
+        master, joining, control = stack.enter_context(run_master(2))
+        workers = [stack.enter_context(run_role("worker", joining)) for _ in range(2)]
+        for _ in range(2):
+            engine = LocustEngine(master=control)
+            with Server(say_hello) as server:
+                result = engine.run(make_load(users=4, requests=50), server.url)
+                assert (result.sent, result.ok, server.requests) == (50, 50, 50)
+                assert engine.run(make_load(users=4, requests=7), server.url).ok == 7
+            assert engine.pids == ()
+            engine.close()
+        master.terminate()
+        assert [worker.wait(WAIT_S) for worker in workers] == [0, 0]
+
+
+def test_a_load_ends_with_the_engine_that_has_joined() -> None:
+    tell = Tell()
+    with run_master(1) as (_, joining, control), run_role("worker", joining):
+        with Server(tell) as server:
+            with start_parent(server.url, master=control) as parent:
+                assert tell.asked.wait(WAIT_S)
+                parent.kill()
+            server.wait()
+        engine = LocustEngine(master=control)
+        with Server(say_hello) as server:
+            assert engine.run(make_load(requests=20), server.url).ok == 20
+        engine.close()
+
+
+def test_a_master_that_is_not_there() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with pytest.raises(LoadError, match=f"No Locust master can be reached at {address}"):
+        LocustEngine(master=address).run(make_load(requests=1), "http://127.0.0.1:9")
