@@ -7,7 +7,7 @@ import pytest
 
 from pytest_webbench.containers.engine import connect
 from pytest_webbench.containers.labels import prune
-from pytest_webbench.options import read_settings
+from pytest_webbench.reading import read_settings
 from pytest_webbench.registry import read_registry
 from pytest_webbench.report.text import describe_known
 from pytest_webbench.values.profile import PROFILES

@@ -10,7 +10,7 @@ import pytest
 from pytest_webbench.errors import UsageError
 from pytest_webbench.logic.names import did_you_mean, duplicates, select
 from pytest_webbench.logic.planning import resolve
-from pytest_webbench.options import check_names
+from pytest_webbench.reading import check_names
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.scenario import Scenario

@@ -63,8 +63,9 @@ class Runner:
                 self.launcher.prepare(self.stacks[name])
             except StackError as error:
                 yield self._fail(name, error)
-        if self.choose_rate is not None:
-            yield from self._choose_rates(plan, self.choose_rate)
+        choose, self.choose_rate = self.choose_rate, None  # once, if several plans are carried out
+        if choose is not None:
+            yield from self._choose_rates(plan, choose)
         for block in plan.blocks:
             if self.stop_early(len(self._failed)):
                 return

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from pytest_webbench import bridge
+from pytest_webbench.arms import choose_arms
 from pytest_webbench.bench import Bench
 from pytest_webbench.collection import SuiteModule, check_wanted, split_arguments, suite_modules
+from pytest_webbench.comparing import Comparing
 from pytest_webbench.errors import StackError, UsageError, WebbenchError
 from pytest_webbench.interrupts import Interrupts
 from pytest_webbench.launchers import Launcher
@@ -20,14 +22,15 @@ from pytest_webbench.load import LoadEngine
 from pytest_webbench.logic.planning import at_rate, expected_seconds, make_load, make_plan
 from pytest_webbench.logic.rates import common_rate
 from pytest_webbench.logic.validity import server_faults
-from pytest_webbench.options import read_settings
+from pytest_webbench.reading import read_settings
 from pytest_webbench.registry import read_registry
 from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressWriter
-from pytest_webbench.report.text import describe_run, render_configuration, render_results
+from pytest_webbench.report.text import describe_run, duration, render_configuration, render_results
+from pytest_webbench.report.verdicts import describe_regression, render_verdicts, verdicts_as_markdown
 from pytest_webbench.results import Results
 from pytest_webbench.runner import Runner
-from pytest_webbench.store import RunFolder
-from pytest_webbench.values.event import RateChosen
+from pytest_webbench.store import RunFolder, write_markdown
+from pytest_webbench.values.event import BlockStarted, RateChosen
 from pytest_webbench.values.plan import Cell, Plan
 from pytest_webbench.values.profile import PROFILES
 from pytest_webbench.values.scenario import Scenario
@@ -55,6 +58,9 @@ class WebbenchSession:
         self.results = Results()
         self.live: list[CellSummary] = []
         self.folder = RunFolder(self.settings.output)
+        self._arms = choose_arms(self.settings, self.registry, self.folder.path / "against")
+        self.registry = self._arms.registry if self._arms else self.registry
+        self.comparing: Comparing | None = None
         hook = config.hook
         self.launcher: Launcher = hook.pytest_webbench_launcher(
             config=config, settings=self.settings, logs=self.folder.logs
@@ -126,6 +132,17 @@ class WebbenchSession:
         cells = [_cell_of(item) for item in session.items if isinstance(item.parent, SuiteModule)]
         left = [cell for cell in cells if not self._unwanted_write(cell)]
         self._plan = make_plan(left, profile=self.settings.profile, seed=self.settings.seed)
+        if self._arms is not None:
+            self.comparing = Comparing(
+                bases=self._arms.bases,
+                cells=tuple(dict.fromkeys(left)),
+                thresholds=self.settings.thresholds,
+                about=self._arms.about,
+                rounds=self.settings.profile.rounds,
+                seed=self.settings.seed,
+                budget_s=self.settings.budget_s,
+            )
+            self._plan = self.comparing.first_plan()
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """The header line."""
@@ -138,6 +155,9 @@ class WebbenchSession:
             warmup_s=sum(step.amount.duration_s or 0.0 for step in steps),
         )
         lines = [describe_run(self.settings, self._plan, launcher=self.launcher.about, expected_s=expected_s)]
+        if self.comparing is not None:
+            budget = duration(self.comparing.budget)
+            lines.append(f"webbench: against {self.comparing.about}; rounds are added for up to {budget}")
         lines += [f"webbench: {note}" for note in self.launcher.notes]
         if self._disabled:
             lines.append("webbench: --benchmark-disable: each cell is tried once, nothing is timed")
@@ -165,6 +185,7 @@ class WebbenchSession:
         assert self._plan is not None
         self._has_run = True
         self._begin_folder()
+        self._make_copies()
         runner = Runner(
             bench=self.bench,
             launcher=self.launcher,
@@ -175,15 +196,36 @@ class WebbenchSession:
             stop_early=self._stop_early,
             choose_rate=None if self.settings.rates.common_share is None else self._choose_rate,
         )
-        with (
-            self._uncaptured(),
-            closing(self._progress(self._plan)) as progress,
-            closing(runner.run(self._plan)) as events,
-        ):
+        with self._uncaptured():
+            plan: Plan | None = self._plan
+            while plan is not None:
+                self._carry_out(plan, runner)
+                plan = self._judge()
+
+    def _carry_out(self, plan: Plan, runner: Runner) -> None:
+        with closing(self._progress(plan)) as progress, closing(runner.run(plan)) as events:
             for event in events:
+                if self.comparing is not None and isinstance(event, BlockStarted):
+                    self.comparing.start_clock()
                 self.results.consume(event)
                 self.folder.consume(event)
                 progress.consume(event)
+
+    def _judge(self) -> Plan | None:
+        """Look at what a comparison has so far; the rounds to add, if any."""
+        if self.comparing is None:
+            return None
+        self.comparing.judge(self.results)
+        return self.comparing.next_plan(self.results)
+
+    def _make_copies(self) -> None:
+        """Copy the stacks of base and head to where they are launched from."""
+        if self._arms is None or self._arms.checkout is None:
+            return
+        try:
+            self._arms.checkout.make()
+        except UsageError as error:
+            pytest.exit(f"webbench: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
 
     def _choose_rate(
         self, scenario: Scenario, saturation: Mapping[str, float]
@@ -251,6 +293,23 @@ class WebbenchSession:
             pytest.fail(str(error), pytrace=False)
         if faults:
             pytest.fail("\n".join([f"{cell}: {faults[0]}", *summary.examples]), pytrace=False)
+        self._fail_for_regressions(cell)
+
+    def _fail_for_regressions(self, cell: Cell) -> None:
+        """Fail the test of a cell that got worse than allowed, or whose base gave nothing."""
+        if self.comparing is None:
+            return
+        base = self.comparing.base_of(cell)
+        error = None if base is None else self.results.stack_failures.get(base.stack)
+        if error is not None:
+            pytest.fail(f"the base of {cell}, {self.comparing.about}, failed: {error}", pytrace=False)
+        lines = [
+            describe_regression(each)
+            for each in self.comparing.comparisons
+            if each.cell == cell and each.fails
+        ]
+        if lines:
+            pytest.fail("\n".join(lines), pytrace=False)
 
     def _fail_without_figure(self, benchmark: Any, cell: Cell, summary: CellSummary | None) -> None:
         error: WebbenchError | None = self.results.stack_failures.get(cell.stack)
@@ -310,9 +369,8 @@ class WebbenchSession:
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """The tables, with every caveat, and where the files are."""
-        summaries = self.results.summaries(
-            self.registry.cells(), self.registry.scenarios, self.settings.profile.rounds
-        )
+        cells = self.comparing.all_cells() if self.comparing else self.registry.cells()
+        summaries = self.results.summaries(cells, self.registry.scenarios, self.settings.profile.rounds)
         if (summaries or self.live) and not self._disabled:
             terminalreporter.section("webbench")
             width, colour = max(_terminal_width(), 110), terminalreporter.hasmarkup
@@ -326,9 +384,32 @@ class WebbenchSession:
                         remark=remark,
                     )
                 )
-            terminalreporter.write(render_configuration([*summaries, *self.live], width=width, colour=colour))
+            configuration = [*summaries, *self.live]
+            terminalreporter.write(render_configuration(configuration, width=width, colour=colour))
+            if self.comparing is not None and self.comparing.comparisons:
+                verdicts = render_verdicts(
+                    self.comparing.comparisons,
+                    about=self.comparing.about,
+                    needed_s=self.comparing.budget_needed_s(self.results),
+                    width=width,
+                    colour=colour,
+                )
+                terminalreporter.write(verdicts)
+                self._write_markdown(render_configuration(configuration, width=width, colour=False))
         if self.folder.path.exists():
             terminalreporter.write_line(f"webbench: measurements and logs are in {self.folder.path}")
+
+    def _write_markdown(self, details: str) -> None:
+        """To the file that was asked for, and to the summary of the job in GitHub Actions."""
+        assert self.comparing is not None
+        markdown = verdicts_as_markdown(
+            self.comparing.comparisons,
+            about=self.comparing.about,
+            needed_s=self.comparing.budget_needed_s(self.results),
+            details=details,
+            failures=[f"{stack}: {error.message}" for stack, error in self.results.stack_failures.items()],
+        )
+        write_markdown(markdown, file=self.settings.markdown)
 
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
         """Leave out what varies."""
@@ -337,6 +418,8 @@ class WebbenchSession:
     def pytest_unconfigure(self) -> None:
         """End the load generator."""
         self._engine.close()
+        if self._arms is not None and self._arms.checkout is not None:
+            self._arms.checkout.remove()
         self._interrupts.remove()
 
 

@@ -11,7 +11,7 @@ from pytest_webbench.values.event import Event, RateChosen, StackFailed, TrialFa
 from pytest_webbench.values.plan import Plan
 from pytest_webbench.values.settings import Settings
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "write_markdown"]
 
 FORMAT = 1
 """The version of the files' format.
@@ -20,6 +20,20 @@ FORMAT = 1
 ``{"trial": measurement}``, ``{"stack_failed": name, "error": text}`` ``{"trial_failed": ...}`` or
 ``{"rate_chosen": ...}``.
 """
+
+
+def write_markdown(markdown: str, *, file: Path | None) -> None:
+    """Write ``markdown`` to ``file``, and append it to the summary of the job where there is one.
+
+    GitHub Actions names the file of that in ``GITHUB_STEP_SUMMARY``.
+    """
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(markdown, encoding="utf-8")
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with Path(summary).open("a", encoding="utf-8") as job:
+            job.write(markdown)
 
 
 class RunFolder:

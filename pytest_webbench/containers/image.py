@@ -18,6 +18,8 @@ __all__ = ["Image", "base_image_id", "ensure_image"]
 
 IGNORED = ("__pycache__", ".git", ".venv", ".pytest_cache", ".webbench")
 SHOWN_LINES = 12
+UNFIT = re.compile(r"[^a-z0-9]+")
+"""What the name of an image cannot have, but the name of a stack can."""
 RUNNING_IN = re.compile(r"Running in ([0-9a-f]{12,64})\b")
 
 
@@ -60,7 +62,7 @@ def ensure_image(engine: Engine, stack: Stack, *, dockerfile: Path, base_image: 
     context = _context(stack, dockerfile)
     base = base_image_id(engine, base_image)
     content = hashlib.sha256(context + base_image.encode() + base.encode()).hexdigest()[:20]
-    tag = f"pytest-webbench/{stack.name}:{content}"
+    tag = f"pytest-webbench/{UNFIT.sub('-', stack.name.lower()).strip('-')}:{content}"
     try:
         try:
             image = engine.client.images.get(tag)

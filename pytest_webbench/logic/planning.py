@@ -13,7 +13,15 @@ from pytest_webbench.values.profile import Order, Profile
 from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import Settings
 
-__all__ = ["at_rate", "expected_seconds", "make_load", "make_plan", "resolve", "warmup_load"]
+__all__ = [
+    "at_rate",
+    "expected_seconds",
+    "make_load",
+    "make_paired_plan",
+    "make_plan",
+    "resolve",
+    "warmup_load",
+]
 
 LAUNCH_S = 1.6
 """A guess at what a launch with its check and its end takes, for the time expected."""
@@ -91,6 +99,28 @@ def _interleaved(cells: Sequence[Cell], stacks: Sequence[str], number: int, seed
         stacks=tuple(launches),
         trials=tuple(Trial(cell=cell, round=number) for cell in visits),
     )
+
+
+def make_paired_plan(groups: Sequence[Sequence[Cell]], *, rounds: range, seed: int) -> Plan:
+    """The plan that measures each cell once in a block, those of a group one right after the other.
+
+    A group is a cell and its base. Which of them comes first is left to chance, and so is the order of
+    the groups and of the launches. A cell that stands in several groups is measured once in a block.
+    """
+    blocks = []
+    for number in rounds:
+        rng = random.Random(f"{seed}/pairs/{number}")
+        visits = [cell for group in rng.sample(groups, len(groups)) for cell in rng.sample(group, len(group))]
+        cells = tuple(dict.fromkeys(visits))
+        stacks = tuple(sorted({cell.stack for cell in cells}))
+        blocks.append(
+            Block(
+                number=number,
+                stacks=tuple(rng.sample(stacks, len(stacks))),
+                trials=tuple(Trial(cell=cell, round=number) for cell in cells),
+            )
+        )
+    return Plan(order=Order.INTERLEAVED, seed=seed, blocks=tuple(blocks))
 
 
 def make_load(

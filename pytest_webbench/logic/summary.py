@@ -11,7 +11,7 @@ from pytest_webbench.logic.statistics import mean_interval, percentiles, ratio_i
 from pytest_webbench.logic.validity import judge_cell
 from pytest_webbench.values.measurement import Measurement
 from pytest_webbench.values.scenario import Unit
-from pytest_webbench.values.summary import CellSummary, Interval, Standing
+from pytest_webbench.values.summary import CellSummary, Interval, RoundFigures, Standing
 
 __all__ = ["rank", "summarise", "time_per_request_s"]
 
@@ -82,6 +82,21 @@ def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> Cel
         validity=judge_cell(rounds, planned=planned, figure=figure),
         examples=tuple(example for load in loads for example in load.examples)[:3],
         schedule=schedule and replace(schedule, seed=0),  # each round has another
+        rounds=tuple(map(_round_figures, completed)),
+    )
+
+
+def _round_figures(measurement: Measurement) -> RoundFigures:
+    load, cpu_s = measurement.load, measurement.server.cpu_s
+    p50_s, p95_s, p99_s = (each / 1e9 for each in percentiles([load.latency_ns], (0.5, 0.95, 0.99)))
+    return RoundFigures(
+        round=measurement.trial.round,
+        time_per_request_s=time_per_request_s(measurement),
+        mean_response_time_s=fmean(load.latency_ns) / 1e9,
+        p50_s=p50_s,
+        p95_s=p95_s,
+        p99_s=p99_s,
+        server_cpu_s_per_request=None if cpu_s is None else cpu_s / load.ok,
     )
 
 

@@ -24,6 +24,10 @@ __all__ = [
     "describe_rate",
     "describe_run",
     "duration",
+    "make_table",
+    "make_text",
+    "plain_cells",
+    "render",
     "render_configuration",
     "render_results",
 ]
@@ -65,20 +69,20 @@ def describe_known(
 ) -> str:
     """What ``--webbench-list`` shows."""
     tables = []
-    table = _table("stack", "suite", "what it is")
+    table = make_table("stack", "suite", "what it is")
     for stack in stacks:
-        table.add_row(*_plain(stack.name, stack.suite, stack.title))
+        table.add_row(*plain_cells(stack.name, stack.suite, stack.title))
     tables.append(table)
-    table = _table("scenario", "suite", "users", "amount", "unit", "what it asks for")
+    table = make_table("scenario", "suite", "users", "amount", "unit", "what it asks for")
     for each in scenarios:
         numbers = str(each.users), str(each.amount), each.unit
-        table.add_row(*_plain(each.name, each.suite, *numbers, each.title))
+        table.add_row(*plain_cells(each.name, each.suite, *numbers, each.title))
     tables.append(table)
-    table = _table("profile", "rounds", "order", "what it is for")
+    table = make_table("profile", "rounds", "order", "what it is for")
     for profile in profiles:
         table.add_row(profile.name, str(profile.rounds), profile.order, profile.title)
     tables.append(table)
-    return _render(tables, width=width, colour=False)
+    return render(tables, width=width, colour=False)
 
 
 def render_results(
@@ -103,7 +107,7 @@ def render_results(
     for chosen in groups.values():
         scenario = scenarios.get(chosen[0].cell.scenario)
         parts.extend(_scenario_parts(scenario, rank(chosen), remark))
-    return _render(parts, width=width, colour=colour)
+    return render(parts, width=width, colour=colour)
 
 
 def render_configuration(summaries: Sequence[CellSummary], *, width: int, colour: bool) -> str:
@@ -115,22 +119,22 @@ def render_configuration(summaries: Sequence[CellSummary], *, width: int, colour
         for name, value in (configs[0].items() if configs else ())
         if all(config.get(name) == value for config in configs) and name != "command"
     }
-    table = _table("stack", "start-up s", "peak MiB", "how it ran")
+    table = make_table("stack", "start-up s", "peak MiB", "how it ran")
     for (stack, _), summary in launches.items():
         launch = summary.launch
         own = [f"{name} {value}" for name, value in launch.config.items() if name not in shared]
         versions = [f"{name} {launch.versions[name]}" for name in launch.packages if name in launch.versions]
         table.add_row(
-            _text(stack),
+            make_text(stack),
             "-" if summary.startup_s is None else f"{summary.startup_s:.2f}",
             _mebibytes([each for each in summaries if each.cell.stack == stack]),
-            _text(", ".join([*versions, *(each for each in own if not each.startswith("command "))])),
+            make_text(", ".join([*versions, *(each for each in own if not each.startswith("command "))])),
         )
     pythons = sorted({each.launch.versions.get("python", "unknown") for each in launches.values()})
     line = ", ".join(
         [f"Python {' / '.join(pythons)}", *(f"{name} {value}" for name, value in shared.items())]
     )
-    return _render([_text(f"all stacks: {line}"), table], width=width, colour=colour)
+    return render([make_text(f"all stacks: {line}"), table], width=width, colour=colour)
 
 
 def _mebibytes(summaries: Iterable[CellSummary]) -> str:
@@ -146,7 +150,7 @@ def _scenario_parts(
     user = "user" if first.schedule is None else "connection"
     load = f"{first.users} {user}{'s' if first.users != 1 else ''}, {first.amount}, {first.model}"
     engine = "" if first.engine == "native" else f", engine {first.engine}"
-    yield _text(
+    yield make_text(
         f"{first.cell.scenario}: {about}{load}, {first.launch.launcher} launcher{engine}{remark}",
         style="bold",
     )
@@ -161,18 +165,18 @@ def _scenario_parts(
     for standing in standings:
         summary = standing.summary
         for reason in summary.validity.reasons:
-            yield _text(f"  INVALID {summary.cell.stack}: {reason}", style="red")
+            yield make_text(f"  INVALID {summary.cell.stack}: {reason}", style="red")
         for example in summary.examples:
-            yield _text(f"          {example}", style="dim")
+            yield make_text(f"          {example}", style="dim")
         for warning in summary.validity.warnings:
-            yield _text(f"  note {summary.cell.stack}: {warning}", style="yellow")
+            yield make_text(f"  note {summary.cell.stack}: {warning}", style="yellow")
     yield Text("")
 
 
 def _row(standing: Standing) -> tuple[Text, ...]:
     summary = standing.summary
     cpu_s = summary.server_cpu_s_per_request
-    return _plain(
+    return plain_cells(
         f"{standing.rank}." if standing.rank else "-",
         summary.cell.stack,
         _number(summary.figure.estimate, summary.unit),
@@ -209,23 +213,25 @@ def _ratio(standing: Standing) -> str:
     return f"{ratio.estimate:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
 
 
-def _table(*headers: str) -> Table:
+def make_table(*headers: str) -> Table:
+    """An empty table in the style of all of them."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for header in headers:
         table.add_column(header)
     return table
 
 
-def _plain(*cells: str) -> tuple[Text, ...]:
-    return tuple(map(_text, cells))
+def plain_cells(*cells: str) -> tuple[Text, ...]:
+    """The cells of a row, as they stand."""
+    return tuple(map(make_text, cells))
 
 
-def _text(text: str, style: str = "") -> Text:
+def make_text(text: str, style: str = "") -> Text:
     """``text`` as it stands: no markup, and nothing that steers the terminal."""
     return Text(printable(text), style=style)
 
 
-def _render(parts: Iterable[Table | Text], *, width: int, colour: bool) -> str:
+def render(parts: Iterable[Table | Text], *, width: int, colour: bool) -> str:
     """The parts below each other; names and messages are text, never markup."""
     output = io.StringIO()
     console = Console(

@@ -1,0 +1,182 @@
+"""Base and head in one run: which stacks are compared, and how long rounds are added."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pytest_webbench.logic.metrics import metric_value
+from pytest_webbench.logic.planning import make_paired_plan
+from pytest_webbench.logic.thresholds import threshold_of
+from pytest_webbench.logic.validity import generator_faults, server_faults
+from pytest_webbench.logic.verdicts import Question, judge_family
+from pytest_webbench.results import Results
+from pytest_webbench.values.measurement import Measurement
+from pytest_webbench.values.plan import Cell, Plan
+from pytest_webbench.values.verdict import Comparison, Metric, Threshold, Verdict
+
+__all__ = ["Comparing"]
+
+BUDGET_PER_CELL_S = 60.0
+GROWTH = 1.5
+"""Each look at the data has so many times the rounds of the one before it."""
+
+
+@dataclass(kw_only=True)
+class Comparing:
+    """Compares the ``cells`` with their bases; ``bases`` says for each stack with which it is compared.
+
+    A cell whose stack has none is measured and not compared. ``about`` says what the base is. ``budget_s``
+    bounds the time in which rounds are added.
+    """
+
+    bases: Mapping[str, str]
+    cells: tuple[Cell, ...]
+    thresholds: tuple[Threshold, ...]
+    about: str
+    rounds: int
+    seed: int
+    budget_s: float | None = None
+    comparisons: list[Comparison] = field(default_factory=list)
+    _looks: int = 0
+    _begun: float | None = None
+    _rounds_planned: int = 0
+
+    def base_of(self, cell: Cell) -> Cell | None:
+        """The cell that ``cell`` is compared with."""
+        base = self.bases.get(cell.stack)
+        return None if base is None else Cell(scenario=cell.scenario, stack=base)
+
+    def all_cells(self) -> tuple[Cell, ...]:
+        """Each cell, then its base, each once."""
+        both = (each for cell in self.cells for each in (cell, self.base_of(cell)) if each)
+        return tuple(dict.fromkeys(both))
+
+    def first_plan(self) -> Plan:
+        """The rounds before the first look."""
+        self._rounds_planned = self.rounds
+        return self._plan(self.cells, range(self.rounds))
+
+    def judge(self, results: Results) -> list[Comparison]:
+        """Look at the rounds so far; the verdicts are kept in ``comparisons``, too.
+
+        What was decided at an earlier look stays, with the rounds that decided it: a later look allows for
+        less error, and might take it back.
+        """
+        self._looks += 1
+        questions = [question for cell in self.cells for question in self._questions(cell, results)]
+        decided = {
+            (each.cell, each.metric): each
+            for each in self.comparisons
+            if each.verdict is not Verdict.INCONCLUSIVE
+        }
+        looked = judge_family(questions, look=self._looks)
+        self.comparisons = [decided.get((each.cell, each.metric), each) for each in looked]
+        return self.comparisons
+
+    def next_plan(self, results: Results) -> Plan | None:
+        """The rounds before the next look; ``None`` if all is decided or the time is spent."""
+        undecided = {each.cell for each in self.comparisons if self._may_be_decided(each)}
+        cells = tuple(each for each in self.cells if each in undecided)
+        if not cells:
+            return None
+        wanted = math.ceil(self._rounds_planned * GROWTH) - self._rounds_planned
+        rounds = min(wanted, self._rounds_left(cells, results))
+        if rounds < 1:
+            return None
+        first = self._rounds_planned
+        self._rounds_planned += rounds
+        return self._plan(cells, range(first, self._rounds_planned))
+
+    def start_clock(self) -> None:
+        """The first block begins: from now on time is counted."""
+        if self._begun is None:
+            self._begun = time.monotonic()
+
+    @property
+    def budget(self) -> float:
+        """Seconds."""
+        return BUDGET_PER_CELL_S * len(self.cells) if self.budget_s is None else self.budget_s
+
+    def budget_needed_s(self, results: Results) -> float | None:
+        """The budget that would decide all, at the pace so far; ``None`` if that cannot be said."""
+        open_ = [each for each in self.comparisons if each.verdict is Verdict.INCONCLUSIVE]
+        if not open_ or any(each.pairs_needed is None for each in open_):
+            return None
+        more: dict[Cell, int] = {}
+        for each in open_:
+            missing = (each.pairs_needed or 0) - each.pairs
+            more[each.cell] = max(missing, more.get(each.cell, 0))
+        return self._spent_s + 2 * sum(more.values()) * self._pace_s(results)
+
+    @property
+    def _spent_s(self) -> float:
+        return 0.0 if self._begun is None else time.monotonic() - self._begun
+
+    def _pace_s(self, results: Results) -> float:
+        """Seconds that a round took, with its share of the launches."""
+        return self._spent_s / max(1, sum(map(len, results.rounds.values())))
+
+    def _may_be_decided(self, comparison: Comparison) -> bool:
+        return comparison.verdict is Verdict.INCONCLUSIVE and (
+            not comparison.why or 0 < comparison.pairs < self._rounds_planned
+        )
+
+    def _rounds_left(self, cells: Sequence[Cell], results: Results) -> int:
+        """How many rounds of ``cells`` and their bases the time allows, at the pace so far."""
+        left_s, pace_s = self.budget - self._spent_s, self._pace_s(results)
+        return int(left_s / (2 * len(cells) * pace_s)) if pace_s else 0
+
+    def _plan(self, cells: Sequence[Cell], rounds: range) -> Plan:
+        groups = [[each for each in (cell, self.base_of(cell)) if each] for cell in cells]
+        return make_paired_plan(groups, rounds=rounds, seed=self.seed)
+
+    def _questions(self, cell: Cell, results: Results) -> list[Question]:
+        base = self.base_of(cell)
+        if base is None or {cell.stack, base.stack} & results.stack_failures.keys():
+            return []
+        pairs = _sound_pairs(results.rounds.get(cell, []), results.rounds.get(base, []))
+        return [
+            question
+            for metric in Metric
+            if (threshold := threshold_of(self.thresholds, metric, cell))
+            and (question := _question(cell, base, threshold, pairs))
+        ]
+
+
+def _sound_pairs(
+    heads: Sequence[Measurement], bases: Sequence[Measurement]
+) -> list[tuple[Measurement, Measurement]]:
+    """The rounds of head and base from the same block, where nothing speaks against either.
+
+    Wrong answers do not speak against a round here: they are what the metric of errors counts.
+    """
+    by_round = {each.trial.round: each for each in bases if _is_sound(each)}
+    pairs = [(each, by_round.get(each.trial.round)) for each in heads if _is_sound(each)]
+    return [(head, base) for head, base in pairs if base is not None]
+
+
+def _is_sound(measurement: Measurement) -> bool:
+    if not measurement.load.ok:
+        return False
+    faults = any(generator_faults(measurement.load, measurement.schedule))
+    return not faults and (not server_faults(measurement) or bool(measurement.load.errors))
+
+
+def _question(
+    cell: Cell, base: Cell, threshold: Threshold, pairs: Sequence[tuple[Measurement, Measurement]]
+) -> Question | None:
+    """``None`` where the metric is not known, such as the CPU time of a server that runs elsewhere."""
+    values = [
+        (metric_value(head, threshold.metric), metric_value(one, threshold.metric)) for head, one in pairs
+    ]
+    known = [(head, one) for head, one in values if head is not None and one is not None]
+    if values and not known:
+        return None
+    return Question(
+        cell=cell,
+        base_stack=base.stack,
+        threshold=threshold,
+        base=tuple(one for _, one in known),
+        head=tuple(head for head, _ in known),
+    )

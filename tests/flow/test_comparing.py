@@ -1,0 +1,225 @@
+"""Base and head in one run: verdicts, failures, markdown, and what cannot be compared."""
+
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from pytest_webbench.errors import StartError
+from pytest_webbench.values.exchange import Request
+from pytest_webbench.values.load import ErrorClass
+from tests.flow.conftest import RunWebbench
+from tests.flow.doubles import stack_of
+from tests.flow.repository import commit, git, make_repository
+
+MINE = ("--webbench-stack=mine", "--webbench-scenario=get_item", "--webbench-rounds=4")
+CPU_ASIDE = "--webbench-fail=cpu: 1000%"  # that of a double varies with nothing
+
+
+@pytest.fixture
+def repository(pytester: pytest.Pytester) -> Path:
+    make_repository(pytester.path, "mine", "other")
+    return pytester.path
+
+
+def times(**factors: float) -> Callable[[Request, str], float]:
+    """Latencies of 10 ms times the factor of the stack, whose name has ``base`` behind it."""
+
+    def latency(request: Request, url: str) -> float:
+        return 0.01 * factors.get(stack_of(url).replace("@", "_").replace("-", "_"), 1.0)
+
+    return latency
+
+
+def test_a_stack_that_got_slower_fails_its_test_in_one_line(run: RunWebbench, repository: Path) -> None:
+    arguments = "--webbench-against=main", CPU_ASIDE, "--junitxml=report.xml", "--webbench-markdown=pr.md"
+    outcome = run(*MINE, *arguments, latency_s=times(mine=1.3))
+    outcome.counts(failed=1)
+    assert outcome.exit_code == pytest.ExitCode.TESTS_FAILED
+    (failure,) = ElementTree.parse(repository / "report.xml").iter("failure")
+    assert failure.attrib["message"].startswith("Failed: time of get_item[mine] is 1.3")
+    assert failure.attrib["message"].endswith("allowed 1.05")
+    assert "\n" not in failure.attrib["message"]
+    assert "against main (" in outcome.text
+    markdown = (repository / "pr.md").read_text()
+    assert markdown.index("1 slower") < markdown.index("| Cell |")
+    assert "time of get\\_item\\[mine\\] is 1.3" in markdown
+
+
+def test_one_that_is_the_same_passes(run: RunWebbench, repository: Path) -> None:
+    outcome = run(*MINE, "--webbench-against=self", CPU_ASIDE)
+    outcome.counts(passed=1)
+    assert "no change" in outcome.text
+    assert "slower" not in outcome.text.replace("x slower", "")
+
+
+def test_one_that_got_faster_passes_and_is_told(run: RunWebbench, repository: Path) -> None:
+    outcome = run(*MINE, "--webbench-against=main", CPU_ASIDE, latency_s=times(mine=0.7))
+    outcome.counts(passed=1)
+    assert "faster" in outcome.text
+
+
+def test_rounds_are_added_to_what_is_undecided_alone(run: RunWebbench, repository: Path) -> None:
+    outcome = run(
+        "--webbench-stack=mine,other",
+        *MINE[1:],
+        "--webbench-against=main",
+        "--webbench-budget=10s",
+        CPU_ASIDE,
+        latency_s=times(mine=1.06, other=1.5),
+        spread=0.4,
+    )
+    rounds: dict[str, int] = {}
+    for line in outcome.lines_of_trials():
+        stack = line["trial"]["trial"]["cell"]["stack"]
+        rounds[stack] = rounds.get(stack, 0) + 1
+    assert rounds["other"] == rounds["other@base"]
+    assert rounds["mine"] == rounds["mine@base"] > rounds["other"] >= 4
+    assert "rounds would decide it" in outcome.text or "slower" in outcome.text
+
+
+def test_a_budget_that_is_spent_leaves_it_undecided_and_says_what_would_do(
+    run: RunWebbench, repository: Path
+) -> None:
+    outcome = run(
+        *MINE,
+        "--webbench-against=main",
+        "--webbench-budget=0.01s",
+        CPU_ASIDE,
+        latency_s=times(mine=1.05),
+        spread=0.5,
+    )
+    outcome.counts(passed=1)
+    assert "inconclusive" in outcome.text
+    assert "would decide it, 4 were made" in outcome.text
+
+
+def test_head_and_base_are_launched_afresh_in_every_block_from_copies(
+    run: RunWebbench, repository: Path
+) -> None:
+    (repository / "apps/mine/server.py").write_text("VERSION = 2\n")
+    seen: dict[str, set[str]] = {}
+
+    def look(load: object, stack: str) -> None:
+        for folder in repository.glob(".webbench/*/against/*/*/apps/mine"):
+            arm = folder.relative_to(repository).parts[3]
+            seen.setdefault(arm, set()).add((folder / "server.py").read_text())
+            assert len(str(folder)) == len(str(folder).replace("/head/", "/base/"))
+
+    outcome = run(*MINE, "--webbench-against=main", CPU_ASIDE, before_run=look)
+    assert seen == {"base": {"VERSION = 1\n"}, "head": {"VERSION = 2\n"}}
+    launches = {url for _, url in outcome.doubles.engine.loads}
+    launched = [stack_of(url) for url in launches]
+    assert launched.count("mine") == launched.count("mine@base") >= 4
+    assert list(repository.glob(".webbench/*/against")) == []
+    assert git(repository, "worktree", "list").count("\n") == 0
+
+
+def test_another_stack_as_the_base(run: RunWebbench, repository: Path) -> None:
+    outcome = run(
+        "--webbench-stack=mine,other",
+        *MINE[1:],
+        "--webbench-against-stack=other",
+        CPU_ASIDE,
+        latency_s=times(mine=1.4),
+    )
+    outcome.counts(failed=1)
+    assert "time of get_item[mine] is 1.4" in outcome.text
+    assert "against stack other" in outcome.text
+
+
+def test_a_stack_that_the_base_does_not_have_is_measured_and_not_compared(
+    run: RunWebbench, repository: Path
+) -> None:
+    (repository / "apps/new").mkdir()
+    (repository / "apps/new/server.py").write_text("VERSION = 1\n")
+    commit(repository, "second")
+    outcome = run("--webbench-stack=mine,new", *MINE[1:], "--webbench-against=main~1", CPU_ASIDE)
+    outcome.counts(passed=2)
+    assert "get_item[new]" in outcome.text
+    assert "new@base" not in outcome.text
+
+
+def test_errors_of_the_head_are_counted_against_it(run: RunWebbench, repository: Path) -> None:
+    failing = {"mine": {ErrorClass.RESET: 40}}
+    outcome = run(*MINE, "--webbench-against=main", CPU_ASIDE, failing=failing)
+    outcome.counts(failed=1)
+    assert "requests failed (reset" in outcome.text
+
+
+def test_a_base_that_does_not_start_fails_the_test_and_keeps_the_figures(
+    run: RunWebbench, repository: Path
+) -> None:
+    failures = {"mine@base": StartError("mine@base exited with code 3", evidence="Traceback")}
+    outcome = run(
+        *MINE, "--webbench-against=main", "--benchmark-json=figures.json", CPU_ASIDE, failures=failures
+    )
+    outcome.counts(failed=1)
+    assert "the base of get_item[mine], main" in outcome.text
+    assert "mine@base exited with code 3" in outcome.text
+    assert len(outcome.rows()["get_item[mine]"]["stats"]["data"]) == 4
+
+
+def test_thresholds_from_pyproject_and_the_command_line(run: RunWebbench, repository: Path) -> None:
+    (repository / "pyproject.toml").write_text(
+        '[tool.webbench]\nfail = ["time of get_item: 60%", "cpu: 1000%"]\nbudget = "2s"\n'
+    )
+    outcome = run(*MINE, "--webbench-against=main", latency_s=times(mine=1.4))
+    outcome.counts(passed=1)
+    assert "+60 %" in outcome.text
+    outcome = run(
+        *MINE, "--webbench-against=main", CPU_ASIDE, "--webbench-fail=time: 20%", latency_s=times(mine=1.4)
+    )
+    outcome.counts(failed=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--webbench-against=nothing",), "knows no commit, branch or tag 'nothing'"),
+        (("--webbench-against=-x",), "knows no commit, branch or tag '-x'"),
+        (("--webbench-against=main", "--webbench-rounds=1"), "a comparison needs 3 rounds at least"),
+        (("--webbench-against=main", "--webbench-fail=p95: much"), "'p95: much' is not METRIC"),
+        (("--webbench-against=main", "--webbench-budget=soon"), "'soon' is not a time such as"),
+        (("--webbench-against=main", "--webbench-against-stack=other"), "both name a base"),
+        (("--webbench-against-stack=othr",), "no stack is called 'othr'"),
+        (("--webbench-against-stack=mine",), "no stack to compare with mine"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_at_once(
+    run: RunWebbench, repository: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    outcome = run(*MINE, *arguments)
+    assert outcome.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert said in outcome.errors
+    assert "Traceback" not in outcome.errors
+    assert outcome.doubles.engine.loads == []
+
+
+def test_stacks_outside_of_a_repository_are_said_to_be(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    make_repository(pytester.path, "mine")
+    (pytester.path / ".gitignore").write_text("apps\n")
+    git(pytester.path, "rm", "-r", "--quiet", "--cached", "apps")
+    outcome = run(*MINE, "--webbench-against=main")
+    assert outcome.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "git ignores its folder" in outcome.errors
+
+
+def test_a_mistake_in_pyproject_is_said(run: RunWebbench, repository: Path) -> None:
+    (repository / "pyproject.toml").write_text("[tool.webbench]\nbudgte = '2s'\n")
+    outcome = run(*MINE)
+    assert outcome.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "no option is called 'budgte'; did you mean 'budget'?" in outcome.errors
+
+
+def test_the_summary_of_a_job_is_appended_to(
+    run: RunWebbench, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = repository / "summary.md"
+    summary.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    run(*MINE, "--webbench-against=self", CPU_ASIDE)
+    text = summary.read_text()
+    assert text.startswith("before\n## Benchmarks against self")
+    assert "<details><summary>" in text
