@@ -8,7 +8,7 @@ from pytest_webbench.values.measurement import LaunchRecord
 from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.scenario import Unit
 
-__all__ = ["CellSummary", "Interval", "Standing", "Validity"]
+__all__ = ["CellSummary", "Interval", "RoundFigures", "Standing", "Validity"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +59,32 @@ class Validity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoundFigures:
+    """What one round says that has a right answer; ``round`` counts from 0, the rest are seconds.
+
+    ``server_cpu_s_per_request`` is ``None`` where the server's processes cannot be seen.
+    """
+
+    round: int
+    time_per_request_s: float
+    mean_response_time_s: float
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    server_cpu_s_per_request: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CellSummary:
     """The figures of a cell over its rounds.
 
     ``time_per_request_s`` (elapsed time per completed request) and ``mean_response_time_s`` have one
     value per round; with a ``schedule`` (of an open loop) response times count from the moment at which a
     request was due, and ``service_p50_s`` from its sending. Percentiles are over the requests of all
-    rounds together. CPU and memory are ``None`` where the server's processes cannot be seen, throttling
-    and kills for want of memory (sums) outside of containers; memory is the largest of the rounds,
-    ``startup_s`` the median of the launches, ``generator_cpu_fraction`` (of one processor) and ``lag_s``
-    the largest of the rounds.
+    rounds together; ``rounds`` has those of each round that has a right answer. CPU and memory are
+    ``None`` where the server's processes cannot be seen, throttling and kills for want of memory (sums)
+    outside of containers; memory is the largest of the rounds, ``startup_s`` the median of the launches,
+    ``generator_cpu_fraction`` (of one processor) and ``lag_s`` the largest of the rounds.
     """
 
     cell: Cell
@@ -101,6 +117,7 @@ class CellSummary:
     validity: Validity
     examples: tuple[str, ...] = field(default=())
     schedule: Schedule | None = None
+    rounds: tuple[RoundFigures, ...] = ()
 
     @property
     def model(self) -> str:

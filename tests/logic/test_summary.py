@@ -12,7 +12,7 @@ from pytest_webbench.logic.statistics import mean_interval
 from pytest_webbench.logic.summary import rank, summarise, time_per_request_s
 from pytest_webbench.values.measurement import LaunchRecord, ServerUsage
 from pytest_webbench.values.scenario import Unit
-from pytest_webbench.values.summary import Validity
+from pytest_webbench.values.summary import RoundFigures, Validity
 from tests.builders import GET_ITEM, make_result, make_round, make_rounds, make_summary
 
 NOTHING = make_result(requests=0, elapsed_s=1.0, sent=4, in_flight=4, in_flight_s=4.0)
@@ -53,6 +53,33 @@ def test_the_figures_of_a_cell() -> None:
     assert (summary.users, summary.records, summary.engine) == (4, 1500, "fake")
     assert summary.errors == {}
     assert summary.validity == Validity(warnings=("unstable: the interval is ±23% wide",))
+
+
+def test_each_round_with_a_right_answer_keeps_its_own_figures() -> None:
+    latencies_ns = [int(each * 1e6) for each in range(1, 101)]
+    first = make_round(make_result(latency_ns=array("Q", latencies_ns)), server=ServerUsage(cpu_s=0.2))
+    unseen = make_round(make_result(latency_s=0.02), round_=2, server=ServerUsage())
+    summary = summarise([first, make_round(NOTHING, round_=1), unseen], unit=Unit.TIME, planned=3)
+    assert summary.rounds == (
+        RoundFigures(
+            round=0,
+            time_per_request_s=0.0025,
+            mean_response_time_s=0.0505,
+            p50_s=0.05,
+            p95_s=0.095,
+            p99_s=0.099,
+            server_cpu_s_per_request=0.002,
+        ),
+        RoundFigures(
+            round=2,
+            time_per_request_s=0.005,
+            mean_response_time_s=0.02,
+            p50_s=0.02,
+            p95_s=0.02,
+            p99_s=0.02,
+            server_cpu_s_per_request=None,
+        ),
+    )
 
 
 def test_a_rate_is_shown_in_completed_requests_per_second() -> None:
