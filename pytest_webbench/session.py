@@ -26,7 +26,12 @@ from pytest_webbench.reading import read_settings
 from pytest_webbench.registry import read_registry
 from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressWriter
 from pytest_webbench.report.text import describe_run, duration, render_configuration, render_results
-from pytest_webbench.report.verdicts import describe_regression, render_verdicts, verdicts_as_markdown
+from pytest_webbench.report.verdicts import (
+    describe_more,
+    describe_regression,
+    render_verdicts,
+    verdicts_as_markdown,
+)
 from pytest_webbench.results import Results
 from pytest_webbench.runner import Runner
 from pytest_webbench.store import RunFolder, write_markdown
@@ -215,8 +220,11 @@ class WebbenchSession:
         """Look at what a comparison has so far; the rounds to add, if any."""
         if self.comparing is None:
             return None
-        self.comparing.judge(self.results)
-        return self.comparing.next_plan(self.results)
+        comparisons = self.comparing.judge(self.results)
+        plan = self.comparing.next_plan(self.results)
+        if plan is not None:
+            sys.stdout.write(f"webbench: {describe_more(comparisons, len(plan.blocks))}\n")
+        return plan
 
     def _make_copies(self) -> None:
         """Copy the stacks of base and head to where they are launched from."""

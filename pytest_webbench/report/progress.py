@@ -43,6 +43,7 @@ class LineProgress:
     def __init__(self, file: TextIO, plan: Plan) -> None:
         self._file = file
         self._blocks = len(plan.blocks)
+        self._done = 0
         self._begun = time.monotonic()
         self._trials = 0
 
@@ -57,9 +58,10 @@ class LineProgress:
                 self._write(f"{trial.cell} gave nothing in round {trial.round + 1}: {error.message}")
             case TrialFinished():
                 self._trials += 1
-            case BlockFinished(block=block):
+            case BlockFinished():
+                self._done += 1
                 took = duration(time.monotonic() - self._begun)
-                self._write(f"block {block.number + 1} of {self._blocks} done, {self._trials} trials, {took}")
+                self._write(f"block {self._done} of {self._blocks} done, {self._trials} trials, {took}")
 
     def close(self) -> None:
         """Nothing to end."""

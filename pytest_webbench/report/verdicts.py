@@ -12,7 +12,7 @@ from pytest_webbench.logic.thresholds import describe_limit
 from pytest_webbench.report.text import duration, make_table, make_text, plain_cells, render
 from pytest_webbench.values.verdict import Comparison, Metric, Verdict
 
-__all__ = ["describe_regression", "render_verdicts", "verdicts_as_markdown"]
+__all__ = ["describe_more", "describe_regression", "render_verdicts", "verdicts_as_markdown"]
 
 _ORDER = (Verdict.SLOWER, Verdict.INCONCLUSIVE, Verdict.FASTER, Verdict.NO_CHANGE)
 _SIGNS = {
@@ -36,6 +36,13 @@ def describe_regression(comparison: Comparison) -> str:
         f"{what} is {ratio.estimate:.2f} times the base [{ratio.low:.2f}, {ratio.high:.2f}], "
         f"allowed {1 + comparison.threshold.limit:.2f}"
     )
+
+
+def describe_more(comparisons: Sequence[Comparison], rounds: int) -> str:
+    """A line between two looks: what is undecided, and what is going to be done about it."""
+    undecided = sum(each.verdict is Verdict.INCONCLUSIVE for each in comparisons)
+    more = f"{rounds} more round{'s' if rounds != 1 else ''}"
+    return f"{undecided} of {len(comparisons)} comparisons are undecided: {more}"
 
 
 def render_verdicts(
