@@ -111,14 +111,21 @@ def test_a_killed_worker_makes_the_load_an_error_that_names_it(engine: LocustEng
         assert engine.run(make_load(users=4, requests=10), server.url).ok == 10
 
 
-def test_a_worker_that_died_between_loads_is_replaced(engine: LocustEngine) -> None:
+def test_a_worker_that_died_between_loads_is_replaced_and_all_end_with_the_engine(
+    engine: LocustEngine,
+) -> None:
     with Server(say_hello) as server:
         engine.run(make_load(requests=2), server.url)
         pids = engine.pids
         os.kill(pids[1], signal.SIGKILL)
         os.waitid(os.P_PID, pids[1], os.WEXITED | os.WNOWAIT)
         assert engine.run(make_load(requests=5), server.url).ok == 5
-    assert not set(engine.pids) & set(pids)
+    others = engine.pids
+    assert len(others) == 3
+    assert not set(others) & set(pids)
+    engine.close()
+    engine.close()
+    assert_gone(pids + others)
 
 
 def test_a_killed_master_ends_the_load(engine: LocustEngine) -> None:
@@ -143,16 +150,6 @@ def test_ctrl_c_ends_the_load(engine: LocustEngine) -> None:
             engine.run(make_load(users=3, duration_s=600), server.url)
         server.wait()
     assert engine.pids == ()
-
-
-def test_closing_twice(engine: LocustEngine) -> None:
-    with Server(say_hello) as server:
-        engine.run(make_load(requests=2), server.url)
-    pids = engine.pids
-    assert len(pids) == 3
-    engine.close()
-    engine.close()
-    assert_gone(pids)
 
 
 PARENT = """
@@ -241,23 +238,44 @@ def test_too_few_workers_say_what_to_do() -> None:
         engine.close()
 
 
-OTHER_VERSION = """
+ALTERED = """
 import sys
 from pytest_webbench.load.locust import messages
-messages.speaks = lambda: "pytest-webbench 0.0, little-endian"
+exec(sys.argv.pop(1))
 from pytest_webbench.load.locust.__main__ import main
 sys.exit(main(sys.argv[1:]))
 """
 
 
+def start_altered_worker(alteration: str, address: str) -> "subprocess.Popen[bytes]":
+    """A worker in which ``alteration`` is executed first."""
+    return subprocess.Popen([sys.executable, "-c", ALTERED, alteration, "worker", address], cwd=ROOT)
+
+
+def test_a_long_result_comes_in_pieces() -> None:
+    """Of a thousand bytes, where a real one has a million: so it need not be of millions of requests."""
+    address = f"127.0.0.1:{free_port()}"
+    engine = LocustEngine(workers=2, bind=address)
+    with run_role("worker", address), start_altered_worker("messages.PIECE = 1000", address) as worker:
+        try:
+            with Server(say_hello) as server:
+                result = engine.run(make_load(users=2, requests=2001), server.url)
+            assert (result.ok, len(result.latency_ns), len(result.ttfb_ns)) == (2001, 2001, 2001)
+            assert 0 < min(result.ttfb_ns) <= max(result.latency_ns) < 60e9
+        finally:
+            engine.close()
+            worker.kill()
+
+
 def test_a_worker_of_another_version_is_refused() -> None:
     address = f"127.0.0.1:{free_port()}"
-    engine = LocustEngine(workers=1, bind=address, patience_s=2)
-    with subprocess.Popen([sys.executable, "-c", OTHER_VERSION, "worker", address], cwd=ROOT) as worker:
+    engine = LocustEngine(workers=1, bind=address)
+    other = 'messages.speaks = lambda: "pytest-webbench 0.0, little-endian"'
+    with start_altered_worker(other, address) as worker:
         try:
-            with pytest.raises(LoadError, match=r"0 of 1 load workers joined") as caught:
+            with pytest.raises(LoadError, match="A load worker was refused") as caught:
                 engine.run(make_load(requests=1), "http://127.0.0.1:9")
-            assert f"/{worker.pid} was refused: it has pytest-webbench 0.0" in caught.value.evidence
+            assert f"/{worker.pid} has pytest-webbench 0.0" in caught.value.evidence
             assert worker.wait(WAIT_S) == 0
         finally:
             worker.kill()
@@ -333,6 +351,31 @@ def test_a_load_ends_with_the_engine_that_has_joined() -> None:
         with Server(say_hello) as server:
             assert engine.run(make_load(requests=20), server.url).ok == 20
         engine.close()
+
+
+def test_a_master_that_went_between_loads_is_joined_again() -> None:
+    """By another one at the same port, as when somebody has restarted it."""
+    control = f"127.0.0.1:{free_port()}"
+    joining = f"127.0.0.1:{free_port()}"
+    engine = LocustEngine(master=control)
+    arguments = ["--bind", joining, "--control", control, "--workers", "1"]
+    for _ in range(2):
+        with run_role("master", *arguments) as master, run_role("worker", joining) as worker:
+            assert master.stdout is not None
+            assert control in master.stdout.readline()
+            with Server(say_hello) as server:
+                assert engine.run(make_load(requests=20), server.url).ok == 20
+            master.terminate()
+            assert master.wait(WAIT_S) == 130
+            assert worker.wait(WAIT_S) == 0
+    engine.close()
+
+
+def test_a_port_of_somebody_else() -> None:
+    with Server(say_hello, greeting=lambda peer: peer.send(b"220 welcome, I am no master")) as server:
+        address = server.url.removeprefix("http://")
+        with pytest.raises(LoadError, match=f"The Locust master at {address} does not answer"):
+            LocustEngine(master=address).run(make_load(requests=1), "http://127.0.0.1:9")
 
 
 def test_a_master_that_is_not_there() -> None:

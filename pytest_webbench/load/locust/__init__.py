@@ -2,15 +2,16 @@
 
 Who does what:
 
-* :mod:`.engine` is what pytest sees. It imports nothing of Locust, which would put gevent in place of the
-  sockets and threads of the whole process; it starts a master as a process of its own, or joins one.
-* :mod:`.master` has Locust's ``MasterRunner``: it shares a load between the workers that have joined,
-  starts them together, and puts their results together.
-* :mod:`.worker` has Locust's ``WorkerRunner``: it carries out its share, load after load, by
-* :mod:`.user`, Locust users, each of which has a
-* :mod:`.channel`, a connection, parsed by geventhttpclient.
+* ``engine.py`` is what pytest sees. It imports nothing of Locust; it starts a master as a process of its own
+  (``process.py``), or joins one, and talks to it in frames over a socket (``line.py``).
+* ``master.py`` has Locust's ``MasterRunner``: it shares a load between the workers that have joined, starts
+  them together, and puts their results together.
+* ``worker.py`` has Locust's ``WorkerRunner``: it carries out its share (``run.py``), load after load, by
+  Locust users (``users.py``), each with a connection whose answers geventhttpclient parses (``channel.py``).
+* ``messages.py`` says what master and workers say to each other. Orders and results are custom messages of
+  Locust; its heartbeats say who is still there.
 
-The beats of Locust's heart say who is still there; orders and results are custom messages of Locust.
+``python -m pytest_webbench.load.locust --help`` tells how to start masters and workers by hand.
 """
 
 from pytest_webbench.load.locust.engine import LocustEngine

@@ -19,6 +19,7 @@ __all__ = ["LocustEngine"]
 _LOOPBACK = "127.0.0.1"
 _ANY_PORT = f"{_LOOPBACK}:0"
 _GREETING_S = 30.0
+_GREETING_BYTES = 2**16
 _MARGIN_S = 30.0
 _GOODBYE_S = 3.0
 """How long a master may take to send the workers home that others have started."""
@@ -174,7 +175,8 @@ class _Master:
 
     def _greet(self) -> dict[str, Any]:
         try:
-            greeting: dict[str, Any] = json.loads(self._line.receive(time.monotonic() + _GREETING_S))
+            said = self._line.receive(time.monotonic() + _GREETING_S, at_most=_GREETING_BYTES)
+            greeting: dict[str, Any] = json.loads(said)
         except EOFError as exc:
             raise self._lost("did not start" if self._process else "hung up") from exc
         except (TimeoutError, ValueError) as exc:
@@ -190,8 +192,8 @@ class _Master:
         return greeting
 
     def lives(self) -> bool:
-        """Whether all that was started here is still there."""
-        return all(process.exit_code is None for process in self.processes)
+        """Whether the master, and all that was started here, is still there."""
+        return self._line.is_open() and all(process.exit_code is None for process in self.processes)
 
     def carry_out(self, order: Order, longest_s: float) -> LoadResult | Failure:
         """The reply to ``order``. Raises :class:`LoadError` if there is none after ``longest_s`` seconds."""

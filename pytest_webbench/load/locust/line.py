@@ -2,6 +2,7 @@
 
 import selectors
 import socket
+import sys
 import time
 from collections.abc import Callable
 
@@ -28,6 +29,12 @@ class Line:
         """Hang up. Safe to call again."""
         self._socket.close()
 
+    def is_open(self) -> bool:
+        """Whether the other end is there; it says nothing without being asked."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            return not selector.select(0)
+
     def send(self, payload: bytes, deadline: float) -> None:
         """Send ``payload`` as a frame."""
         view = memoryview(frame(payload))
@@ -38,9 +45,11 @@ class Line:
             except ConnectionError as exc:
                 raise EOFError from exc
 
-    def receive(self, deadline: float) -> bytes:
-        """The payload of the next frame."""
+    def receive(self, deadline: float, *, at_most: int = sys.maxsize) -> bytes:
+        """The payload of the next frame. Raises :class:`ValueError` if it has more than ``at_most`` bytes."""
         (length,) = LENGTH.unpack(self._receive(LENGTH.size, deadline))
+        if length > at_most:
+            raise ValueError(f"a frame of {length} bytes")
         return bytes(self._receive(length, deadline))
 
     def _receive(self, size: int, deadline: float) -> bytearray:

@@ -218,7 +218,7 @@ class _Crew:
         if theirs == speaks():
             self._names[msg.node_id] = name
             return
-        self._refused.append(f"{name} was refused: it has {theirs}; the master has {speaks()}")
+        self._refused.append(f"{name} has {theirs}; the master has {speaks()}")
         self._runner.send_message("quit", client_id=msg.node_id)
 
     def _said(self, msg: Message, **_: Any) -> None:
@@ -233,10 +233,13 @@ class _Crew:
         """As many workers as are wanted, those first that joined first."""
         deadline = time.monotonic() + self._patience_s
         while len(present := [worker for worker in self._names if self._lives(worker)]) < self.wanted:
+            if self._refused:
+                evidence, self._refused = "\n".join(self._refused), []
+                hint = "install the same version on all machines"
+                raise LoadError("A load worker was refused.", evidence=evidence, hint=hint)
             if time.monotonic() > deadline:
                 raise LoadError(
                     f"{len(present)} of {self.wanted} load workers joined within {self._patience_s:g} s.",
-                    evidence="\n".join(self._refused),
                     hint=f"start more: python -m pytest_webbench.load.locust worker HOST:{self.port}, "
                     "where HOST is the machine of the master",
                 )
@@ -283,7 +286,7 @@ class _Crew:
             if not self._lives(worker):
                 raise LoadError(
                     f"The load worker {self._names[worker]} was lost in the middle of a load.",
-                    evidence=f"no heartbeat of it for {MISSED_BEATS * HEARTBEAT_S:g} s, or it said goodbye",
+                    evidence=f"it missed {MISSED_BEATS} heartbeats, {HEARTBEAT_S:g} s apart, or said goodbye",
                     hint="see what it printed, and start it again",
                 )
         try:
