@@ -404,6 +404,11 @@ class WebbenchSession:
                 )
                 terminalreporter.write(verdicts)
                 self._write_markdown(render_configuration(configuration, width=width, colour=False))
+                self.folder.keep_comparisons(
+                    self.comparing.comparisons,
+                    about=self.comparing.about,
+                    needed_s=self.comparing.budget_needed_s(self.results),
+                )
         if self.folder.path.exists():
             terminalreporter.write_line(f"webbench: measurements and logs are in {self.folder.path}")
 

@@ -2,14 +2,18 @@
 
 import json
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from pytest_webbench.values.codec import to_json
 from pytest_webbench.values.event import Event, RateChosen, StackFailed, TrialFailed, TrialFinished
 from pytest_webbench.values.plan import Plan
 from pytest_webbench.values.settings import Settings
+from pytest_webbench.values.verdict import Comparison
 
 __all__ = ["RunFolder", "write_markdown"]
 
@@ -18,7 +22,9 @@ FORMAT = 1
 
 1: ``run.json`` holds ``format``, ``settings`` and ``plan``; ``trials.jsonl`` a line for each event:
 ``{"trial": measurement}``, ``{"stack_failed": name, "error": text}`` ``{"trial_failed": ...}`` or
-``{"rate_chosen": ...}``.
+``{"rate_chosen": ...}``. A run that compares adds ``comparisons.json``: ``format``, ``against``,
+``budget_needed_s`` (``null`` if nothing is open, or if it cannot be said) and ``comparisons``, in which a
+number that is not known is ``null``.
 """
 
 
@@ -37,7 +43,7 @@ def write_markdown(markdown: str, *, file: Path | None) -> None:
 
 
 class RunFolder:
-    """Writes a run below ``output``: ``run.json``, ``trials.jsonl`` and ``logs/``.
+    """Writes a run below ``output``: ``run.json``, ``trials.jsonl``, ``comparisons.json`` and ``logs/``.
 
     Nothing is made before :meth:`begin`. Each line is written before the next trial begins, so that a
     run that is interrupted or killed keeps its finished trials.
@@ -69,6 +75,22 @@ class RunFolder:
                 self._append({"rate_chosen": to_json(event)})
             case StackFailed(stack=stack, error=error):
                 self._append({"stack_failed": stack, "error": str(error)})
+
+    def keep_comparisons(
+        self, comparisons: Sequence[Comparison], *, about: str, needed_s: float | None
+    ) -> None:
+        """Write down the verdicts of a run that has begun, for programs to read.
+
+        ``about`` says what the base is, ``needed_s`` is the budget that would decide what is open.
+        """
+        kept = {
+            "format": FORMAT,
+            "against": about,
+            "budget_needed_s": needed_s,
+            "comparisons": [to_json(each) for each in comparisons],
+        }
+        text = msgspec.json.format(msgspec.json.encode(kept), indent=1)  # writes NaN as null, as JSON must
+        (self.path / "comparisons.json").write_bytes(text)
 
     def _append(self, line: dict[str, Any]) -> None:
         with (self.path / "trials.jsonl").open("a") as file:

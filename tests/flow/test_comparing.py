@@ -1,7 +1,9 @@
 """Base and head in one run: verdicts, failures, markdown, and what cannot be compared."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 from xml.etree import ElementTree
 
 import pytest
@@ -211,6 +213,32 @@ def test_a_mistake_in_pyproject_is_said(run: RunWebbench, repository: Path) -> N
     outcome = run(*MINE)
     assert outcome.exit_code == pytest.ExitCode.USAGE_ERROR
     assert "no option is called 'budgte'; did you mean 'budget'?" in outcome.errors
+
+
+def test_programs_read_the_verdicts_from_the_folder_of_the_run(run: RunWebbench, repository: Path) -> None:
+    run(
+        *MINE,
+        "--webbench-against=main",
+        "--webbench-budget=0.01s",
+        "--webbench-fail=p50: 5%",
+        CPU_ASIDE,
+        latency_s=times(mine=1.05),
+        spread=0.5,
+    )
+    (file,) = repository.glob(".webbench/*/comparisons.json")
+    kept = json.loads(file.read_text(), parse_constant=no_json)
+    assert kept["against"].startswith("main (")
+    found = {each["metric"]: each for each in kept["comparisons"]}
+    assert found["time"]["cell"] == {"scenario": "get_item", "stack": "mine"}
+    assert found["time"]["verdict"] == "inconclusive"
+    assert found["time"]["pairs"] == 4 < found["time"]["pairs_needed"]
+    assert found["time"]["ratio"]["low"] < 1.05 < found["time"]["ratio"]["high"]
+    assert found["errors"]["ratio"] == {"estimate": None, "low": None, "high": None}
+    assert kept["budget_needed_s"] > 0
+
+
+def no_json(name: str) -> NoReturn:
+    raise AssertionError(f"{name} is no JSON")
 
 
 def test_the_summary_of_a_job_is_appended_to(
