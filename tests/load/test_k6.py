@@ -786,7 +786,7 @@ K6Engine().run(make_load(users=3, duration_s=600), sys.argv[2])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere k6 goes on to the end of its load")
-def test_k6_dies_with_its_parent() -> None:
+def test_k6_dies_with_its_parent(tmp_path: Path) -> None:
     asked = threading.Event()
 
     def tell(server: Server, peer: Peer, number: int) -> None:
@@ -795,7 +795,8 @@ def test_k6_dies_with_its_parent() -> None:
         peer.send(RIGHT)
 
     with Server(tell) as server:
-        parent = subprocess.Popen([sys.executable, "-c", PARENT, str(ROOT), server.url])
+        environment = {**os.environ, "TMPDIR": str(tmp_path)}  # who is killed leaves its files behind
+        parent = subprocess.Popen([sys.executable, "-c", PARENT, str(ROOT), server.url], env=environment)
         assert asked.wait(60)
         parent.kill()
         parent.wait()
