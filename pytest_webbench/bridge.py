@@ -8,19 +8,20 @@ from typing import Any, NoReturn
 import pytest
 
 from pytest_webbench.errors import WebbenchError
+from pytest_webbench.logic.baseline import FORMAT
 from pytest_webbench.values.codec import to_json
+from pytest_webbench.values.load import Schedule
+from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import Settings
-from pytest_webbench.values.summary import CellSummary
+from pytest_webbench.values.summary import CellSummary, name_of_model
 
 __all__ = [
     "VirtualClock",
     "extra_info",
     "fail_without_figure",
-    "forget_benchmarks",
-    "guard_baselines",
     "install_clock",
+    "planned_info",
     "replay",
-    "steady_machine_info",
 ]
 
 CLOCK: pytest.StashKey["VirtualClock"] = pytest.StashKey()
@@ -92,6 +93,7 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
         "scenario": summary.cell.scenario,
         "metric": "time_per_request" if summary.schedule is None else "mean_response_time",
         "webbench": {
+            "format": FORMAT,
             "requests_sent": summary.requests_sent,
             "requests_ok": summary.requests_ok,
             "errors": dict(summary.errors),
@@ -122,8 +124,9 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
                 "amount": to_json(summary.amount),
                 "records": summary.records,
                 "model": summary.model,
-                "generators": settings.generators,
+                "generators": _generators(settings),
             },
+            "rounds": [to_json(each) for each in summary.rounds],
             "validity": {
                 "valid": summary.validity.valid,
                 "reasons": list(summary.validity.reasons),
@@ -133,6 +136,36 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
     }
 
 
+def planned_info(
+    scenario: Scenario, settings: Settings, *, launcher: str, engine: str, default_records: int
+) -> dict[str, Any]:
+    """What will stand below ``webbench`` in ``extra_info`` of a cell, as far as it is known before.
+
+    The records of a server that runs already, a rate that is chosen in the run, and the connections that
+    it needs are not known yet.
+    """
+    records = default_records if settings.records is None else settings.records
+    config: dict[str, Any] = {
+        "workers": settings.workers,
+        "threads": settings.threads,
+        "profile": to_json(settings.profile),
+        "amount": to_json(scenario.amount),
+        "records": None if settings.urls else records,
+        "generators": _generators(settings),
+    }
+    if scenario.rate is not None:
+        schedule = Schedule(rate=scenario.rate, arrivals=scenario.arrivals)
+        config |= {"users": scenario.users, "model": name_of_model(schedule)}
+    elif settings.rates.common_share is None:
+        config |= {"users": scenario.users, "model": name_of_model(None)}
+    return {"launcher": launcher, "engine": engine, "profile": settings.profile.name, "config": config}
+
+
+def _generators(settings: Settings) -> int:
+    """How many processes share the load."""
+    return settings.load_workers if settings.engine == "locust" else settings.generators
+
+
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
@@ -140,54 +173,3 @@ def _mean(values: Sequence[float]) -> float | None:
 def _known(value: float) -> float | None:
     """``value``, or ``None`` for NaN, which JSON has no word for."""
     return None if math.isnan(value) else value
-
-
-class _GuardedStorage:
-    """A storage of pytest-benchmark into which only valid figures go."""
-
-    def __init__(self, storage: Any, logger: Any) -> None:
-        self._storage = storage
-        self._logger = logger
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
-
-    def __str__(self) -> str:
-        return str(self._storage)
-
-    def save(self, output_json: dict[str, Any], save: Any) -> None:
-        """Save what is valid, nothing at all if nothing is, and say what was left out."""
-        rows = [row for row in output_json["benchmarks"] if _is_baseline(row)]
-        left_out = [row["name"] for row in output_json["benchmarks"] if not _is_baseline(row)]
-        if left_out:
-            self._logger.info(f"webbench: not saved, because invalid: {', '.join(left_out)}")
-        if rows:
-            self._storage.save({**output_json, "benchmarks": rows}, save)
-
-
-def _is_baseline(row: Mapping[str, Any]) -> bool:
-    ours = row["extra_info"].get("webbench")
-    return ours is None or ours["validity"]["valid"]
-
-
-def guard_baselines(config: pytest.Config) -> None:
-    """Keep invalid cells out of what ``--benchmark-save`` and ``--benchmark-autosave`` store.
-
-    The file of ``--benchmark-json`` holds them still, marked as invalid, for reading.
-    """
-    session = config.pluginmanager.getplugin("pytest-benchmark")
-    session.storage = _GuardedStorage(session.storage, session.logger)
-
-
-def forget_benchmarks(config: pytest.Config) -> None:
-    """Drop all rows, and have none saved: an interrupted run leaves no baseline."""
-    session = config.pluginmanager.getplugin("pytest-benchmark")
-    session.benchmarks.clear()
-    session.save = session.autosave = session.json = None
-
-
-def steady_machine_info(machine_info: dict[str, Any]) -> None:
-    """Strip what varies from minute to minute, for pytest-benchmark compares machines strictly."""
-    cpu = machine_info.get("cpu", {})
-    for key in ("hz_actual", "hz_actual_friendly"):
-        cpu.pop(key, None)

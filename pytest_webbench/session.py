@@ -11,6 +11,7 @@ import pytest
 
 from pytest_webbench import bridge
 from pytest_webbench.arms import choose_arms
+from pytest_webbench.baselines import Baselines
 from pytest_webbench.bench import Bench
 from pytest_webbench.collection import SuiteModule, check_wanted, split_arguments, suite_modules
 from pytest_webbench.comparing import Comparing
@@ -76,6 +77,8 @@ class WebbenchSession:
         self._interrupts = Interrupts()
         self._wanted = self._take_arguments()
         self._check_loads()
+        self._baselines = Baselines(config, self.settings)
+        config.pluginmanager.register(self._baselines, "webbench-baselines")
 
     # --- what is measured -----------------------------------------------------------------------
 
@@ -134,8 +137,10 @@ class WebbenchSession:
     @pytest.hookimpl(tryfirst=True)  # before the terminal asks for the header line
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Plan what is left after ``-k`` and the like."""
-        cells = [_cell_of(item) for item in session.items if isinstance(item.parent, SuiteModule)]
-        left = [cell for cell in cells if not self._unwanted_write(cell)]
+        items = [item for item in session.items if isinstance(item.parent, SuiteModule)]
+        planned = {item.nodeid: cell for item in items if not self._unwanted_write(cell := _cell_of(item))}
+        self._baselines.check_plan({name: self._planned_info(cell) for name, cell in planned.items()})
+        left = list(planned.values())
         self._plan = make_plan(left, profile=self.settings.profile, seed=self.settings.seed)
         if self._arms is not None:
             self.comparing = Comparing(
@@ -148,6 +153,12 @@ class WebbenchSession:
                 budget_s=self.settings.budget_s,
             )
             self._plan = self.comparing.first_plan()
+
+    def _planned_info(self, cell: Cell) -> dict[str, Any]:
+        scenario = self.registry.scenarios[cell.scenario]
+        records = self.registry.suites[scenario.suite].dataset.default_count
+        names = {"launcher": self.launcher.name, "engine": self._engine.name}
+        return bridge.planned_info(scenario, self.settings, default_records=records, **names)
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """The header line."""
@@ -364,16 +375,8 @@ class WebbenchSession:
     # --- the end --------------------------------------------------------------------------------
 
     def pytest_sessionstart(self) -> None:
-        """Keep invalid figures out of baselines, and have SIGTERM end the run as Ctrl-C does."""
-        bridge.guard_baselines(self.config)
+        """Have SIGTERM end the run as Ctrl-C does."""
         self._interrupts.install()
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> Generator[None, None, None]:
-        """Before pytest-benchmark saves: an interrupted run leaves no baseline."""
-        if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
-            bridge.forget_benchmarks(self.config)
-        yield
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """The tables, with every caveat, and where the files are."""
@@ -423,10 +426,6 @@ class WebbenchSession:
             failures=[f"{stack}: {error.message}" for stack, error in self.results.stack_failures.items()],
         )
         write_markdown(markdown, file=self.settings.markdown)
-
-    def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
-        """Leave out what varies."""
-        bridge.steady_machine_info(machine_info)
 
     def pytest_unconfigure(self) -> None:
         """End the load generator."""

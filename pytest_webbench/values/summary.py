@@ -8,7 +8,7 @@ from pytest_webbench.values.measurement import LaunchRecord
 from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.scenario import Unit
 
-__all__ = ["CellSummary", "Interval", "RoundFigures", "Standing", "Validity"]
+__all__ = ["CellSummary", "Interval", "RoundFigures", "Standing", "Validity", "name_of_model"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class CellSummary:
     @property
     def model(self) -> str:
         """Which loop the figures come from: those of different ones must not be compared."""
-        return "closed loop" if self.schedule is None else f"open loop, {self.schedule}"
+        return name_of_model(self.schedule)
 
     @property
     def samples_s(self) -> tuple[float, ...]:
@@ -132,6 +132,11 @@ class CellSummary:
         response time.
         """
         return self.time_per_request_s if self.schedule is None else self.mean_response_time_s
+
+
+def name_of_model(schedule: Schedule | None) -> str:
+    """Which loop a load with ``schedule`` is."""
+    return "closed loop" if schedule is None else f"open loop, {schedule}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ import pytest_benchmark.plugin
 import scipy.special  # noqa: F401
 
 import pytest_webbench
+from pytest_webbench.baseline_rows import is_derived
 from tests.flow.doubles import AppServer, Doubles, serve_apps
 
 for module in pkgutil.walk_packages(pytest_webbench.__path__, "pytest_webbench."):
@@ -77,6 +78,11 @@ class Outcome:
         assert self.result.parseoutcomes() == expected, self.text
 
     def rows(self, file: str = "figures.json") -> dict[str, dict[str, Any]]:
+        """The rows of ``--benchmark-json`` by name, without those that are derived from others."""
+        rows = self.all_rows(file)
+        return {name: row for name, row in rows.items() if not is_derived(row)}
+
+    def all_rows(self, file: str = "figures.json") -> dict[str, dict[str, Any]]:
         """The rows of ``--benchmark-json`` by name."""
         return {row["name"]: row for row in json.loads((self.folder / file).read_text())["benchmarks"]}
 

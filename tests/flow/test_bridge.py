@@ -70,7 +70,21 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
         "model": "closed loop",
         "generators": 1,
     }
+    own_rounds = ours.pop("rounds")
+    assert [each["p95_s"] for each in own_rounds] == [
+        sorted(each.load.latency_ns)[94] / 1e9 for each in rounds
+    ]
+    assert own_rounds[1] == {
+        "round": 1,
+        "time_per_request_s": time_per_request_s(rounds[1]),
+        "mean_response_time_s": pytest.approx(sum(rounds[1].load.latency_ns) / 100 / 1e9),
+        "p50_s": sorted(rounds[1].load.latency_ns)[49] / 1e9,
+        "p95_s": sorted(rounds[1].load.latency_ns)[94] / 1e9,
+        "p99_s": sorted(rounds[1].load.latency_ns)[98] / 1e9,
+        "server_cpu_s_per_request": 0.0001,
+    }
     assert ours == {
+        "format": 1,
         "requests_sent": 200,
         "requests_ok": 200,
         "errors": {},
