@@ -15,8 +15,9 @@ LITTLE_TOLERANCE = 0.1
 """How far the mean number of requests under way may lie from what the users allow."""
 DROPPED_LIMIT = 0.01
 """The share of the requests of an open loop that may be left unsent; the last ones often are."""
-LAG_LIMIT = 0.1
+LAG_LIMIT = 0.25
 """How late the generator may be on average, as a share of the mean response time, which has it in it."""
+LAG_WORTH_SAYING = 0.1
 SPREAD_LIMIT = 0.3
 """A relative standard deviation of the rounds beyond which the figure says nothing."""
 UNSTABLE_HALF_WIDTH = 0.1
@@ -33,6 +34,8 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval 
         reasons |= dict.fromkeys(_round_reasons(measurement))
         if not measurement.state.checked:
             warnings["the database could not be looked at"] = None
+        if measurement.schedule is not None and _lag_share(measurement.load) > LAG_WORTH_SAYING:
+            warnings["more than a tenth of the response time is the generator's own lag"] = None
         if measurement.server.throttled_s:
             warnings["a limit of CPU (--webbench-cpus) held the server back"] = None
     if figure is not None:
@@ -48,9 +51,7 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval 
 def _time_s(measurement: Measurement) -> float:
     """What is shown of a round: in an open loop the rate is given, and response times vary."""
     load = measurement.load
-    if measurement.schedule is None:
-        return load.elapsed_s / load.ok
-    return sum(load.latency_ns) / load.ok / 1e9
+    return load.elapsed_s / load.ok if measurement.schedule is None else _mean_s(load)
 
 
 def server_faults(measurement: Measurement) -> tuple[str, ...]:
@@ -96,13 +97,21 @@ def _schedule_fault(load: LoadResult) -> str | None:
             f"{load.dropped} of {load.scheduled} requests could not be sent before the end: the rate is more "
             "than the server, or its number of connections, can take"
         )
-    mean_s = sum(load.latency_ns) / load.ok / 1e9
-    if load.lag_s > LAG_LIMIT * mean_s:
+    if _lag_share(load) > LAG_LIMIT:
         return (
             f"the generator fell behind the schedule, by {load.lag_s * 1000:.2f} ms on average, "
-            f"where a response takes {mean_s * 1000:.2f} ms"
+            f"where a response takes {_mean_s(load) * 1000:.2f} ms"
         )
     return None
+
+
+def _lag_share(load: LoadResult) -> float:
+    """The generator's lag as a share of the mean response time, which has it in it."""
+    return load.lag_s / _mean_s(load) if load.ok else 0.0
+
+
+def _mean_s(load: LoadResult) -> float:
+    return sum(load.latency_ns) / load.ok / 1e9
 
 
 def _littles_law(load: LoadResult) -> str | None:

@@ -167,10 +167,12 @@ def test_requests_that_could_not_be_sent_speak_against_a_figure() -> None:
 
 
 def test_a_generator_that_falls_behind_the_schedule_speaks_against_a_figure() -> None:
-    assert judge(open_round(lag_s=0.0009)).valid
-    (reason,) = judge(open_round(lag_s=0.002)).reasons
+    assert judge(open_round(lag_s=0.0009)) == Validity()
+    said = judge(open_round(lag_s=0.0011))
+    assert said == Validity(warnings=("more than a tenth of the response time is the generator's own lag",))
+    (reason,) = judge(open_round(lag_s=0.003)).reasons
     assert reason == (
-        "the generator fell behind the schedule, by 2.00 ms on average, where a response takes 10.00 ms"
+        "the generator fell behind the schedule, by 3.00 ms on average, where a response takes 10.00 ms"
     )
 
 
