@@ -46,6 +46,7 @@ class Checkout:
 
     def __init__(self, stacks: Mapping[str, Stack], ref: str, folder: Path) -> None:
         self._folder = folder
+        self._made = False
         self._origins = {name: _origin(stack, ref) for name, stack in stacks.items()}
         self._tops = {
             top: number
@@ -66,10 +67,13 @@ class Checkout:
         return self._folder / arm / str(self._tops[top])
 
     def make(self) -> None:
-        """Copy: the base from the commit, the head from the files that git tracks or would track.
+        """Copy: the base from the commit, the head from the files that git tracks or would track. Once only.
 
         Raises :class:`~pytest_webbench.errors.UsageError` if that fails.
         """
+        if self._made:
+            return
+        self._made = True
         for top in self._tops:
             (commit,) = {each.commit for each in self._origins.values() if each.top == top}
             for arm, wanted in ((BASE, commit), (HEAD, None)):

@@ -2,8 +2,8 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -16,30 +16,25 @@ from pytest_webbench.bench import Bench
 from pytest_webbench.collection import SuiteModule, check_wanted, split_arguments, suite_modules
 from pytest_webbench.comparing import Comparing
 from pytest_webbench.errors import StackError, UsageError, WebbenchError
+from pytest_webbench.execution import Execution
 from pytest_webbench.interrupts import Interrupts
 from pytest_webbench.launchers import Launcher
 from pytest_webbench.live import LiveBench, LiveStack, launch_live
 from pytest_webbench.load import LoadEngine
-from pytest_webbench.logic.planning import at_rate, expected_seconds, make_load, make_plan
-from pytest_webbench.logic.rates import common_rate
+from pytest_webbench.logic.planning import expected_seconds, make_load, make_plan
 from pytest_webbench.logic.validity import server_faults
 from pytest_webbench.reading import read_settings
 from pytest_webbench.registry import read_registry
-from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressWriter
-from pytest_webbench.report.text import describe_run, duration, render_configuration, render_results
+from pytest_webbench.report.text import describe_run, duration, render_configuration, render_run
 from pytest_webbench.report.verdicts import (
-    describe_more,
     describe_regression,
     render_verdicts,
     verdicts_as_markdown,
 )
 from pytest_webbench.results import Results
-from pytest_webbench.runner import Runner
 from pytest_webbench.store import RunFolder, write_markdown
-from pytest_webbench.values.event import BlockStarted, RateChosen
 from pytest_webbench.values.plan import Cell, Plan
 from pytest_webbench.values.profile import PROFILES
-from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import Settings
 from pytest_webbench.values.summary import CellSummary
 
@@ -201,80 +196,37 @@ class WebbenchSession:
         assert self._plan is not None
         self._has_run = True
         self._begin_folder()
-        self._make_copies()
-        runner = Runner(
-            bench=self.bench,
+        execution = Execution(
+            settings=self.settings,
+            registry=self.registry,
             launcher=self.launcher,
-            stacks=self.registry.stacks,
-            scenarios=self.registry.scenarios,
-            suites=self.registry.suites,
-            checks=self.registry.checks(),
+            bench=self.bench,
             stop_early=self._stop_early,
-            choose_rate=None if self.settings.rates.common_share is None else self._choose_rate,
+            consumers=(self.results.consume, self.folder.consume),
         )
         with self._uncaptured():
-            plan: Plan | None = self._plan
-            while plan is not None:
-                self._carry_out(plan, runner)
-                plan = self._judge()
-
-    def _carry_out(self, plan: Plan, runner: Runner) -> None:
-        with closing(self._progress(plan)) as progress, closing(runner.run(plan)) as events:
-            for event in events:
-                if self.comparing is not None and isinstance(event, BlockStarted):
-                    self.comparing.start_clock()
-                self.results.consume(event)
-                self.folder.consume(event)
-                progress.consume(event)
-
-    def _judge(self) -> Plan | None:
-        """Look at what a comparison has so far; the rounds to add, if any."""
-        if self.comparing is None:
-            return None
-        comparisons = self.comparing.judge(self.results)
-        plan = self.comparing.next_plan(self.results)
-        if plan is not None:
-            sys.stdout.write(f"webbench: {describe_more(comparisons, len(plan.blocks))}\n")
-        return plan
-
-    def _make_copies(self) -> None:
-        """Copy the stacks of base and head to where they are launched from."""
-        if self._arms is None or self._arms.checkout is None:
-            return
-        try:
-            self._arms.checkout.make()
-        except UsageError as error:
-            pytest.exit(f"webbench: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
-
-    def _choose_rate(
-        self, scenario: Scenario, saturation: Mapping[str, float]
-    ) -> tuple[Scenario, RateChosen]:
-        share = self.settings.rates.common_share
-        assert share is not None
-        rate = common_rate(saturation, share)
-        chosen = RateChosen(scenario=scenario.name, rate=rate, saturation=saturation, share=share)
-        return at_rate(scenario, rate, self.settings), chosen
+            execution.carry_out(self._plan, self.results, self.comparing)
 
     def _begin_folder(self) -> None:
+        """Make the folder of the run, and the copies of what is compared, the first time."""
         assert self._plan is not None
         try:
             self.folder.begin(self.settings, self._plan)
+            if self._arms is not None and self._arms.checkout is not None:
+                self._arms.checkout.make()
         except OSError as error:
             pytest.exit(
                 f"webbench: {self.settings.output} cannot be written to ({error.strerror}); "
                 "choose another folder with --webbench-output",
                 returncode=pytest.ExitCode.USAGE_ERROR,
             )
+        except UsageError as error:
+            pytest.exit(f"webbench: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
 
     def _stop_early(self, failures: int) -> bool:
         """Whether ``-x`` or ``--maxfail`` would stop pytest after that many failures."""
         most = self.config.getoption("maxfail")
         return bool(most) and failures >= most
-
-    def _progress(self, plan: Plan) -> ProgressWriter:
-        if sys.stdout.isatty():
-            return BarProgress(sys.stdout, plan)
-        return LineProgress(sys.stdout, plan)
 
     @contextmanager
     def _uncaptured(self) -> Iterator[None]:
@@ -384,48 +336,38 @@ class WebbenchSession:
         summaries = self.results.summaries(cells, self.registry.scenarios, self.settings.profile.rounds)
         if (summaries or self.live) and not self._disabled:
             terminalreporter.section("webbench")
-            width, colour = max(_terminal_width(), 110), terminalreporter.hasmarkup
-            for shown, remark in ((summaries, ""), (self.live, ", rounds from one launch")):
-                terminalreporter.write(
-                    render_results(
-                        shown,
-                        scenarios=self.registry.scenarios,
-                        width=width,
-                        colour=colour,
-                        remark=remark,
-                    )
-                )
-            configuration = [*summaries, *self.live]
-            terminalreporter.write(render_configuration(configuration, width=width, colour=colour))
-            if self.comparing is not None and self.comparing.comparisons:
-                verdicts = render_verdicts(
-                    self.comparing.comparisons,
-                    about=self.comparing.about,
-                    needed_s=self.comparing.budget_needed_s(self.results),
-                    width=width,
-                    colour=colour,
-                )
-                terminalreporter.write(verdicts)
-                self._write_markdown(render_configuration(configuration, width=width, colour=False))
-                self.folder.keep_comparisons(
-                    self.comparing.comparisons,
-                    about=self.comparing.about,
-                    needed_s=self.comparing.budget_needed_s(self.results),
-                )
+            text = render_run(
+                summaries,
+                self.live,
+                scenarios=self.registry.scenarios,
+                width=_width(),
+                colour=terminalreporter.hasmarkup,
+            )
+            terminalreporter.write(text)
+        if self.comparing is not None and self.comparing.comparisons:
+            self._conclude_comparison(terminalreporter, summaries)
         if self.folder.path.exists():
             terminalreporter.write_line(f"webbench: measurements and logs are in {self.folder.path}")
 
-    def _write_markdown(self, details: str) -> None:
-        """To the file that was asked for, and to the summary of the job in GitHub Actions."""
+    def _conclude_comparison(
+        self, terminalreporter: "pytest.TerminalReporter", summaries: Sequence[CellSummary]
+    ) -> None:
+        """The verdicts on the terminal, as markdown, and in the folder of the run."""
         assert self.comparing is not None
+        found, about = self.comparing.comparisons, self.comparing.about
+        needed_s = self.comparing.budget_needed_s(self.results)
+        width, colour = _width(), terminalreporter.hasmarkup
+        text = render_verdicts(found, about=about, needed_s=needed_s, width=width, colour=colour)
+        terminalreporter.write(text)
         markdown = verdicts_as_markdown(
-            self.comparing.comparisons,
-            about=self.comparing.about,
-            needed_s=self.comparing.budget_needed_s(self.results),
-            details=details,
+            found,
+            about=about,
+            needed_s=needed_s,
+            details=render_configuration(summaries, width=width, colour=False),
             failures=[f"{stack}: {error.message}" for stack, error in self.results.stack_failures.items()],
         )
         write_markdown(markdown, file=self.settings.markdown)
+        self.folder.keep_comparisons(found, about=about, needed_s=needed_s)
 
     def pytest_unconfigure(self) -> None:
         """End the load generator."""
@@ -435,8 +377,8 @@ class WebbenchSession:
         self._interrupts.remove()
 
 
-def _terminal_width() -> int:
-    return shutil.get_terminal_size().columns
+def _width() -> int:
+    return max(shutil.get_terminal_size().columns, 110)
 
 
 def _cell_of(item: pytest.Item) -> Cell:

@@ -30,6 +30,7 @@ __all__ = [
     "render",
     "render_configuration",
     "render_results",
+    "render_run",
 ]
 
 
@@ -108,6 +109,22 @@ def render_results(
         scenario = scenarios.get(chosen[0].cell.scenario)
         parts.extend(_scenario_parts(scenario, rank(chosen), remark))
     return render(parts, width=width, colour=colour)
+
+
+def render_run(
+    planned: Sequence[CellSummary],
+    live: Sequence[CellSummary],
+    *,
+    scenarios: Mapping[str, Scenario],
+    width: int,
+    colour: bool,
+) -> str:
+    """All tables of a run: of what was ``planned``, of what tests measured ``live``, and how it all ran."""
+    tables = [
+        render_results(shown, scenarios=scenarios, width=width, colour=colour, remark=remark)
+        for shown, remark in ((planned, ""), (live, ", rounds from one launch"))
+    ]
+    return "".join([*tables, render_configuration([*planned, *live], width=width, colour=colour)])
 
 
 def render_configuration(summaries: Sequence[CellSummary], *, width: int, colour: bool) -> str:
