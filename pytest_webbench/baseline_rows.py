@@ -39,21 +39,19 @@ def why_unsound(row: Mapping[str, Any]) -> str | None:
     return "; ".join(origin["validity"]["reasons"])
 
 
-def mark_unsound(row: Mapping[str, Any], why: str | None) -> dict[str, Any]:
-    """A copy of ``row`` that shows if it is not sound: by its validity, and by a group of its own.
+def mark_unsound(bench: Any, why: str | None) -> None:
+    """Mark a benchmark of pytest-benchmark that is not sound, by its validity and by a group of its own.
 
-    ``why`` says what speaks against it beside what its validity says already. The group is for
-    ``pytest-benchmark compare``, which knows nothing of validity.
+    ``why`` says what speaks against it beside what its validity says already. The group is for the tables
+    of pytest-benchmark, which knows nothing of validity.
     """
-    origin = origin_of(row)
+    origin = bench.extra_info.get("webbench")
     if origin is None:
-        return dict(row)
-    validity = origin["validity"]
-    if why is not None and validity["valid"]:
-        validity = {**validity, "valid": False, "reasons": [why]}
-    info = {**row["extra_info"], "webbench": {**origin, "validity": validity}}
-    group = row["group"] if validity["valid"] else _joined(row["group"], "invalid")
-    return {**row, "group": group, "extra_info": info}
+        return
+    if why is not None and origin["validity"]["valid"]:
+        origin["validity"] |= {"valid": False, "reasons": [why]}
+    if not origin["validity"]["valid"]:
+        bench.group = _joined(bench.group, "invalid")
 
 
 def is_derived(row: Mapping[str, Any]) -> bool:

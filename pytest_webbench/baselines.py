@@ -26,6 +26,7 @@ __all__ = ["Baselines"]
 CUT_SHORT = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
 INTERRUPTED = "the run was interrupted"
 TEST_FAILED = "its test failed"
+NOTHING_YET = Findings(missing=(), differing={}, fit=frozenset())
 NAMED = 3
 """How many benchmarks a line names."""
 
@@ -95,7 +96,11 @@ class Baselines:
             )
 
     def _load(self) -> None:
-        self._plugin.handle_loading()
+        with catch_warnings():
+            filterwarnings("ignore", "Can't compare", PytestBenchmarkWarning)
+            self._plugin.handle_loading()
+        if not self._storage.loaded:
+            self._notes.append(f"nothing is compared: there is no baseline in {self._storage}")
         self._machines = {
             name: machine_differences(data["machine_info"], self._machine_info)
             for name, data in self._storage.loaded.items()
@@ -103,7 +108,7 @@ class Baselines:
         for name, rows in self._storage.left_out.items():
             self._notes += [f"{row} in {name} is not compared with: {why}" for row, why in rows.items()]
         if self._settings.strict:
-            self._refuse(self._said_of_machines())
+            self._refuse(NOTHING_YET)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_benchmark_compare_machine_info(
@@ -130,7 +135,7 @@ class Baselines:
         if not self._plugin.compared_mapping or self._config.getoption("collectonly"):
             return
         findings = compare_origins(self._origins(), planned)
-        self._ahead = [*self._said_of_machines(), *_said_of(findings)]
+        self._ahead = self._said_of(findings)
         try:
             self._check_findings(findings)
             if planned and self._plugin.compare_fail and not findings.fit:
@@ -157,12 +162,16 @@ class Baselines:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, exitstatus: int) -> Generator[None, None, None]:
         """Before pytest-benchmark saves and compares: take out what it must not judge."""
-        self._interrupted = self._interrupted or exitstatus in CUT_SHORT
-        if self._interrupted:
-            self._store_nothing(but_json=bool(self._measured()))
+        interrupted = self._interrupted or exitstatus in CUT_SHORT
+        measured = [each for each in self._plugin.benchmarks if each]
+        for each in measured:
+            failed = TEST_FAILED if each.fullname in self._failed_tests else None
+            mark_unsound(each, INTERRUPTED if interrupted else failed)
+        if interrupted:
+            self._store_nothing(but_json=bool(measured))
             self._plugin.compared_mapping = {}
-        elif self._plugin.compared_mapping:
-            self._settle()
+        elif measured and self._plugin.compared_mapping:
+            self._settle(measured)
         yield
 
     def _store_nothing(self, *, but_json: bool = False) -> None:
@@ -170,19 +179,14 @@ class Baselines:
         if not but_json:
             self._plugin.json = None
 
-    def _measured(self) -> dict[str, Any]:
-        """What pytest-benchmark has, by full name, without what has no figure."""
-        return {each.fullname: each for each in self._plugin.benchmarks if each}
-
-    def _settle(self) -> None:
+    def _settle(self, measured: Sequence[Any]) -> None:
         """Leave to be compared what may be, and say what is not, and why."""
-        rows = {name: _row(each) for name, each in self._measured().items()}
-        unsound = {name: why for name, row in rows.items() if (why := self._why_unsound(row))}
-        findings = compare_origins(
-            self._origins(), {name: origin_of(row) for name, row in rows.items() if name not in unsound}
-        )
+        rows = {each.fullname: {"extra_info": each.extra_info} for each in measured}
+        unsound = {name: why for name, row in rows.items() if (why := why_unsound(row))}
+        sound = {name: origin_of(row) for name, row in rows.items() if name not in unsound}
+        findings = compare_origins(self._origins(), sound)
         self._notes += [f"{_short(name)} is not compared: {why}" for name, why in unsound.items()]
-        said = [*self._said_of_machines(), *_said_of(findings)]
+        said = self._said_of(findings)
         fit = findings.fit
         try:
             self._check_findings(findings)
@@ -197,13 +201,6 @@ class Baselines:
             for path, baseline in self._plugin.compared_mapping.items()
         }
 
-    def _why_unsound(self, row: Mapping[str, Any]) -> str | None:
-        """Why ``row`` is no figure to rely on, including what only this run knows."""
-        why = why_unsound(row)
-        if why is None and origin_of(row) is not None and row["fullname"] in self._failed_tests:
-            return TEST_FAILED
-        return why
-
     def _check_regressions(self) -> None:
         """Have pytest-benchmark name the regressions; the run fails, without a traceback."""
         if not self._plugin.compared_mapping:
@@ -216,15 +213,11 @@ class Baselines:
     # --- what is written ------------------------------------------------------------------------
 
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
-        """Mark the unsound rows, and add those of the other figures."""
-        rows = [self._marked(row) for row in output_json["benchmarks"]]
-        derived = [each for row in rows for each in derived_rows(row)]
-        output_json["benchmarks"] = [*rows, *derived]
+        """Add the rows of the other figures."""
+        rows = output_json["benchmarks"]
         if any(map(origin_of, rows)):
             output_json["webbench_format"] = FORMAT
-
-    def _marked(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        return mark_unsound(row, INTERRUPTED if self._interrupted else self._why_unsound(row))
+            output_json["benchmarks"] = [*rows, *(each for row in rows for each in derived_rows(row))]
 
     def _save_json(self, output_json: dict[str, Any]) -> None:
         """In place of pytest-benchmark's own: the old file stays until the new one is whole."""
@@ -245,11 +238,21 @@ class Baselines:
             for path, baseline in baselines
         }
 
-    def _said_of_machines(self) -> list[str]:
+    def _differing(self, findings: Findings) -> Iterator[tuple[bool, str]]:
+        """A line for each difference, of the machines too, with whether what differs is compared."""
+        for baseline, found in self._machines.items():
+            yield from ((True, f"{baseline}: {each}") for each in found)
+        for (baseline, difference), names in findings.differing.items():
+            yield difference.comparable, f"{baseline}: {difference} ({_listed(names)})"
+
+    def _said_of(self, findings: Findings) -> list[str]:
+        missing = [f"not compared, for no baseline has it: {_listed(findings.missing)}"]
         return [
-            f"compared with {path} in spite of a difference: {each}"
-            for path, found in self._machines.items()
-            for each in found
+            *(missing if findings.missing else []),
+            *(
+                f"{'compared all the same' if compared else 'not compared'}: {line}"
+                for compared, line in self._differing(findings)
+            ),
         ]
 
     def _check_findings(self, findings: Findings) -> None:
@@ -261,9 +264,11 @@ class Baselines:
                 hint="measure it again, select other benchmarks, or pass --webbench-allow-missing",
             )
         if self._settings.strict:
-            self._refuse([*self._said_of_machines(), *_said_of_differences(findings)])
+            self._refuse(findings)
 
-    def _refuse(self, differing: Sequence[str]) -> None:
+    def _refuse(self, findings: Findings) -> None:
+        """Raise :class:`~pytest_webbench.errors.UsageError` if anything differs."""
+        differing = [line for _, line in self._differing(findings)]
         if differing:
             raise UsageError(
                 "--webbench-strict: the baseline was measured in another way, and nothing is judged",
@@ -292,25 +297,6 @@ class Baselines:
         for lines, markup in ((self._notes, {"yellow": True}), (self._faults, {"red": True, "bold": True})):
             for line in lines:
                 terminalreporter.write_line(f"webbench: {printable(line)}", **markup)
-
-
-def _row(bench: Any) -> dict[str, Any]:
-    """As it will stand in the JSON, without the figures."""
-    row: dict[str, Any] = bench.as_dict(include_data=False, stats=False)
-    return row
-
-
-def _said_of(findings: Findings) -> Iterator[str]:
-    if findings.missing:
-        yield f"not compared, because no baseline has a figure: {_listed(findings.missing)}"
-    yield from _said_of_differences(findings)
-
-
-def _said_of_differences(findings: Findings) -> Iterator[str]:
-    for (baseline, difference), names in findings.differing.items():
-        how = "compared" if difference.comparable else "not compared"
-        why = " in spite of a difference" if difference.comparable else ""
-        yield f"{how} with {baseline}{why}: {difference} ({_listed(names)})"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -49,7 +49,7 @@ def compare_origins(
     differing: dict[tuple[str, Difference], tuple[str, ...]] = {}
     fit = set()
     for baseline, origins in baselines.items():
-        for name in now.keys() & origins.keys():
+        for name in (each for each in now if each in origins):
             found = differences(origins[name], now[name])
             if all(each.comparable for each in found):
                 fit.add((baseline, name))
