@@ -24,7 +24,7 @@ nitpick_ignore_regex = [
         r"(array|asyncio|collections|contextlib|docker|json|msgspec|pathlib|_?pytest|random|subprocess)\..*",
     ),
     (r"py:class", r"(.*\.)?T"),
-    (r"py:attr", r"Answer\.(json|generated)"),  # fields stand in the signature of their class
+    (r"py:attr", r"Answer\.(json|text|generated)"),  # fields stand in the signature of their class
 ]
 
 myst_enable_extensions = ["colon_fence", "deflist", "substitution"]

@@ -23,7 +23,9 @@ from sphinx.util.nodes import make_refnode
 
 from pytest_webbench.bridge import extra_info
 from pytest_webbench.logic import validity
+from pytest_webbench.logic.rates import COMMON_SHARE
 from pytest_webbench.logic.statistics import CONFIDENCE
+from pytest_webbench.logic.verdicts import ALPHA, POWER
 from pytest_webbench.options import OPTIONS, Option
 from pytest_webbench.registry import with_versions
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
@@ -45,13 +47,22 @@ PIN = re.compile(r"^(?P<name>[a-z0-9.-]+)==(?P<version>[^ ;\\]+)(?: ; (?P<marker
 def numbers() -> dict[str, str]:
     """The package's bounds and defaults, by the names under which the text uses them."""
     return {
-        "confidence": f"{CONFIDENCE:.0%}".replace("%", " %"),
-        "generator_limit": f"{validity.GENERATOR_LIMIT:.0%}".replace("%", " %"),
-        "little_tolerance": f"{validity.LITTLE_TOLERANCE:.0%}".replace("%", " %"),
-        "spread_limit": f"{validity.SPREAD_LIMIT:.0%}".replace("%", " %"),
-        "unstable": f"{validity.UNSTABLE_HALF_WIDTH:.0%}".replace("%", " %"),
+        "confidence": _percent(CONFIDENCE),
+        "alpha": _percent(ALPHA),
+        "power": _percent(POWER),
+        "common_share": _percent(COMMON_SHARE),
+        "dropped_limit": _percent(validity.DROPPED_LIMIT),
+        "lag_limit": _percent(validity.LAG_LIMIT),
+        "generator_limit": _percent(validity.GENERATOR_LIMIT),
+        "little_tolerance": _percent(validity.LITTLE_TOLERANCE),
+        "spread_limit": _percent(validity.SPREAD_LIMIT),
+        "unstable": _percent(validity.UNSTABLE_HALF_WIDTH),
         "records": f"{SUITE.dataset.default_count:,}",
     }
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:g} %"
 
 
 def options() -> str:
@@ -64,7 +75,7 @@ def _option(option: Option) -> str:
     facts = [f"**Ini value:** `{option.dest}`{kind}." if option.ini else "No ini value."]
     if option.default:
         facts.append(f"**Default:** {option.default}.")
-    help_text = re.sub(r"--[a-z-]+", r"{option}`\g<0>`", option.help[0].upper() + option.help[1:])
+    help_text = re.sub(r"--webbench[a-z-]*", r"{option}`\g<0>`", option.help[0].upper() + option.help[1:])
     return f"```{{option}} {option.flag} {option.metavar}\n{help_text}.\n\n{' '.join(facts)}\n```"
 
 
