@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         Refusal,
         Request,
     )
-    from pytest_webbench.values.load import Amount, Load, LoadResult
+    from pytest_webbench.values.load import Amount, Arrivals, Load, LoadResult, Schedule
     from pytest_webbench.values.measurement import LaunchRecord, ServerUsage
     from pytest_webbench.values.scenario import Scenario, Unit, WarmupStep
     from pytest_webbench.values.settings import Settings
@@ -38,7 +38,7 @@ _HOMES = {
     "meters": ("Meter",),
     "suites": ("Dataset", "NoDataset", "Suite"),
     "values.exchange": ("Answer", "BodyRule", "Effect", "EffectKind", "Exchange", "Refusal", "Request"),
-    "values.load": ("Amount", "Load", "LoadResult"),
+    "values.load": ("Amount", "Arrivals", "Load", "LoadResult", "Schedule"),
     "values.measurement": ("LaunchRecord", "ServerUsage"),
     "values.scenario": ("Scenario", "Unit", "WarmupStep"),
     "values.settings": ("Settings",),
@@ -50,6 +50,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Amount",
     "Answer",
+    "Arrivals",
     "BodyRule",
     "CellSummary",
     "Dataset",
@@ -69,6 +70,7 @@ __all__ = [
     "Request",
     "RunningStack",
     "Scenario",
+    "Schedule",
     "ServerUsage",
     "Settings",
     "Stack",

@@ -44,7 +44,8 @@ def test_all_that_a_public_name_needs_is_public() -> None:
     """Whoever writes a stack, a scenario or a suite finds each type that its fields take."""
     fields = {"Amount", "Answer", "BodyRule", "Effect", "EffectKind", "Exchange", "Request", "Unit"}
     hooks = {"Refusal", "Suite", "Stack", "Scenario", "Launcher", "LoadEngine"}
-    assert fields | hooks <= set(pytest_webbench.__all__)
+    loops = {"Arrivals", "Schedule"}
+    assert fields | hooks | loops <= set(pytest_webbench.__all__)
 
 
 def test_type_checkers_see_the_names_that_are_there_at_run_time() -> None:
