@@ -36,8 +36,9 @@ def ensure_environment(stack: Stack, cache: Path, wanted: str | None = None) -> 
 
     ``wanted`` is a version of Python that uv looks for (``3.11``), by default the one that runs pytest.
 
-    An environment is named by a hash of the lock and of the interpreter, so that a lock that did not
-    change installs nothing and needs no network. A half-made one is never used: a file that says
+    An environment is named by the stack's folder and a hash of the lock and of the interpreter, so that
+    a lock that did not change installs nothing and needs no network, and two commits of a stack that have
+    the same lock share one: what is compared then differs in nothing else. A half-made one is never used: a file that says
     "complete" is written last, under a lock that other runs wait for. Without a lock it is the
     interpreter that runs pytest. Raises :class:`~pytest_webbench.errors.InstallError`.
     """
@@ -54,7 +55,7 @@ def ensure_environment(stack: Stack, cache: Path, wanted: str | None = None) -> 
     ours = f"{sys.implementation.cache_tag} {platform.python_version()}"
     interpreter = f"{wanted or ours} {platform.platform()}"
     key = hashlib.sha256(content + interpreter.encode()).hexdigest()[:20]
-    folder = cache / "environments" / f"{stack.name}-{key}"
+    folder = cache / "environments" / f"{stack.folder.name}-{key}"
     python = folder / "bin" / "python"
     complete = folder / "webbench-complete"
     if complete.exists():

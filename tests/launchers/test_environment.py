@@ -5,6 +5,7 @@ import hashlib
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,11 @@ def test_the_second_time_nothing_is_installed(
     python = ensure_environment(stack, cache)
     forbid_uv(monkeypatch)
     assert ensure_environment(stack, cache) == python
+
+
+def test_two_commits_of_a_stack_with_one_lock_share_an_environment(stack: Stack, cache: Path) -> None:
+    python = ensure_environment(stack, cache)
+    assert ensure_environment(replace(stack, name="tiny@base"), cache) == python
 
 
 def test_another_lock_has_another_environment(stack: Stack, cache: Path) -> None:
