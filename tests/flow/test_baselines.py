@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 from statistics import fmean
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 
 from pytest_webbench.values.exchange import Request
-from pytest_webbench.values.load import ErrorClass, Load
+from pytest_webbench.values.load import ErrorClass
+from pytest_webbench.values.measurement import LaunchRecord
+from tests.flow import doubles
 from tests.flow.conftest import Outcome, RunWebbench
+from tests.flow.doubles import AnsweringStack
 
 ONE = "webbench/items::get_item[flask-sqlite3]"
 HELLO = "webbench/items::hello[flask-sqlite3]"
@@ -24,9 +28,9 @@ FAIL = "--benchmark-compare-fail=mean:20%"
 SLOW_S = 0.03
 
 
-def baseline(run: RunWebbench, *arguments: str, **doubles: Any) -> Path:
+def baseline(run: RunWebbench, *arguments: str) -> Path:
     """Save one, and say where."""
-    outcome = run(*(arguments or TWO), SAVE, **doubles)
+    outcome = run(*(arguments or TWO), SAVE)
     assert outcome.exit_code == 0, outcome.text
     (file,) = outcome.folder.glob(".benchmarks/*/*.json")
     return file
@@ -114,11 +118,8 @@ def test_each_figure_of_a_cell_has_a_row_with_a_value_for_each_round(run: RunWeb
 def test_the_mean_of_an_open_loop_is_its_main_row(run: RunWebbench) -> None:
     rows = run(ONE, JSON, "--webbench-rate=200").all_rows()
     assert rows["get_item[flask-sqlite3]"]["extra_info"]["metric"] == "mean_response_time"
-    names = {"get_item[flask-sqlite3]", *(f"get_item:{each}[flask-sqlite3]" for each in PERCENTILES_AND_CPU)}
-    assert set(rows) == names
-
-
-PERCENTILES_AND_CPU = ("p50", "p95", "p99", "cpu")
+    others = (f"get_item:{each}[flask-sqlite3]" for each in ("p50", "p95", "p99", "cpu"))
+    assert set(rows) == {"get_item[flask-sqlite3]", *others}
 
 
 def test_they_are_saved_without_data_as_the_main_row_is(run: RunWebbench) -> None:
@@ -246,8 +247,8 @@ def test_an_interrupted_run_judges_nothing(run: RunWebbench, pytester: pytest.Py
 
 
 def test_invalid_rows_of_a_json_file_are_not_compared_with(run: RunWebbench) -> None:
-    run(*TWO, JSON, failing={"flask-sqlite3": {ErrorClass.RESET: 250}})
-    rows = Outcome.rows(run("--benchmark-skip"))
+    failed = run(*TWO, JSON, failing={"flask-sqlite3": {ErrorClass.RESET: 250}})
+    rows = failed.rows()
     validity = {name: row["extra_info"]["webbench"]["validity"]["valid"] for name, row in rows.items()}
     assert validity == {"get_item[flask-sqlite3]": False, "hello[flask-sqlite3]": False}
     change(Path("figures.json"), _make_hello_valid)
@@ -629,23 +630,33 @@ def test_the_hook_of_a_user_is_asked_about_the_machine(run: RunWebbench, pyteste
     assert "asked of True" in outcome.text
 
 
-def test_what_is_known_only_afterwards_is_told_then(run: RunWebbench) -> None:
-    """The Python of a stack is asked for when it runs."""
-    from pytest_webbench.launchers.fake import FakeStack
+@pytest.fixture
+def _stacks_tell_their_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    launch = LaunchRecord(launcher="fake", startup_s=0.1, versions={"python": "3.13.1"})
+    monkeypatch.setattr(doubles, "AnsweringStack", partial(AnsweringStack, launch=launch))
 
+
+@pytest.mark.usefixtures("_stacks_tell_their_python")
+def test_what_is_known_only_when_a_stack_has_run_is_told_then(run: RunWebbench) -> None:
     file = baseline(run)
-    change_origins(file, lambda origin: origin["versions"].update(python="3.1"))
-    fields = FakeStack.__dataclass_fields__["launch"]
-    make = fields.default_factory
-    assert callable(make)
+    change_origins(file, lambda origin: origin["versions"].update(python="3.12.9"))
+    words = "Python of the stack 3.12.9 then, 3.13.1 now (hello[flask-sqlite3], get_item[flask-sqlite3])"
     outcome = run(*TWO, COMPARE, FAIL, latency_s=SLOW_S)
-    assert not any("Python" in line for line in said(outcome))  # not known of the double: no difference
-    assert "has failed PercentageRegressionCheck" in outcome.errors
+    assert outcome.exit_code == pytest.ExitCode.TESTS_FAILED
+    assert outcome.errors.count("has failed PercentageRegressionCheck") == 2
+    (line,) = (each for each in said(outcome) if "Python" in each)
+    assert re.fullmatch(rf"compared all the same: \S+0001_base.json: {re.escape(words)}", line)
+
+    outcome = run(*TWO, COMPARE, FAIL, "--webbench-strict", "--benchmark-save=next", latency_s=SLOW_S)
+    outcome.counts(passed=2)
+    assert outcome.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "--webbench-strict: the baseline was measured in another way" in outcome.text
+    assert words in outcome.text
+    assert "regressed" not in outcome.text + outcome.errors
+    assert len(outcome.saved()) == 2  # what was measured is kept
 
 
-def test_a_run_fails_strictly_for_what_comes_out_afterwards(
-    run: RunWebbench, pytester: pytest.Pytester
-) -> None:
+def test_tests_that_measure_are_compared_when_they_have(run: RunWebbench, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_mine="""
         def test_mine(webbench):
@@ -654,13 +665,11 @@ def test_a_run_fails_strictly_for_what_comes_out_afterwards(
     )
     arguments = ("test_mine.py", "--webbench-stack=flask-sqlite3")
     change_origins(baseline(run, *arguments), _set(launcher="container"))
-    outcome = run(*arguments, COMPARE, FAIL, "--webbench-strict", "--benchmark-save=next", latency_s=SLOW_S)
+    outcome = run(*arguments, COMPARE, FAIL, latency_s=SLOW_S)
     outcome.counts(passed=1)
     assert outcome.exit_code == pytest.ExitCode.USAGE_ERROR
-    assert "--webbench-strict: the baseline was measured in another way" in outcome.text
+    assert "--benchmark-compare-fail could not judge a single benchmark" in outcome.text
     assert "launcher container then, fake now (test_mine[flask-sqlite3])" in outcome.text
-    assert "regressed" not in outcome.text + outcome.errors
-    assert len(outcome.saved()) == 2
 
 
 # --- mistakes that are found before anything is measured --------------------------------------------
@@ -704,10 +713,3 @@ def test_a_file_that_was_there_is_kept_until_the_new_one_is_whole(
     assert before.read_bytes() == figures
     assert [each.name for each in file.parent.iterdir()] == ["0001_base.json"]
     assert file.read_bytes() == stored
-
-
-def test_warm_up_loads_are_no_rounds(run: RunWebbench) -> None:
-    loads: list[Load] = []
-    outcome = run(ONE, JSON, before_run=lambda load, stack: loads.append(load))
-    (row,) = outcome.rows().values()
-    assert len(loads) > len(row["extra_info"]["webbench"]["rounds"]) == 2
