@@ -4,7 +4,7 @@ pytest-benchmark warns of what it cannot read or compare, and goes on. Here that
 and before anything is measured where that can be.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 from warnings import catch_warnings, filterwarnings
@@ -139,7 +139,7 @@ class Baselines:
         try:
             self._check_findings(findings)
             if planned and self._plugin.compare_fail and not findings.fit:
-                raise self._nothing_judged(self._ahead)
+                raise _nothing_judged([*self._notes, *self._ahead])
         except UsageError as error:
             self._store_nothing()
             raise pytest.UsageError(str(error)) from None
@@ -186,13 +186,12 @@ class Baselines:
         sound = {name: origin_of(row) for name, row in rows.items() if name not in unsound}
         findings = compare_origins(self._origins(), sound)
         self._notes += [f"{_short(name)} is not compared: {why}" for name, why in unsound.items()]
-        said = self._said_of(findings)
+        self._notes += self._said_of(findings)
         fit = findings.fit
         try:
             self._check_findings(findings)
-            if rows and self._plugin.compare_fail and not fit:
-                raise self._nothing_judged(said)
-            self._notes += said
+            if self._plugin.compare_fail and not fit:
+                raise _nothing_judged()
         except UsageError as error:
             self._fail(str(error), pytest.ExitCode.USAGE_ERROR)
             fit = frozenset() if self._settings.strict else fit
@@ -276,13 +275,6 @@ class Baselines:
                 hint="measure as it was, or measure the baseline again",
             )
 
-    def _nothing_judged(self, said: Iterable[str]) -> UsageError:
-        return UsageError(
-            "--benchmark-compare-fail could not judge a single benchmark",
-            evidence="\n".join([*self._notes, *said]),
-            hint="measure as the baseline was, or measure the baseline again",
-        )
-
     def _fail(self, fault: str, code: pytest.ExitCode = pytest.ExitCode.TESTS_FAILED) -> None:
         self._faults.append(fault)
         self._end_with(code)
@@ -297,6 +289,14 @@ class Baselines:
         for lines, markup in ((self._notes, {"yellow": True}), (self._faults, {"red": True, "bold": True})):
             for line in lines:
                 terminalreporter.write_line(f"webbench: {printable(line)}", **markup)
+
+
+def _nothing_judged(why: Sequence[str] = ()) -> UsageError:
+    return UsageError(
+        "--benchmark-compare-fail could not judge a single benchmark",
+        evidence="\n".join(why),
+        hint="measure as the baseline was, or measure the baseline again",
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
