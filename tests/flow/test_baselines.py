@@ -387,9 +387,7 @@ def test_a_missing_figure_of_a_test_is_found_when_it_was_measured(
     outcome.counts(passed=2, skipped=1)
     assert outcome.exit_code == pytest.ExitCode.USAGE_ERROR
     assert "0001_base.json has no figure of test_mine[flask-sqlite3]" in outcome.text
-    assert "rounds of the profile quick 9 then, 2 now (get_item[flask-sqlite3])" in "\n".join(
-        said(outcome)[2:]
-    )
+    assert len([line for line in said(outcome) if "rounds of the profile quick 9 then, 2 now" in line]) == 2
     assert "test_skipped" not in "\n".join(said(outcome))
     assert len(outcome.saved()) == 2  # what was measured is kept
     (newest,) = outcome.folder.glob(".benchmarks/*/0002*")
