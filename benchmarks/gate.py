@@ -1,0 +1,143 @@
+"""How often the gate (pytest --webbench-against) is right, by repeated runs on real servers.
+
+    python benchmarks/gate.py                            all parts, 20 runs of each
+    python benchmarks/gate.py --part aa                  the same code twice: false alarms
+    python benchmarks/gate.py --part ab10                10 % more CPU time for each request: is it found?
+    python benchmarks/gate.py --part ab5                  5 % more
+    python benchmarks/gate.py --keep DIR                 goes on where it was if it is started again
+
+Each run is a pytest of its own, with the gate's default thresholds and budget. A slowdown is made of work
+whose units are counted, so that its size does not rest on a clock alone. Beside it stands what
+--benchmark-compare-fail would have said of the same rounds. Exit code 1 if it was not right often enough.
+"""
+
+import argparse
+import random
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from engine_bench.machine import describe_machine
+from gate_bench.keeping import Kept
+from gate_bench.parts import PARTS, SCENARIOS, Setup
+from gate_bench.report import describe_calibration, gate_table
+from gate_bench.series import Series
+from gate_bench.tallying import missed_goals, tally
+
+from pytest_webbench.errors import WebbenchError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Make the runs that ``arguments`` ask for, print the table, and return the exit code."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all is ended that was started
+    try:
+        with ExitStack() as context:
+            folder = options.keep
+            if folder is None:
+                folder = Path(context.enter_context(tempfile.TemporaryDirectory(prefix="webbench-gate-")))
+            missed = _measure(options, folder.resolve())
+    except WebbenchError as error:
+        _say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    for goal in missed:
+        print(f"MISSED {goal}")
+    print(f"\nTo repeat: {shlex.join(['tox', '-e', 'gate-bench', '--', *arguments])}")
+    return 1 if missed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gate.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--part", choices=(*PARTS, "all"), default="all", help="which part (all)")
+    parser.add_argument("--runs", type=_count, default=20, help="runs of each part (20)")
+    parser.add_argument(
+        "--cells",
+        type=_cells,
+        default=10,
+        help="cells of a run of the part aa: two stacks in N/2 scenarios (10)",
+    )
+    parser.add_argument(
+        "--duration", type=float, help="seconds of a load that has a duration (aa 0.25, ab10 and ab5 1)"
+    )
+    parser.add_argument(
+        "--budget", type=_count, help="seconds for a run of aa (the gate's default, 60 for each cell)"
+    )
+    parser.add_argument("--launcher", choices=("process", "container"), default="process")
+    parser.add_argument(
+        "--longest",
+        type=_count,
+        default=900,
+        help="seconds: a run of ab5 that asks for more is not made again, and counts as missed (900)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=random.randrange(10**6), help="of the order and the requests"
+    )
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep all runs in DIR, and go on from there")
+    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
+    return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _cells(text: str) -> int:
+    value, most = int(text), 2 * len(SCENARIOS)
+    if value % 2 or not 2 <= value <= most:
+        raise argparse.ArgumentTypeError(f"must be an even number from 2 to {most}")
+    return value
+
+
+def _measure(options: argparse.Namespace, folder: Path) -> list[str]:
+    """Make the runs, print what was found, and return the goals that were missed."""
+    machine = describe_machine()
+    setup = Setup(
+        launcher=options.launcher,
+        seed=options.seed,
+        cells=options.cells,
+        duration_s=options.duration,
+        same_budget_s=options.budget,
+    )
+    parts = [part for part in PARTS.values() if options.part in {part.name, "all"}]
+    series = Series(
+        kept=Kept(folder, setup), parts=parts, runs=options.runs, longest_s=options.longest, say=_say
+    )
+    calibration = series.calibrated() if any(part.growth for part in parts) else None
+    for part in parts:
+        if calibration is not None and part.growth is not None:
+            _say(describe_calibration(calibration, part.growth))
+    series.carry_out()
+    tallies = [
+        tally(
+            part,
+            series.attempts(part),
+            failed_runs=series.failed_runs.get(part.name, 0),
+            calibration=calibration,
+        )
+        for part in parts
+    ]
+    table = gate_table(tallies, series.kept.setup, calibration)
+    print(table.markdown() if options.markdown else table.terminal())
+    print("\n".join(["", *table.notes, f"{machine}."]))
+    return [goal for each in tallies for goal in missed_goals(each)]
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""What ``benchmarks/gate.py`` is made of."""

@@ -1,0 +1,69 @@
+"""What was measured so far, on disk after each run, so that an interrupted benchmark can go on."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from gate_bench.calibration import Calibration
+from gate_bench.parts import Part, Setup
+from gate_bench.runs import Run
+from pytest_webbench.errors import WebbenchError
+from pytest_webbench.values.codec import from_json, to_json
+
+__all__ = ["Kept"]
+
+
+class Kept:
+    """The folder of a benchmark: ``setup.json``, ``calibration.json`` and ``runs.jsonl``.
+
+    ``setup`` is that of the folder, whose seed takes the place of a new one. Raises
+    :class:`~pytest_webbench.errors.WebbenchError` if the folder has runs of another one.
+    """
+
+    def __init__(self, folder: Path, setup: Setup) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.setup = self._agreed(setup)
+        self._runs = self._read_runs()
+
+    def _agreed(self, setup: Setup) -> Setup:
+        file = self.folder / "setup.json"
+        if not file.exists():
+            file.write_text(json.dumps(to_json(setup)))
+            return setup
+        known = from_json(Setup, json.loads(file.read_text()))
+        if replace(known, seed=setup.seed) != setup:
+            raise WebbenchError(
+                f"{self.folder} has runs of other options",
+                evidence=f"{known}, not {setup}",
+                hint="give the options of then, or another folder by --keep",
+            )
+        return known
+
+    def _read_runs(self) -> list[Run]:
+        file = self.folder / "runs.jsonl"
+        if not file.exists():
+            return []
+        whole, _, _ = file.read_text().rpartition("\n")  # the last line may have been cut off
+        file.write_text(whole + "\n" if whole else "")
+        return [from_json(Run, json.loads(line)) for line in whole.splitlines()]
+
+    def attempts(self, part: Part, number: int) -> list[Run]:
+        """Those of run ``number`` of ``part``, the earliest first."""
+        return [run for run in self._runs if (run.part, run.number) == (part.name, number)]
+
+    def add(self, run: Run) -> None:
+        """Keep ``run``."""
+        self._runs.append(run)
+        with (self.folder / "runs.jsonl").open("a") as file:
+            file.write(json.dumps(to_json(run)) + "\n")
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """``None`` if none was made yet."""
+        file = self.folder / "calibration.json"
+        return from_json(Calibration, json.loads(file.read_text())) if file.exists() else None
+
+    @calibration.setter
+    def calibration(self, calibration: Calibration) -> None:
+        (self.folder / "calibration.json").write_text(json.dumps(to_json(calibration)))

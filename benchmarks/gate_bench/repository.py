@@ -1,0 +1,88 @@
+"""Git repositories with stacks to compare, made of the project's own applications."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_webbench.errors import WebbenchError
+from pytest_webbench.suites.items import STACKS
+
+__all__ = ["BASE", "HEAD", "SAME_STACKS", "make_same", "make_slowed"]
+
+SAME_STACKS = ("fastapi-sqlite3", "flask-sqlite3")
+"""Two kinds of server: asynchronous and threaded."""
+STACK = "flask-sqlite3"
+"""The one that gets work beside its own."""
+BASE, HEAD = "base", "head"
+WORK = Path(__file__).with_name("counted_work.py")
+CONFTEST = '''"""The stacks of this repository, in the settings of those that they were copied from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_webbench.suites.items import STACKS
+
+APPS = Path(__file__).parent / "apps"
+
+
+def pytest_webbench_stacks(config):
+    copied = [each for each in STACKS if (APPS / each.name).is_dir()]
+    return [replace(each, name=f"gate-{each.name}", folder=APPS / each.name) for each in copied]
+'''
+CALL_WORK = """
+import counted_work
+
+app.before_request(counted_work.work)
+"""
+
+
+def make_same(folder: Path) -> None:
+    """A repository in ``folder``, made anew, with copies of :data:`SAME_STACKS`.
+
+    Raises :class:`~pytest_webbench.errors.WebbenchError` if git fails.
+    """
+    _make(folder, SAME_STACKS)
+    _commit(folder)
+
+
+def make_slowed(folder: Path, *, base: int, head: int) -> None:
+    """A repository in ``folder``, made anew, with a stack that does counted work.
+
+    For each request it is ``base`` units in the commit and ``head`` units in the working tree. Raises
+    :class:`~pytest_webbench.errors.WebbenchError` if git fails.
+    """
+    _make(folder, (STACK,))
+    application = folder / "apps" / STACK
+    shutil.copy(WORK, application)
+    with (application / "app.py").open("a") as file:
+        file.write(CALL_WORK)
+    units = application / "units.txt"
+    units.write_text(f"{BASE} {base}\n")
+    _commit(folder)
+    units.write_text(f"{HEAD} {head}\n")
+
+
+def _make(folder: Path, names: Sequence[str]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    for stack in STACKS:
+        if stack.name in names:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(stack.folder, folder / "apps" / stack.name, ignore=ignored)
+    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "pytest.ini").write_text("[pytest]\n")  # else one further up would count
+    (folder / ".gitignore").write_text("__pycache__\n")
+
+
+def _commit(folder: Path) -> None:
+    who = ("-c", "user.name=gate", "-c", "user.email=gate@example.org", "-c", "commit.gpgsign=false")
+    for arguments in (
+        ("init", "--quiet", "--initial-branch=main"),
+        ("add", "--all"),
+        (*who, "commit", "--quiet", "--message=base"),
+    ):
+        try:
+            subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S607
+        except (OSError, subprocess.CalledProcessError) as error:
+            said = getattr(error, "stderr", b"").decode(errors="replace")
+            raise WebbenchError(f"no repository can be made in {folder}: {error}", evidence=said) from None

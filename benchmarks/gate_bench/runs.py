@@ -1,0 +1,214 @@
+"""One run of the gate: started as a user would start it, read from the files that it leaves."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gate_bench.repository import BASE, HEAD
+from pytest_webbench.arms import BASE_SUFFIX
+from pytest_webbench.errors import WebbenchError
+from pytest_webbench.logic.summary import time_per_request_s
+from pytest_webbench.values.codec import from_json
+from pytest_webbench.values.measurement import Measurement
+from pytest_webbench.values.plan import Cell
+from pytest_webbench.values.verdict import Metric, Verdict
+
+__all__ = ["Counted", "Found", "Rounds", "Run", "Work", "carry_out"]
+
+END_TIMEOUT_S = 30.0
+"""How long a run may take to take its servers down."""
+NOT_OURS = ("GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+"""What of the environment would write elsewhere, or change what is run."""
+COUNTED = re.compile(r"^counted tree=(\w+) pid=(\d+) requests=(\d+) units=(\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """``None`` where there is none, such as for errors."""
+
+    estimate: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A verdict; ``base`` and ``head`` are means in the metric's unit, for errors sums."""
+
+    cell: Cell
+    metric: Metric
+    verdict: Verdict
+    pairs: int
+    ratio: Ratio
+    base: float | None
+    head: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """Seconds for each request in each round of a cell, as pytest-benchmark gets them."""
+
+    cell: Cell
+    base_s: tuple[float, ...]
+    head_s: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """The requests that an application counted, and the units of work that it did for them."""
+
+    requests: int = 0
+    units: int = 0
+
+    @property
+    def units_per_request(self) -> float:
+        """NaN if nothing was counted."""
+        return self.units / self.requests if self.requests else float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What the applications of base and head counted."""
+
+    base: Counted = field(default_factory=Counted)
+    head: Counted = field(default_factory=Counted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run found.
+
+    ``seconds`` lie between the beginning of its folder and its verdicts. ``needed_s`` is the budget that
+    it asks for, if it is undecided and can say.
+    """
+
+    part: str
+    number: int
+    budget_s: int | None
+    seconds: float
+    found: tuple[Found, ...]
+    rounds: tuple[Rounds, ...]
+    work: Work
+    needed_s: float | None
+
+    def verdicts(self, cell: Cell) -> set[Verdict]:
+        """Those on ``cell``, of all metrics."""
+        return {each.verdict for each in self.found if each.cell == cell}
+
+
+def carry_out(
+    repository: Path,
+    output: Path,
+    arguments: Sequence[str],
+    *,
+    part: str,
+    number: int,
+    cells: int,
+    budget_s: int | None,
+    timeout_s: float,
+) -> Run:
+    """Run ``pytest --webbench`` with ``arguments`` in ``repository``; ``output`` is made anew.
+
+    Raises :class:`~pytest_webbench.errors.WebbenchError` if it does not give verdicts on so many
+    ``cells``, or takes longer than ``timeout_s``.
+    """
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    budget = () if budget_s is None else (f"--webbench-budget={budget_s}s",)
+    command = [sys.executable, "-m", "pytest", "--webbench", "-p", "no:cacheprovider", *arguments, *budget]
+    command.append(f"--webbench-output={output}")
+    log = output / "terminal.txt"
+    _execute(command, repository, log, timeout_s=timeout_s)
+    verdicts = next(output.glob("*/comparisons.json"), None)
+    kept = {"comparisons": []} if verdicts is None else json.loads(verdicts.read_text())
+    found = from_json(tuple[Found, ...], kept["comparisons"])
+    judged = sorted({each.cell for each in found})
+    if verdicts is None or len(judged) != cells:
+        raise WebbenchError(
+            f"run {number} of {part} gave verdicts on {len(judged)} of {cells} cells",
+            evidence="\n".join(log.read_text(errors="replace").splitlines()[-25:]),
+        )
+    folder = verdicts.parent
+    return Run(
+        part=part,
+        number=number,
+        budget_s=budget_s,
+        seconds=verdicts.stat().st_mtime - (folder / "run.json").stat().st_mtime,
+        found=found,
+        rounds=_read_rounds(folder / "trials.jsonl", judged),
+        work=_read_work(folder / "logs"),
+        needed_s=kept["budget_needed_s"],
+    )
+
+
+def _execute(command: Sequence[str], folder: Path, log: Path, *, timeout_s: float) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for this process, which ends the run
+        )
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise WebbenchError(f"a run took longer than {timeout_s:.0f} s", evidence=str(log)) from None
+        finally:
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Ask a run that goes on to end, its servers with it; one that does not is killed."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _read_rounds(trials: Path, cells: Sequence[Cell]) -> tuple[Rounds, ...]:
+    times_s: dict[Cell, list[float]] = {}
+    for line in trials.read_text().splitlines():
+        event = json.loads(line)
+        if "trial" in event:
+            measurement = from_json(Measurement, event["trial"])
+            times_s.setdefault(measurement.trial.cell, []).append(time_per_request_s(measurement))
+    return tuple(
+        Rounds(
+            cell=cell,
+            base_s=tuple(times_s.get(Cell(scenario=cell.scenario, stack=cell.stack + BASE_SUFFIX), ())),
+            head_s=tuple(times_s.get(cell, ())),
+        )
+        for cell in cells
+    )
+
+
+def _read_work(logs: Path) -> Work:
+    """The last counts of each process that stand in the servers' logs."""
+    last = {
+        (log, pid): (tree, Counted(requests=int(requests), units=int(units)))
+        for log in logs.glob("*.log")
+        for tree, pid, requests, units in COUNTED.findall(log.read_text(errors="replace"))
+    }
+    return Work(
+        base=_sum(counted for tree, counted in last.values() if tree == BASE),
+        head=_sum(counted for tree, counted in last.values() if tree == HEAD),
+    )
+
+
+def _sum(counts: Iterable[Counted]) -> Counted:
+    total = Counted()
+    for each in counts:
+        total = Counted(requests=total.requests + each.requests, units=total.units + each.units)
+    return total

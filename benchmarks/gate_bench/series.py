@@ -1,0 +1,157 @@
+"""The runs of a part, one after the other, with what is left to do."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from gate_bench.calibration import Calibration, calibrate
+from gate_bench.keeping import Kept
+from gate_bench.parts import Part
+from gate_bench.repository import make_same, make_slowed
+from gate_bench.runs import Run, carry_out
+from pytest_webbench.errors import WebbenchError
+from pytest_webbench.report.text import duration
+from pytest_webbench.values.verdict import Metric, Verdict
+
+__all__ = ["Series"]
+
+DEFAULT_BUDGET_S = 60
+"""For each cell: what the gate takes if no budget is given."""
+MARGIN_S = 300
+"""How much longer than its budget a run may take: environments that are made, the launches of a round."""
+GUESS_S = {"aa": 10.0, "ab10": 60.0, "ab5": 90.0}
+"""What a cell takes, about, before the first run of a part says it."""
+
+
+@dataclass(kw_only=True)
+class Series:
+    """Carries out ``runs`` runs of each of ``parts``, but for what ``kept`` has already.
+
+    A run whose budget would be longer than ``longest_s`` is not made again. ``failed_runs`` counts those
+    of a part that gave no verdicts, which are not kept.
+    """
+
+    kept: Kept
+    parts: Sequence[Part]
+    runs: int
+    longest_s: int
+    say: Callable[[str], None]
+    failed_runs: dict[str, int] = field(default_factory=dict)
+    _took_s: dict[str, list[float]] = field(default_factory=dict)
+
+    def calibrated(self) -> Calibration:
+        """The calibration, made once for all runs of a folder."""
+        if self.kept.calibration is None:
+            self.say("calibrating the units of work")
+            self.kept.calibration = calibrate(self.kept.folder / "calibration", self.kept.setup)
+        assert self.kept.calibration is not None
+        return self.kept.calibration
+
+    def carry_out(self) -> None:
+        """Make all runs that are not there yet; raises if two in a row, or the first one, fail."""
+        for part in self.parts:
+            missing = [number for number in range(self.runs) if not self._is_over(part, number)]
+            if missing:
+                self._make_repository(part)
+            failed_before = True
+            for number in missing:
+                begun = time.monotonic()
+                try:
+                    said = self._carry_out(part, number)
+                except WebbenchError as error:
+                    if failed_before:
+                        raise
+                    self.failed_runs[part.name] = self.failed_runs.get(part.name, 0) + 1
+                    failed_before, said = True, f"failed: {error}"
+                else:
+                    failed_before = False
+                self._took_s.setdefault(part.name, []).append(time.monotonic() - begun)
+                self.say(f"{part.name}: run {number + 1} of {self.runs}: {said}; {self._left()}")
+
+    def attempts(self, part: Part) -> list[list[Run]]:
+        """The attempts of each run of ``part`` that gave verdicts."""
+        made = [self.kept.attempts(part, number) for number in range(self.runs)]
+        return [each for each in made if each]
+
+    def _make_repository(self, part: Part) -> None:
+        folder = self.kept.folder / part.name
+        if part.growth is None:
+            make_same(folder)
+            return
+        calibration = self.calibrated()
+        make_slowed(folder, base=calibration.base_units, head=calibration.head_units(part.growth))
+
+    def _is_over(self, part: Part, number: int) -> bool:
+        made = self.kept.attempts(part, number)
+        return bool(made) and (len(made) > 1 or self._asked_budget_s(part, made[0]) is None)
+
+    def _asked_budget_s(self, part: Part, first: Run) -> int | None:
+        """The budget with which ``first`` has to be made again, as it printed it."""
+        if not part.asks_again or first.needed_s is None:
+            return None
+        return None if _is_slower(first) or first.needed_s > self.longest_s else math.ceil(first.needed_s)
+
+    def _carry_out(self, part: Part, number: int) -> str:
+        """Make the attempts that are missing; what the last one found."""
+        made = self.kept.attempts(part, number)
+        if not made:
+            first_s = self.kept.setup.same_budget_s if part.growth is None else None
+            made.append(self._attempt(part, number, attempt=1, budget_s=first_s))
+        budget_s = self._asked_budget_s(part, made[0])
+        if budget_s is not None:
+            self.say(f"{part.name}: run {number + 1} is undecided and asks for {duration(budget_s)}")
+            made.append(self._attempt(part, number, attempt=2, budget_s=budget_s))
+        return _describe(made[-1]) + self._refused(part, made)
+
+    def _refused(self, part: Part, made: Sequence[Run]) -> str:
+        """Why a run that is undecided is not made again."""
+        if not part.asks_again or len(made) > 1 or _is_slower(made[0]):
+            return ""
+        if made[0].needed_s is None:
+            return ", asks for no budget"
+        return f", asks for {duration(made[0].needed_s)}, which --longest does not allow"
+
+    def _attempt(self, part: Part, number: int, *, attempt: int, budget_s: int | None) -> Run:
+        setup = self.kept.setup
+        cells = setup.cells_of(part)
+        run = carry_out(
+            self.kept.folder / part.name,
+            self.kept.folder / "runs" / f"{part.name}-{number + 1:02}-{attempt}",
+            setup.arguments(part, number * 2 + attempt),
+            part=part.name,
+            number=number,
+            cells=cells,
+            budget_s=budget_s,
+            timeout_s=(budget_s or DEFAULT_BUDGET_S * cells) + MARGIN_S,
+        )
+        self.kept.add(run)
+        return run
+
+    def _left(self) -> str:
+        """The time left, from the runs of each part so far, or a guess."""
+        left_s = 0.0
+        for part in self.parts:
+            missing = sum(not self._is_over(part, number) for number in range(self.runs))
+            took_s = self._took_s.get(part.name)
+            guess_s = GUESS_S[part.name] * self.kept.setup.cells_of(part)
+            left_s += missing * (median(took_s) if took_s else guess_s)
+        return f"about {duration(left_s)} left" if left_s else "done"
+
+
+def _is_slower(run: Run) -> bool:
+    return any(each.verdict is Verdict.SLOWER for each in run.found)
+
+
+def _describe(run: Run) -> str:
+    """The verdicts of ``run`` with how long they took; the ratios of what is slower or faster."""
+    alarms = [
+        f"{each.metric} of {each.cell} {each.verdict} ({each.ratio.estimate or math.nan:.3f})"
+        for each in run.found
+        if each.verdict in {Verdict.SLOWER, Verdict.FASTER}
+    ]
+    tested = [each for each in run.found if each.metric is not Metric.ERRORS]
+    undecided = sum(each.verdict is Verdict.INCONCLUSIVE for each in tested)
+    same = sum(each.verdict is Verdict.NO_CHANGE for each in tested)
+    return f"{', '.join([*alarms, f'{same} no change, {undecided} inconclusive'])} in {duration(run.seconds)}"
