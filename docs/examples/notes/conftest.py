@@ -20,7 +20,8 @@ from pytest_webbench import (
 HERE = Path(__file__).parent
 PROGRAM = "{data_dir}/database.py"
 DATABASE = "{data_dir}/notes.db"
-SERVER = "{python} -m gunicorn --workers {workers} --threads {threads} --bind {bind} app:app"
+# Preloaded, for two workers that switch SQLite to WAL at the same moment can refuse each other.
+SERVER = "{python} -m gunicorn --preload --workers {workers} --threads {threads} --bind {bind} app:app"
 
 
 class Notes:
