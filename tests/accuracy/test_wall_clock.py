@@ -105,9 +105,9 @@ def run_command(words: Sequence[str], wall_clock: WallClock) -> tuple[dict[str, 
             cwd=ROOT,
             start_new_session=True,
         ) as load:
-            assert server.line() == f"request {SET_BACK_AT}"
-            wall_clock.set(f"-{SET_BACK_S}")
             try:
+                assert server.line() == f"request {SET_BACK_AT}"
+                wall_clock.set(f"-{SET_BACK_S}")
                 out, _ = load.communicate(timeout=60)
             finally:
                 load.kill()

@@ -172,6 +172,8 @@ def test_what_a_person_reads() -> None:
         f"GET {server.url}\nclosed loop, 50 connections, for 40 requests, 1 generator\n"
         "right: status 200, any body\n"
     )
+    for figure in ("right answers", "received", "latency"):
+        assert f"\n{figure}, closed loop  " in closed.stdout
     assert open_.returncode == 1
     assert "open loop at 400/s constant, 50 connections, for 40 requests" in open_.stdout
     assert "wrong_body" in open_.stdout
