@@ -46,7 +46,9 @@ def _command(*arguments: str) -> list[str]:
 
 
 def _rows(file: Path) -> dict[str, dict[str, Any]]:
-    return {row["name"]: row for row in json.loads(file.read_text())["benchmarks"]}
+    """The row of each cell, without those of its other metrics."""
+    rows = json.loads(file.read_text())["benchmarks"]
+    return {row["name"]: row for row in rows if row["extra_info"]["metric"] == "time_per_request"}
 
 
 def _stacks_running(since: float) -> list[psutil.Process]:
