@@ -13,7 +13,7 @@ from pytest_webbench.logic.statistics import percentiles
 from pytest_webbench.values.load import Load, LoadResult
 
 from .measuring import make_load, run
-from .noise import assert_in_one_attempt
+from .noise import attempted
 from .running import Program
 
 STALL_S = 1.0
@@ -69,7 +69,8 @@ def test_an_open_loop_shows_how_long_everybody_would_have_waited() -> None:
         seen_s = [value / 1e9 for value in percentiles([result.latency_ns], shares)]
         return seen_s, pytest.approx(predicted_s, abs=BOUND_S)
 
-    assert_in_one_attempt(measure)
+    seen, expected = attempted(measure)
+    assert seen == expected
 
 
 def test_a_closed_loop_hides_it_which_is_why_figures_say_their_loop() -> None:
