@@ -53,6 +53,7 @@ def numbers() -> dict[str, str]:
         "common_share": _percent(COMMON_SHARE),
         "dropped_limit": _percent(validity.DROPPED_LIMIT),
         "lag_limit": _percent(validity.LAG_LIMIT),
+        "lag_note": _percent(validity.LAG_WORTH_SAYING),
         "generator_limit": _percent(validity.GENERATOR_LIMIT),
         "little_tolerance": _percent(validity.LITTLE_TOLERANCE),
         "spread_limit": _percent(validity.SPREAD_LIMIT),
