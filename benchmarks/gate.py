@@ -34,7 +34,8 @@ from pytest_webbench.errors import WebbenchError
 def main(arguments: Sequence[str]) -> int:
     """Make the runs that ``arguments`` ask for, print the table, and return the exit code."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all is ended that was started
+    # An exception, so that all is ended that was started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     try:
         with ExitStack() as context:
             folder = options.keep
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         _say(f"error: {error}")
         return 1
     except KeyboardInterrupt:
+        _say("interrupted")
         return 130
     for goal in missed:
         print(f"MISSED {goal}")
@@ -67,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         help="cells of a run of the part aa: two stacks in N/2 scenarios (10)",
     )
     parser.add_argument(
-        "--duration", type=float, help="seconds of a load that has a duration (aa 0.25, ab10 and ab5 1)"
+        "--duration", type=float, help="seconds of a load that has a duration (aa 0.5, ab10 and ab5 1)"
     )
     parser.add_argument(
         "--budget", type=_count, help="seconds for a run of aa (the gate's default, 60 for each cell)"

@@ -12,6 +12,9 @@ from pytest_webbench.report.text import duration
 
 __all__ = ["describe_calibration", "gate_table"]
 
+MOST_UNDECIDED = 0.5
+"""A gate that never decides gives no false alarm either."""
+
 
 def gate_table(tallies: Sequence[Tally], setup: Setup, calibration: Calibration | None) -> Table:
     """A row for each part, and how it came about."""
@@ -66,6 +69,12 @@ def _notes(tallies: Sequence[Tally], setup: Setup, calibration: Calibration | No
         "metrics, and an undecided one is no alarm.",
         "compare-fail is computed, not run: pytest-benchmark's rule on the mean of the same rounds, with the "
         "base of the run before as the stored baseline.",
+    ]
+    notes += [
+        f"{each.part.name}: {each.undecided} of {each.comparisons} comparisons stayed undecided, so that the "
+        "absence of alarms says little: measure on a quieter machine, or with a longer --duration."
+        for each in tallies
+        if each.part.growth is None and each.undecided > MOST_UNDECIDED * each.comparisons
     ]
     if calibration is not None:
         grown = [each.part.growth for each in tallies if each.part.growth is not None]
