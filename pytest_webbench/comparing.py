@@ -75,9 +75,12 @@ class Comparing:
         return self.comparisons
 
     def next_plan(self, results: Results) -> Plan | None:
-        """The rounds before the next look; ``None`` if all is decided or the time is spent."""
+        """The rounds before the next look; ``None`` if all is decided or the time is spent.
+
+        A cell that got worse in one metric is decided: its test fails, whatever the others say.
+        """
         undecided = {each.cell for each in self.comparisons if self._may_be_decided(each)}
-        cells = tuple(each for each in self.cells if each in undecided)
+        cells = tuple(each for each in self.cells if each in undecided - self._failing())
         if not cells:
             return None
         wanted = math.ceil(self._rounds_planned * GROWTH) - self._rounds_planned
@@ -99,15 +102,17 @@ class Comparing:
         return BUDGET_PER_CELL_S * len(self.cells) if self.budget_s is None else self.budget_s
 
     def budget_needed_s(self, results: Results) -> float | None:
-        """The budget that would decide all, at the pace so far; ``None`` if that cannot be said."""
-        open_ = [each for each in self.comparisons if each.verdict is Verdict.INCONCLUSIVE]
-        if not open_ or any(each.pairs_needed is None for each in open_):
-            return None
+        """The budget that would decide what a number of rounds can decide, at the pace so far; or none."""
         more: dict[Cell, int] = {}
-        for each in open_:
-            missing = (each.pairs_needed or 0) - each.pairs
-            more[each.cell] = max(missing, more.get(each.cell, 0))
+        for each in self.comparisons:
+            if each.pairs_needed is not None and each.cell not in self._failing():
+                more[each.cell] = max(each.pairs_needed - each.pairs, more.get(each.cell, 0))
+        if not more:
+            return None
         return self._spent_s + 2 * sum(more.values()) * self._pace_s(results)
+
+    def _failing(self) -> set[Cell]:
+        return {each.cell for each in self.comparisons if each.fails}
 
     @property
     def _spent_s(self) -> float:

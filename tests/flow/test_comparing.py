@@ -81,6 +81,15 @@ def test_rounds_are_added_to_what_is_undecided_alone(run: RunWebbench, repositor
     assert "rounds would decide it" in outcome.text or "slower" in outcome.text
 
 
+def test_a_cell_that_got_worse_in_one_metric_gets_no_more_rounds(run: RunWebbench, repository: Path) -> None:
+    arguments = "--webbench-against=main", CPU_ASIDE, "--webbench-fail=p99: 100%", "--webbench-budget=30s"
+    outcome = run(*MINE, *arguments, latency_s=times(mine=2.0))
+    outcome.counts(failed=1)
+    assert "inconclusive" in outcome.text  # p99 is at its very threshold
+    heads = [line for line in outcome.lines_of_trials() if line["trial"]["trial"]["cell"]["stack"] == "mine"]
+    assert len(heads) == 4
+
+
 def test_a_budget_that_is_spent_leaves_it_undecided_and_says_what_would_do(
     run: RunWebbench, repository: Path
 ) -> None:
