@@ -51,12 +51,11 @@ def _rows(file: Path) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in rows if row["extra_info"]["metric"] == "time_per_request"}
 
 
-def _stacks_running(since: float) -> list[psutil.Process]:
-    """Servers started after ``since`` that were launched for a benchmark."""
+def _stacks_running(folder: Path) -> list[psutil.Process]:
+    """The servers of the run whose temporary folder is ``folder``; others may be at work, too."""
     found = []
-    for process in psutil.process_iter(["cmdline", "create_time"]):
-        words = process.info["cmdline"] or []
-        if process.info["create_time"] >= since - 1 and any("gunicorn" in word for word in words):
+    for process in psutil.process_iter(["environ"]):
+        if (process.info["environ"] or {}).get("HOME", "").startswith(f"{folder}/"):
             found.append(process)
     return found
 
@@ -132,10 +131,10 @@ def test_a_second_run_needs_no_network_and_compares(
 
 
 def test_ctrl_c_keeps_finished_trials_and_leaves_nothing(tmp_path: Path) -> None:
-    begun = time.time()
     with subprocess.Popen(
         _command("--webbench-stack=flask-sqlite3", "--webbench-rounds=50", "--benchmark-autosave"),
         cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -143,30 +142,32 @@ def test_ctrl_c_keeps_finished_trials_and_leaves_nothing(tmp_path: Path) -> None
     ) as process:
         try:
             finished = _wait_for_trials(tmp_path, process, 2)
+            assert _stacks_running(tmp_path)
             process.send_signal(signal.SIGINT)
             output, _ = process.communicate(timeout=RUN_LIMIT_S)
         finally:
             process.kill()
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
-    assert _stacks_running(begun) == []
+    assert _stacks_running(tmp_path) == []
     assert not list(tmp_path.glob(".benchmarks/*/*.json"))
     assert len(_trial_lines(tmp_path)) >= finished
     assert "of 50 rounds were made" in output
 
 
 def test_a_killed_run_leaves_no_server(tmp_path: Path) -> None:
-    begun = time.time()
     with subprocess.Popen(
         _command("--webbench-stack=flask-sqlite3", "--webbench-rounds=50"),
         cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:
         try:
             _wait_for_trials(tmp_path, process, 1)
+            assert _stacks_running(tmp_path)
         finally:
             process.kill()
-    servers = _stacks_running(begun)
+    servers = _stacks_running(tmp_path)  # they are told by the kernel, and may take a moment
     _, alive = psutil.wait_procs(servers, timeout=30)
     assert alive == []
 
