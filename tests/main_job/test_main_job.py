@@ -53,11 +53,11 @@ def _rows(file: Path) -> dict[str, dict[str, Any]]:
 
 def _stacks_running(folder: Path) -> list[psutil.Process]:
     """The servers of the run whose temporary folder is ``folder``; others may be at work, too."""
-    found = []
-    for process in psutil.process_iter(["environ"]):
-        if (process.info["environ"] or {}).get("HOME", "").startswith(f"{folder}/"):
-            found.append(process)
-    return found
+    return [
+        process
+        for process in psutil.process_iter(["environ"])
+        if (process.info["environ"] or {}).get("HOME", "").startswith(f"{folder}/")
+    ]
 
 
 @pytest.fixture(scope="module")
