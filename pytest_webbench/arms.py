@@ -1,5 +1,6 @@
 """Which stacks a run compares with which, and where the copies of them lie."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,15 +31,17 @@ class Arms:
     checkout: Checkout | None = None
 
 
-def choose_arms(settings: Settings, registry: Registry, folder: Path) -> Arms | None:
-    """What ``settings`` ask to compare; ``None`` for a run without a comparison.
+def choose_arms(
+    settings: Settings, registry: Registry, folder: Path, *, suites: Sequence[str]
+) -> Arms | None:
+    """What ``settings`` ask to compare of ``suites``; ``None`` for a run without a comparison.
 
     Copies are going to lie in ``folder``. Raises :class:`~pytest_webbench.errors.UsageError` for what
     cannot be compared.
     """
     _refuse_what_cannot_be_compared(settings)
     if settings.against is not None:
-        return _against_commit(settings.against, registry, folder)
+        return _against_commit(settings.against, registry, folder, suites)
     if settings.against_stack is not None:
         return _against_stack(settings.against_stack, registry)
     return None
@@ -65,8 +68,9 @@ def _refuse_what_cannot_be_compared(settings: Settings) -> None:
         )
 
 
-def _against_commit(ref: str, registry: Registry, folder: Path) -> Arms:
-    chosen = {name: registry.stacks[name] for name in registry.selected_stacks}
+def _against_commit(ref: str, registry: Registry, folder: Path, suites: Sequence[str]) -> Arms:
+    selected = [registry.stacks[name] for name in registry.selected_stacks]
+    chosen = {each.name: each for each in selected if each.suite in suites}
     checkout = Checkout(chosen, ref, folder)
     bases = {name: name + BASE_SUFFIX for name in checkout.bases}
     stacks = dict(registry.stacks) | checkout.heads

@@ -70,8 +70,8 @@ class Comparing:
             for each in self.comparisons
             if each.verdict is not Verdict.INCONCLUSIVE
         }
-        looked = judge_family(questions, look=self._looks)
-        self.comparisons = [decided.get((each.cell, each.metric), each) for each in looked]
+        looked = {(each.cell, each.metric): each for each in judge_family(questions, look=self._looks)}
+        self.comparisons = list((looked | decided).values())
         return self.comparisons
 
     def next_plan(self, results: Results) -> Plan | None:

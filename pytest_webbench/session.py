@@ -59,7 +59,10 @@ class WebbenchSession:
         self.results = Results()
         self.live: list[CellSummary] = []
         self.folder = RunFolder(self.settings.output)
-        self._arms = choose_arms(self.settings, self.registry, self.folder.path / "against")
+        self._wanted = self._take_arguments()
+        suites = tuple(self._wanted or self.registry.suites)
+        copies = self.folder.path / "against"
+        self._arms = choose_arms(self.settings, self.registry, copies, suites=suites)
         self.registry = self._arms.registry if self._arms else self.registry
         self.comparing: Comparing | None = None
         hook = config.hook
@@ -70,7 +73,6 @@ class WebbenchSession:
         self._plan: Plan | None = None
         self._has_run = False
         self._interrupts = Interrupts()
-        self._wanted = self._take_arguments()
         self._check_loads()
         self._baselines = Baselines(config, self.settings)
         config.pluginmanager.register(self._baselines, "webbench-baselines")
@@ -344,7 +346,7 @@ class WebbenchSession:
                 colour=terminalreporter.hasmarkup,
             )
             terminalreporter.write(text)
-        if self.comparing is not None and self.comparing.comparisons:
+        if self.comparing is not None and self._has_run:
             self._conclude_comparison(terminalreporter, summaries)
         if self.folder.path.exists():
             terminalreporter.write_line(f"webbench: measurements and logs are in {self.folder.path}")

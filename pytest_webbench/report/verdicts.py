@@ -50,6 +50,7 @@ def render_verdicts(
 ) -> str:
     """A table of all verdicts, what matters first. ``needed_s``: the budget that would decide all."""
     table: Table = make_table("verdict", "cell", "metric", "base", "now", "ratio", "95 % interval", "allowed")
+    table.columns[1].no_wrap = True
     for each in _sorted(comparisons):
         table.add_row(*plain_cells(each.verdict, str(each.cell), *_columns(each)))
     parts: list[Table | Text] = [make_text(f"against {about}: {_counts(comparisons)}", style="bold"), table]

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pytest_webbench.errors import StartError
+from pytest_webbench.errors import StackDiedError, StartError
 from pytest_webbench.values.exchange import Request
 from pytest_webbench.values.load import ErrorClass
 from tests.flow.conftest import RunWebbench
@@ -164,12 +164,81 @@ def test_a_base_that_does_not_start_fails_the_test_and_keeps_the_figures(
 ) -> None:
     failures = {"mine@base": StartError("mine@base exited with code 3", evidence="Traceback")}
     outcome = run(
-        *MINE, "--webbench-against=main", "--benchmark-json=figures.json", CPU_ASIDE, failures=failures
+        *MINE,
+        "--webbench-against=main",
+        "--webbench-markdown=pr.md",
+        "--benchmark-json=figures.json",
+        CPU_ASIDE,
+        failures=failures,
     )
     outcome.counts(failed=1)
     assert "the base of get_item[mine], main" in outcome.text
     assert "mine@base exited with code 3" in outcome.text
     assert len(outcome.rows()["get_item[mine]"]["stats"]["data"]) == 4
+    markdown = (repository / "pr.md").read_text()
+    assert "nothing was compared" in markdown
+    assert "mine@base exited with code 3" in markdown
+
+
+def test_a_regression_that_was_found_stays_found_if_a_stack_dies_later(
+    run: RunWebbench, repository: Path
+) -> None:
+    """The other cell of the stack is undecided, and in its later rounds the base is gone."""
+    loads = 0
+
+    def die(load: object, stack: str) -> None:
+        nonlocal loads
+        loads += stack == "mine@base"
+        if stack == "mine@base" and loads > 18:  # beyond the four rounds of two cells, with their warm-ups
+            raise StackDiedError("mine@base ended while it was measured")
+
+    def latency(request: Request, url: str) -> float:
+        slow = 2.0 if stack_of(url) == "mine" and request.path == "/hello" else 1.0
+        return 0.01 * slow
+
+    outcome = run(
+        "--webbench-stack=mine",
+        "--webbench-scenario=hello,get_item",
+        "--webbench-rounds=4",
+        "--webbench-against=main",
+        "--webbench-fail=cpu: 1000%",
+        "--webbench-fail=time of get_item: 0%",
+        "--webbench-budget=20s",
+        before_run=die,
+        latency_s=latency,
+        spread=0.3,
+    )
+    assert "slower" in outcome.text.replace("x slower", "")
+    assert outcome.exit_code == pytest.ExitCode.TESTS_FAILED
+
+
+def test_only_the_suites_that_are_measured_have_to_lie_in_a_repository(
+    run: RunWebbench, repository: Path
+) -> None:
+    with (repository / "conftest.py").open("a") as conftest:
+        conftest.write(
+            """
+from pytest_webbench import Suite, NoDataset
+
+def pytest_webbench_suites(config):
+    return [Suite(name="far", dataset=NoDataset())]
+"""
+        )
+    text = (repository / "conftest.py").read_text()
+    elsewhere = 'Stack(name="elsewhere", folder=Path("/"), command=("x",), suite="far"), *['
+    (repository / "conftest.py").write_text(
+        text.replace(
+            "    return [\n        Stack(name=each", f"    return [{elsewhere}\n        Stack(name=each"
+        ).replace("sorted(folder.iterdir())\n    ]", "sorted(folder.iterdir())\n    ]]")
+    )
+    outcome = run(
+        "webbench/items::get_item[mine]",
+        "--webbench-rounds=4",
+        "--webbench-stack=mine,elsewhere",
+        "--webbench-against=main",
+        CPU_ASIDE,
+    )
+    outcome.counts(passed=1)
 
 
 def test_thresholds_from_pyproject_and_the_command_line(run: RunWebbench, repository: Path) -> None:
