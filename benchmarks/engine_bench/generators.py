@@ -263,7 +263,15 @@ class Library:
 def _run(name: str, command: list[str], *, longest_s: float) -> str:
     """What ``command`` printed; it is killed if this is left by an exception, also by Ctrl-C."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=longest_s, check=False)
+        # A session of its own, as the native worker has one: Linux shares a core out between sessions first.
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=longest_s,
+            check=False,
+            start_new_session=True,
+        )
     except subprocess.TimeoutExpired:
         raise LoadError(f"{name} did not end within {longest_s:g} s.") from None
     if done.returncode:
