@@ -263,7 +263,7 @@ class Library:
 def _run(name: str, command: list[str], *, longest_s: float) -> str:
     """What ``command`` printed; it is killed if this is left by an exception, also by Ctrl-C."""
     try:
-        # A session of its own, as the native worker has one: Linux shares a core out between sessions first.
+        # A session of its own, as the native worker has: Linux shares a core between sessions first.
         done = subprocess.run(
             command,
             capture_output=True,
