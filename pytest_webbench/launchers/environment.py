@@ -38,9 +38,9 @@ def ensure_environment(stack: Stack, cache: Path, wanted: str | None = None) -> 
 
     An environment is named by the stack's folder and a hash of the lock and of the interpreter, so that
     a lock that did not change installs nothing and needs no network, and two commits of a stack that have
-    the same lock share one: what is compared then differs in nothing else. A half-made one is never used: a file that says
-    "complete" is written last, under a lock that other runs wait for. Without a lock it is the
-    interpreter that runs pytest. Raises :class:`~pytest_webbench.errors.InstallError`.
+    the same lock share one: what is compared then differs in nothing else. A half-made one is never used:
+    a file that says "complete" is written last, under a lock that other runs wait for. Without a lock it
+    is the interpreter that runs pytest. Raises :class:`~pytest_webbench.errors.InstallError`.
     """
     if stack.lock is None:
         return Path(sys.executable)
