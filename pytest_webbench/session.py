@@ -368,8 +368,13 @@ class WebbenchSession:
             details=render_configuration(summaries, width=width, colour=False),
             failures=[f"{stack}: {error.message}" for stack, error in self.results.stack_failures.items()],
         )
-        write_markdown(markdown, file=self.settings.markdown)
-        self.folder.keep_comparisons(found, about=about, needed_s=needed_s)
+        try:
+            self.folder.keep_comparisons(found, about=about, needed_s=needed_s)
+            write_markdown(markdown, file=self.settings.markdown)
+        except OSError as error:  # the verdicts stand above, and must not be lost to a traceback
+            terminalreporter.write_line(
+                f"webbench: the verdicts were not written to a file: {error}", red=True
+            )
 
     def pytest_unconfigure(self) -> None:
         """End the load generator."""

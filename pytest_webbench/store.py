@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from pytest_webbench.files import write_whole
 from pytest_webbench.values.codec import to_json
 from pytest_webbench.values.event import Event, RateChosen, StackFailed, TrialFailed, TrialFinished
 from pytest_webbench.values.plan import Plan
@@ -31,11 +32,11 @@ number that is not known is ``null``.
 def write_markdown(markdown: str, *, file: Path | None) -> None:
     """Write ``markdown`` to ``file``, and append it to the summary of the job where there is one.
 
-    GitHub Actions names the file of that in ``GITHUB_STEP_SUMMARY``.
+    GitHub Actions names the file of that in ``GITHUB_STEP_SUMMARY``. Raises :class:`OSError`.
     """
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(markdown, encoding="utf-8")
+        write_whole(file, markdown.encode())
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         with Path(summary).open("a", encoding="utf-8") as job:

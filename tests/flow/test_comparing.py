@@ -319,6 +319,14 @@ def no_json(name: str) -> NoReturn:
     raise AssertionError(f"{name} is no JSON")
 
 
+def test_markdown_that_cannot_be_written_costs_no_verdict(run: RunWebbench, repository: Path) -> None:
+    outcome = run(*MINE, "--webbench-against=self", CPU_ASIDE, "--webbench-markdown=conftest.py/pr.md")
+    outcome.counts(passed=1)
+    assert "the verdicts were not written to a file" in outcome.text
+    assert "no change" in outcome.text
+    assert "INTERNALERROR" not in outcome.text
+
+
 def test_the_summary_of_a_job_is_appended_to(
     run: RunWebbench, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
