@@ -13,7 +13,7 @@ from pytest_webbench.values.load import ErrorClass
 if TYPE_CHECKING:
     from pytest_webbench.load.client import Run
 
-__all__ = ["ClosedUser", "User"]
+__all__ = ["ClosedUser", "User", "connect_fault"]
 
 _FIRST_BACK_OFF_S = 0.001
 _LONGEST_BACK_OFF_S = 0.1
@@ -75,7 +75,7 @@ class User:
         except TimeoutError:
             return Fault(error=ErrorClass.CONNECT_TIMEOUT, why=f"no connection within {timeout_s:g} s")
         except OSError as exc:
-            return _connect_fault(exc)
+            return connect_fault(exc)
         self.connection = connection
         return None
 
@@ -171,7 +171,7 @@ class ClosedUser(User):
         run.stop_if_done(perf_counter_ns())
 
 
-def _connect_fault(exc: OSError) -> Fault:
+def connect_fault(exc: OSError) -> Fault:
     """What it means that a connect ended with ``exc``."""
     cause = os.strerror(exc.errno) if exc.errno else str(exc)
     if exc.errno in _EXHAUSTED:

@@ -20,7 +20,7 @@ from pytest_webbench.load.client import run_load
 from pytest_webbench.load.frames import LENGTH, START, Failure, frame, reply_parts, unpack_order
 from pytest_webbench.values.load import LoadResult
 
-__all__ = ["end_with", "main"]
+__all__ = ["end_with", "main", "raise_open_files"]
 
 _PR_SET_PDEATHSIG = 1
 _STDIN = 0
@@ -31,7 +31,7 @@ def main() -> None:
     parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     end_with(parent)
-    _raise_open_files()
+    raise_open_files()
     replies = _take_stdout()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         while (payload := _read_frame()) is not None:
@@ -97,7 +97,7 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
 
-def _raise_open_files() -> None:
+def raise_open_files() -> None:
     """Allow as many connections as the system permits."""
     if sys.platform != "win32":
         import resource  # noqa: PLC0415 - there is none on Windows

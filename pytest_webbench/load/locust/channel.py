@@ -15,6 +15,7 @@ from geventhttpclient.response import HTTPParseError, HTTPResponse
 
 from pytest_webbench.load.connection import Question, Questions
 from pytest_webbench.load.tally import Tally
+from pytest_webbench.load.users import connect_fault
 from pytest_webbench.logic.judging import Fault, excerpt, judge
 from pytest_webbench.values.exchange import BodyRule
 from pytest_webbench.values.load import ErrorClass
@@ -24,7 +25,6 @@ __all__ = ["Address", "Channel", "Ending", "connect"]
 _MAX_HEAD = 64 * 2**10
 _MAX_ANSWER = 64 * 2**20
 _PIECE = 64 * 2**10
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Address(NamedTuple):
@@ -63,7 +63,7 @@ def connect(addresses: list[Address], timeout_s: float) -> socket.socket | Fault
         except TimeoutError:
             fault = _late(timeout_s)
         except OSError as exc:
-            fault = _connect_fault(exc)
+            fault = connect_fault(exc)
         else:
             addresses[:] = [address]
             return sock
@@ -91,14 +91,6 @@ def _refuse_itself(sock: socket.socket) -> None:
 
 def _late(timeout_s: float) -> Fault:
     return Fault(error=ErrorClass.CONNECT_TIMEOUT, why=f"no connection within {timeout_s:g} s")
-
-
-def _connect_fault(exc: OSError) -> Fault:
-    """What it means that a connect ended with ``exc``."""
-    cause = os.strerror(exc.errno) if exc.errno else str(exc)
-    if exc.errno in _EXHAUSTED:
-        return Fault(error=ErrorClass.CLIENT_EXHAUSTED, why=f"the generator cannot connect: {cause}")
-    return Fault(error=ErrorClass.CONNECT_REFUSED, why=f"no connection: {cause}")
 
 
 class _Answer(HTTPResponse):

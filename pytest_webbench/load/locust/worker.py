@@ -6,7 +6,6 @@ nothing imports from them.
 """
 
 import os
-import resource
 import signal
 import socket
 import sys
@@ -41,7 +40,7 @@ from pytest_webbench.load.locust.messages import (
 )
 from pytest_webbench.load.locust.run import Run
 from pytest_webbench.load.locust.users import make_user
-from pytest_webbench.load.worker import end_with
+from pytest_webbench.load.worker import end_with, raise_open_files
 from pytest_webbench.values.load import LoadResult
 
 __all__ = ["work"]
@@ -79,7 +78,7 @@ def work(host: str, port: int, *, patience_s: float, supervised: bool) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
         end_with(os.getppid())
         gevent.spawn(_end_with_input)
-    _raise_open_files()
+    raise_open_files()
     runners.HEARTBEAT_INTERVAL = HEARTBEAT_S  # type: ignore[assignment]
     runners.MASTER_HEARTBEAT_TIMEOUT = WITHOUT_MASTER_S  # type: ignore[assignment]
     runners.CONNECT_TIMEOUT = max(1.0, patience_s / _MOST_TRIES)  # type: ignore[assignment]
@@ -194,10 +193,3 @@ def _end_with_input() -> None:
         while tp_read(0, 1):
             pass
     os._exit(1)
-
-
-def _raise_open_files() -> None:
-    """Allow as many connections as the system permits."""
-    with suppress(OSError, ValueError):
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
