@@ -120,7 +120,7 @@ class Bench:
             suite.dataset.load(running)
 
     def _load(self, running: RunningStack, load: Load) -> LoadResult:
-        result = self.engine.run(load, running.base_url)
+        result = self.engine.run(load, running.base_url, running.connections)
         why = running.ended()
         if why is not None:
             raise StackDiedError(

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from pytest_webbench.meters import Meter
+from pytest_webbench.values.load import Held
 from pytest_webbench.values.measurement import LaunchRecord
 from pytest_webbench.values.stack import Stack
 
@@ -32,6 +33,10 @@ class RunningStack(Protocol):
     @property
     def meter(self) -> Meter:
         """Reads what the server's processes use."""
+        ...
+
+    def connections(self) -> Held | None:
+        """Which process of the server holds which connection; ``None`` where that cannot be seen."""
         ...
 
     @property

@@ -58,6 +58,9 @@ class AttachedStack:
         """A meter that sees nothing."""
         return NoMeter()
 
+    def connections(self) -> None:
+        """The server's processes are not seen."""
+
     def put_file(self, name: str, content: bytes) -> str:  # noqa: ARG002
         """There is no way in: raises :class:`~pytest_webbench.errors.SeedError`."""
         raise SeedError(f"{self.stack.name} runs already: no file can be put beside it ({name})")

@@ -20,6 +20,8 @@ from pytest_webbench.launchers.placeholders import fill_in
 from pytest_webbench.launchers.readiness import wait_until_ready
 from pytest_webbench.meters import Meter
 from pytest_webbench.meters.cgroup import CgroupMeter, MemoryPeak, folder_reader, folders_of
+from pytest_webbench.meters.connections import held_connections
+from pytest_webbench.values.load import Held
 from pytest_webbench.values.measurement import LaunchRecord
 from pytest_webbench.values.stack import Stack
 
@@ -239,6 +241,7 @@ class RunningContainer:
     answers: bool = True
     reachable_inside: bool = True
     _meter: Meter | None = field(default=None)
+    _pid: int | None = field(default=None)
 
     @property
     def meter(self) -> Meter:
@@ -252,6 +255,13 @@ class RunningContainer:
             else:
                 self._meter = CgroupMeter(read, MemoryPeak(folders["memory"]))
         return self._meter
+
+    def connections(self) -> Held | None:
+        """Those of the container's processes, if they are on this machine, without a proxy before them."""
+        if self._pid is None:
+            self.container.reload()
+            self._pid = int(self.container.attrs["State"]["Pid"])
+        return held_connections(self._pid, int(self.base_url.rpartition(":")[2]))
 
     def _read_inside(self, name: str) -> str | None:
         controller = name.split(".", maxsplit=1)[0]

@@ -29,6 +29,9 @@ class FakeStack:
     files: dict[str, bytes] = field(default_factory=dict)
     dead: str | None = None
 
+    def connections(self) -> None:
+        """There are none."""
+
     def put_file(self, name: str, content: bytes) -> str:
         """Keep the file in :attr:`files`."""
         self.files[name] = content

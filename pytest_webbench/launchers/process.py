@@ -19,7 +19,9 @@ from pytest_webbench.launchers.environment import ensure_environment, installed_
 from pytest_webbench.launchers.placeholders import fill_in
 from pytest_webbench.launchers.readiness import wait_until_ready
 from pytest_webbench.meters import Meter
+from pytest_webbench.meters.connections import held_connections
 from pytest_webbench.meters.process_tree import ProcessTreeMeter
+from pytest_webbench.values.load import Held
 from pytest_webbench.values.measurement import LaunchRecord
 from pytest_webbench.values.stack import Stack
 
@@ -168,6 +170,10 @@ class RunningProcess:
     def meter(self) -> Meter:
         """A meter of the process and its descendants."""
         return ProcessTreeMeter(self.process.pid)
+
+    def connections(self) -> Held | None:
+        """The connections of the process and its descendants."""
+        return held_connections(self.process.pid, int(self.base_url.rpartition(":")[2]))
 
     def put_file(self, name: str, content: bytes) -> str:
         """Write ``content`` to the data folder."""

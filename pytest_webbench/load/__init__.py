@@ -1,10 +1,14 @@
 """Load engines: they send the requests of a load and time the answers."""
 
+from collections.abc import Callable
 from typing import Protocol
 
-from pytest_webbench.values.load import Load, LoadResult
+from pytest_webbench.values.load import Held, Load, LoadResult
 
-__all__ = ["LoadEngine"]
+__all__ = ["LoadEngine", "Look"]
+
+Look = Callable[[], Held | None]
+"""Looks at the server's side: which of its processes holds which connection; ``None`` if unseen."""
 
 
 class LoadEngine(Protocol):
@@ -16,8 +20,10 @@ class LoadEngine(Protocol):
 
     name: str
 
-    def run(self, load: Load, base_url: str) -> LoadResult:
+    def run(self, load: Load, base_url: str, look: Look | None = None) -> LoadResult:
         """Carry out ``load`` against the server at ``base_url`` and wait for its end.
+
+        An engine that can uses ``look`` to give each process of the server as many connections.
 
         Raises :class:`~pytest_webbench.errors.LoadError` if the generator itself fails; failures of
         the server are counted in the result.

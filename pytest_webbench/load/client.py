@@ -19,7 +19,7 @@ import asyncio
 import gc
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import perf_counter_ns
 from typing import Any, NamedTuple
@@ -32,10 +32,22 @@ from pytest_webbench.load.users import ClosedUser, User
 from pytest_webbench.load.wire import Target, encode
 from pytest_webbench.values.load import Load, LoadResult
 
-__all__ = ["Gate", "Run", "run_load"]
+__all__ = ["Gate", "Run", "Word", "run_load"]
 
-Gate = Callable[[], Awaitable[int]]
-"""Is awaited when all users are connected; gives the moment of :func:`time.perf_counter_ns` to start at."""
+
+class Word(NamedTuple):
+    """What to do once all users are connected.
+
+    The load starts at ``start_ns`` of :func:`time.perf_counter_ns`; but first the connections that come
+    from the ports in ``connect_again``, if there are any, are opened anew, and the gate is asked again.
+    """
+
+    start_ns: int
+    connect_again: tuple[int, ...] = ()
+
+
+Gate = Callable[[Sequence[int]], Awaitable[Word]]
+"""Is awaited when all users are connected, with the ports from which they are."""
 
 _APART_S = 0.002
 """How far apart users connect. A burst is often taken by one worker of a server that shares its socket
@@ -119,7 +131,7 @@ class Run:
         self._dispatcher = None if load.schedule is None else Dispatcher(self, load.schedule)
         self._users = [self._make_user() for _ in range(load.users)]
         self._gathered = asyncio.Event()
-        self._gathering = load.users
+        self._gathering = 0
         self._open = 0
         self._all_closed = asyncio.Event()
         self._end_ns: asyncio.Future[int] = self.loop.create_future()
@@ -133,8 +145,8 @@ class Run:
         handler = self.loop.get_exception_handler()
         self.loop.set_exception_handler(self._crash)
         try:
-            await self._gather()
-            await _wait_until(perf_counter_ns() if gate is None else await gate())
+            await self._gather(self._users)
+            await _wait_until(await self._pass(gate))
             cpu_s = time.process_time()
             start_ns = perf_counter_ns()
             self._start(start_ns)
@@ -147,15 +159,32 @@ class Run:
 
     # The beginning.
 
-    async def _gather(self) -> None:
-        """Connect the users one after the other, but do not wait for the slow ones."""
-        apart_s = min(_APART_S, _APART_IN_ALL_S / len(self._users))
-        for user in self._users:
+    async def _gather(self, users: Sequence[User]) -> None:
+        """Connect ``users`` one after the other, but do not wait for the slow ones."""
+        self._gathering += len(users)
+        self._gathered.clear()
+        apart_s = min(_APART_S, _APART_IN_ALL_S / len(users))
+        for user in users:
             user.connect()
             await asyncio.sleep(apart_s)
         with suppress(TimeoutError):
             async with asyncio.timeout(min(_GATHERING_S, self.load.timeout_s)):
                 await self._gathered.wait()
+
+    async def _pass(self, gate: Gate | None) -> int:
+        """The moment to start at, once the ``gate`` is content with the connections."""
+        if gate is None:
+            return perf_counter_ns()
+        while True:
+            by_port = {user.port: user for user in self._users if user.port is not None}
+            word = await gate(list(by_port))
+            again = [by_port[port] for port in word.connect_again if port in by_port]
+            if not again:
+                return word.start_ns
+            for user in again:
+                user.leave()
+            self.tally.connections_opened -= len(again)
+            await self._gather(again)
 
     def ready(self, user: "User", took_ns: int) -> None:
         """``user`` has tried to connect, which took ``took_ns``."""

@@ -210,6 +210,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self.connection_lost(None)
 
+    @property
+    def port(self) -> int | None:
+        """The port from which it comes; ``None`` if it is closed."""
+        return None if self._transport is None else int(self._transport.get_extra_info("sockname")[1])
+
     def time_out(self, now: int) -> None:
         """The request under way has had its time."""
         waited = f"{(now - self.sent_ns) / 1e9:.3g} s"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import repeat, takewhile
 
 from pytest_webbench.errors import LoadError
+from pytest_webbench.load import Look
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.logic.judging import Fault
 from pytest_webbench.logic.schedule import due_ns
@@ -52,7 +53,7 @@ class FakeEngine:
         self.loads: list[tuple[Load, str]] = []
         self.closed = False
 
-    def run(self, load: Load, base_url: str) -> LoadResult:
+    def run(self, load: Load, base_url: str, look: Look | None = None) -> LoadResult:  # noqa: ARG002
         """What ``load`` would have measured. Raises the ``failure`` that the engine was given."""
         self.loads.append((load, base_url))
         if self.failure is not None:

@@ -13,9 +13,11 @@ from pytest_webbench.values.load import Load, LoadResult, Nanoseconds
 
 __all__ = [
     "LENGTH",
-    "START",
+    "PORT",
+    "WORD",
     "Failure",
     "Order",
+    "Ready",
     "frame",
     "pack_order",
     "pack_reply",
@@ -27,8 +29,12 @@ __all__ = [
 
 LENGTH = struct.Struct("<Q")
 """How the length of a frame is written in front of it."""
-START = struct.Struct("<Q")
-"""How a worker that is ready, which it says by an empty frame, is told the moment to start at."""
+WORD = struct.Struct("<QH")
+"""What a worker that is ready is told: the moment to start at, and how many :data:`PORT` follow.
+
+Those are the ports of connections to open anew before it says again that it is ready.
+"""
+PORT = struct.Struct("<H")
 _NONE = array("I")
 
 
@@ -50,7 +56,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The worker has its connections, which come from ``ports``, and waits for the word to start."""
+
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Reply:
+    ready: Ready | None = None
     result: LoadResult | None = None
     failure: Failure | None = None
     samples: tuple[tuple[str, int], ...] = ()
@@ -71,11 +85,13 @@ def unpack_order(payload: bytes) -> Order:
     return from_json(Order, json.loads(payload))
 
 
-def reply_parts(reply: LoadResult | Failure) -> list[bytes | memoryview]:
+def reply_parts(reply: Ready | LoadResult | Failure) -> list[bytes | memoryview]:
     """What a reply is sent as: MessagePack without the samples, then those as they are in memory.
 
     The samples are not copied: a load of many requests has most of its memory in them.
     """
+    if isinstance(reply, Ready):
+        return [msgspec.msgpack.encode(_Reply(ready=reply))]
     if isinstance(reply, Failure):
         return [msgspec.msgpack.encode(_Reply(failure=reply))]
     samples = [reply.latency_ns, reply.ttfb_ns, reply.service_ns]
@@ -87,18 +103,18 @@ def reply_parts(reply: LoadResult | Failure) -> list[bytes | memoryview]:
     ]
 
 
-def unpack_head(head: bytes) -> tuple[LoadResult | Failure, list[Nanoseconds]]:
+def unpack_head(head: bytes) -> tuple[Ready | LoadResult | Failure, list[Nanoseconds]]:
     """The reply that begins with ``head``, and the empty arrays that follow, ready to be read into."""
     reply = msgspec.msgpack.decode(head, type=_Reply, dec_hook=_from_bytes)
     if reply.result is None:
-        return reply.failure or Failure(message="The load worker sent an empty reply."), []
+        return reply.ready or reply.failure or Failure(message="The load worker sent an empty reply."), []
     samples = [array(typecode, bytes(count * array(typecode).itemsize)) for typecode, count in reply.samples]
     latency_ns, ttfb_ns, service_ns = samples
     whole = replace(reply.result, latency_ns=latency_ns, ttfb_ns=ttfb_ns, service_ns=service_ns)
     return whole, samples
 
 
-def pack_reply(reply: LoadResult | Failure) -> bytes:
+def pack_reply(reply: Ready | LoadResult | Failure) -> bytes:
     """All parts of ``reply`` in one piece, each after its length."""
     return b"".join(frame(bytes(part)) for part in reply_parts(reply))
 
@@ -112,6 +128,7 @@ def unpack_reply(payload: bytes) -> LoadResult | Failure:
         parts.append(view[LENGTH.size : end])
         view = view[end:]
     reply, samples = unpack_head(bytes(parts[0]))
+    assert not isinstance(reply, Ready)
     for values, part in zip(samples, parts[1:], strict=True):
         memoryview(values).cast("B")[:] = part
     return reply

@@ -1,13 +1,18 @@
 """The engine of this package: asyncio, uvloop and httptools, in processes of its own."""
 
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from time import perf_counter_ns
 
 from pytest_webbench.errors import LoadError
-from pytest_webbench.load.frames import Failure, Order
+from pytest_webbench.load import Look
+from pytest_webbench.load.frames import Failure, Order, Ready
 from pytest_webbench.load.wire import Target
 from pytest_webbench.load.worker_process import WorkerProcess
+from pytest_webbench.logic.balance import connections_of_each, surplus
 from pytest_webbench.logic.sharing import merge, share
-from pytest_webbench.values.load import Load, LoadResult
+from pytest_webbench.values.load import Held, Load, LoadResult
 
 __all__ = ["NativeEngine"]
 
@@ -16,6 +21,11 @@ _AT_ALL_S = 10 * 86_400.0
 """No load takes longer; the kernel's own waits end at 24 days."""
 _TOGETHER_NS = 5_000_000
 """How long before the start the workers are told of it, if there are several."""
+_BALANCING_S = 1.0
+"""How long connections may be opened anew until each process of the server has as many."""
+_TAKING_S = 0.25
+"""How long the server may take to accept the connections; one that does not has no room for them."""
+_LOOK_AGAIN_S = 0.002
 
 
 class NativeEngine:
@@ -38,8 +48,11 @@ class NativeEngine:
         """The process id of the first worker; ``None`` if there is none."""
         return self._workers[0].pid if self._workers else None
 
-    def run(self, load: Load, base_url: str) -> LoadResult:
+    def run(self, load: Load, base_url: str, look: Look | None = None) -> LoadResult:
         """Carry out ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
+
+        With ``look``, connections are opened anew before the start until each process of the server has as
+        many, or one more: else one round has other shares than the next, and another figure.
 
         Raises :class:`LoadError` if the address, the load or one of its requests makes no sense, and
         if a worker dies or is not done in the longest time that the load can take.
@@ -50,7 +63,7 @@ class NativeEngine:
         try:
             for worker, part in zip(workers, shares, strict=True):
                 worker.begin(Order(load=part.load, base_url=base_url), _longest_s(load))
-            failures = [failure for worker in workers if (failure := worker.await_ready())]
+            failures, held = _gather(workers, look)
             if not failures:
                 start_ns = perf_counter_ns() + (_TOGETHER_NS if len(workers) > 1 else 0)
                 for worker in workers:
@@ -66,7 +79,8 @@ class NativeEngine:
             first = failures[0]
             raise LoadError(first.message, evidence=first.evidence, hint=first.hint)
         results = [reply for reply in replies if isinstance(reply, LoadResult)]
-        return results[0] if len(results) == 1 else merge(list(zip(shares, results, strict=True)))
+        merged = results[0] if len(results) == 1 else merge(list(zip(shares, results, strict=True)))
+        return replace(merged, held=held)
 
     def close(self) -> None:
         """End the workers. Safe to call again; the next load starts others."""
@@ -81,6 +95,39 @@ class NativeEngine:
         while len(self._workers) < count:
             self._workers.append(WorkerProcess())
         return self._workers[:count]
+
+
+def _gather(workers: Sequence[WorkerProcess], look: Look | None) -> tuple[list[Failure], tuple[int, ...]]:
+    """Wait until all connections stand, shared evenly: the failures, and what each process holds."""
+    deadline = time.monotonic() + _BALANCING_S
+    ports: dict[WorkerProcess, tuple[int, ...]] = {}
+    awaited = list(workers)
+    while True:
+        replies = {worker: worker.await_ready() for worker in awaited}
+        failures = [reply for reply in replies.values() if isinstance(reply, Failure)]
+        ports |= {worker: reply.ports for worker, reply in replies.items() if isinstance(reply, Ready)}
+        all_ports = [port for own in ports.values() for port in own]
+        held = None if failures or look is None else _see(look, all_ports)
+        if held is None:
+            return failures, ()
+        again = set(surplus(held, all_ports))
+        if not again or time.monotonic() > deadline:
+            return [], connections_of_each(held, all_ports)
+        awaited = [worker for worker, own in ports.items() if again.intersection(own)]
+        for worker in awaited:
+            worker.connect_again([port for port in ports[worker] if port in again])
+
+
+def _see(look: Look, ports: Sequence[int]) -> Held | None:
+    """Who holds the connections from ``ports``, once all are taken; ``None`` if that is not to be seen."""
+    deadline = time.monotonic() + _TAKING_S
+    while (held := look()) is not None:
+        if all(port in held.by_port for port in ports):
+            return held
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(_LOOK_AGAIN_S)
+    return None
 
 
 def _longest_s(load: Load) -> float:

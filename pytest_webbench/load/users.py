@@ -47,6 +47,16 @@ class User:
         """When its request under way was sent; 0 if there is none."""
         return self.connection.sent_ns if self.connection else 0
 
+    @property
+    def port(self) -> int | None:
+        """The port from which its connection comes; ``None`` without one that serves."""
+        return self.connection.port if self.connection and not self.connection.gone else None
+
+    def leave(self) -> None:
+        """Before the start: close the connection, in order to open another one."""
+        self.waits = False
+        self.drop()
+
     def connect(self) -> None:
         """Open a connection in a task of its own, then tell the run."""
         self._timer = None

@@ -11,13 +11,23 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 
 import uvloop
 
 from pytest_webbench.errors import LoadError
-from pytest_webbench.load.client import run_load
-from pytest_webbench.load.frames import LENGTH, START, Failure, frame, reply_parts, unpack_order
+from pytest_webbench.load.client import Word, run_load
+from pytest_webbench.load.frames import (
+    LENGTH,
+    PORT,
+    WORD,
+    Failure,
+    Ready,
+    pack_reply,
+    reply_parts,
+    unpack_order,
+)
 from pytest_webbench.values.load import LoadResult
 
 __all__ = ["end_with", "main", "raise_open_files"]
@@ -56,7 +66,7 @@ async def _carry_out(payload: bytes, replies: int) -> LoadResult | Failure:
 
 
 class _Starter:
-    """Says that the users are connected, and waits until the parent says when to start.
+    """Says that the users are connected, and waits for the parent's word.
 
     The parent sends nothing else during a load: what can be read beyond that is the end, and means that
     the parent is gone.
@@ -66,13 +76,15 @@ class _Starter:
         self._replies = replies
         self._loop = asyncio.get_running_loop()
         self._said = b""
-        self._start_ns: asyncio.Future[int] = self._loop.create_future()
+        self._word: asyncio.Future[Word] = self._loop.create_future()
         self._loop.add_reader(_STDIN, self._read)
 
-    async def wait(self) -> int:
-        """The moment at which the load is to start."""
-        _write(self._replies, frame(b""))
-        return await self._start_ns
+    async def wait(self, ports: Sequence[int]) -> Word:
+        """What to do now that the connections stand, which come from ``ports``."""
+        _write(self._replies, pack_reply(Ready(ports=tuple(ports))))
+        word = await self._word
+        self._said, self._word = b"", self._loop.create_future()
+        return word
 
     def close(self) -> None:
         """Leave standard input to whoever reads it next."""
@@ -80,12 +92,23 @@ class _Starter:
         os.set_blocking(_STDIN, True)  # libuv has made it non-blocking
 
     def _read(self) -> None:
-        data = os.read(_STDIN, START.size - len(self._said)) if len(self._said) < START.size else b""
+        missing = self._missing
+        data = os.read(_STDIN, missing) if missing else b""
         if not data:
             os._exit(1)
         self._said += data
-        if len(self._said) == START.size:
-            self._start_ns.set_result(START.unpack(self._said)[0])
+        if not self._missing:
+            start_ns, _ = WORD.unpack_from(self._said)
+            ports = tuple(port for (port,) in PORT.iter_unpack(self._said[WORD.size :]))
+            self._word.set_result(Word(start_ns=start_ns, connect_again=ports))
+
+    @property
+    def _missing(self) -> int:
+        """How many bytes of the parent's word have not come yet."""
+        size = WORD.size
+        if len(self._said) >= size:
+            size += WORD.unpack_from(self._said)[1] * PORT.size
+        return size - len(self._said)
 
 
 def end_with(parent: int) -> None:

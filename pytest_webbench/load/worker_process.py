@@ -6,13 +6,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from pytest_webbench.errors import LoadError
-from pytest_webbench.load.frames import LENGTH, START, Failure, Order, frame, pack_order, unpack_head
+from pytest_webbench.load.frames import (
+    LENGTH,
+    PORT,
+    WORD,
+    Failure,
+    Order,
+    Ready,
+    frame,
+    pack_order,
+    unpack_head,
+)
 from pytest_webbench.values.load import LoadResult
 
 __all__ = ["WorkerProcess"]
@@ -70,20 +80,22 @@ class WorkerProcess:
         with self._fate():
             self._send(frame(pack_order(order)))
 
-    def await_ready(self) -> Failure | None:
+    def await_ready(self) -> Ready | Failure:
         """Wait until its users are connected; or why they will not be."""
         with self._fate():
-            head = self._receive_frame()
-        if not head:
-            return None
-        failure, _ = unpack_head(bytes(head))
-        assert isinstance(failure, Failure)
-        return failure
+            reply, _ = unpack_head(bytes(self._receive_frame()))
+        assert isinstance(reply, Ready | Failure)
+        return reply
+
+    def connect_again(self, ports: Sequence[int]) -> None:
+        """Have it open the connections that come from ``ports`` anew, and then say that it is ready."""
+        with self._fate():
+            self._send(WORD.pack(0, len(ports)) + b"".join(map(PORT.pack, ports)))
 
     def start(self, moment_ns: int) -> None:
         """Have the load start at ``moment_ns`` of :func:`time.perf_counter_ns`."""
         with self._fate():
-            self._send(START.pack(moment_ns))
+            self._send(WORD.pack(moment_ns, 0))
 
     def await_result(self) -> LoadResult | Failure:
         """Wait until the load is done; its samples are read to where they stay."""
@@ -92,6 +104,7 @@ class WorkerProcess:
             for values in samples:
                 self._receive(LENGTH.size)
                 self._receive_into(memoryview(values).cast("B"))
+        assert not isinstance(reply, Ready)
         return reply
 
     @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_webbench.values.exchange import Exchange
 
-__all__ = ["Amount", "Arrivals", "ErrorClass", "Load", "LoadResult", "Nanoseconds", "Schedule"]
+__all__ = ["Amount", "Arrivals", "ErrorClass", "Held", "Load", "LoadResult", "Nanoseconds", "Schedule"]
 
 if TYPE_CHECKING:
     Nanoseconds = array[int]
@@ -109,6 +109,18 @@ class Load:
         return once if self.amount.requests is None else min(self.amount.requests, once)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Which process of a server holds which connection.
+
+    ``processes`` are the ids of those that take connections; ``by_port`` says for the port from which a
+    connection comes which process holds it.
+    """
+
+    processes: tuple[int, ...]
+    by_port: Mapping[int, int]
+
+
 def _no_samples() -> "Nanoseconds":
     return array("I")
 
@@ -132,7 +144,8 @@ class LoadResult:
 
     Of an open loop, ``scheduled`` counts the requests that were due, of which ``dropped`` could not be sent
     before the end; ``lag_s`` is how late the generator noticed on average that one was due, ``late``
-    how often by more than a millisecond.
+    how often by more than a millisecond. ``held`` says how many connections each process of the server
+    had when the load started, the most first; empty where that cannot be seen.
     """
 
     users: int
@@ -156,3 +169,4 @@ class LoadResult:
     lag_s: float = 0.0
     late: int = 0
     examples: tuple[str, ...] = field(default=())
+    held: tuple[int, ...] = ()

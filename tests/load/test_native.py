@@ -13,7 +13,7 @@ import pytest
 import pytest_webbench
 from pytest_webbench.errors import LoadError
 from pytest_webbench.load import LoadEngine, native
-from pytest_webbench.load.frames import START, Order, frame, pack_order
+from pytest_webbench.load.frames import WORD, Order, frame, pack_order
 from pytest_webbench.load.native import NativeEngine
 from pytest_webbench.values.exchange import Answer, Exchange, Request
 
@@ -249,7 +249,7 @@ def test_the_worker_ends_in_a_load_when_its_input_ends() -> None:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as worker:
             assert worker.stdin is not None
             worker.stdin.write(frame(pack_order(order)))
-            worker.stdin.write(START.pack(0))
+            worker.stdin.write(WORD.pack(0, 0))
             worker.stdin.flush()
             assert asked.wait(60)
             worker.stdin.close()

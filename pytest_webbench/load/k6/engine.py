@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from pytest_webbench.errors import LoadError, UsageError
+from pytest_webbench.load import Look
 from pytest_webbench.load.k6.plan import Plan, make_plan
 from pytest_webbench.load.k6.summary import read_result
 from pytest_webbench.load.wire import Target
@@ -84,7 +85,7 @@ class K6Engine:
         """The process id of k6; ``None`` if it does not run."""
         return None if self._process is None else self._process.pid
 
-    def run(self, load: Load, base_url: str) -> LoadResult:
+    def run(self, load: Load, base_url: str, look: Look | None = None) -> LoadResult:  # noqa: ARG002
         """Carry out ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
 
         Raises :class:`LoadError` if the address or the load makes no sense, if k6 cannot send or judge a

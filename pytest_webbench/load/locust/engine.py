@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from pytest_webbench.errors import LoadError, UsageError
+from pytest_webbench.load import Look
 from pytest_webbench.load.frames import Failure, Order, pack_order, unpack_reply
 from pytest_webbench.load.locust.line import Line
 from pytest_webbench.load.locust.messages import parse_address, speaks
@@ -65,7 +66,7 @@ class LocustEngine:
         self._patience_s = patience_s
         self._master: _Master | None = None
 
-    def run(self, load: Load, base_url: str) -> LoadResult:
+    def run(self, load: Load, base_url: str, look: Look | None = None) -> LoadResult:  # noqa: ARG002
         """Carry out ``load`` against the server at ``base_url``, such as ``http://192.0.2.1:8000/api``.
 
         Raises :class:`LoadError` if Locust is not installed, too few workers join, a worker is lost, the

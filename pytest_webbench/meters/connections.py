@@ -1,0 +1,74 @@
+"""Which process of a server on this machine holds which connection, from ``/proc`` (Linux)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from pytest_webbench.values.load import Held
+
+__all__ = ["held_connections"]
+
+_ESTABLISHED, _LISTEN = "01", "0A"
+
+
+def held_connections(pid: int, port: int) -> Held | None:
+    """The connections to TCP ``port`` of the process ``pid`` and its descendants; ``None`` if unseen.
+
+    A process takes connections if it has a socket that listens on the port and none of its descendants
+    has one: Gunicorn's first process has it for its workers alone. A connection that waits in the
+    kernel to be taken has no holder yet.
+    """
+    try:
+        root = psutil.Process(pid)
+        tree = [root, *root.children(recursive=True)]
+        listening, connected = _sockets(pid, port)
+        owned = {each.pid: set(_inodes(each.pid)) for each in tree}
+        parents = {each.pid: each.ppid() for each in tree}
+    except (OSError, psutil.Error):  # not Linux, another user's process, or it has ended
+        return None
+    able = {each for each, inodes in owned.items() if inodes & listening}
+    takers = able - {ancestor for each in able for ancestor in _ancestors(each, parents)}
+    holders = {inode: each for each in takers for inode in owned[each]}
+    if not takers:
+        return None
+    by_port = {client: holders[inode] for inode, client in connected.items() if inode in holders}
+    return Held(processes=tuple(sorted(takers)), by_port=by_port)
+
+
+def _ancestors(pid: int, parents: dict[int, int]) -> Iterator[int]:
+    while pid in parents:
+        pid = parents[pid]
+        yield pid
+
+
+def _sockets(pid: int, port: int) -> tuple[set[str], dict[str, int]]:
+    """The inodes of the sockets that listen on ``port``, and those of its connections with their clients.
+
+    Not by :meth:`psutil.Process.net_connections`, which takes tens of milliseconds where thousands of
+    closed connections linger, and this is asked several times before each load.
+    """
+    listening: set[str] = set()
+    connected: dict[str, int] = {}
+    ending = f":{port:04X}"
+    for table in ("tcp", "tcp6"):
+        file = Path(f"/proc/{pid}/net/{table}")
+        for line in file.read_text().splitlines() if file.exists() else ():
+            if ending not in line:
+                continue
+            _, local, remote, state, *_, inode = line.split()[:10]
+            if local.endswith(ending) and state == _LISTEN:
+                listening.add(inode)
+            elif local.endswith(ending) and state == _ESTABLISHED:
+                connected[inode] = int(remote.rpartition(":")[2], 16)
+    return listening, connected
+
+
+def _inodes(pid: int) -> Iterator[str]:
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = str(link.readlink())
+        except FileNotFoundError:  # closed meanwhile
+            continue
+        if target.startswith("socket:["):
+            yield target[8:-1]
