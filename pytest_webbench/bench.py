@@ -11,6 +11,7 @@ from pytest_webbench.load import LoadEngine
 from pytest_webbench.logic.planning import make_load, warmup_load
 from pytest_webbench.logic.rates import saturating
 from pytest_webbench.logic.state import records_by_key, state_faults
+from pytest_webbench.machine import MachineMeter
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.exchange import Record
 from pytest_webbench.values.load import Load, LoadResult
@@ -69,10 +70,10 @@ class Bench:
                 records, load = self._make_load(running, suite, scenario, trial)
         if scenario.writes or not self.profile.warm_cell:
             self._seed(running, suite)
-        meter = running.meter
+        meter, machine_meter = running.meter, MachineMeter()
         meter.begin()
         result = self._load(running, load)
-        usage = meter.end()
+        usage, machine = meter.end(), machine_meter.end()
         return Measurement(
             trial=trial,
             engine=self.engine.name,
@@ -84,6 +85,7 @@ class Bench:
             server=usage,
             launch=running.launch,
             state=self._verify(running, suite, load, result, records),
+            machine=machine,
         )
 
     def saturate(self, running: RunningStack, suite: Suite, scenario: Scenario) -> float:

@@ -1,0 +1,67 @@
+"""What a run writes down of itself before it begins."""
+
+import tokenize
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from pytest_webbench.logic.code_lines import count_code_lines
+from pytest_webbench.machine import describe_machine
+from pytest_webbench.registry import Registry
+from pytest_webbench.values.record import RunAbout, ScenarioAbout, StackAbout
+from pytest_webbench.values.stack import Stack
+
+__all__ = ["about_run", "repeating_command"]
+
+SEED = "--webbench-seed"
+
+
+def about_run(registry: Registry, *, words: Sequence[str], seed: int, root: Path) -> RunAbout:
+    """This run, begun now with the arguments ``words`` of pytest in the folder ``root``."""
+    scenarios = {name: registry.scenarios[name] for name in registry.selected_scenarios}
+    suites = dict.fromkeys(each.suite for each in scenarios.values())
+    return RunAbout(
+        version=version("pytest-webbench"),
+        command=repeating_command(words, seed=seed, root=root),
+        started=datetime.now().astimezone().isoformat(timespec="seconds"),
+        machine=describe_machine(),
+        stacks={
+            name: StackAbout(title=each.title, suite=each.suite, code_lines=_code_lines(each))
+            for name, each in registry.stacks.items()
+        },
+        scenarios={
+            name: ScenarioAbout(title=each.title, unit=each.unit, suite=each.suite)
+            for name, each in scenarios.items()
+        },
+        published=tuple(each for name in suites for each in registry.suites[name].published),
+    )
+
+
+def repeating_command(words: Sequence[str], *, seed: int, root: Path) -> tuple[str, ...]:
+    """The words that make the same run again: with its seed, and paths as seen from ``root`` or home."""
+    kept = ["pytest", *(_portable(word, root) for word in words)]
+    given = any(word == SEED or word.startswith(f"{SEED}=") for word in words)
+    return (*kept, *(() if given else (f"{SEED}={seed}",)))
+
+
+def _portable(word: str, root: Path) -> str:
+    """``word`` without the parts of a path that only this machine has."""
+    home = str(Path.home())
+    return word.replace(f"{root}/", "").replace(home, "~") if len(home) > 1 else word.replace(f"{root}/", "")
+
+
+def _code_lines(stack: Stack) -> int | None:
+    """The lines of a stack's application; ``None`` without one, or if one file of it cannot be read."""
+    if not stack.command or not stack.folder.is_dir():
+        return None
+    try:
+        files = sorted(stack.folder.rglob("*.py"))
+        return sum(count_code_lines(_source(file)) for file in files) if files else None
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+def _source(file: Path) -> str:
+    with tokenize.open(file) as source:
+        return source.read()
