@@ -12,22 +12,24 @@ from pytest_webbench.registry import Registry
 from pytest_webbench.values.record import RunAbout, ScenarioAbout, StackAbout
 from pytest_webbench.values.stack import Stack
 
-__all__ = ["about_run", "repeating_command"]
+__all__ = ["about_run", "code_lines_of", "repeating_command"]
 
 SEED = "--webbench-seed"
 
 
-def about_run(registry: Registry, *, words: Sequence[str], seed: int, root: Path) -> RunAbout:
-    """This run, begun now with the arguments ``words`` of pytest in the folder ``root``."""
+def about_run(
+    registry: Registry, *, words: Sequence[str], seed: int, root: Path, started: datetime
+) -> RunAbout:
+    """This run, begun with the arguments ``words`` of pytest in the folder ``root``."""
     scenarios = {name: registry.scenarios[name] for name in registry.selected_scenarios}
     suites = dict.fromkeys(each.suite for each in scenarios.values())
     return RunAbout(
         version=version("pytest-webbench"),
         command=repeating_command(words, seed=seed, root=root),
-        started=datetime.now().astimezone().isoformat(timespec="seconds"),
+        started=started.isoformat(timespec="seconds"),
         machine=describe_machine(),
         stacks={
-            name: StackAbout(title=each.title, suite=each.suite, code_lines=_code_lines(each))
+            name: StackAbout(title=each.title, suite=each.suite, code_lines=code_lines_of(each))
             for name, each in registry.stacks.items()
         },
         scenarios={
@@ -51,8 +53,8 @@ def _portable(word: str, root: Path) -> str:
     return word.replace(f"{root}/", "").replace(home, "~") if len(home) > 1 else word.replace(f"{root}/", "")
 
 
-def _code_lines(stack: Stack) -> int | None:
-    """The lines of a stack's application; ``None`` without one, or if one file of it cannot be read."""
+def code_lines_of(stack: Stack) -> int | None:
+    """A stack's lines of code; ``None`` without an application, or if a file of it cannot be read."""
     if not stack.command or not stack.folder.is_dir():
         return None
     try:

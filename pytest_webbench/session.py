@@ -221,6 +221,7 @@ class WebbenchSession:
             self.folder.begin(self.settings, self._plan, self._about())
             if self._arms is not None and self._arms.checkout is not None:
                 self._arms.checkout.make()
+                self.folder.begin(self.settings, self._plan, self._about())  # the copies can be looked at now
         except OSError as error:
             pytest.exit(
                 f"webbench: {self.settings.output} cannot be written to ({error.strerror}); "
@@ -232,8 +233,13 @@ class WebbenchSession:
 
     def _about(self) -> RunAbout:
         invocation = self.config.invocation_params
-        words = [str(word) for word in invocation.args]
-        return about_run(self.registry, words=words, seed=self.settings.seed, root=invocation.dir)
+        return about_run(
+            self.registry,
+            words=[str(word) for word in invocation.args],
+            seed=self.settings.seed,
+            root=invocation.dir,
+            started=self.folder.started,
+        )
 
     def _stop_early(self, failures: int) -> bool:
         """Whether ``-x`` or ``--maxfail`` would stop pytest after that many failures."""

@@ -44,7 +44,8 @@ class RunFolder:
     def __init__(self, output: Path) -> None:
         self._output = output
         # The process id keeps two runs apart that begin in the same second.
-        self.path = output / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
+        self.started = datetime.now().astimezone()
+        self.path = output / f"{self.started:%Y%m%d-%H%M%S}-{os.getpid()}"
         self.logs = self.path / "logs"
 
     def begin(self, settings: Settings, plan: Plan, about: RunAbout) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_webbench.about import repeating_command
+from pytest_webbench.about import code_lines_of, repeating_command
+from pytest_webbench.values.stack import Stack
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,28 @@ def test_a_path_in_the_home_folder_does_not_name_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Path, "home", lambda: Path("/home/somebody"))
     command = repeating_command(["--webbench-output=/home/somebody/out"], seed=5, root=Path("/here"))
     assert command[1] == "--webbench-output=~/out"
+
+
+@pytest.mark.parametrize(
+    ("files", "lines"),
+    [
+        ({}, None),
+        ({"app.txt": "x = 1"}, None),
+        ({"app.py": "x = 1\n\n# nothing\n", "part/views.py": '"""Nothing."""\ny = 2\n'}, 2),
+        ({"app.py": "x = 1\n", "broken.py": "def (\n"}, None),
+        ({"app.py": b"# coding: latin-1\nx = '\xe9'\n"}, 1),
+        ({"app.py": b"x = '\xe9'\n"}, None),
+    ],
+)
+def test_lines_of_code_are_counted_in_all_of_the_application_or_not_at_all(
+    tmp_path: Path, files: dict[str, str | bytes], lines: int | None
+) -> None:
+    for name, content in files.items():
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert code_lines_of(Stack(name="mine", folder=tmp_path, command=("run",))) == lines
+
+
+def test_a_server_that_runs_already_has_no_lines_of_code() -> None:
+    assert code_lines_of(Stack(name="mine", folder=Path(), command=())) is None

@@ -103,9 +103,9 @@ def _generator(summaries: Sequence[CellSummary]) -> Finding:
 def _server(rounds: Sequence[Measurement], cores: int | None) -> Iterator[Finding]:
     """What the servers used of the processors, in the rounds in which nothing but they held users back."""
     shares = [
-        each.server.cpu_s / each.load.elapsed_s / cores
+        each.server.cpu_s / _window_s(each) / cores
         for each in rounds
-        if each.server.cpu_s is not None and cores and each.load.elapsed_s and each.schedule is None
+        if each.server.cpu_s is not None and cores and _window_s(each) and each.schedule is None
     ]
     if shares:
         text = (
@@ -113,6 +113,11 @@ def _server(rounds: Sequence[Measurement], cores: int | None) -> Iterator[Findin
             f"median round, from {_share(min(shares))} to {_share(max(shares))}."
         )
         yield Finding(subject="server", level=Level.GOOD, text=text)
+
+
+def _window_s(measurement: Measurement) -> float:
+    """How long the server was watched: a little longer than the load, with what it finishes after that."""
+    return max(_elapsed_s(measurement), measurement.load.elapsed_s)
 
 
 def _noise(rounds: Sequence[Measurement], cores: int | None) -> Iterator[Finding]:

@@ -186,7 +186,7 @@ def scenario_chart(group: Sequence[CellSummary], stacks: Sequence[str]) -> Chart
         .transform_filter("datum.valid")
     )
     crosses = (
-        base.mark_text(text="\N{MULTIPLICATION SIGN} invalid", align="left", dx=8, fontSize=12)
+        base.mark_text(text="\N{MULTIPLICATION SIGN} invalid", align="left", dx=-4, dy=-10, fontSize=11)
         .encode(y=y, x=x, tooltip=tooltip)
         .transform_filter("!datum.valid")
     )

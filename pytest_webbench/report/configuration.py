@@ -14,6 +14,12 @@ from pytest_webbench.values.summary import CellSummary
 __all__ = ["configuration_parts", "describe_machine_briefly", "machine_facts", "repeating"]
 
 SECRET = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+NAMES = {
+    "engine": "container engine",
+    "cpus": "processors of each container",
+    "memory": "memory of each container",
+}
+"""What is printed for the names of a launch's configuration that stand for something else as well."""
 KEPT_OPEN = "kept open for the whole round, one for each user (HTTP keep-alive)"
 
 
@@ -84,10 +90,12 @@ def _run_facts(record: RunRecord) -> Iterator[tuple[str, str]]:
     yield "connections", KEPT_OPEN
     if settings is not None:
         yield from _settings_facts(settings, record)
-    yield from (
-        (clean(name.replace("_", " ")), clean(str(value)))
-        for name, value in _shared(record.summaries).items()
-    )
+    shared = _shared(record.summaries)
+    if "cpus" not in shared:
+        yield "limits of processors and memory", "none that all stacks share"
+    for name, value in shared.items():
+        if name != "image_bytes":
+            yield clean(NAMES.get(name, name.replace("_", " "))), clean(str(value))
 
 
 def _settings_facts(settings: Settings, record: RunRecord) -> Iterator[tuple[str, str]]:
@@ -111,9 +119,6 @@ def _settings_facts(settings: Settings, record: RunRecord) -> Iterator[tuple[str
         str(settings.load_workers if settings.engine == "locust" else settings.generators),
     )
     yield "versions", clean(f"{settings.versions.name}: {settings.versions.title}")
-    yield "limit of processors", "none" if settings.cpus is None else f"{settings.cpus:g} for each container"
-    memory = settings.memory_bytes
-    yield "limit of memory", "none" if memory is None else f"{memory / (1 << 20):,.0f} MiB for each container"
     yield "time allowed for a request", f"{settings.request_timeout_s:g} s"
     yield "time allowed for a start", f"{settings.start_timeout_s:g} s"
 

@@ -46,7 +46,7 @@ def chart_images(records: Sequence[RunRecord]) -> Iterator[tuple[str, dict[str, 
             charts["rounds"] = rounds_chart(group, stacks, legend=True)
             for published in record.about.published:
                 beside = set_beside(published, scenario, group)
-                if beside is not None and beside.common:
+                if beside is not None and beside.common > 1:
                     charts["published"] = paper_chart(beside, stacks, published.title)
             for kind, chart in charts.items():
                 name = _file_name(f"{scenario}-{kind}", taken)

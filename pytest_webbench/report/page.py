@@ -103,10 +103,10 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
     facts = [("on", describe_machine_briefly(record.about.machine))]
     if first is not None:
         launchers = " / ".join(dict.fromkeys(each.launch.launcher for each in record.summaries))
-        facts.append(("launched as", clean(launchers)))
+        facts.append(("launcher", clean(launchers)))
     if settings is not None:
         rounds = counted(settings.profile.rounds, "round")
-        facts.append(("how long", clean(f"profile {settings.profile.name}, {rounds} of each cell")))
+        facts.append(("how", clean(f"profile {settings.profile.name}, {rounds} of each cell")))
     if record.about.started:
         facts.append(("when", clean(record.about.started.replace("T", " "))))
     return facts

@@ -169,7 +169,7 @@ def _beside_part(record: RunRecord, found: Agreement, published: Published, numb
     name = f"beside-{number + 1}"
     figures: tuple[Figure, ...] = ()
     table = paper_table(found, published.title)
-    if found.common:
+    if found.common > 1:
         figures = (
             Figure(
                 name=name,
