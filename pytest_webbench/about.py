@@ -9,6 +9,7 @@ from pathlib import Path
 from pytest_webbench.logic.code_lines import count_code_lines
 from pytest_webbench.machine import describe_machine
 from pytest_webbench.registry import Registry
+from pytest_webbench.values.plan import Plan
 from pytest_webbench.values.record import RunAbout, ScenarioAbout, StackAbout
 from pytest_webbench.values.stack import Stack
 
@@ -18,19 +19,21 @@ SEED = "--webbench-seed"
 
 
 def about_run(
-    registry: Registry, *, words: Sequence[str], seed: int, root: Path, started: datetime
+    registry: Registry, plan: Plan, *, words: Sequence[str], root: Path, started: datetime
 ) -> RunAbout:
-    """This run, begun with the arguments ``words`` of pytest in the folder ``root``."""
+    """The run of ``plan``, begun with the arguments ``words`` of pytest in the folder ``root``."""
+    planned = {name for block in plan.blocks for name in block.stacks}
     scenarios = {name: registry.scenarios[name] for name in registry.selected_scenarios}
     suites = dict.fromkeys(each.suite for each in scenarios.values())
     return RunAbout(
         version=version("pytest-webbench"),
-        command=repeating_command(words, seed=seed, root=root),
+        command=repeating_command(words, seed=plan.seed, root=root),
         started=started.isoformat(timespec="seconds"),
         machine=describe_machine(),
         stacks={
             name: StackAbout(title=each.title, suite=each.suite, code_lines=code_lines_of(each))
             for name, each in registry.stacks.items()
+            if name in planned
         },
         scenarios={
             name: ScenarioAbout(title=each.title, unit=each.unit, suite=each.suite)

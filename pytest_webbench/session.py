@@ -232,11 +232,12 @@ class WebbenchSession:
             pytest.exit(f"webbench: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
 
     def _about(self) -> RunAbout:
+        assert self._plan is not None
         invocation = self.config.invocation_params
         return about_run(
             self.registry,
+            self._plan,
             words=[str(word) for word in invocation.args],
-            seed=self.settings.seed,
             root=invocation.dir,
             started=self.folder.started,
         )

@@ -19,8 +19,8 @@ FEWEST = 3
 class Beside:
     """A published figure of a cell and ours, in the scenario's unit, each with its ratio to the best.
 
-    A ratio says how many times as long as the fastest stack that both have it takes. ``ours`` is ``None``
-    where the cell was not measured or is not valid.
+    A ratio says how many times as long it takes as the fastest stack that both have. ``ours`` and the
+    ratios are ``None`` where the cell was not measured or is not valid.
     """
 
     stack: str
@@ -66,7 +66,7 @@ def set_beside(published: Published, scenario: str, summaries: Sequence[CellSumm
             stack=stack,
             published=value,
             approximate=f"{scenario}[{stack}]" in published.approximate,
-            published_ratio=_ratio(value, [theirs[each] for each in common], unit),
+            published_ratio=_ratio(value if stack in ours else None, [theirs[each] for each in common], unit),
             ours=ours.get(stack),
             ours_ratio=_ratio(ours.get(stack), [ours[each] for each in common], unit),
             our_rank=ranks.get(stack),

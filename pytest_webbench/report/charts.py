@@ -67,6 +67,7 @@ def _config(ink: str, muted: str, line: str, colours: Sequence[str]) -> dict[str
         "axisY": {"labelLimit": 190, "grid": False},
         "text": {"color": ink, "fill": ink},
         "rule": {"color": muted},
+        "tick": {"color": muted},
         "legend": {"labelColor": ink, "titleColor": muted, "labelLimit": 220},
         "title": {"color": ink},
         "range": {"category": list(colours), "symbol": list(SHAPES)},
@@ -208,7 +209,7 @@ def latency_chart(curves: Mapping[str, Sequence[Point]], stacks: Sequence[str], 
         for each in curve
     ]
     labels = (
-        "datum.value < 1.5 ? '0 %' : datum.value < 5 ? '50 %' : format(100 - 100 / datum.value, '~r') + ' %'"
+        "datum.value < 1.5 ? '' : datum.value < 5 ? '50 %' : format(100 - 100 / datum.value, '~r') + ' %'"
     )
     most = max((row["beyond"] for row in rows), default=10.0)
     marks = [mark for mark in (1, 2, 10, 100, 1000) if mark <= most * 1.01]
@@ -286,10 +287,21 @@ def paper_chart(found: Agreement, stacks: Sequence[str], title: str) -> Chart:
     return alt.layer(line, hollow, full).properties(width="container", height=24 * max(1, len(rows)))
 
 
+def _log_ticks(values: Sequence[float]) -> list[float]:
+    """Numbers such as 0.5, 1, 2, 5 and 10 among ``values``, or powers of ten alone where that suffices."""
+    if not values:
+        return []
+    low, high = min(values) * 0.95, max(values) * 1.05
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    fine = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
+    shown = [tick for tick in fine if low <= tick <= high]
+    return shown if len(shown) <= 10 else [tick for tick in shown if tick in {10.0**each for each in decades}]
+
+
 def cost_chart(record: RunRecord, *, legend: bool) -> Chart:
     """The processor time of the server for each request, by scenario."""
     stacks, scenarios = record.stacks(), _known(record.scenarios())
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "stack": clean(each.cell.stack),
             "scenario": clean(each.cell.scenario),
@@ -300,16 +312,17 @@ def cost_chart(record: RunRecord, *, legend: bool) -> Chart:
         for each in record.summaries
         if (cpu_s := each.server_cpu_s_per_request)
     ]
+    axis = alt.Axis(ticks=False, domain=False, grid=True, labelPadding=8)
     chart: alt.Chart = (
         alt.Chart(_data(rows))
         .mark_point(filled=True, size=90, opacity=0.95)
         .encode(
-            y=alt.Y("scenario:N", title=None, sort=scenarios, axis=alt.Axis(ticks=False, grid=True)),
+            y=alt.Y("scenario:N", title=None, sort=scenarios, axis=axis),
             x=alt.X(
                 "cpu:Q",
                 title="CPU ms per request (log scale), less is better",
-                scale=alt.Scale(type="log", nice=True),
-                axis=alt.Axis(format="~r", tickCount=5),
+                scale=alt.Scale(type="log", nice=False, padding=16),
+                axis=alt.Axis(format="~r", values=_log_ticks([row["cpu"] for row in rows])),
             ),
             color=_colour(stacks, legend=legend),
             shape=_shape(stacks, legend=legend),
@@ -349,17 +362,21 @@ def forest_chart(rows: Sequence[ForestRow]) -> Chart:
     ]
     order = [row["label"] for row in data]
     y = alt.Y(
-        "label:N", title=None, sort=order, axis=alt.Axis(ticks=False, domain=False, grid=True, labelLimit=230)
+        "label:N",
+        title=None,
+        sort=order,
+        axis=alt.Axis(ticks=False, domain=False, grid=True, labelLimit=230, labelPadding=8),
     )
     title = "times as long as the base"
     scale = alt.Scale(zero=False, padding=16)
     x = alt.X("ratio:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5))
     base = alt.Chart(_data(data))
     one = alt.Chart(_data([{"one": 1.0}])).mark_rule(strokeWidth=1.5).encode(x=alt.X("one:Q", title=title))
-    colour = alt.Color("verdict:N", scale=alt.Scale(domain=list(VERDICTS)), legend=None)
-    shape = alt.Shape(
-        "verdict:N", scale=alt.Scale(domain=list(VERDICTS), range=list(VERDICT_SHAPES)), legend=None
-    )
+    present = {each.verdict for each in rows}
+    legend = alt.Legend(title=None, orient="bottom", values=[each for each in VERDICTS if each in present])
+    colour = alt.Color("verdict:N", scale=alt.Scale(domain=list(VERDICTS)), legend=legend)
+    shapes = alt.Scale(domain=list(VERDICTS), range=list(VERDICT_SHAPES))
+    shape = alt.Shape("verdict:N", scale=shapes, legend=legend)
     tooltip = _tooltip(label="cell", verdict="verdict", shown="ratio")
     interval = base.mark_rule(strokeWidth=2.5, opacity=0.6).encode(
         y=y, x=alt.X("low:Q", title=title, scale=scale), x2="high:Q", color=colour

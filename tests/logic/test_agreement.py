@@ -51,6 +51,7 @@ def test_figures_stand_beside_each_other_as_ratios_to_the_best_that_both_have() 
     rows = {each.stack: each for each in found.rows}
     assert rows["a"].ours is None
     assert rows["a"].our_rank is None
+    assert rows["a"].published_ratio is None
     assert [rows[name].published_ratio for name in "bcd"] == [1.0, 2.0, 2.25]
     assert [rows[name].ours_ratio for name in "bcd"] == pytest.approx([1, 3, 2], rel=1e-3)
     assert [rows[name].our_rank for name in "bcd"] == [1, 3, 2]
