@@ -1,5 +1,6 @@
 """What a run writes down of itself before it begins."""
 
+import os
 import tokenize
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,6 +17,7 @@ from pytest_webbench.values.stack import Stack
 __all__ = ["about_run", "code_lines_of", "repeating_command"]
 
 SEED = "--webbench-seed"
+MOST_FOLDERS, MOST_FILES = 500, 500
 
 
 def about_run(
@@ -57,14 +59,33 @@ def _portable(word: str, root: Path) -> str:
 
 
 def code_lines_of(stack: Stack) -> int | None:
-    """A stack's lines of code; ``None`` without an application, or if a file of it cannot be read."""
-    if not stack.command or not stack.folder.is_dir():
+    """A stack's lines of code; ``None`` without an application, or if a file of it cannot be read.
+
+    Nor are they known where an application cannot be told from what lies about it, in a folder of thousands
+    of files. Environments and hidden folders in it are none of its code.
+    """
+    if not stack.command:
         return None
     try:
-        files = sorted(stack.folder.rglob("*.py"))
+        files = _sources(stack.folder)
         return sum(count_code_lines(_source(file)) for file in files) if files else None
     except (OSError, SyntaxError, ValueError):
         return None
+
+
+def _sources(folder: Path) -> list[Path]:
+    """The files of Python in ``folder``; none where there are too many."""
+    found: list[Path] = []
+    for number, (place, folders, names) in enumerate(os.walk(folder)):
+        folders[:] = [each for each in folders if _may_be_code(Path(place, each))]
+        found += [Path(place, name) for name in names if name.endswith(".py")]
+        if number > MOST_FOLDERS or len(found) > MOST_FILES:
+            return []
+    return found
+
+
+def _may_be_code(folder: Path) -> bool:
+    return not folder.name.startswith(".") and not (folder / "pyvenv.cfg").exists()
 
 
 def _source(file: Path) -> str:

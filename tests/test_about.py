@@ -38,6 +38,9 @@ def test_a_path_in_the_home_folder_does_not_name_it(monkeypatch: pytest.MonkeyPa
         ({"app.py": "x = 1\n", "broken.py": "def (\n"}, None),
         ({"app.py": b"# coding: latin-1\nx = '\xe9'\n"}, 1),
         ({"app.py": b"x = '\xe9'\n"}, None),
+        ({"app.py": "x = 1\n", ".venv/other.py": "y = 2\n"}, 1),
+        ({"app.py": "x = 1\n", "env/pyvenv.cfg": "", "env/other.py": "y = 2\n"}, 1),
+        ({f"part{number}.py": "x = 1\n" for number in range(501)}, None),
     ],
 )
 def test_lines_of_code_are_counted_in_all_of_the_application_or_not_at_all(
