@@ -122,6 +122,13 @@ def test_what_others_wrote_does_nothing(context: BrowserContext, files: dict[str
     assert opened.page.locator("img").count() == 0
     assert opened.page.get_by_text("</script><script>").count() > 0
     assert "\x1b" not in opened.page.content()
+    chart = opened.page.locator("[data-chart=scenario-1-ranking]")
+    chart.scroll_into_view_if_needed()
+    chart.locator(".mark-symbol path").first.hover(force=True)
+    opened.page.locator("#tooltip").wait_for(state="visible")
+    assert "</script>" in opened.page.locator("#tooltip").inner_text()
+    assert opened.page.locator("img").count() == 0
+    assert opened.page.title() == "1 Python web stack in 1 scenario"
     assert opened.said == []
 
 
