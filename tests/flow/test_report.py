@@ -9,6 +9,7 @@ import pytest
 from pytest_webbench import closing, reporting
 from pytest_webbench.errors import StartError
 from tests.flow.conftest import Outcome, RunWebbench
+from tests.flow.repository import make_repository
 
 FEW = ("--webbench-scenario=get_item", "--webbench-stack=flask-*")
 
@@ -51,6 +52,23 @@ def test_a_run_in_which_every_stack_failed_shows_why(run: RunWebbench) -> None:
                   failures={"flask-sqlite3": StartError("it exited at once")})  # fmt: skip
     (file,) = outcome.folder.glob(".webbench/*/report.html")
     assert "it exited at once" in file.read_text()
+
+
+@pytest.mark.usefixtures("_real_report")
+def test_a_comparison_has_its_verdicts_and_the_code_of_both(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    make_repository(pytester.path, "mine", "other")
+    stack = ("--webbench-stack=mine", "--webbench-scenario=get_item", "--webbench-rounds=4")
+    outcome = run(*stack, "--webbench-against=self", "--webbench-fail=cpu: 1000%")
+    (file,) = outcome.folder.glob(".webbench/*/report.html")
+    page = file.read_text()
+    assert "Measured in the same run, in pairs, against " in page
+    assert "time of get_item[mine]" in page
+    stacks = json.loads((file.parent / "run.json").read_text())["stacks"]
+    assert set(stacks) == {"mine", "mine@base"}
+    assert stacks["mine"]["code_lines"] == stacks["mine@base"]["code_lines"]
+    assert last_line(outcome) == f"webbench: report: {file}"
 
 
 @pytest.mark.parametrize(
