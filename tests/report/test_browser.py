@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from pytest_webbench.report.page import render_page
 from pytest_webbench.suites.items import SUITE
@@ -24,7 +24,8 @@ REQUIRED = "WEBBENCH_REQUIRE_BROWSER"
 OWNED = "document.title='owned'"
 HOSTILE = f'\x1b[31m</script><script>{OWNED}</script>"><img src=x onerror="{OWNED}">'
 STACKS = {"fastapi-sqlite3": 0.010, "flask-sqlite3": 0.0101, "django-drf": 0.030}
-PHONE = {"width": 375, "height": 740}
+A4: ViewportSize = {"width": 718, "height": 1046}
+PHONE: ViewportSize = {"width": 375, "height": 740}
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +247,7 @@ def test_a_chart_has_the_colour_of_its_stack_on_the_first_screen(ordinary: Opene
 
 
 def test_a_phone_scrolls_tables_and_not_the_page(browser: Browser, files: dict[str, Path]) -> None:
-    context = browser.new_context(viewport=PHONE, is_mobile=True, has_touch=True)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=PHONE, is_mobile=True, has_touch=True)
     for file in files.values():
         opened = Opened(context, file)
         opened.page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
@@ -267,6 +268,9 @@ def test_print_is_light_and_shows_what_is_folded(ordinary: Opened) -> None:
     assert not page.locator("header").is_visible()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
+    page.set_viewport_size(A4)
+    content, window = ordinary.width_of_content()
+    assert content <= window
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details[open]").count() == 0
 
