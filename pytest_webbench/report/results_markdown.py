@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pytest_webbench.logic.trust import judge_trust
 from pytest_webbench.report.configuration import configuration_parts
 from pytest_webbench.report.sections import make_sections
-from pytest_webbench.report.tables import Table
+from pytest_webbench.report.tables import Table, clean
 from pytest_webbench.report.verdicts import escaped, fenced
 from pytest_webbench.report.view import Part
 from pytest_webbench.values.record import RunRecord
@@ -19,8 +19,8 @@ LEFT_OUT = ("configuration", "notes")
 def results_as_markdown(records: Sequence[RunRecord]) -> str:
     """The last of ``records``, compared with those before it."""
     record = records[-1]
-    lines = [f"# {escaped(record.source)}", ""]
-    lines += [f"- {each.level.value}: {escaped(each.text)}" for each in judge_trust(record)]
+    lines = [f"# {escaped(clean(record.source))}", ""]
+    lines += [f"- {each.level.value}: {escaped(clean(each.text))}" for each in judge_trust(record)]
     lines.append("")
     for section in make_sections(records):
         if section.name in LEFT_OUT:
@@ -68,9 +68,12 @@ def _failures(record: RunRecord) -> Iterator[str]:
     if record.stack_failures or record.trial_failures or record.notes:
         yield from ("## Failures and notes", "")
     for stack, error in record.stack_failures.items():
-        yield from (f"### {escaped(stack)} failed", "", *fenced(error), "")
-    lines = [f"- {escaped(str(cell))}: {escaped(error)}" for cell, error in record.trial_failures.items()]
-    lines += [f"- {escaped(note)}" for note in record.notes]
+        yield from (f"### {escaped(clean(stack))} failed", "", *fenced(clean(error)), "")
+    lines = [
+        f"- {escaped(clean(str(cell)))}: {escaped(clean(error))}"
+        for cell, error in record.trial_failures.items()
+    ]
+    lines += [f"- {escaped(clean(note))}" for note in record.notes]
     yield from lines
     if lines:
         yield ""

@@ -43,13 +43,18 @@ __all__ = [
 ]
 
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+SECRET = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+"""A name and a password in a URL."""
 SHOWN_SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
 METRIC_UNITS = {Metric.MEMORY: (2.0**-20, " MiB"), Metric.ERRORS: (1.0, "")}
 
 
 def clean(text: str) -> str:
-    """``text`` without codes that colour a terminal, and with all that else would steer one made visible."""
-    return printable(ANSI.sub("", text))
+    """``text`` without codes that colour a terminal, all else that would steer one visible, and no password.
+
+    Whatever a report shows that somebody else may have written goes through here: it is passed on.
+    """
+    return printable(ANSI.sub("", SECRET.sub("SECRET", text)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from pytest_webbench.report.page import make_view, render_page
+from pytest_webbench.report.results_markdown import results_as_markdown
 from pytest_webbench.suites.items import SUITE
 from pytest_webbench.values.code_profile import CodeProfile
 from pytest_webbench.values.finding import Level
 from pytest_webbench.values.plan import Cell
-from pytest_webbench.values.record import RunRecord
+from pytest_webbench.values.record import RunRecord, StackAbout
 from pytest_webbench.values.summary import Interval, Validity
 from pytest_webbench.values.verdict import Comparison, Metric, Threshold, Verdict
 from tests.builders import GET_ITEM, make_run, make_summary
@@ -85,8 +86,12 @@ def test_the_whole_configuration_and_the_command_are_in_print() -> None:
 
 
 def test_passwords_in_the_command_are_left_out() -> None:
-    words = ("pytest", "--webbench-url=http://me:pa55@127.0.0.1:1/")
-    assert "pa55" not in render_page([three_stacks(about={"command": words})])
+    url = "http://me:pa55@127.0.0.1:1/"
+    about = {"command": ("pytest", f"--webbench-url={url}"), "stacks": {"django-drf": StackAbout(title=url)}}
+    record = three_stacks(about=about, stack_failures={"other": f"{url} does not answer"})
+    for text in (render_page([record]), results_as_markdown([record])):
+        assert "pa55" not in text
+        assert "127.0.0.1:1" in text
 
 
 def test_headings_are_in_order() -> None:
