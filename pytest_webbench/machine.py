@@ -76,7 +76,7 @@ class MachineMeter:
     """
 
     def __init__(self) -> None:
-        self._began_s = time.monotonic()
+        self._began_s, self._own_s = time.monotonic(), time.process_time()
         self._began = _processor_times()
 
     def end(self) -> MachineUsage:
@@ -86,6 +86,7 @@ class MachineMeter:
             elapsed_s=time.monotonic() - self._began_s,
             busy_s=_difference(busy_s, self._began[0]),
             steal_s=_difference(steal_s, self._began[1]),
+            own_s=time.process_time() - self._own_s,
         )
 
 

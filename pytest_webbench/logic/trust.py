@@ -151,11 +151,11 @@ def _elapsed_s(measurement: Measurement) -> float:
 
 
 def _others_s(measurement: Measurement) -> float | None:
-    """Processor time of neither the server nor the generator; a single round's may be below 0."""
+    """Processor time of neither the server nor the generator nor pytest; a single round's may be below 0."""
     usage, server_s = measurement.machine, measurement.server.cpu_s
     if usage is None or usage.busy_s is None or server_s is None:
         return None
-    return usage.busy_s - server_s - measurement.load.generator_cpu_s
+    return usage.busy_s - server_s - measurement.load.generator_cpu_s - (usage.own_s or 0.0)
 
 
 def _balance(rounds: Sequence[Measurement]) -> Iterator[Finding]:

@@ -28,9 +28,11 @@ class MachineUsage:
     """What all processors of the machine together did during a load, in seconds; ``None`` if not known.
 
     ``busy_s`` is the time that they worked, for whomever; ``steal_s`` the time that a virtual machine
-    wanted to work and its host did not let it.
+    wanted to work and its host did not let it. ``own_s`` is what the process of pytest itself worked,
+    which hands the requests to the generator before the load begins.
     """
 
     elapsed_s: float | None = None
     busy_s: float | None = None
     steal_s: float | None = None
+    own_s: float | None = None
