@@ -14,12 +14,14 @@ from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import Settings
 
 __all__ = [
+    "amount_of_turn",
     "at_rate",
     "expected_seconds",
     "make_load",
     "make_paired_plan",
     "make_plan",
     "resolve",
+    "turns_of",
     "warmup_load",
 ]
 
@@ -30,6 +32,10 @@ BETWEEN_REQUESTS_S = 0.5
 """How long a connection of an open loop is to be free at most."""
 TRIAL_S = 0.15
 """A guess at what a trial takes beside its load: seeding, the check of the state."""
+TURN_S = 0.1
+TURN_REQUESTS = 10
+"""How many requests each user has at least in a turn that is a number of them."""
+MOST_TURNS = 20
 
 
 def resolve(scenario: Scenario, settings: Settings) -> Scenario:
@@ -83,7 +89,7 @@ def make_plan(cells: Iterable[Cell], *, profile: Profile, seed: int) -> Plan:
             Block(
                 number=number,
                 stacks=(stack,),
-                trials=tuple(Trial(cell=cell, round=repeat) for cell in ordered if cell.stack == stack),
+                groups=tuple((Trial(cell=cell, round=repeat),) for cell in ordered if cell.stack == stack),
             )
             for number, (stack, repeat) in enumerate(launches)
         )
@@ -97,41 +103,82 @@ def _interleaved(cells: Sequence[Cell], stacks: Sequence[str], number: int, seed
     return Block(
         number=number,
         stacks=tuple(launches),
-        trials=tuple(Trial(cell=cell, round=number) for cell in visits),
+        groups=tuple((Trial(cell=cell, round=number),) for cell in visits),
     )
 
 
 def make_paired_plan(groups: Sequence[Sequence[Cell]], *, rounds: range, seed: int) -> Plan:
-    """The plan that measures each cell once in a block, those of a group one right after the other.
+    """The plan that measures each cell once in a block, those of a group in turns.
 
-    A group is a cell and its base. Which of them comes first is left to chance, and so is the order of
-    the groups and of the launches. A cell that stands in several groups is measured once in a block.
+    A group is a cell and its base; groups with a cell in common are one. Which cell comes first is left to
+    chance, and so is the order of the groups and of the launches.
     """
+    joined = _joined(groups)
+    stacks = sorted({cell.stack for group in joined for cell in group})
     blocks = []
     for number in rounds:
         rng = random.Random(f"{seed}/pairs/{number}")
-        visits = [cell for group in rng.sample(groups, len(groups)) for cell in rng.sample(group, len(group))]
-        cells = tuple(dict.fromkeys(visits))
-        stacks = tuple(sorted({cell.stack for cell in cells}))
+        visits = [rng.sample(group, len(group)) for group in rng.sample(joined, len(joined))]
         blocks.append(
             Block(
                 number=number,
                 stacks=tuple(rng.sample(stacks, len(stacks))),
-                trials=tuple(Trial(cell=cell, round=number) for cell in cells),
+                groups=tuple(tuple(Trial(cell=cell, round=number) for cell in group) for group in visits),
             )
         )
     return Plan(order=Order.INTERLEAVED, seed=seed, blocks=tuple(blocks))
 
 
+def _joined(groups: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
+    """The groups, those with a cell in common put together; each cell stands once."""
+    joined: list[list[Cell]] = []
+    for group in groups:
+        common = [each for each in joined if not set(each).isdisjoint(group)]
+        joined = [each for each in joined if each not in common]
+        joined.append(list(dict.fromkeys(cell for part in (*common, group) for cell in part)))
+    return joined
+
+
+def turns_of(scenario: Scenario) -> int:
+    """In how many turns a round of ``scenario`` is made where it is compared with another.
+
+    What disturbs a machine often lasts longer than a load, and then hits one side alone: the shorter the
+    turns, the more of it hits both. But each turn has a beginning and an end, which must stay small
+    beside it, and after a turn that writes the database has to be looked at and filled again.
+    """
+    amount = scenario.amount
+    if scenario.writes:
+        return 1
+    if amount.duration_s is not None:
+        return max(1, min(MOST_TURNS, round(amount.duration_s / TURN_S)))
+    assert amount.requests is not None
+    return max(1, min(MOST_TURNS, amount.requests // (TURN_REQUESTS * scenario.users)))
+
+
+def amount_of_turn(amount: Amount, *, turn: int, turns: int) -> Amount:
+    """The part of ``amount`` that belongs to ``turn``, from 0, of ``turns``."""
+    if amount.duration_s is not None:
+        return Amount(duration_s=amount.duration_s / turns)
+    assert amount.requests is not None
+    return Amount(requests=amount.requests // turns + (turn < amount.requests % turns))
+
+
 def make_load(
-    scenario: Scenario, records: Sequence[Record], *, seed: int, round_: int, timeout_s: float
+    scenario: Scenario,
+    records: Sequence[Record],
+    *,
+    seed: int,
+    round_: int,
+    timeout_s: float,
+    turn: int = 0,
 ) -> Load:
-    """The load of a round: the same requests for every stack, other ones in every round.
+    """The load of a round, or of a turn of it: the same requests for every stack, other ones in every round.
 
     Raises :class:`~pytest_webbench.errors.UsageError` if the records do not suffice for the requests.
     """
-    rng = random.Random(f"{seed}/round/{round_}/{scenario.name}")
-    chance = random.Random(f"{seed}/arrivals/{round_}/{scenario.name}").getrandbits(53)
+    which = f"{round_}/{scenario.name}" + (f"/{turn}" if turn else "")
+    rng = random.Random(f"{seed}/round/{which}")
+    chance = random.Random(f"{seed}/arrivals/{which}").getrandbits(53)
     exchanges = tuple(scenario.traffic(records, scenario.amount.requests, rng))
     wanted = scenario.amount.requests
     if not exchanges or (wanted is not None and not scenario.repeat and len(exchanges) < wanted):

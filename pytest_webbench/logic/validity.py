@@ -118,10 +118,10 @@ def _littles_law(load: LoadResult) -> str | None:
     """Little's law: requests under way = rate x response time. In a closed loop that is the users.
 
     While the last requests of a fixed number run out, users stand idle: each for at most one response
-    time, which is allowed for.
+    time, which is allowed for in each turn.
     """
     under_way = (sum(load.latency_ns) / 1e9 + load.in_flight_s + load.error_s) / load.elapsed_s
-    slack = max(load.latency_ns) / 1e9 / load.elapsed_s
+    slack = load.turns * max(load.latency_ns) / 1e9 / load.elapsed_s
     low = load.users * max(0.0, 1 - LITTLE_TOLERANCE - slack)
     high = load.users * (1 + LITTLE_TOLERANCE)
     if low <= under_way <= high:

@@ -146,6 +146,7 @@ class LoadResult:
     before the end; ``lag_s`` is how late the generator noticed on average that one was due, ``late``
     how often by more than a millisecond. ``held`` says how many connections each process of the server
     had when the load started, the most first; empty where that cannot be seen.
+    ``turns`` is the number of loads, one after the other, that this is the sum of.
     """
 
     users: int
@@ -170,3 +171,4 @@ class LoadResult:
     late: int = 0
     examples: tuple[str, ...] = field(default=())
     held: tuple[int, ...] = ()
+    turns: int = 1
