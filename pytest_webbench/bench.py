@@ -1,13 +1,13 @@
 """One trial, at once or in turns: seed, warm up, load and meter, verify the state."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_webbench.checking import check_stack, observe_records
 from pytest_webbench.errors import LoadError, StackDiedError, UsageError
 from pytest_webbench.launchers import RunningStack
-from pytest_webbench.load import LoadEngine
+from pytest_webbench.load import LoadEngine, nothing
 from pytest_webbench.logic.planning import amount_of_turn, make_load, warmup_load
 from pytest_webbench.logic.rates import saturating
 from pytest_webbench.logic.state import records_by_key, state_faults
@@ -111,9 +111,11 @@ class Bench:
         if running.reachable_inside:
             suite.dataset.load(running)
 
-    def carry_out(self, running: RunningStack, load: Load) -> LoadResult:
+    def carry_out(
+        self, running: RunningStack, load: Load, before_start: Callable[[], None] = nothing
+    ) -> LoadResult:
         """What the engine saw of ``load``; raises if the server has ended meanwhile."""
-        result = self.engine.run(load, running.base_url, running.connections)
+        result = self.engine.run(load, running.base_url, running.connections, before_start)
         why = running.ended()
         if why is not None:
             raise StackDiedError(
@@ -169,8 +171,7 @@ class Visit:
         if writes or (self._is_first and not warm):
             self.bench.seed_records(running, self.suite)
         meter = running.meter
-        meter.begin()
-        result = self.bench.carry_out(running, load)
+        result = self.bench.carry_out(running, load, meter.begin)
         self._usages.append(meter.end())
         self._results.append(result)
         if writes or len(self._results) == self.turns:
@@ -200,9 +201,8 @@ class Visit:
         turn = len(self._results)
         amount = amount_of_turn(self.scenario.amount, turn=turn, turns=self.turns)
         part = replace(self.scenario, amount=amount)
-        self._records, self._load = self.bench.make_load(
-            self.running, self.suite, part, self.trial, turn=turn
-        )
+        self._records, load = self.bench.make_load(self.running, self.suite, part, self.trial, turn=turn)
+        self._load = replace(load, drain=self.turns > 1)
         return self._load
 
     def _verify(self, load: Load, result: LoadResult) -> StateCheck:

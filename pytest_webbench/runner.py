@@ -149,7 +149,8 @@ class Runner:
     def _visit(self, trial: Trial, running: RunningStack, *, alone: bool) -> Visit:
         scenario = self.scenarios[trial.cell.scenario]
         suite = self.suites[self.stacks[trial.cell.stack].suite]
-        return self.bench.visit(running, suite, scenario, trial, turns=1 if alone else turns_of(scenario))
+        whole = alone or not self.bench.engine.short_loads
+        return self.bench.visit(running, suite, scenario, trial, turns=1 if whole else turns_of(scenario))
 
     def _bring_up(self, name: str, up: ExitStack) -> RunningStack:
         """Launch and make ready; a stack that fails in between is taken down at once."""

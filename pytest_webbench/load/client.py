@@ -213,7 +213,10 @@ class Run:
     def _run_until(self, deadline_ns: int) -> None:
         """Stop at ``deadline_ns``, and not before: timers of the loop count in whole milliseconds."""
         now = perf_counter_ns()
-        if now >= deadline_ns:
+        if now >= deadline_ns and self.load.drain:
+            self.tally.limit = self.tally.sent  # nothing more is taken
+            self.stop_if_done(now)
+        elif now >= deadline_ns:
             self._stop(now)
         else:
             wait_s = (deadline_ns - now) / 1e9

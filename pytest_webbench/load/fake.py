@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import repeat, takewhile
 
 from pytest_webbench.errors import LoadError
-from pytest_webbench.load import Look
+from pytest_webbench.load import Look, nothing
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.logic.judging import Fault
 from pytest_webbench.logic.schedule import due_ns
@@ -35,6 +35,7 @@ class FakeEngine:
     """
 
     name = "fake"
+    short_loads = True
 
     def __init__(
         self,
@@ -53,11 +54,18 @@ class FakeEngine:
         self.loads: list[tuple[Load, str]] = []
         self.closed = False
 
-    def run(self, load: Load, base_url: str, look: Look | None = None) -> LoadResult:  # noqa: ARG002
+    def run(
+        self,
+        load: Load,
+        base_url: str,
+        look: Look | None = None,  # noqa: ARG002
+        before_start: Callable[[], None] = nothing,
+    ) -> LoadResult:
         """What ``load`` would have measured. Raises the ``failure`` that the engine was given."""
         self.loads.append((load, base_url))
         if self.failure is not None:
             raise self.failure
+        before_start()
         scatter = random.Random(f"{self.seed}/{len(self.loads)}")
         tally = Tally(load)
         deadline_ns = None if load.amount.duration_s is None else round(load.amount.duration_s * 1e9)
@@ -88,7 +96,7 @@ class FakeEngine:
             number = tally.take()
             request = load.exchanges[number % len(load.exchanges)].request
             took_ns = max(1, round(self._mean_s(request, base_url) * 1e9 * self._factor(scatter)))
-            if deadline_ns is not None and start_ns + took_ns > deadline_ns:
+            if deadline_ns is not None and start_ns + took_ns > deadline_ns and not load.drain:
                 tally.leave_open(number, deadline_ns - start_ns)
             elif (error := self._error(number)) is not None:
                 tally.fail(number, request, Fault(error=error, why="injected by the fake engine"), took_ns)
@@ -99,7 +107,7 @@ class FakeEngine:
                 tally.ttfb_ns.append(took_ns)
             heapq.heapreplace(free_ns, start_ns + took_ns)
             end_ns = max(end_ns, start_ns + took_ns)
-        return end_ns if deadline_ns is None else min(end_ns, deadline_ns)
+        return end_ns if deadline_ns is None or load.drain else min(end_ns, deadline_ns)
 
     def _mean_s(self, request: Request, base_url: str) -> float:
         if callable(self.latency_s):

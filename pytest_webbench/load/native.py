@@ -1,12 +1,12 @@
 """The engine of this package: asyncio, uvloop and httptools, in processes of its own."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter_ns
 
 from pytest_webbench.errors import LoadError
-from pytest_webbench.load import Look
+from pytest_webbench.load import Look, nothing
 from pytest_webbench.load.frames import Failure, Order, Ready
 from pytest_webbench.load.wire import Target
 from pytest_webbench.load.worker_process import WorkerProcess
@@ -38,6 +38,7 @@ class NativeEngine:
     """
 
     name = "native"
+    short_loads = True
 
     def __init__(self, generators: int = 1) -> None:
         self._generators = generators
@@ -48,7 +49,13 @@ class NativeEngine:
         """The process id of the first worker; ``None`` if there is none."""
         return self._workers[0].pid if self._workers else None
 
-    def run(self, load: Load, base_url: str, look: Look | None = None) -> LoadResult:
+    def run(
+        self,
+        load: Load,
+        base_url: str,
+        look: Look | None = None,
+        before_start: Callable[[], None] = nothing,
+    ) -> LoadResult:
         """Carry out ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
 
         With ``look``, connections are opened anew before the start until each process of the server has as
@@ -65,6 +72,7 @@ class NativeEngine:
                 worker.begin(Order(load=part.load, base_url=base_url), _longest_s(load))
             failures, held = _gather(workers, look)
             if not failures:
+                before_start()
                 start_ns = perf_counter_ns() + (_TOGETHER_NS if len(workers) > 1 else 0)
                 for worker in workers:
                     worker.start(start_ns)

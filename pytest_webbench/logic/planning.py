@@ -32,10 +32,11 @@ BETWEEN_REQUESTS_S = 0.5
 """How long a connection of an open loop is to be free at most."""
 TRIAL_S = 0.15
 """A guess at what a trial takes beside its load: seeding, the check of the state."""
-TURN_S = 0.1
+TURN_S = 0.08
+TURN_S_PER_USER = 0.004
 TURN_REQUESTS = 10
 """How many requests each user has at least in a turn that is a number of them."""
-MOST_TURNS = 20
+MOST_TURNS = 40
 
 
 def resolve(scenario: Scenario, settings: Settings) -> Scenario:
@@ -150,7 +151,7 @@ def turns_of(scenario: Scenario) -> int:
     if scenario.writes:
         return 1
     if amount.duration_s is not None:
-        return max(1, min(MOST_TURNS, round(amount.duration_s / TURN_S)))
+        return max(1, min(MOST_TURNS, round(amount.duration_s / (TURN_S + TURN_S_PER_USER * scenario.users))))
     assert amount.requests is not None
     return max(1, min(MOST_TURNS, amount.requests // (TURN_REQUESTS * scenario.users)))
 

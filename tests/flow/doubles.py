@@ -19,7 +19,7 @@ import pytest
 
 from pytest_webbench.errors import StackError
 from pytest_webbench.launchers.fake import FakeLauncher, FakeStack
-from pytest_webbench.load import Look
+from pytest_webbench.load import Look, nothing
 from pytest_webbench.load.fake import FakeEngine
 from pytest_webbench.values.exchange import EffectKind, Exchange, Request
 from pytest_webbench.values.load import ErrorClass, Load, LoadResult
@@ -196,11 +196,17 @@ class WritingEngine(FakeEngine):
         self._interrupt_at = interrupt_at
         self._before_run = before_run
 
-    def run(self, load: Load, base_url: str, look: Look | None = None) -> LoadResult:
+    def run(
+        self,
+        load: Load,
+        base_url: str,
+        look: Look | None = None,
+        before_start: Callable[[], None] = nothing,
+    ) -> LoadResult:
         stack = stack_of(base_url)
         self._before_run(load, stack)
         self.errors = dict(self._failing.get(stack, {}))
-        result = super().run(load, base_url, look)
+        result = super().run(load, base_url, look, before_start)
         if len(self.loads) == self._interrupt_at:
             raise KeyboardInterrupt
         lost = set(result.unconfirmed)
