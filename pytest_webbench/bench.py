@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pytest_webbench.checking import check_stack, observe_records
 from pytest_webbench.errors import LoadError, StackDiedError, UsageError
 from pytest_webbench.launchers import RunningStack
-from pytest_webbench.load import LoadEngine, nothing
-from pytest_webbench.logic.planning import amount_of_turn, make_load, warmup_load
+from pytest_webbench.load import LoadEngine, OpenLoad, TurnEngine, nothing
+from pytest_webbench.logic.planning import make_load, warmup_load
 from pytest_webbench.logic.rates import saturating
 from pytest_webbench.logic.state import records_by_key, state_faults
-from pytest_webbench.logic.turns import add_loads, add_states, add_usages
+from pytest_webbench.logic.turns import add_usages
+from pytest_webbench.meters import Meter
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.exchange import Record
 from pytest_webbench.values.load import Load, LoadResult
@@ -84,7 +85,7 @@ class Bench:
         return result.ok / result.elapsed_s
 
     def make_load(
-        self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial, turn: int = 0
+        self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial
     ) -> tuple[Sequence[Record], Load]:
         """The records that the database holds, and the load made from them."""
         records = self._records(running, suite)
@@ -95,7 +96,6 @@ class Bench:
                 seed=self.seed,
                 round_=trial.round,
                 timeout_s=self.request_timeout_s,
-                turn=turn,
             )
         except UsageError as error:  # only now is it known how many records an attached server holds
             raise LoadError(error.message, hint=error.hint) from None
@@ -116,13 +116,7 @@ class Bench:
     ) -> LoadResult:
         """What the engine saw of ``load``; raises if the server has ended meanwhile."""
         result = self.engine.run(load, running.base_url, running.connections, before_start)
-        why = running.ended()
-        if why is not None:
-            raise StackDiedError(
-                f"{running.stack.name} ended while it was measured: {why}",
-                evidence=running.log_tail(),
-                hint="see the end of its log above",
-            )
+        check_alive(running)
         return result
 
     def _warm_launch(
@@ -150,9 +144,9 @@ class Visit:
     turns: int = 1
     _records: Sequence[Record] = ()
     _load: Load | None = None
-    _results: list[LoadResult] = field(default_factory=list)
+    _opened: OpenLoad | None = None
+    _result: LoadResult | None = None
     _usages: list[ServerUsage] = field(default_factory=list)
-    _states: list[StateCheck] = field(default_factory=list)
 
     def take_turn(self) -> None:
         """Make the next part of the round.
@@ -160,50 +154,62 @@ class Visit:
         Raises :class:`~pytest_webbench.errors.StackDiedError` if the server ends meanwhile,
         :class:`~pytest_webbench.errors.SeedError` and :class:`~pytest_webbench.errors.LoadError`.
         """
-        running, writes = self.running, self.scenario.writes
-        load = self._next_load()
-        warm = self.bench.profile.warm_cell if self._is_first else 0.0
+        load = self._load or self._prepare()
+        meter = self.running.meter
+        if self.turns == 1:
+            self._result = self.bench.carry_out(self.running, load, meter.begin)
+        else:
+            self._take_one_of_several(load, meter)
+        self._usages.append(meter.end())
+
+    def measurement(self) -> Measurement:
+        """What all turns gave together, once the last one is over.
+
+        Raises :class:`~pytest_webbench.errors.SeedError` if the database cannot be looked at.
+        """
+        load, result = self._load, self._result
+        assert load is not None
+        assert result is not None
+        return Measurement(
+            trial=self.trial,
+            engine=self.bench.engine.name,
+            users=load.users,
+            amount=load.amount,
+            schedule=load.schedule,
+            records=len(self._records),
+            load=result,
+            server=add_usages(self._usages),
+            launch=self.running.launch,
+            state=self._verify(load, result),
+        )
+
+    def _prepare(self) -> Load:
+        """Fill the database, warm up, and make the load."""
+        running, writes, warm = self.running, self.scenario.writes, self.bench.profile.warm_cell
+        load = self._make_load()
         if warm:
             self.bench.seed_records(running, self.suite)
             self.bench.carry_out(running, warmup_load(load, warm))
             if writes and not running.reachable_inside:  # nothing undoes what the warm-up wrote
-                load = self._next_load()
-        if writes or (self._is_first and not warm):
+                load = self._make_load()
+        if writes or not warm:
             self.bench.seed_records(running, self.suite)
-        meter = running.meter
-        result = self.bench.carry_out(running, load, meter.begin)
-        self._usages.append(meter.end())
-        self._results.append(result)
-        if writes or len(self._results) == self.turns:
-            self._states.append(self._verify(load, result))
-
-    def measurement(self) -> Measurement:
-        """What all turns gave together; there was one at least."""
-        assert self._load is not None
-        return Measurement(
-            trial=self.trial,
-            engine=self.bench.engine.name,
-            users=self._load.users,
-            amount=self.scenario.amount,
-            schedule=self._load.schedule,
-            records=len(self._records),
-            load=add_loads(self._results),
-            server=add_usages(self._usages),
-            launch=self.running.launch,
-            state=add_states(self._states),
-        )
-
-    @property
-    def _is_first(self) -> bool:
-        return not self._results
-
-    def _next_load(self) -> Load:
-        turn = len(self._results)
-        amount = amount_of_turn(self.scenario.amount, turn=turn, turns=self.turns)
-        part = replace(self.scenario, amount=amount)
-        self._records, load = self.bench.make_load(self.running, self.suite, part, self.trial, turn=turn)
-        self._load = replace(load, drain=self.turns > 1)
+        self._load = replace(load, turns=self.turns)
         return self._load
+
+    def _make_load(self) -> Load:
+        self._records, load = self.bench.make_load(self.running, self.suite, self.scenario, self.trial)
+        return load
+
+    def _take_one_of_several(self, load: Load, meter: Meter) -> None:
+        engine, running = self.bench.engine, self.running
+        assert isinstance(engine, TurnEngine)
+        if self._opened is None:
+            self._opened = engine.open(load, running.base_url, running.connections)
+        self._opened.take_turn(meter.begin)
+        if len(self._usages) + 1 == self.turns:
+            self._result = self._opened.result()
+            check_alive(running)
 
     def _verify(self, load: Load, result: LoadResult) -> StateCheck:
         running = self.running
@@ -217,3 +223,14 @@ class Visit:
             unconfirmed=result.unconfirmed,
         )
         return StateCheck(checked=True, faults=faults)
+
+
+def check_alive(running: RunningStack) -> None:
+    """Raise :class:`~pytest_webbench.errors.StackDiedError` if the server has ended."""
+    why = running.ended()
+    if why is not None:
+        raise StackDiedError(
+            f"{running.stack.name} ended while it was measured: {why}",
+            evidence=running.log_tail(),
+            hint="see the end of its log above",
+        )

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pytest_webbench.bench import Bench, Visit
 from pytest_webbench.errors import LoadError, StackError
 from pytest_webbench.launchers import Launcher, RunningStack
-from pytest_webbench.logic.planning import turns_of
+from pytest_webbench.load import TurnEngine
+from pytest_webbench.logic.turns import turns_of
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.event import (
     BlockFinished,
@@ -137,19 +138,26 @@ class Runner:
             for visit in visits if turn % 2 == 0 else visits[::-1]:
                 try:
                     visit.take_turn()
-                except StackError as error:
+                except (StackError, LoadError) as error:
                     visits = [each for each in visits if each is not visit]
-                    yield self._fail(visit.trial.cell.stack, error)
-                except LoadError as error:
-                    visits = [each for each in visits if each is not visit]
-                    yield TrialFailed(trial=visit.trial, error=error)
+                    yield self._give_up(visit, error)
         for visit in visits:
-            yield TrialFinished(measurement=visit.measurement())
+            try:
+                measurement = visit.measurement()
+            except StackError as error:
+                yield self._give_up(visit, error)
+            else:
+                yield TrialFinished(measurement=measurement)
+
+    def _give_up(self, visit: Visit, error: StackError | LoadError) -> Event:
+        if isinstance(error, StackError):
+            return self._fail(visit.trial.cell.stack, error)
+        return TrialFailed(trial=visit.trial, error=error)
 
     def _visit(self, trial: Trial, running: RunningStack, *, alone: bool) -> Visit:
         scenario = self.scenarios[trial.cell.scenario]
         suite = self.suites[self.stacks[trial.cell.stack].suite]
-        whole = alone or not self.bench.engine.short_loads
+        whole = alone or not isinstance(self.bench.engine, TurnEngine)
         return self.bench.visit(running, suite, scenario, trial, turns=1 if whole else turns_of(scenario))
 
     def _bring_up(self, name: str, up: ExitStack) -> RunningStack:

@@ -1,11 +1,11 @@
 """Load engines: they send the requests of a load and time the answers."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pytest_webbench.values.load import Held, Load, LoadResult
 
-__all__ = ["LoadEngine", "Look", "nothing"]
+__all__ = ["LoadEngine", "Look", "OpenLoad", "TurnEngine", "nothing"]
 
 Look = Callable[[], Held | None]
 """Looks at the server's side: which of its processes holds which connection; ``None`` if unseen."""
@@ -23,8 +23,6 @@ class LoadEngine(Protocol):
     """
 
     name: str
-    short_loads: bool
-    """Whether a load costs little beside itself, so that many short ones can be made."""
 
     def run(
         self,
@@ -45,4 +43,31 @@ class LoadEngine(Protocol):
 
     def close(self) -> None:
         """End the processes of the engine. Safe to call again."""
+        ...
+
+
+class OpenLoad(Protocol):
+    """A load that is made in turns, with other work between them."""
+
+    def take_turn(self, before_start: Callable[[], None] = nothing) -> None:
+        """Make the next turn and wait for its end; ``before_start`` is called before its first request.
+
+        Raises :class:`~pytest_webbench.errors.LoadError` if the generator itself fails.
+        """
+        ...
+
+    def result(self) -> LoadResult:
+        """What was seen in all turns, once the last one is over."""
+        ...
+
+
+@runtime_checkable
+class TurnEngine(LoadEngine, Protocol):
+    """An engine whose loads can stop and go on, several of them side by side."""
+
+    def open(self, load: Load, base_url: str, look: Look | None = None) -> OpenLoad:
+        """Begin ``load``, which has several turns: all connections stand, and nothing is sent yet.
+
+        One that is not brought to its end is ended by :meth:`LoadEngine.close`.
+        """
         ...

@@ -14,14 +14,12 @@ from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import Settings
 
 __all__ = [
-    "amount_of_turn",
     "at_rate",
     "expected_seconds",
     "make_load",
     "make_paired_plan",
     "make_plan",
     "resolve",
-    "turns_of",
     "warmup_load",
 ]
 
@@ -32,11 +30,6 @@ BETWEEN_REQUESTS_S = 0.5
 """How long a connection of an open loop is to be free at most."""
 TRIAL_S = 0.15
 """A guess at what a trial takes beside its load: seeding, the check of the state."""
-TURN_S = 0.08
-TURN_S_PER_USER = 0.004
-TURN_REQUESTS = 10
-"""How many requests each user has at least in a turn that is a number of them."""
-MOST_TURNS = 40
 
 
 def resolve(scenario: Scenario, settings: Settings) -> Scenario:
@@ -140,30 +133,6 @@ def _joined(groups: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
     return joined
 
 
-def turns_of(scenario: Scenario) -> int:
-    """In how many turns a round of ``scenario`` is made where it is compared with another.
-
-    What disturbs a machine often lasts longer than a load, and then hits one side alone: the shorter the
-    turns, the more of it hits both. But each turn has a beginning and an end, which must stay small
-    beside it, and after a turn that writes the database has to be looked at and filled again.
-    """
-    amount = scenario.amount
-    if scenario.writes:
-        return 1
-    if amount.duration_s is not None:
-        return max(1, min(MOST_TURNS, round(amount.duration_s / (TURN_S + TURN_S_PER_USER * scenario.users))))
-    assert amount.requests is not None
-    return max(1, min(MOST_TURNS, amount.requests // (TURN_REQUESTS * scenario.users)))
-
-
-def amount_of_turn(amount: Amount, *, turn: int, turns: int) -> Amount:
-    """The part of ``amount`` that belongs to ``turn``, from 0, of ``turns``."""
-    if amount.duration_s is not None:
-        return Amount(duration_s=amount.duration_s / turns)
-    assert amount.requests is not None
-    return Amount(requests=amount.requests // turns + (turn < amount.requests % turns))
-
-
 def make_load(
     scenario: Scenario,
     records: Sequence[Record],
@@ -171,15 +140,13 @@ def make_load(
     seed: int,
     round_: int,
     timeout_s: float,
-    turn: int = 0,
 ) -> Load:
-    """The load of a round, or of a turn of it: the same requests for every stack, other ones in every round.
+    """The load of a round: the same requests for every stack, other ones in every round.
 
     Raises :class:`~pytest_webbench.errors.UsageError` if the records do not suffice for the requests.
     """
-    which = f"{round_}/{scenario.name}" + (f"/{turn}" if turn else "")
-    rng = random.Random(f"{seed}/round/{which}")
-    chance = random.Random(f"{seed}/arrivals/{which}").getrandbits(53)
+    rng = random.Random(f"{seed}/round/{round_}/{scenario.name}")
+    chance = random.Random(f"{seed}/arrivals/{round_}/{scenario.name}").getrandbits(53)
     exchanges = tuple(scenario.traffic(records, scenario.amount.requests, rng))
     wanted = scenario.amount.requests
     if not exchanges or (wanted is not None and not scenario.repeat and len(exchanges) < wanted):

@@ -1,73 +1,50 @@
-"""A round that was made in several turns, as one."""
+"""Rounds in turns: cells that are compared are loaded to and fro, for a short while each."""
 
-import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
-from pytest_webbench.logic.sharing import join_samples
-from pytest_webbench.values.load import LoadResult
-from pytest_webbench.values.measurement import ServerUsage, StateCheck
+from pytest_webbench.values.load import Amount
+from pytest_webbench.values.measurement import ServerUsage
+from pytest_webbench.values.scenario import Scenario
 
-__all__ = ["add_loads", "add_states", "add_usages"]
+__all__ = ["add_usages", "amount_of_turn", "turns_of"]
 
-_EXAMPLES = 3
+TURN_S = 0.08
+TURN_S_PER_USER = 0.004
+TURN_REQUESTS = 10
+"""How many requests each user has at least in a turn that is a number of them."""
+MOST_TURNS = 40
 
 
-def add_loads(loads: Sequence[LoadResult]) -> LoadResult:
-    """The sum of ``loads``, at least one, that were made one after the other.
+def turns_of(scenario: Scenario) -> int:
+    """In how many turns a round of ``scenario`` is made where it is compared with another.
 
-    Times are all kept, ``elapsed_s`` is the time under load alone, ``generator_busy`` and ``lag_s`` are
-    means, ``held`` is what was shared least evenly. ``unconfirmed`` is left out, for each load counts
-    its requests from 0.
+    What disturbs a machine often lasts longer than a load, and then hits one side alone: the shorter the
+    turns, the more of it hits both. But at the end of each turn users run out of requests, which must
+    stay small beside it; and the database is the same for all turns, so that one which writes has one turn.
     """
-    if len(loads) == 1:
-        return loads[0]
-    elapsed_s = math.fsum(each.elapsed_s for each in loads)
-    scheduled = sum(each.scheduled for each in loads)
-    errors: Counter[str] = Counter()
-    for each in loads:
-        errors.update(each.errors)
-    return LoadResult(
-        users=loads[0].users,
-        elapsed_s=elapsed_s,
-        sent=sum(each.sent for each in loads),
-        ok=sum(each.ok for each in loads),
-        errors=dict(errors),
-        in_flight=sum(each.in_flight for each in loads),
-        latency_ns=join_samples(each.latency_ns for each in loads),
-        ttfb_ns=join_samples(each.ttfb_ns for each in loads),
-        service_ns=join_samples(each.service_ns for each in loads),
-        in_flight_s=math.fsum(each.in_flight_s for each in loads),
-        error_s=math.fsum(each.error_s for each in loads),
-        generator_cpu_s=math.fsum(each.generator_cpu_s for each in loads),
-        generator_busy=math.fsum(each.generator_busy * each.elapsed_s for each in loads) / elapsed_s,
-        connections_opened=sum(each.connections_opened for each in loads),
-        bytes_received=sum(each.bytes_received for each in loads),
-        scheduled=scheduled,
-        dropped=sum(each.dropped for each in loads),
-        lag_s=math.fsum(each.lag_s * each.scheduled for each in loads) / max(scheduled, 1),
-        late=sum(each.late for each in loads),
-        examples=tuple(example for each in loads for example in each.examples)[:_EXAMPLES],
-        held=max((each.held for each in loads), key=_unevenness),
-        turns=sum(each.turns for each in loads),
-    )
+    amount = scenario.amount
+    if scenario.writes or scenario.rate is not None:
+        return 1
+    if amount.duration_s is not None:
+        turn_s = TURN_S + TURN_S_PER_USER * scenario.users
+        return max(1, min(MOST_TURNS, round(amount.duration_s / turn_s)))
+    assert amount.requests is not None
+    return max(1, min(MOST_TURNS, amount.requests // (TURN_REQUESTS * scenario.users)))
+
+
+def amount_of_turn(amount: Amount, *, turn: int, turns: int) -> Amount:
+    """The part of ``amount`` that belongs to ``turn``, from 0, of ``turns``."""
+    if amount.duration_s is not None:
+        return Amount(duration_s=amount.duration_s / turns)
+    assert amount.requests is not None
+    return Amount(requests=amount.requests // turns + (turn < amount.requests % turns))
 
 
 def add_usages(usages: Sequence[ServerUsage]) -> ServerUsage:
     """What the server used in all turns; of memory the largest."""
     return reduce(_add, usages)
-
-
-def add_states(states: Sequence[StateCheck]) -> StateCheck:
-    """Whether the database was right whenever it was looked at."""
-    faults = tuple(dict.fromkeys(fault for each in states for fault in each.faults))
-    return StateCheck(checked=any(each.checked for each in states), faults=faults)
-
-
-def _unevenness(held: tuple[int, ...]) -> int:
-    return max(held) - min(held) if held else -1
 
 
 def _add(one: ServerUsage, other: ServerUsage) -> ServerUsage:

@@ -92,9 +92,10 @@ class Load:
 
     Requests are taken from ``exchanges`` in order, by whichever user is free; request number ``n``
     (from 0) is ``exchanges[n % len(exchanges)]``. With ``repeat`` false the load ends when each has
-    been sent once. ``timeout_s`` bounds each request, from its sending to the end of its answer. With
-    ``drain`` the requests that are under way at the end of a duration are waited for and counted, which
-    matters where a load is not much longer than they are; only engines with ``short_loads`` do.
+    been sent once. ``timeout_s`` bounds each request, from its sending to the end of its answer.
+
+    In several ``turns`` the load stops in between, until it is told to go on: each turn is an equal part of
+    the amount, and at its end the requests under way are waited for and counted. Only closed loops do.
     """
 
     users: int
@@ -103,7 +104,7 @@ class Load:
     repeat: bool = True
     timeout_s: float = 30.0
     schedule: Schedule | None = None
-    drain: bool = False
+    turns: int = 1
 
     @property
     def most_requests(self) -> int:

@@ -73,7 +73,6 @@ class K6Engine:
     """
 
     name = "k6"
-    short_loads = False
 
     def __init__(self, binary: Path | None = None) -> None:
         self._binary = (binary or _find()).absolute()  # k6 runs in another folder

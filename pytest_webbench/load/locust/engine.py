@@ -45,7 +45,6 @@ class LocustEngine:
     """
 
     name = "locust"
-    short_loads = False
 
     def __init__(
         self,
