@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import repeat, takewhile
 
 from pytest_webbench.errors import LoadError
-from pytest_webbench.load import Look, nothing
+from pytest_webbench.load import Look, OpenLoad, nothing
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.logic.judging import Fault
 from pytest_webbench.logic.schedule import due_ns
@@ -73,7 +73,7 @@ class FakeEngine:
         tally.bytes_received = _ANSWER_BYTES * len(tally.latency_ns)
         return tally.result(users=load.users, elapsed_ns=end_ns, cpu_s=_CPU_S * tally.sent)
 
-    def open(self, load: Load, base_url: str, look: Look | None = None) -> "FakeOpenLoad":
+    def open(self, load: Load, base_url: str, look: Look | None = None) -> OpenLoad:
         """A load whose result is that of :meth:`run`, whatever lies between its turns."""
         return FakeOpenLoad(self, load, base_url, look)
 

@@ -197,6 +197,8 @@ class WorkerProcess:
             room = room[count:]
 
     def _wait(self, stream: IO[bytes], event: int) -> None:
+        if stream.closed:  # the engine was closed
+            raise EOFError
         with selectors.DefaultSelector() as selector:
             selector.register(stream, event)
             if not selector.select(max(0.0, self._deadline - time.monotonic())):

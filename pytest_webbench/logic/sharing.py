@@ -81,6 +81,7 @@ def merge(results: Sequence[tuple[Share, LoadResult]]) -> LoadResult:
         lag_s=math.fsum(result.lag_s * result.scheduled for result in each) / max(scheduled, 1),
         late=sum(result.late for result in each),
         examples=tuple(example for result in each for example in result.examples)[:_EXAMPLES],
+        turns=max(result.turns for result in each),
     )
 
 

@@ -113,6 +113,14 @@ def test_users_that_never_wait_obey_littles_law(users: int, latency_s: float, ea
     assert verdict_on(load) == Validity()
 
 
+def test_users_run_out_of_requests_at_the_end_of_each_turn() -> None:
+    """Ten turns of ten requests by ten users: in each, nine wait for one that takes twice as long."""
+    latencies = array("Q", [10_000_000] * 90 + [20_000_000] * 10)
+    load = make_result(users=10, requests=100, latency_ns=latencies, elapsed_s=0.2)
+    assert not verdict_on(load).valid
+    assert verdict_on(replace(load, turns=10)) == Validity()
+
+
 def test_a_generator_that_is_held_up_breaks_littles_law() -> None:
     """100 users could have 100 requests under way; if 60 are, the other 40 users waited for the generator."""
     load = make_result(users=100, requests=5000)
