@@ -68,6 +68,6 @@ class TurnEngine(LoadEngine, Protocol):
     def open(self, load: Load, base_url: str, look: Look | None = None) -> OpenLoad:
         """Begin ``load``, which has several turns: all connections stand, and nothing is sent yet.
 
-        One that is not brought to its end is ended by :meth:`LoadEngine.close`.
+        One that is not brought to its end is ended by :meth:`~pytest_webbench.LoadEngine.close`.
         """
         ...
