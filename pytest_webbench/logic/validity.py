@@ -36,6 +36,10 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval 
             warnings["the database could not be looked at"] = None
         if measurement.schedule is not None and _lag_share(measurement.load) > LAG_WORTH_SAYING:
             warnings["more than a tenth of the response time is the generator's own lag"] = None
+        held = measurement.load.held
+        if held and max(held) - min(held) > 1:
+            shared = " and ".join(map(str, held))
+            warnings[f"the server's processes did not have as many connections each ({shared})"] = None
         if measurement.server.throttled_s:
             warnings["a limit of CPU (--webbench-cpus) held the server back"] = None
     if figure is not None:

@@ -32,6 +32,19 @@ def test_a_healthy_cell_is_valid_and_certain() -> None:
     assert Validity().valid
 
 
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ((), ()),
+        ((4,), ()),
+        ((3, 2), ()),
+        ((3, 1), ("the server's processes did not have as many connections each (3 and 1)",)),
+    ],
+)
+def test_connections_that_were_shared_unevenly_are_said(held: tuple[int, ...], said: tuple[str, ...]) -> None:
+    assert verdict_on(make_result(held=held)) == Validity(warnings=said)
+
+
 def test_a_single_healthy_round_is_valid() -> None:
     assert judge(make_round()) == Validity()
 

@@ -108,6 +108,9 @@ def test_every_trial_is_on_disk_and_can_be_read_again(
     (file,) = (smoke[0] / ".webbench").glob("*/trials.jsonl")
     trials = [from_json(Measurement, json.loads(line)["trial"]) for line in file.read_text().splitlines()]
     assert len(trials) == 35
+    for trial in trials:  # two workers, each with as many connections
+        most, least = trial.load.held
+        assert (most + least, most - least) == (trial.users, trial.users % 2), trial.trial
     for trial in trials:
         assert len(trial.load.latency_ns) == trial.load.ok
         assert trial.state.checked
