@@ -22,10 +22,10 @@ _AT_ALL_S = 10 * 86_400.0
 """No load takes longer; the kernel's own waits end at 24 days."""
 _TOGETHER_NS = 5_000_000
 """How long before the start the workers are told of it, if there are several."""
-_BALANCING_S = 1.0
+_BALANCING_S = 2.0
 """How long connections may be opened anew until each process of the server has as many."""
 _TAKING_S = 0.25
-"""How long the server may take to accept the connections; one that does not has no room for them."""
+"""How long the server may take to accept one more connection; one that does not has no room for it."""
 _LOOK_AGAIN_S = 0.002
 
 
@@ -181,11 +181,14 @@ class NativeLoad:
 
 def _see(look: Look, ports: Sequence[int]) -> Held | None:
     """Who holds the connections from ``ports``, once all are taken; ``None`` if that is not to be seen."""
-    deadline = time.monotonic() + _TAKING_S
+    taken, deadline = -1, 0.0
     while (held := look()) is not None:
-        if all(port in held.by_port for port in ports):
+        missing = [port for port in ports if port not in held.by_port]
+        if not missing:
             return held
-        if time.monotonic() > deadline:
+        if len(ports) - len(missing) > taken:
+            taken, deadline = len(ports) - len(missing), time.monotonic() + _TAKING_S
+        elif time.monotonic() > deadline:
             return None
         time.sleep(_LOOK_AGAIN_S)
     return None
