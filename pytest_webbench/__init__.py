@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from pytest_webbench.values.load import Amount, Arrivals, Load, LoadResult, Schedule
     from pytest_webbench.values.measurement import LaunchRecord, ServerUsage
+    from pytest_webbench.values.published import Published
     from pytest_webbench.values.scenario import Scenario, Unit, WarmupStep
     from pytest_webbench.values.settings import Settings
     from pytest_webbench.values.stack import Stack
@@ -40,6 +41,7 @@ _HOMES = {
     "values.exchange": ("Answer", "BodyRule", "Effect", "EffectKind", "Exchange", "Refusal", "Request"),
     "values.load": ("Amount", "Arrivals", "Load", "LoadResult", "Schedule"),
     "values.measurement": ("LaunchRecord", "ServerUsage"),
+    "values.published": ("Published",),
     "values.scenario": ("Scenario", "Unit", "WarmupStep"),
     "values.settings": ("Settings",),
     "values.stack": ("Stack",),
@@ -66,6 +68,7 @@ __all__ = [
     "LoadResult",
     "Meter",
     "NoDataset",
+    "Published",
     "Refusal",
     "Request",
     "RunningStack",

@@ -11,11 +11,12 @@ from pytest_webbench.load import LoadEngine, OpenLoad, TurnEngine, nothing
 from pytest_webbench.logic.planning import make_load, warmup_load
 from pytest_webbench.logic.rates import saturating
 from pytest_webbench.logic.state import records_by_key, state_faults
-from pytest_webbench.logic.turns import add_usages
-from pytest_webbench.meters import Meter
+from pytest_webbench.logic.turns import add_machine_usages, add_usages
+from pytest_webbench.machine import MachineMeter
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.exchange import Record
 from pytest_webbench.values.load import Load, LoadResult
+from pytest_webbench.values.machine import MachineUsage
 from pytest_webbench.values.measurement import Measurement, ServerUsage, StateCheck
 from pytest_webbench.values.plan import Cell, Trial
 from pytest_webbench.values.profile import Profile
@@ -147,6 +148,7 @@ class Visit:
     _opened: OpenLoad | None = None
     _result: LoadResult | None = None
     _usages: list[ServerUsage] = field(default_factory=list)
+    _machine: list[MachineUsage] = field(default_factory=list)
 
     def take_turn(self) -> None:
         """Make the next part of the round.
@@ -155,12 +157,18 @@ class Visit:
         :class:`~pytest_webbench.errors.SeedError` and :class:`~pytest_webbench.errors.LoadError`.
         """
         load = self._load or self._prepare()
-        meter = self.running.meter
+        meter, machine = self.running.meter, MachineMeter()
+
+        def begin() -> None:
+            meter.begin()
+            machine.begin()
+
         if self.turns == 1:
-            self._result = self.bench.carry_out(self.running, load, meter.begin)
+            self._result = self.bench.carry_out(self.running, load, begin)
         else:
-            self._take_one_of_several(load, meter)
+            self._take_one_of_several(load, begin)
         self._usages.append(meter.end())
+        self._machine.append(machine.end())
 
     def measurement(self) -> Measurement:
         """What all turns gave together, once the last one is over.
@@ -181,6 +189,7 @@ class Visit:
             server=add_usages(self._usages),
             launch=self.running.launch,
             state=self._verify(load, result),
+            machine=add_machine_usages(self._machine),
         )
 
     def _prepare(self) -> Load:
@@ -201,12 +210,12 @@ class Visit:
         self._records, load = self.bench.make_load(self.running, self.suite, self.scenario, self.trial)
         return load
 
-    def _take_one_of_several(self, load: Load, meter: Meter) -> None:
+    def _take_one_of_several(self, load: Load, begin: Callable[[], None]) -> None:
         engine, running = self.bench.engine, self.running
         assert isinstance(engine, TurnEngine)
         if self._opened is None:
             self._opened = engine.open(load, running.base_url, running.connections)
-        self._opened.take_turn(meter.begin)
+        self._opened.take_turn(begin)
         if len(self._usages) + 1 == self.turns:
             self._result = self._opened.result()
             check_alive(running)

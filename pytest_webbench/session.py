@@ -5,14 +5,17 @@ import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_webbench import bridge
+from pytest_webbench.about import about_run
 from pytest_webbench.arms import choose_arms
 from pytest_webbench.baselines import Baselines
 from pytest_webbench.bench import Bench
+from pytest_webbench.closing import ReportWriter
 from pytest_webbench.collection import SuiteModule, check_wanted, split_arguments, suite_modules
 from pytest_webbench.comparing import Comparing
 from pytest_webbench.errors import StackError, UsageError, WebbenchError
@@ -35,6 +38,7 @@ from pytest_webbench.results import Results
 from pytest_webbench.store import RunFolder, write_markdown
 from pytest_webbench.values.plan import Cell, Plan
 from pytest_webbench.values.profile import PROFILES
+from pytest_webbench.values.record import RunAbout
 from pytest_webbench.values.settings import Settings
 from pytest_webbench.values.summary import CellSummary
 
@@ -76,6 +80,7 @@ class WebbenchSession:
         self._check_loads()
         self._baselines = Baselines(config, self.settings)
         config.pluginmanager.register(self._baselines, "webbench-baselines")
+        config.pluginmanager.register(ReportWriter(self._reported), "webbench-report")
 
     # --- what is measured -----------------------------------------------------------------------
 
@@ -213,9 +218,10 @@ class WebbenchSession:
         """Make the folder of the run, and the copies of what is compared, the first time."""
         assert self._plan is not None
         try:
-            self.folder.begin(self.settings, self._plan)
+            self.folder.begin(self.settings, self._plan, self._about())
             if self._arms is not None and self._arms.checkout is not None:
                 self._arms.checkout.make()
+                self.folder.begin(self.settings, self._plan, self._about())  # the copies can be looked at now
         except OSError as error:
             pytest.exit(
                 f"webbench: {self.settings.output} cannot be written to ({error.strerror}); "
@@ -224,6 +230,17 @@ class WebbenchSession:
             )
         except UsageError as error:
             pytest.exit(f"webbench: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+
+    def _about(self) -> RunAbout:
+        assert self._plan is not None
+        invocation = self.config.invocation_params
+        return about_run(
+            self.registry,
+            self._plan,
+            words=[str(word) for word in invocation.args],
+            root=invocation.dir,
+            started=self.folder.started,
+        )
 
     def _stop_early(self, failures: int) -> bool:
         """Whether ``-x`` or ``--maxfail`` would stop pytest after that many failures."""
@@ -350,6 +367,11 @@ class WebbenchSession:
             self._conclude_comparison(terminalreporter, summaries)
         if self.folder.path.exists():
             terminalreporter.write_line(f"webbench: measurements and logs are in {self.folder.path}")
+
+    def _reported(self) -> Path | None:
+        """The folder of this run, if it has anything for a report."""
+        found = self._has_run and (self.results.rounds or self.results.stack_failures)
+        return self.folder.path if found and not self._disabled else None
 
     def _conclude_comparison(
         self, terminalreporter: "pytest.TerminalReporter", summaries: Sequence[CellSummary]

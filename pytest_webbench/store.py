@@ -13,20 +13,11 @@ from pytest_webbench.files import write_whole
 from pytest_webbench.values.codec import to_json
 from pytest_webbench.values.event import Event, RateChosen, StackFailed, TrialFailed, TrialFinished
 from pytest_webbench.values.plan import Plan
+from pytest_webbench.values.record import FORMAT, RunAbout
 from pytest_webbench.values.settings import Settings
 from pytest_webbench.values.verdict import Comparison
 
 __all__ = ["RunFolder", "write_markdown"]
-
-FORMAT = 1
-"""The version of the files' format.
-
-1: ``run.json`` holds ``format``, ``settings`` and ``plan``; ``trials.jsonl`` a line for each event:
-``{"trial": measurement}``, ``{"stack_failed": name, "error": text}`` ``{"trial_failed": ...}`` or
-``{"rate_chosen": ...}``. A run that compares adds ``comparisons.json``: ``format``, ``against``,
-``budget_needed_s`` (``null`` if nothing is open, or if it cannot be said) and ``comparisons``, in which a
-number that is not known is ``null``.
-"""
 
 
 def write_markdown(markdown: str, *, file: Path | None) -> None:
@@ -53,16 +44,17 @@ class RunFolder:
     def __init__(self, output: Path) -> None:
         self._output = output
         # The process id keeps two runs apart that begin in the same second.
-        self.path = output / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
+        self.started = datetime.now().astimezone()
+        self.path = output / f"{self.started:%Y%m%d-%H%M%S}-{os.getpid()}"
         self.logs = self.path / "logs"
 
-    def begin(self, settings: Settings, plan: Plan) -> None:
+    def begin(self, settings: Settings, plan: Plan, about: RunAbout) -> None:
         """Make the folder, keep it out of git, and write what is going to be measured, and how."""
         self.path.mkdir(parents=True, exist_ok=True)
         ignore = self._output / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
-        run = {"format": FORMAT, "settings": to_json(settings), "plan": to_json(plan)}
+        run = {"format": FORMAT, "settings": to_json(settings), "plan": to_json(plan), **to_json(about)}
         (self.path / "run.json").write_text(json.dumps(run, indent=1))
 
     def consume(self, event: Event) -> None:

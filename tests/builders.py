@@ -1,15 +1,24 @@
 """Values for tests: a healthy one each, of which a test changes what it is about."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from pytest_webbench.bridge import extra_info
+from pytest_webbench.errors import StackError
 from pytest_webbench.logic.summary import summarise
+from pytest_webbench.store import RunFolder
+from pytest_webbench.values.event import StackFailed, TrialFinished
 from pytest_webbench.values.load import Amount, LoadResult
+from pytest_webbench.values.machine import Machine, MachineUsage
 from pytest_webbench.values.measurement import LaunchRecord, Measurement, ServerUsage, StateCheck
-from pytest_webbench.values.plan import Cell, Trial
+from pytest_webbench.values.plan import Cell, Plan, Trial
+from pytest_webbench.values.profile import PROFILES, Order
+from pytest_webbench.values.record import RunAbout, RunRecord, ScenarioAbout, StackAbout
 from pytest_webbench.values.scenario import Unit
+from pytest_webbench.values.settings import Settings
 from pytest_webbench.values.summary import CellSummary
 
 GET_ITEM = Cell(scenario="get_item", stack="flask-sqlite3")
@@ -44,6 +53,7 @@ def make_round(
     server: ServerUsage | None = None,
     launch: LaunchRecord | None = None,
     state: StateCheck | None = None,
+    machine: MachineUsage | None = None,
 ) -> Measurement:
     """A round of ``cell`` in which all is well."""
     load = load or make_result()
@@ -57,6 +67,7 @@ def make_round(
         server=server or ServerUsage(cpu_s=0.05, peak_rss_bytes=50_000_000),
         launch=launch or LaunchRecord(launcher="process", startup_s=0.4),
         state=state or StateCheck(checked=True),
+        machine=machine,
     )
 
 
@@ -74,6 +85,79 @@ def make_summary(
     """The summary of a healthy cell with a round for each mean response time."""
     rounds = make_rounds(latencies_s, cell=replace(GET_ITEM, stack=stack))
     return replace(summarise(rounds, unit=unit, planned=len(rounds)), **changes)
+
+
+MACHINE = Machine(
+    processor="A Processor",
+    cores=2,
+    memory_bytes=4 << 30,
+    system="Linux 6.1",
+    virtualised="KVM",
+    python="3.13.1",
+)
+
+
+def make_run(
+    latencies_s: Mapping[Cell, Sequence[float]] | None = None,
+    *,
+    units: Mapping[str, Unit] | None = None,
+    about: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> RunRecord:
+    """A saved run in which all is well: for each cell a round for each mean response time."""
+    given = {GET_ITEM: (0.01, 0.0101, 0.0099)} if latencies_s is None else latencies_s
+    units = units or {}
+    rounds = {cell: make_rounds(times, cell=cell) for cell, times in given.items()}
+    summaries = tuple(
+        summarise(made, unit=units.get(cell.scenario, Unit.TIME), planned=len(made))
+        for cell, made in rounds.items()
+    )
+    settings = Settings(seed=7)
+    record = RunRecord(
+        source="20261121-091500-4711",
+        about=RunAbout(
+            **{
+                "version": "0.1.0",
+                "command": ("pytest", "--webbench", "--webbench-seed=7"),
+                "started": "2026-11-21T09:15:00+01:00",
+                "machine": MACHINE,
+                "stacks": {
+                    cell.stack: StackAbout(title=f"about {cell.stack}", code_lines=120) for cell in given
+                },
+                "scenarios": {
+                    cell.scenario: ScenarioAbout(
+                        title=f"about {cell.scenario}", unit=units.get(cell.scenario, Unit.TIME)
+                    )
+                    for cell in given
+                },
+                **(about or {}),
+            }
+        ),
+        settings=settings,
+        measurements=tuple(each for made in rounds.values() for each in made),
+        summaries=summaries,
+        origins={each.cell: extra_info(each, settings)["webbench"] for each in summaries},
+    )
+    return replace(record, **changes)
+
+
+def save_run(
+    folder: Path,
+    measurements: Iterable[Measurement],
+    *,
+    about: RunAbout | None = None,
+    failures: Mapping[str, str] | None = None,
+    rounds: int = 3,
+) -> Path:
+    """Have the store write a run below ``folder``; the run's own folder."""
+    run = RunFolder(folder)
+    settings = Settings(seed=7, profile=replace(PROFILES["quick"], rounds=rounds))
+    run.begin(settings, Plan(order=Order.INTERLEAVED, seed=7, blocks=()), about or make_run().about)
+    for measurement in measurements:
+        run.consume(TrialFinished(measurement=measurement))
+    for stack, error in (failures or {}).items():
+        run.consume(StackFailed(stack=stack, error=StackError(error)))
+    return run.path
 
 
 def make_record(key: int, **columns: Any) -> Mapping[str, Any]:

@@ -1,14 +1,16 @@
 """Rounds in turns: cells that are compared are loaded to and fro, for a short while each."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 
 from pytest_webbench.values.load import Amount
+from pytest_webbench.values.machine import MachineUsage
 from pytest_webbench.values.measurement import ServerUsage
 from pytest_webbench.values.scenario import Scenario
 
-__all__ = ["add_usages", "amount_of_turn", "turns_of"]
+__all__ = ["add_machine_usages", "add_usages", "amount_of_turn", "turns_of"]
 
 TURN_S = 0.08
 TURN_S_PER_USER = 0.004
@@ -45,6 +47,20 @@ def amount_of_turn(amount: Amount, *, turn: int, turns: int) -> Amount:
 def add_usages(usages: Sequence[ServerUsage]) -> ServerUsage:
     """What the server used in all turns; of memory the largest."""
     return reduce(_add, usages)
+
+
+def add_machine_usages(usages: Sequence[MachineUsage]) -> MachineUsage:
+    """What the machine did in all turns."""
+    return MachineUsage(
+        elapsed_s=_sum(each.elapsed_s for each in usages),
+        busy_s=_sum(each.busy_s for each in usages),
+        steal_s=_sum(each.steal_s for each in usages),
+    )
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if None in known else math.fsum(each for each in known if each is not None)
 
 
 def _add(one: ServerUsage, other: ServerUsage) -> ServerUsage:

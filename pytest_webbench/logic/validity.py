@@ -7,7 +7,14 @@ from pytest_webbench.values.load import LoadResult, Schedule
 from pytest_webbench.values.measurement import Measurement
 from pytest_webbench.values.summary import Interval, Validity
 
-__all__ = ["generator_faults", "judge_cell", "server_faults"]
+__all__ = [
+    "GENERATOR_LIMIT",
+    "SPREAD_LIMIT",
+    "UNSTABLE_HALF_WIDTH",
+    "generator_faults",
+    "judge_cell",
+    "server_faults",
+]
 
 GENERATOR_LIMIT = 0.9
 """Above this share of one core the generator may have been the limit, not the server."""

@@ -11,13 +11,14 @@ from rich.text import Text
 
 from pytest_webbench.errors import printable
 from pytest_webbench.logic.summary import rank
+from pytest_webbench.report.numbers import shown_interval, shown_number, shown_ratio
 from pytest_webbench.values.event import RateChosen
 from pytest_webbench.values.plan import Plan
 from pytest_webbench.values.profile import Profile
-from pytest_webbench.values.scenario import Scenario, Unit
+from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import Settings
 from pytest_webbench.values.stack import Stack
-from pytest_webbench.values.summary import CellSummary, Interval, Standing
+from pytest_webbench.values.summary import CellSummary, Standing
 
 __all__ = [
     "describe_known",
@@ -196,38 +197,13 @@ def _row(standing: Standing) -> tuple[Text, ...]:
     return plain_cells(
         f"{standing.rank}." if standing.rank else "-",
         summary.cell.stack,
-        _number(summary.figure.estimate, summary.unit),
-        _interval(summary.figure, summary.unit),
-        _ratio(standing),
+        shown_number(summary.figure.estimate, summary.unit),
+        shown_interval(summary.figure, summary.unit),
+        shown_ratio(standing.ratio),
         "-" if math.isnan(summary.p95_s) else f"{summary.p95_s * 1000:.2f}",
         str(sum(summary.errors.values())),
         "-" if cpu_s is None else f"{cpu_s * 1000:.3f}",
     )
-
-
-def _number(value: float, unit: Unit) -> str:
-    if math.isnan(value):
-        return "-"
-    return f"{value:,.0f}" if unit is Unit.RATE and value >= 100 else f"{value:,.2f}"
-
-
-def _interval(interval: Interval, unit: Unit) -> str:
-    if math.isnan(interval.low):
-        return "-"
-    if math.isinf(interval.high):
-        return "one round"
-    return f"{_number(interval.low, unit)} - {_number(interval.high, unit)}"
-
-
-def _ratio(standing: Standing) -> str:
-    ratio = standing.ratio
-    if ratio is None:
-        return "invalid"
-    if ratio.estimate == 1 and ratio.low == ratio.high:
-        return "1"
-    if math.isinf(ratio.high):
-        return f"{ratio.estimate:.2f}"
-    return f"{ratio.estimate:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
 
 
 def make_table(*headers: str) -> Table:

@@ -12,7 +12,14 @@ from pytest_webbench.logic.thresholds import describe_limit
 from pytest_webbench.report.text import duration, make_table, make_text, plain_cells, render
 from pytest_webbench.values.verdict import Comparison, Metric, Verdict
 
-__all__ = ["describe_more", "describe_regression", "render_verdicts", "verdicts_as_markdown"]
+__all__ = [
+    "describe_more",
+    "describe_regression",
+    "escaped",
+    "fenced",
+    "render_verdicts",
+    "verdicts_as_markdown",
+]
 
 _ORDER = (Verdict.SLOWER, Verdict.INCONCLUSIVE, Verdict.FASTER, Verdict.NO_CHANGE)
 _SIGNS = {
@@ -73,14 +80,14 @@ def verdicts_as_markdown(
     """
     notable = [each for each in _sorted(comparisons) if each.verdict is not Verdict.NO_CHANGE]
     rest = [each for each in comparisons if each.verdict is Verdict.NO_CHANGE]
-    lines = [f"## Benchmarks against {_escaped(about)}", "", f"**{_counts(comparisons)}**", ""]
-    lines += [f"- {_SIGNS[Verdict.SLOWER]} {_escaped(failure)}" for failure in failures]
+    lines = [f"## Benchmarks against {escaped(about)}", "", f"**{_counts(comparisons)}**", ""]
+    lines += [f"- {_SIGNS[Verdict.SLOWER]} {escaped(failure)}" for failure in failures]
     lines += [
-        f"- {_SIGNS[each.verdict]} {_escaped(describe_regression(each))}"
+        f"- {_SIGNS[each.verdict]} {escaped(describe_regression(each))}"
         for each in notable
         if each.verdict is Verdict.SLOWER
     ]
-    lines += [f"- {_escaped(line)}" for line in _remarks(comparisons, needed_s)]
+    lines += [f"- {escaped(line)}" for line in _remarks(comparisons, needed_s)]
     lines.append("")
     if notable:
         lines += [*_markdown_table(notable), ""]
@@ -91,7 +98,7 @@ def verdicts_as_markdown(
         lines += [
             "<details><summary>How this was measured</summary>",
             "",
-            *_fenced(details),
+            *fenced(details),
             "",
             "</details>",
             "",
@@ -155,17 +162,17 @@ def _markdown_table(comparisons: Sequence[Comparison]) -> list[str]:
     return [
         f"| {' | '.join(header)} |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
-        *(f"| {' | '.join(map(_escaped, row))} |" for row in rows),
+        *(f"| {' | '.join(map(escaped, row))} |" for row in rows),
     ]
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """``text`` as words in a line of Markdown, whatever is in it."""
     text = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
     return "".join(f"\\{each}" if each in "\\`*_[]|#" else each for each in text)
 
 
-def _fenced(text: str) -> list[str]:
+def fenced(text: str) -> list[str]:
     """``text`` as it stands, in a block that nothing in it can end."""
     fence = "`" * max(3, 1 + max((len(run) for run in _runs_of_backticks(text)), default=0))
     return [f"{fence}text", printable(text).rstrip(), fence]

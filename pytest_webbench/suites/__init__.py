@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pytest_webbench.launchers import RunningStack
 from pytest_webbench.values.exchange import Exchange, JsonValue, Record, Refusal
+from pytest_webbench.values.published import Published
 from pytest_webbench.values.scenario import WarmupStep
 
 __all__ = ["Dataset", "Get", "NoDataset", "Suite"]
@@ -78,7 +79,8 @@ class Suite:
 
     ``contract`` is the OpenAPI document. ``examples(records)`` makes exchanges, and requests that must
     be refused, which every stack has to answer rightly before it is timed, beside the scenarios' own;
-    they only read. ``warmup`` is carried out after a launch by profiles that ask for it.
+    they only read. ``warmup`` is carried out after a launch by profiles that ask for it. ``published``
+    are figures of others for the same scenarios and stacks, which a report sets beside those of a run.
     """
 
     name: str
@@ -86,3 +88,4 @@ class Suite:
     contract: Path | None = None
     examples: Callable[[Sequence[Record]], Sequence[Exchange | Refusal]] = _nothing
     warmup: tuple[WarmupStep, ...] = ()
+    published: tuple[Published, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_webbench.values.load import Amount, LoadResult, Schedule
+from pytest_webbench.values.machine import MachineUsage
 from pytest_webbench.values.plan import Trial
 
 __all__ = ["LaunchRecord", "Measurement", "ServerUsage", "StateCheck"]
@@ -60,6 +61,7 @@ class Measurement:
     """One round of a cell: the trial, the load asked for, and all that was seen.
 
     ``schedule`` is that of an open loop. ``records`` is how many the database held when the round began.
+    ``machine`` is what the whole machine did during the load; older versions did not look.
     """
 
     trial: Trial
@@ -72,3 +74,4 @@ class Measurement:
     launch: LaunchRecord
     state: StateCheck
     schedule: Schedule | None = None
+    machine: MachineUsage | None = None

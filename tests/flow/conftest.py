@@ -16,6 +16,7 @@ import pytest_benchmark.plugin
 import scipy.special  # noqa: F401
 
 import pytest_webbench
+from pytest_webbench import closing
 from pytest_webbench.baseline_rows import is_derived
 from tests.flow.doubles import AppServer, Doubles, serve_apps
 
@@ -43,6 +44,12 @@ def _cheap_machine_info(monkeypatch: pytest.MonkeyPatch) -> None:
     """What pytest-benchmark asks the processor for takes a second."""
     info = {"brand_raw": "a processor", "hz_actual_friendly": "3.1415 GHz", "hz_actual": [3_141_500_000, 0]}
     monkeypatch.setattr(pytest_benchmark.plugin, "get_cpu_info", lambda: dict(info))
+
+
+@pytest.fixture(autouse=True)
+def _no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes longer than all else of a run within a test; those who look at it ask for it."""
+    monkeypatch.setattr(closing, "write_page", lambda folder: folder / "report.html")
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,20 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("httpx", "httptools", "msgspec", "numpy", "psutil", "rich", "scipy", "uv", "uvloop")
+HEAVY = (
+    "altair",
+    "httpx",
+    "httptools",
+    "jinja2",
+    "msgspec",
+    "numpy",
+    "psutil",
+    "rich",
+    "scipy",
+    "uv",
+    "uvloop",
+    "vl_convert",
+)
 
 PROGRAM = """
 import json, sys

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pytest_webbench.suites import Suite
 from pytest_webbench.suites.items.dataset import ItemsDataset
+from pytest_webbench.suites.items.paper import PAPER
 from pytest_webbench.suites.items.scenarios import SCENARIOS, examples
 from pytest_webbench.suites.items.stacks import STACKS
 from pytest_webbench.values.load import Amount
@@ -21,4 +22,5 @@ SUITE = Suite(
         WarmupStep(scenario="hello", users=20, amount=Amount(duration_s=10.0)),
         WarmupStep(scenario="list_items", users=20, amount=Amount(requests=100)),
     ),
+    published=(PAPER,),
 )

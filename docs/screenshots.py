@@ -1,0 +1,56 @@
+"""The screenshots of the report in the documentation, taken again: ``python docs/screenshots.py RUN``.
+
+``RUN`` is the folder of a run. Needs Chromium or Chrome, and the dependency group ``test``.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from playwright.sync_api import Browser, sync_playwright
+
+from pytest_webbench.reporting import write_reports
+
+IMAGES = Path(__file__).parent / "images"
+WINDOW = {"width": 1200, "height": 1000}
+PHONE = {"width": 375, "height": 812}
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+FIGURE = "#scenario-3"
+"""The part with the figures of the third scenario."""
+
+
+def main() -> None:
+    """Take them."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if len(sys.argv) != 2 or program is None:
+        sys.exit("usage: python docs/screenshots.py RUN (with Chromium or Chrome installed)")
+    IMAGES.mkdir(exist_ok=True)
+    with TemporaryDirectory() as folder, sync_playwright() as playwright:
+        (page,) = write_reports([Path(sys.argv[1])], kinds=("html",), folder=Path(folder))
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        take(browser, page, IMAGES / "report-first-screen.png", WINDOW, "light")
+        take(browser, page, IMAGES / "report-dark.png", WINDOW, "dark")
+        take(browser, page, IMAGES / "report-phone.png", PHONE, "light")
+        take(browser, page, IMAGES / "report-figure.png", WINDOW, "light", part=FIGURE)
+        browser.close()
+
+
+def take(
+    browser: Browser, file: Path, image: Path, window: dict[str, int], scheme: str, *, part: str | None = None
+) -> None:
+    """Open the page as somebody with that window, who prefers that colour scheme, and take its picture."""
+    context = browser.new_context(viewport=window, color_scheme=scheme, device_scale_factor=1.5)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.wait_for_selector("html[data-drawn=yes]", state="attached")
+    if part is None:
+        page.screenshot(path=image)
+    else:
+        page.locator(part).screenshot(path=image)
+    print(image)
+    context.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The figures of a cell from its row in pytest-benchmark's JSON."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_webbench.logic.statistics import mean_interval
+from pytest_webbench.values.codec import from_json
+from pytest_webbench.values.load import Amount, Arrivals, Schedule
+from pytest_webbench.values.measurement import LaunchRecord
+from pytest_webbench.values.plan import Cell
+from pytest_webbench.values.scenario import Unit
+from pytest_webbench.values.summary import CellSummary, Interval, RoundFigures, Validity
+
+__all__ = ["summary_of_row"]
+
+
+def summary_of_row(row: Mapping[str, Any]) -> CellSummary:
+    """The figures of the cell that ``row`` stands for.
+
+    The unit is not in the row: a load with a duration is taken to show a rate. Raises
+    :class:`msgspec.ValidationError`, :class:`KeyError`, :class:`TypeError` or :class:`ValueError` for what
+    does not describe a cell.
+    """
+    info = row["extra_info"]
+    origin = info["webbench"]
+    config = origin["config"]
+    amount = from_json(Amount, config["amount"])
+    schedule = _schedule(config.get("model", ""))
+    rounds = from_json(tuple[RoundFigures, ...], origin["rounds"])
+    unit = Unit.RATE if amount.duration_s is not None and schedule is None else Unit.TIME
+    shown: dict[str, Any] = {
+        name: origin[name]
+        for name in (
+            "requests_sent",
+            "requests_ok",
+            "in_flight",
+            "dropped",
+            "lag_s",
+            "server_cpu_s_per_request",
+            "server_peak_rss_bytes",
+            "server_throttled_s",
+            "server_oom_kills",
+            "generator_cpu_fraction",
+            "startup_s",
+            "engine",
+        )
+    }
+    times: dict[str, Any] = {
+        name: _or_nan(origin[name]) for name in ("p50_s", "p95_s", "p99_s", "ttfb_p50_s", "service_p50_s")
+    }
+    launch = {"launcher": origin["launcher"], "startup_s": origin["startup_s"]}
+    return CellSummary(
+        **shown,
+        **times,
+        cell=Cell(scenario=str(info["scenario"]), stack=str(info["stack"])),
+        unit=unit,
+        users=int(config["users"]),
+        amount=amount,
+        records=int(config["records"]),
+        time_per_request_s=tuple(each.time_per_request_s for each in rounds),
+        mean_response_time_s=tuple(each.mean_response_time_s for each in rounds),
+        figure=_figure(rounds, unit),
+        errors=from_json(dict[str, int], origin["errors"]),
+        launch=from_json(LaunchRecord, {**launch, "versions": origin["versions"], "config": _plain(config)}),
+        validity=_validity(origin["validity"]),
+        schedule=schedule,
+        rounds=rounds,
+    )
+
+
+def _figure(rounds: tuple[RoundFigures, ...], unit: Unit) -> Interval:
+    if not rounds:
+        return Interval(estimate=math.nan, low=math.nan, high=math.nan)
+    if unit is Unit.RATE:
+        return mean_interval([each.time_per_request_s for each in rounds]).inverse()
+    return mean_interval([each.mean_response_time_s for each in rounds]).scaled(1000)
+
+
+def _schedule(model: str) -> Schedule | None:
+    """The schedule of which ``model`` has the words, such as ``open loop, 1,000/s constant``."""
+    loop, _, words = model.partition(", ")
+    if not words or loop != "open loop":
+        return None
+    rate, _, arrivals = words.partition("/s ")
+    return Schedule(rate=float(rate.replace(",", "")), arrivals=Arrivals(arrivals))
+
+
+def _validity(data: Mapping[str, Any]) -> Validity:
+    reasons = tuple(str(each) for each in data["reasons"]) or (() if data["valid"] else ("not said",))
+    return Validity(reasons=reasons, warnings=tuple(str(each) for each in data["warnings"]))
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, str | int]:
+    """What of ``config`` is of the launch, and not of the load."""
+    of_load = {"profile", "amount", "users", "records", "model", "seed", "generators"}
+    return {
+        name: value
+        for name, value in config.items()
+        if name not in of_load and isinstance(value, str | int) and not isinstance(value, bool)
+    }
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else float(value)

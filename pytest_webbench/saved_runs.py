@@ -1,0 +1,261 @@
+"""Saved runs read back: the folder of a run, or a JSON file of pytest-benchmark."""
+
+import json
+import math
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from pytest_webbench.bridge import extra_info
+from pytest_webbench.errors import UsageError
+from pytest_webbench.logic.summary import summarise
+from pytest_webbench.saved_rows import summary_of_row
+from pytest_webbench.values.code_profile import CodeProfile
+from pytest_webbench.values.codec import from_json
+from pytest_webbench.values.event import RateChosen
+from pytest_webbench.values.measurement import Measurement
+from pytest_webbench.values.plan import Cell, Plan, Trial
+from pytest_webbench.values.record import FORMAT, RunAbout, RunRecord
+from pytest_webbench.values.scenario import Unit
+from pytest_webbench.values.settings import Settings
+from pytest_webbench.values.summary import CellSummary
+from pytest_webbench.values.verdict import Comparison
+
+__all__ = ["read_run"]
+
+T = TypeVar("T")
+
+RUN, TRIALS, COMPARISONS, EXPLAINED = "run.json", "trials.jsonl", "comparisons.json", "explained.jsonl"
+NO_RUN = "give the folder of a run (.webbench/20261121-091500-4711) or a file of --benchmark-json"
+SHOWN = 200
+"""How many characters of a message from a parser are shown."""
+
+
+def read_run(path: Path) -> RunRecord:
+    """The run that ``path`` holds: its folder, a file in that, or a JSON file of pytest-benchmark.
+
+    Raises :class:`~pytest_webbench.errors.UsageError` for what is missing, empty, damaged, or written in a
+    newer format. Of a run that was killed, the trials before the one that was cut off are read.
+    """
+    try:
+        folder = path if path.is_dir() else path.parent
+        if path.is_dir() or path.name in (TRIALS, COMPARISONS, EXPLAINED):
+            return _read_folder(folder)
+        data = _json_of(path)
+        return _read_folder(folder) if "plan" in data and path.name == RUN else _read_rows(path, data)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"{path} cannot be read: {reason}", hint=NO_RUN) from None
+
+
+def _json_of(file: Path) -> dict[str, Any]:
+    """The object in ``file``."""
+    try:
+        data = json.loads(file.read_bytes())
+    except ValueError as error:
+        fault = "is empty" if not file.stat().st_size else "is no JSON, or damaged"
+        raise UsageError(f"{file} {fault}", evidence=str(error)[:SHOWN], hint=NO_RUN) from None
+    if not isinstance(data, dict):
+        raise UsageError(f"{file} holds no run", evidence=f"a {type(data).__name__}", hint=NO_RUN)
+    return data
+
+
+def _checked_format(file: Path, found: Any) -> None:
+    if isinstance(found, int) and found > FORMAT:
+        raise UsageError(
+            f"{file} was written by a newer version of pytest-webbench (format {found}; this one reads "
+            f"{FORMAT})",
+            hint="update pytest-webbench",
+        )
+    if found != FORMAT:
+        raise UsageError(f"{file} holds no run", evidence=f"its format is {found!r}", hint=NO_RUN)
+
+
+def _value(kind: type[T], data: Any, file: Path, where: str = "") -> T:
+    """The value that ``data`` from ``file`` describes."""
+    try:
+        return from_json(kind, data)
+    except (msgspec.ValidationError, ValueError, TypeError, zlib.error) as error:
+        place = f"{file}{where}"
+        raise UsageError(
+            f"{place} is damaged: it does not describe a {kind.__name__}",
+            evidence=str(error)[:SHOWN],
+            hint="measure again; what was saved cannot be relied on",
+        ) from None
+
+
+# --- the folder of a run ----------------------------------------------------------------------------
+
+
+def _read_folder(folder: Path) -> RunRecord:
+    file = folder / RUN
+    if not file.exists():
+        raise UsageError(f"{folder} is not the folder of a run: it has no {RUN}", hint=NO_RUN)
+    data = _json_of(file)
+    _checked_format(file, data.get("format"))
+    settings = _value(Settings, data.get("settings"), file)
+    about = _value(
+        RunAbout, {each.name: data[each.name] for each in fields(RunAbout) if each.name in data}, file
+    )
+    events = _Events()
+    for line, place in _lines(folder / TRIALS, events.notes):
+        events.take(line, folder / TRIALS, place)
+    explained = [
+        _value(CodeProfile, line.get("explained"), folder / EXPLAINED, place)
+        for line, place in _lines(folder / EXPLAINED, events.notes)
+    ]
+    summaries = events.summaries(about, settings)
+    verdicts = _comparisons_of(folder / COMPARISONS)
+    return RunRecord(
+        source=folder.resolve().name,
+        about=about,
+        settings=settings,
+        plan=_value(Plan, data.get("plan"), file),
+        measurements=tuple(each for rounds in events.rounds.values() for each in rounds),
+        summaries=summaries,
+        origins={each.cell: extra_info(each, settings)["webbench"] for each in summaries},
+        stack_failures=events.stack_failures,
+        trial_failures=events.trial_failures,
+        rates=tuple(events.rates),
+        against=str(verdicts.get("against", "")),
+        needed_s=verdicts.get("budget_needed_s"),
+        comparisons=verdicts.get("comparisons", ()),
+        explained=tuple(explained),
+        notes=tuple(events.notes),
+    )
+
+
+class _Events:
+    """What the lines of ``trials.jsonl`` say."""
+
+    def __init__(self) -> None:
+        self.rounds: dict[Cell, list[Measurement]] = {}
+        self.stack_failures: dict[str, str] = {}
+        self.trial_failures: dict[Cell, str] = {}
+        self.rates: list[RateChosen] = []
+        self.notes: list[str] = []
+
+    def take(self, line: Mapping[str, Any], file: Path, place: str) -> None:
+        """Take in the event of a line; one of a kind that is not known is left alone."""
+        match line:
+            case {"trial": trial}:
+                measurement = _value(Measurement, trial, file, place)
+                self.rounds.setdefault(measurement.trial.cell, []).append(measurement)
+            case {"stack_failed": stack, "error": error}:
+                self.stack_failures[str(stack)] = str(error)
+            case {"trial_failed": trial, "error": error}:
+                self.trial_failures[_value(Trial, trial, file, place).cell] = str(error)
+            case {"rate_chosen": chosen}:
+                self.rates.append(_value(RateChosen, chosen, file, place))
+
+    def summaries(self, about: RunAbout, settings: Settings) -> tuple[CellSummary, ...]:
+        """The figures of each cell with a round."""
+        found = []
+        for cell, rounds in self.rounds.items():
+            known = about.scenarios.get(cell.scenario)
+            # Scenarios with a duration show a rate, unless the run says otherwise.
+            guessed = Unit.TIME if rounds[0].amount.duration_s is None else Unit.RATE
+            unit = known.unit if known else guessed
+            ordered = sorted(rounds, key=lambda each: each.trial.round)
+            found.append(summarise(ordered, unit=unit, planned=settings.profile.rounds))
+        return tuple(found)
+
+
+def _lines(file: Path, notes: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
+    """The objects of ``file``, none if there is no such file, each with the number of its line in words.
+
+    A last line that was cut off, as by a kill, is left out, and ``notes`` get a sentence that says so.
+    """
+    if not file.exists():
+        return
+    lines = file.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            data = json.loads(line)
+        except ValueError as error:
+            if number == len(lines):
+                notes.append(
+                    f"the last line of {file.name} is cut off, as when a run is killed; the {number - 1} "
+                    "before it are shown"
+                )
+                return
+            raise UsageError(
+                f"{file}, line {number} is damaged",
+                evidence=str(error)[:SHOWN],
+                hint="measure again; what was saved cannot be relied on",
+            ) from None
+        if not isinstance(data, dict):
+            raise UsageError(f"{file}, line {number} holds no event", hint=NO_RUN)
+        yield data, f", line {number},"
+
+
+def _comparisons_of(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    data = _json_of(file)
+    _checked_format(file, data.get("format"))
+    rows = data.get("comparisons")
+    comparisons = tuple(
+        _value(Comparison, _with_nan(each), file) for each in (rows if isinstance(rows, list) else ())
+    )
+    return {**data, "comparisons": comparisons}
+
+
+NUMBERS = ("base", "head", "p_value")
+BOUNDS = ("estimate", "low", "high")
+
+
+def _with_nan(row: Any) -> Any:
+    """``row`` with the numbers that are not known as NaN again, for which JSON has no word."""
+    if not isinstance(row, dict) or not isinstance(row.get("ratio"), dict):
+        return row
+    ratio = {**row["ratio"], **{key: _number(row["ratio"].get(key)) for key in BOUNDS}}
+    return {**row, **{key: _number(row.get(key)) for key in NUMBERS}, "ratio": ratio}
+
+
+def _number(value: Any) -> Any:
+    return math.nan if value is None else value
+
+
+# --- the JSON of pytest-benchmark -------------------------------------------------------------------
+
+
+def _read_rows(file: Path, data: Mapping[str, Any]) -> RunRecord:
+    """The cells among the rows of pytest-benchmark."""
+    rows = data.get("benchmarks")
+    if not isinstance(rows, list):
+        raise UsageError(f"{file} holds no run", evidence="it has no benchmarks", hint=NO_RUN)
+    if "webbench_format" in data:
+        _checked_format(file, data["webbench_format"])
+    summaries, origins = [], {}
+    for number, row in enumerate(rows, start=1):
+        origin = row.get("extra_info", {}).get("webbench") if isinstance(row, dict) else None
+        if isinstance(origin, dict) and "derived_from" not in origin:
+            try:
+                summary = summary_of_row(row)
+            except (KeyError, TypeError, ValueError, AttributeError, msgspec.ValidationError) as error:
+                raise UsageError(
+                    f"{file} is damaged: benchmark {number} does not describe a cell",
+                    evidence=f"{type(error).__name__}: {error}"[:SHOWN],
+                    hint="measure again; what was saved cannot be relied on",
+                ) from None
+            summaries.append(summary)
+            origins[summary.cell] = origin
+    if not summaries:
+        raise UsageError(f"{file} has no benchmark of pytest-webbench", hint=NO_RUN)
+    started = data.get("datetime")
+    return RunRecord(
+        source=file.name,
+        about=RunAbout(started=started if isinstance(started, str) else ""),
+        summaries=tuple(summaries),
+        origins=origins,
+        notes=(
+            "read from pytest-benchmark's JSON, which has figures of rounds, and no single response times",
+        ),
+    )
