@@ -21,6 +21,7 @@ from pytest_webbench.errors import StackError
 from pytest_webbench.launchers.fake import FakeLauncher, FakeStack
 from pytest_webbench.load import Look, nothing
 from pytest_webbench.load.fake import FakeEngine
+from pytest_webbench.profilers.fake import FakeProfiler
 from pytest_webbench.values.exchange import EffectKind, Exchange, Request
 from pytest_webbench.values.load import ErrorClass, Load, LoadResult
 from pytest_webbench.values.stack import Stack
@@ -231,12 +232,14 @@ class Doubles:
         *,
         failures: Mapping[str, StackError] | None = None,
         greetings: Mapping[str, str] | None = None,
+        profiler: FakeProfiler | None = None,
         **engine: Any,
     ) -> None:
         self._server = server
         self._greetings = greetings or {}
         self.launcher = FakeLauncher(failures=failures, make=self._make)
         self.engine = WritingEngine(server, **engine)
+        self.profiler = profiler or FakeProfiler()
 
     def _make(self, stack: Stack) -> FakeStack:
         app = ItemsApp(greeting=self._greetings.get(stack.name, "Hello, World!"))
@@ -245,6 +248,10 @@ class Doubles:
     @pytest.hookimpl
     def pytest_webbench_launcher(self) -> FakeLauncher:
         return self.launcher
+
+    @pytest.hookimpl
+    def pytest_webbench_profiler(self) -> FakeProfiler:
+        return self.profiler
 
     @pytest.hookimpl
     def pytest_webbench_engine(self) -> WritingEngine:
