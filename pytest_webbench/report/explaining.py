@@ -20,6 +20,7 @@ __all__ = [
     "describe_difference",
     "describe_profile",
     "flame_chart",
+    "in_order",
     "render_explained",
     "time_chart",
 ]
@@ -97,7 +98,7 @@ def _table(profiles: Sequence[CodeProfile]) -> Table:
     for profile in profiles:
         table.add_column(make_text(profile.cell.stack), justify="right", no_wrap=True)
     by_part = [{part.part: part for part in each.parts} for each in found]
-    for name in _in_order(part for each in by_part for part in each):
+    for name in in_order(part for each in by_part for part in each):
         table.add_row(*plain_cells(name, *(_part(each.get(name)) for each in by_part)))
     table.add_row(*plain_cells("all", *map(_total, profiles, found)), style="bold")
     return table
@@ -120,7 +121,7 @@ def _ms(milliseconds: float) -> str:
     return f"{milliseconds:.1f}" if abs(milliseconds) >= 10 else f"{milliseconds:.3f}"
 
 
-def _in_order(names: Iterable[str]) -> list[str]:
+def in_order(names: Iterable[str]) -> list[str]:
     """The parts that occur, the known ones in their order, those of a stack's own before "other"."""
     found = dict.fromkeys(names)
     own = [name for name in found if name not in COLOURS]
@@ -239,7 +240,7 @@ def time_chart(profiles: Sequence[CodeProfile], *, width: int = 600) -> "alt.Cha
     seen = [each for each in profiles if _is_seen(each)]
     in_ms = all(each.cpu_s_per_request is not None for each in seen)
     rows = [_bar(each, part, in_ms=in_ms) for each in seen for part in attribute(each).parts]
-    order = _in_order(str(row["part"]) for row in rows)
+    order = in_order(str(row["part"]) for row in rows)
     for row in rows:
         row["order"] = order.index(str(row["part"]))
     unit = "CPU ms for each request" if in_ms else "share of the samples"
@@ -280,8 +281,10 @@ def _bar(profile: CodeProfile, time: PartTime, *, in_ms: bool) -> dict[str, str 
 
 def _colour(alt: Any, parts: Iterable[str]) -> Any:
     """The colour of each part: the same in every chart."""
-    order = _in_order(parts)
+    order = in_order(parts)
     own = [part for part in order if part not in COLOURS]
     more = {part: MORE_COLOURS[number % len(MORE_COLOURS)] for number, part in enumerate(own)}
     colours = [COLOURS.get(part) or more[part] for part in order]
-    return alt.Color("part:N", scale=alt.Scale(domain=order, range=colours), legend=alt.Legend(title=None))
+    return alt.Color(
+        "part:N", scale=alt.Scale(domain=order, range=colours), legend=alt.Legend(title=None, orient="bottom")
+    )
