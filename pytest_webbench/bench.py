@@ -1,26 +1,28 @@
-"""One trial: seed, warm up, load and meter, verify the state."""
+"""One trial, at once or in turns: seed, warm up, load and meter, verify the state."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from pytest_webbench.checking import check_stack, observe_records
 from pytest_webbench.errors import LoadError, StackDiedError, UsageError
 from pytest_webbench.launchers import RunningStack
-from pytest_webbench.load import LoadEngine
+from pytest_webbench.load import LoadEngine, OpenLoad, TurnEngine, nothing
 from pytest_webbench.logic.planning import make_load, warmup_load
 from pytest_webbench.logic.rates import saturating
 from pytest_webbench.logic.state import records_by_key, state_faults
+from pytest_webbench.logic.turns import add_machine_usages, add_usages
 from pytest_webbench.machine import MachineMeter
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.exchange import Record
 from pytest_webbench.values.load import Load, LoadResult
-from pytest_webbench.values.measurement import Measurement, StateCheck
+from pytest_webbench.values.machine import MachineUsage
+from pytest_webbench.values.measurement import Measurement, ServerUsage, StateCheck
 from pytest_webbench.values.plan import Cell, Trial
 from pytest_webbench.values.profile import Profile
 from pytest_webbench.values.scenario import Scenario
 
-__all__ = ["Bench"]
+__all__ = ["Bench", "Visit"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,34 +61,17 @@ class Bench:
     def measure(self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial) -> Measurement:
         """Carry out one round of ``scenario``, whose users and amount are resolved already.
 
-        Raises :class:`~pytest_webbench.errors.StackDiedError` if the server ends meanwhile,
-        :class:`~pytest_webbench.errors.SeedError` and :class:`~pytest_webbench.errors.LoadError`.
+        Raises what :meth:`Visit.take_turn` raises.
         """
-        records, load = self._make_load(running, suite, scenario, trial)
-        if self.profile.warm_cell:
-            self._seed(running, suite)
-            self._load(running, warmup_load(load, self.profile.warm_cell))
-            if scenario.writes and not running.reachable_inside:  # nothing undoes what the warm-up wrote
-                records, load = self._make_load(running, suite, scenario, trial)
-        if scenario.writes or not self.profile.warm_cell:
-            self._seed(running, suite)
-        meter, machine_meter = running.meter, MachineMeter()
-        meter.begin()
-        result = self._load(running, load)
-        usage, machine = meter.end(), machine_meter.end()
-        return Measurement(
-            trial=trial,
-            engine=self.engine.name,
-            users=load.users,
-            amount=load.amount,
-            schedule=load.schedule,
-            records=len(records),
-            load=result,
-            server=usage,
-            launch=running.launch,
-            state=self._verify(running, suite, load, result, records),
-            machine=machine,
-        )
+        visit = self.visit(running, suite, scenario, trial)
+        visit.take_turn()
+        return visit.measurement()
+
+    def visit(
+        self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial, *, turns: int = 1
+    ) -> "Visit":
+        """A round of ``scenario`` that will be made in so many ``turns``."""
+        return Visit(bench=self, running=running, suite=suite, scenario=scenario, trial=trial, turns=turns)
 
     def saturate(self, running: RunningStack, suite: Suite, scenario: Scenario) -> float:
         """How many requests per second the stack serves at most; 0 if it answered none rightly.
@@ -94,20 +79,25 @@ class Bench:
         Raises what :meth:`measure` raises.
         """
         trial = Trial(cell=Cell(scenario=scenario.name, stack=running.stack.name), round=-1)
-        _, load = self._make_load(running, suite, saturating(scenario), trial)
-        self._seed(running, suite)
-        result = self._load(running, load)
-        self._seed(running, suite)
+        _, load = self.make_load(running, suite, saturating(scenario), trial)
+        self.seed_records(running, suite)
+        result = self.carry_out(running, load)
+        self.seed_records(running, suite)
         return result.ok / result.elapsed_s
 
-    def _make_load(
+    def make_load(
         self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial
     ) -> tuple[Sequence[Record], Load]:
         """The records that the database holds, and the load made from them."""
         records = self._records(running, suite)
-        timeout_s = self.request_timeout_s
         try:
-            load = make_load(scenario, records, seed=self.seed, round_=trial.round, timeout_s=timeout_s)
+            load = make_load(
+                scenario,
+                records,
+                seed=self.seed,
+                round_=trial.round,
+                timeout_s=self.request_timeout_s,
+            )
         except UsageError as error:  # only now is it known how many records an attached server holds
             raise LoadError(error.message, hint=error.hint) from None
         return records, load
@@ -117,19 +107,17 @@ class Bench:
             return observe_records(running, suite)
         return suite.dataset.records(suite.dataset.default_count if self.records is None else self.records)
 
-    def _seed(self, running: RunningStack, suite: Suite) -> None:
+    def seed_records(self, running: RunningStack, suite: Suite) -> None:
+        """Make the database hold the records again, where it can be reached."""
         if running.reachable_inside:
             suite.dataset.load(running)
 
-    def _load(self, running: RunningStack, load: Load) -> LoadResult:
-        result = self.engine.run(load, running.base_url, running.connections)
-        why = running.ended()
-        if why is not None:
-            raise StackDiedError(
-                f"{running.stack.name} ended while it was measured: {why}",
-                evidence=running.log_tail(),
-                hint="see the end of its log above",
-            )
+    def carry_out(
+        self, running: RunningStack, load: Load, before_start: Callable[[], None] = nothing
+    ) -> LoadResult:
+        """What the engine saw of ``load``; raises if the server has ended meanwhile."""
+        result = self.engine.run(load, running.base_url, running.connections, before_start)
+        check_alive(running)
         return result
 
     def _warm_launch(
@@ -139,19 +127,119 @@ class Bench:
         for step in suite.warmup:
             scenario = replace(by_name[step.scenario], users=step.users, amount=step.amount)
             load = make_load(scenario, records, seed=self.seed, round_=-1, timeout_s=self.request_timeout_s)
-            self._load(running, load)
+            self.carry_out(running, load)
 
-    @staticmethod
-    def _verify(
-        running: RunningStack, suite: Suite, load: Load, result: LoadResult, records: Sequence[Record]
-    ) -> StateCheck:
+
+@dataclass(kw_only=True)
+class Visit:
+    """A round of a cell that is under way: it is made in ``turns``, between which others have theirs.
+
+    ``scenario`` has the users and the amount of the whole round.
+    """
+
+    bench: Bench
+    running: RunningStack
+    suite: Suite
+    scenario: Scenario
+    trial: Trial
+    turns: int = 1
+    _records: Sequence[Record] = ()
+    _load: Load | None = None
+    _opened: OpenLoad | None = None
+    _result: LoadResult | None = None
+    _usages: list[ServerUsage] = field(default_factory=list)
+    _machine: list[MachineUsage] = field(default_factory=list)
+
+    def take_turn(self) -> None:
+        """Make the next part of the round.
+
+        Raises :class:`~pytest_webbench.errors.StackDiedError` if the server ends meanwhile,
+        :class:`~pytest_webbench.errors.SeedError` and :class:`~pytest_webbench.errors.LoadError`.
+        """
+        load = self._load or self._prepare()
+        meter, machine = self.running.meter, MachineMeter()
+
+        def begin() -> None:
+            meter.begin()
+            machine.begin()
+
+        if self.turns == 1:
+            self._result = self.bench.carry_out(self.running, load, begin)
+        else:
+            self._take_one_of_several(load, begin)
+        self._usages.append(meter.end())
+        self._machine.append(machine.end())
+
+    def measurement(self) -> Measurement:
+        """What all turns gave together, once the last one is over.
+
+        Raises :class:`~pytest_webbench.errors.SeedError` if the database cannot be looked at.
+        """
+        load, result = self._load, self._result
+        assert load is not None
+        assert result is not None
+        return Measurement(
+            trial=self.trial,
+            engine=self.bench.engine.name,
+            users=load.users,
+            amount=load.amount,
+            schedule=load.schedule,
+            records=len(self._records),
+            load=result,
+            server=add_usages(self._usages),
+            launch=self.running.launch,
+            state=self._verify(load, result),
+            machine=add_machine_usages(self._machine),
+        )
+
+    def _prepare(self) -> Load:
+        """Fill the database, warm up, and make the load."""
+        running, writes, warm = self.running, self.scenario.writes, self.bench.profile.warm_cell
+        load = self._make_load()
+        if warm:
+            self.bench.seed_records(running, self.suite)
+            self.bench.carry_out(running, warmup_load(load, warm))
+            if writes and not running.reachable_inside:  # nothing undoes what the warm-up wrote
+                load = self._make_load()
+        if writes or not warm:
+            self.bench.seed_records(running, self.suite)
+        self._load = replace(load, turns=self.turns)
+        return self._load
+
+    def _make_load(self) -> Load:
+        self._records, load = self.bench.make_load(self.running, self.suite, self.scenario, self.trial)
+        return load
+
+    def _take_one_of_several(self, load: Load, begin: Callable[[], None]) -> None:
+        engine, running = self.bench.engine, self.running
+        assert isinstance(engine, TurnEngine)
+        if self._opened is None:
+            self._opened = engine.open(load, running.base_url, running.connections)
+        self._opened.take_turn(begin)
+        if len(self._usages) + 1 == self.turns:
+            self._result = self._opened.result()
+            check_alive(running)
+
+    def _verify(self, load: Load, result: LoadResult) -> StateCheck:
+        running = self.running
         if not (running.reachable_inside and running.answers):
             return StateCheck(checked=False)
         faults = state_faults(
-            records_by_key(records),
-            suite.dataset.state(running),
+            records_by_key(self._records),
+            self.suite.dataset.state(running),
             load.exchanges,
             sent=result.sent,
             unconfirmed=result.unconfirmed,
         )
         return StateCheck(checked=True, faults=faults)
+
+
+def check_alive(running: RunningStack) -> None:
+    """Raise :class:`~pytest_webbench.errors.StackDiedError` if the server has ended."""
+    why = running.ended()
+    if why is not None:
+        raise StackDiedError(
+            f"{running.stack.name} ended while it was measured: {why}",
+            evidence=running.log_tail(),
+            hint="see the end of its log above",
+        )

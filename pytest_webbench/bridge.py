@@ -124,6 +124,7 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
                 "amount": to_json(summary.amount),
                 "records": summary.records,
                 "model": summary.model,
+                "turns": summary.turns,
                 "generators": _generators(settings),
             },
             "rounds": [to_json(each) for each in summary.rounds],

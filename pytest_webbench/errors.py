@@ -11,6 +11,7 @@
     │   ├── ContractError      it answered something else than the contract says
     │   ├── SeedError          its database could not be filled or read
     │   └── StackDiedError     it ended while it was being measured
+    ├── ProfilerError          the profiler may not look at a server, or failed: its cells are not explained
     └── LoadError              the load generator itself failed
 """
 
@@ -19,6 +20,7 @@ __all__ = [
     "EngineError",
     "InstallError",
     "LoadError",
+    "ProfilerError",
     "SeedError",
     "StackDiedError",
     "StackError",
@@ -93,6 +95,10 @@ class SeedError(StackError):
 
 class StackDiedError(StackError):
     """A stack ended while it was being measured."""
+
+
+class ProfilerError(WebbenchError):
+    """The profiler may not look at a server, or failed: what it should explain stays unexplained."""
 
 
 class LoadError(WebbenchError):

@@ -9,6 +9,7 @@ import pytest
 if TYPE_CHECKING:  # pytest imports this module on every run, so it imports little
     from pytest_webbench.launchers import Launcher
     from pytest_webbench.load import LoadEngine
+    from pytest_webbench.profilers import Profiler
     from pytest_webbench.suites import Suite
     from pytest_webbench.values.scenario import Scenario
     from pytest_webbench.values.settings import Settings
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # pytest imports this module on every run, so it imports litt
 __all__ = [
     "pytest_webbench_engine",
     "pytest_webbench_launcher",
+    "pytest_webbench_profiler",
     "pytest_webbench_scenarios",
     "pytest_webbench_stacks",
     "pytest_webbench_suites",
@@ -103,4 +105,17 @@ def pytest_webbench_engine(config: pytest.Config, settings: "Settings") -> "Load
 
         def pytest_webbench_engine(settings):
             return FakeEngine()
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_webbench_profiler(config: pytest.Config, settings: "Settings") -> "Profiler | None":
+    """The profiler of ``--webbench-explain``; the first one returned is used. Not asked without the option.
+
+    ::
+
+        from pytest_webbench.profilers.fake import FakeProfiler
+
+        def pytest_webbench_profiler(settings):
+            return FakeProfiler({"list_items (./views.py:13);execute (_sqlite3.so)": 100})
     """

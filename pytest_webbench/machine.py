@@ -70,12 +70,16 @@ def _first_line(file: Path) -> str:
 
 
 class MachineMeter:
-    """Says what the whole machine did from its making to :meth:`end`.
+    """Says what the whole machine did from :meth:`begin`, or its making, to :meth:`end`.
 
     The kernel counts in hundredths of a second: sums over many loads say more than a single one.
     """
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """From now on it counts."""
         self._began_s, self._own_s = time.monotonic(), time.process_time()
         self._began = _processor_times()
 

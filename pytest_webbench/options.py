@@ -154,6 +154,11 @@ OPTIONS = (
         "how long a comparison may add rounds to what is undecided, such as 90s or 5m",
         "60s for each cell",
     ),
+    Option(
+        "--webbench-explain",
+        "",
+        "after all rounds, sample each cell once more under a profiler, untimed: where its time goes",
+    ),
     Option("--webbench-markdown", "FILE", "write the verdicts for a pull request to this file"),
     Option(
         "--webbench-strict",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_webbench.launchers import Launcher
     from pytest_webbench.live import LiveBench, LiveStack
     from pytest_webbench.load import LoadEngine
+    from pytest_webbench.profilers import Profiler
     from pytest_webbench.session import WebbenchSession
     from pytest_webbench.suites import Suite
     from pytest_webbench.values.scenario import Scenario
@@ -69,6 +70,14 @@ def pytest_webbench_engine(settings: "Settings") -> "LoadEngine":
     from pytest_webbench.loading import make_engine  # noqa: PLC0415
 
     return make_engine(settings)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_webbench_profiler() -> "Profiler":
+    """py-spy."""
+    from pytest_webbench.profilers.py_spy import PySpyProfiler  # noqa: PLC0415
+
+    return PySpyProfiler()
 
 
 @pytest.hookimpl(tryfirst=True)

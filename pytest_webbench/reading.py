@@ -182,6 +182,7 @@ def read_settings(config: pytest.Config) -> Settings:
         thresholds=_thresholds(read),
         budget_s=_budget(read),
         markdown=_path(config, read.raw("webbench_markdown")),
+        explain=bool(read.raw("webbench_explain")),
         strict=bool(read.raw("webbench_strict")),
         allow_missing=bool(read.raw("webbench_allow_missing")),
         output=config.rootpath / (read.raw("webbench_output") or ".webbench"),

@@ -1,13 +1,15 @@
 """Carries a plan out: launch, make ready, visit the cells, take down, block by block."""
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from pytest_webbench.bench import Bench
+from pytest_webbench.bench import Bench, Visit
 from pytest_webbench.errors import LoadError, StackError
 from pytest_webbench.launchers import Launcher, RunningStack
+from pytest_webbench.load import TurnEngine
+from pytest_webbench.logic.turns import turns_of
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.event import (
     BlockFinished,
@@ -118,24 +120,45 @@ class Runner:
             if self.stop_early(len(self._failed)):
                 return
             gap_s = 0.0
-            for trial in block.trials:
-                name = trial.cell.stack
-                if name in self._failed:
-                    continue
-                time.sleep(gap_s)
-                gap_s = self.bench.profile.gap_s
-                yield TrialStarted(trial=trial)
-                scenario = self.scenarios[trial.cell.scenario]
+            for group in block.groups:
+                trials = [trial for trial in group if trial.cell.stack not in self._failed]
+                if trials:
+                    time.sleep(gap_s)
+                    gap_s = self.bench.profile.gap_s
+                    yield from self._measure(trials, running)
+
+    def _measure(self, trials: Sequence[Trial], running: Mapping[str, RunningStack]) -> Iterator[Event]:
+        """Make the rounds of ``trials``: one at once, several in turns, to and fro."""
+        visits = []
+        for trial in trials:
+            yield TrialStarted(trial=trial)
+            visits.append(self._visit(trial, running[trial.cell.stack], alone=len(trials) == 1))
+        for turn in range(visits[0].turns):
+            # To and fro: what changes steadily hits all alike.
+            for visit in visits if turn % 2 == 0 else visits[::-1]:
                 try:
-                    measurement = self.bench.measure(
-                        running[name], self.suites[self.stacks[name].suite], scenario, trial
-                    )
-                except StackError as error:
-                    yield self._fail(name, error)
-                except LoadError as error:
-                    yield TrialFailed(trial=trial, error=error)
-                else:
-                    yield TrialFinished(measurement=measurement)
+                    visit.take_turn()
+                except (StackError, LoadError) as error:
+                    visits = [each for each in visits if each is not visit]
+                    yield self._give_up(visit, error)
+        for visit in visits:
+            try:
+                measurement = visit.measurement()
+            except StackError as error:
+                yield self._give_up(visit, error)
+            else:
+                yield TrialFinished(measurement=measurement)
+
+    def _give_up(self, visit: Visit, error: StackError | LoadError) -> Event:
+        if isinstance(error, StackError):
+            return self._fail(visit.trial.cell.stack, error)
+        return TrialFailed(trial=visit.trial, error=error)
+
+    def _visit(self, trial: Trial, running: RunningStack, *, alone: bool) -> Visit:
+        scenario = self.scenarios[trial.cell.scenario]
+        suite = self.suites[self.stacks[trial.cell.stack].suite]
+        whole = alone or not isinstance(self.bench.engine, TurnEngine)
+        return self.bench.visit(running, suite, scenario, trial, turns=1 if whole else turns_of(scenario))
 
     def _bring_up(self, name: str, up: ExitStack) -> RunningStack:
         """Launch and make ready; a stack that fails in between is taken down at once."""

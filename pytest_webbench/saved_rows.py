@@ -66,6 +66,7 @@ def summary_of_row(row: Mapping[str, Any]) -> CellSummary:
         validity=_validity(origin["validity"]),
         schedule=schedule,
         rounds=rounds,
+        turns=int(config.get("turns", 1)),
     )
 
 
@@ -93,7 +94,7 @@ def _validity(data: Mapping[str, Any]) -> Validity:
 
 def _plain(config: Mapping[str, Any]) -> dict[str, str | int]:
     """What of ``config`` is of the launch, and not of the load."""
-    of_load = {"profile", "amount", "users", "records", "model", "seed", "generators"}
+    of_load = {"profile", "amount", "users", "records", "model", "turns", "seed", "generators"}
     return {
         name: value
         for name, value in config.items()

@@ -20,12 +20,14 @@ from pytest_webbench.collection import SuiteModule, check_wanted, split_argument
 from pytest_webbench.comparing import Comparing
 from pytest_webbench.errors import StackError, UsageError, WebbenchError
 from pytest_webbench.execution import Execution
+from pytest_webbench.explaining import Explaining
 from pytest_webbench.interrupts import Interrupts
 from pytest_webbench.launchers import Launcher
 from pytest_webbench.live import LiveBench, LiveStack, launch_live
 from pytest_webbench.load import LoadEngine
 from pytest_webbench.logic.planning import expected_seconds, make_load, make_plan
 from pytest_webbench.logic.validity import server_faults
+from pytest_webbench.profilers import Profiler
 from pytest_webbench.reading import read_settings
 from pytest_webbench.registry import read_registry
 from pytest_webbench.report.text import describe_run, duration, render_configuration, render_run
@@ -35,6 +37,7 @@ from pytest_webbench.report.verdicts import (
     verdicts_as_markdown,
 )
 from pytest_webbench.results import Results
+from pytest_webbench.sampling import Sampling
 from pytest_webbench.store import RunFolder, write_markdown
 from pytest_webbench.values.plan import Cell, Plan
 from pytest_webbench.values.profile import PROFILES
@@ -81,6 +84,12 @@ class WebbenchSession:
         self._baselines = Baselines(config, self.settings)
         config.pluginmanager.register(self._baselines, "webbench-baselines")
         config.pluginmanager.register(ReportWriter(self._reported), "webbench-report")
+        if self.settings.explain and not self._disabled:
+            self._profiler: Profiler = hook.pytest_webbench_profiler(config=config, settings=self.settings)
+            explaining = Explaining(
+                cells=self._explained, begin=self._begin_sampling, keep=self.folder.keep_explained
+            )
+            config.pluginmanager.register(explaining, "webbench-explaining")
 
     # --- what is measured -----------------------------------------------------------------------
 
@@ -315,6 +324,28 @@ class WebbenchSession:
     def _summary(self, cell: Cell) -> CellSummary | None:
         scenario = self.registry.scenarios[cell.scenario]
         return self.results.summary(cell, scenario, self.settings.profile.rounds)
+
+    # --- why the figures are as they are --------------------------------------------------------
+
+    def _explained(self) -> list[Cell]:
+        """The cells that were measured, and whose stacks have not failed."""
+        cells = self.comparing.all_cells() if self.comparing else self.registry.cells()
+        failed = self.results.stack_failures
+        return [cell for cell in cells if cell in self.results.rounds and cell.stack not in failed]
+
+    def _begin_sampling(self) -> Sampling:
+        def cpu_s_per_request(cell: Cell) -> float | None:
+            summary = self._summary(cell)
+            return summary.server_cpu_s_per_request if summary else None
+
+        return Sampling(
+            bench=self.bench,
+            launcher=self.launcher,
+            registry=self.registry,
+            profiler=self._profiler,
+            round_=max(len(rounds) for rounds in self.results.rounds.values()),
+            cpu_s_per_request=cpu_s_per_request,
+        )
 
     # --- the public fixtures --------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from pytest_webbench.files import write_whole
+from pytest_webbench.values.code_profile import CodeProfile
 from pytest_webbench.values.codec import to_json
 from pytest_webbench.values.event import Event, RateChosen, StackFailed, TrialFailed, TrialFinished
 from pytest_webbench.values.plan import Plan
@@ -36,6 +37,8 @@ def write_markdown(markdown: str, *, file: Path | None) -> None:
 
 class RunFolder:
     """Writes a run below ``output``: ``run.json``, ``trials.jsonl``, ``comparisons.json`` and ``logs/``.
+
+    With ``--webbench-explain`` also ``explained.jsonl``, a line for each cell: ``{"explained": profile}``.
 
     Nothing is made before :meth:`begin`. Each line is written before the next trial begins, so that a
     run that is interrupted or killed keeps its finished trials.
@@ -85,6 +88,10 @@ class RunFolder:
         text = msgspec.json.format(msgspec.json.encode(kept), indent=1)  # writes NaN as null, as JSON must
         (self.path / "comparisons.json").write_bytes(text)
 
-    def _append(self, line: dict[str, Any]) -> None:
-        with (self.path / "trials.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
+    def keep_explained(self, profile: CodeProfile) -> None:
+        """Write down the samples of a cell, in ``explained.jsonl``."""
+        self._append({"explained": to_json(profile)}, file="explained.jsonl")
+
+    def _append(self, line: dict[str, Any], *, file: str = "trials.jsonl") -> None:
+        with (self.path / file).open("a") as lines:
+            lines.write(json.dumps(line) + "\n")

@@ -37,9 +37,9 @@ PARTS = {
 class Setup:
     """What all runs have in common; runs of different ones are not put together.
 
-    Loads are short, for each round is two launches anyhow, but not shorter: on a busy machine CPU time for
-    each request varied by 18 % in loads of 0.25 s by 50 users, by 6 % in loads of 1 s by 4. ``users`` are
-    as many as the threads of the server, which keep it busy and leave few requests under way when a load
+    A round is a second and more, in turns of a tenth of one, for its two launches cost as much. Beside two
+    launches that do the same, nothing gains by more than three seconds. ``users`` are as many as the threads
+    of the server, which keep it busy and leave few requests under way when a turn
     ends. ``duration_s`` replaces the two durations; ``same_budget_s`` is the budget of a run of the part
     without a change, ``None`` for the gate's default.
     """
@@ -47,11 +47,11 @@ class Setup:
     launcher: str = "process"
     seed: int
     cells: int = 10
-    rounds: int = 4
+    rounds: int = 6
     duration_s: float | None = None
     same_duration_s: float = 0.5
     same_budget_s: int | None = None
-    slowed_duration_s: float = 1.0
+    slowed_duration_s: float = 1.5
     users: int = 4
     requests: Mapping[str, int] = field(
         default_factory=lambda: {"get_item": 400, "list_items": 50, "create_item": 200, "update_item": 200}

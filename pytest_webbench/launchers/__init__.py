@@ -35,6 +35,11 @@ class RunningStack(Protocol):
         """Reads what the server's processes use."""
         ...
 
+    @property
+    def server_pid(self) -> int | None:
+        """The id of the server's first process on this machine; ``None`` where it cannot be seen."""
+        ...
+
     def connections(self) -> Held | None:
         """Which process of the server holds which connection; ``None`` where that cannot be seen."""
         ...

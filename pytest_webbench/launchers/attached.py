@@ -58,6 +58,10 @@ class AttachedStack:
         """A meter that sees nothing."""
         return NoMeter()
 
+    @property
+    def server_pid(self) -> None:
+        """The server's processes are not seen."""
+
     def connections(self) -> None:
         """The server's processes are not seen."""
 

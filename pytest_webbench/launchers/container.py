@@ -256,12 +256,26 @@ class RunningContainer:
                 self._meter = CgroupMeter(read, MemoryPeak(folders["memory"]))
         return self._meter
 
+    @property
+    def server_pid(self) -> int | None:
+        """The id of the container's first process, if the container is on this machine."""
+        pid = self._first_pid()
+        try:
+            groups = Path(f"/proc/{pid}/cgroup").read_text()
+        except OSError:
+            return None
+        return pid if self.container.id and self.container.id in groups else None
+
     def connections(self) -> Held | None:
         """Those of the container's processes, if they are on this machine, without a proxy before them."""
+        return held_connections(self._first_pid(), int(self.base_url.rpartition(":")[2]))
+
+    def _first_pid(self) -> int:
+        """What the engine says of the id of the first process, on the engine's machine."""
         if self._pid is None:
             self.container.reload()
             self._pid = int(self.container.attrs["State"]["Pid"])
-        return held_connections(self._pid, int(self.base_url.rpartition(":")[2]))
+        return self._pid
 
     def _read_inside(self, name: str) -> str | None:
         controller = name.split(".", maxsplit=1)[0]

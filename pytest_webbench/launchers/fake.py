@@ -24,6 +24,7 @@ class FakeStack:
     base_url: str = "http://127.0.0.1:1"
     launch: LaunchRecord = field(default_factory=lambda: LaunchRecord(launcher="fake", startup_s=0.1))
     meter: Meter = field(default_factory=lambda: NoMeter(ServerUsage(cpu_s=0.01, peak_rss_bytes=1 << 20)))
+    server_pid: int | None = 1
     answers: bool = False
     reachable_inside: bool = True
     files: dict[str, bytes] = field(default_factory=dict)

@@ -171,6 +171,11 @@ class RunningProcess:
         """A meter of the process and its descendants."""
         return ProcessTreeMeter(self.process.pid)
 
+    @property
+    def server_pid(self) -> int:
+        """The id of the process."""
+        return self.process.pid
+
     def connections(self) -> Held | None:
         """The connections of the process and its descendants."""
         return held_connections(self.process.pid, int(self.base_url.rpartition(":")[2]))

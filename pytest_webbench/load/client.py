@@ -21,6 +21,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from pytest_webbench.load.open_loop import Dispatcher, OpenUser
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.load.users import ClosedUser, User
 from pytest_webbench.load.wire import Target, encode
+from pytest_webbench.logic.turns import amount_of_turn
 from pytest_webbench.values.load import Load, LoadResult
 
 __all__ = ["Gate", "Run", "Word", "run_load"]
@@ -127,6 +129,7 @@ class Run:
         """How many users have a request under way."""
         self.stopped = False
         self._started = False
+        self._turn = 0
         self._addresses = addresses
         self._dispatcher = None if load.schedule is None else Dispatcher(self, load.schedule)
         self._users = [self._make_user() for _ in range(load.users)]
@@ -144,18 +147,23 @@ class Run:
         """Connect, start, wait for the end, and count."""
         handler = self.loop.get_exception_handler()
         self.loop.set_exception_handler(self._crash)
+        elapsed_ns, cpu_s = 0, 0.0
         try:
             await self._gather(self._users)
-            await _wait_until(await self._pass(gate))
-            cpu_s = time.process_time()
-            start_ns = perf_counter_ns()
-            self._start(start_ns)
-            end_ns = await self._end_ns
-            cpu_s = time.process_time() - cpu_s
+            for turn in range(self.load.turns):
+                self._turn = turn
+                await _wait_until(await self._pass(gate))
+                cpu_s -= time.process_time()
+                start_ns = perf_counter_ns()
+                self._start(start_ns)
+                elapsed_ns += await self._end_ns - start_ns
+                cpu_s += time.process_time()
+                self._pause()
         finally:
             await self._close()
             self.loop.set_exception_handler(handler)
-        return self.tally.result(users=self.load.users, elapsed_ns=end_ns - start_ns, cpu_s=cpu_s)
+        result = self.tally.result(users=self.load.users, elapsed_ns=elapsed_ns, cpu_s=cpu_s)
+        return replace(result, turns=self.load.turns)
 
     # The beginning.
 
@@ -191,13 +199,16 @@ class Run:
         if self._started:
             user.begin(took_ns)
             return
-        self._gathering -= 1
+        self._gathering = max(0, self._gathering - 1)
         if self._gathering == 0:
             self._gathered.set()
 
     def _start(self, now: int) -> None:
         self._started = True
-        duration_s = self.load.amount.duration_s
+        amount = amount_of_turn(self.load.amount, turn=self._turn, turns=self.load.turns)
+        most, duration_s = self.load.most_requests, amount.duration_s
+        limit = most if amount.requests is None else min(most, self.tally.sent + amount.requests)
+        self.tally.limit = limit
         deadline_ns = None if duration_s is None else now + int(duration_s * 1e9)
         if deadline_ns is not None:
             self._run_until(deadline_ns)
@@ -213,16 +224,30 @@ class Run:
     def _run_until(self, deadline_ns: int) -> None:
         """Stop at ``deadline_ns``, and not before: timers of the loop count in whole milliseconds."""
         now = perf_counter_ns()
-        if now >= deadline_ns:
+        if now >= deadline_ns and self.load.turns > 1:
+            self.tally.limit = self.tally.sent  # nothing more is taken
+            self.stop_if_done(now)
+        elif now >= deadline_ns:
             self._stop(now)
         else:
             wait_s = (deadline_ns - now) / 1e9
             self._timers["end"] = self.loop.call_later(wait_s, self._run_until, deadline_ns)
 
     def stop_if_done(self, now: int) -> None:
-        """Stop if every request has been taken and none is under way."""
-        if self.asking == 0 and self.tally.exhausted:
+        """Stop if every request has been taken and none is under way; or end the turn."""
+        if not self._started or self.asking or not self.tally.exhausted:
+            return
+        if self._turn + 1 == self.load.turns:
             self._stop(now)
+        elif not self._end_ns.done():
+            self._end_ns.set_result(now)
+
+    def _pause(self) -> None:
+        """A turn is over: from now on nothing is sent until the next one starts."""
+        self._started = False
+        self._end_ns = self.loop.create_future()
+        for timer in self._timers.values():
+            timer.cancel()
 
     def _stop(self, now: int) -> None:
         """End the load at ``now``; what is under way counts as in flight."""

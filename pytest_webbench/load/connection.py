@@ -16,7 +16,7 @@ from pytest_webbench.logic.judging import Fault, excerpt, judge
 from pytest_webbench.values.exchange import BodyRule, Exchange
 from pytest_webbench.values.load import ErrorClass
 
-__all__ = ["Connection", "Owner", "Question", "Questions", "ScheduledConnection", "ScheduledOwner"]
+__all__ = ["Connection", "Owner", "Question", "Questions"]
 
 _MAX_HEAD = 64 * 2**10
 """The most bytes that the headers of an answer may have, with those of interim answers before it."""
@@ -77,8 +77,11 @@ class Owner(Protocol):
     def connection_opened(self) -> None:
         """The connection stands."""
 
+    def connection_rested(self, now: int) -> None:
+        """Nothing is left to ask; the connection stays."""
+
     def connection_ended(self, now: int, *, served: bool, failed: bool) -> None:
-        """The connection asks no more: nothing is left to ask, the server closes it, or it failed."""
+        """The connection asks no more: the server closes it, or it failed."""
 
     def connection_closed(self) -> None:
         """The connection holds no socket any more."""
@@ -165,7 +168,8 @@ class Connection(asyncio.Protocol):
         tally = self._tally
         number = tally.sent
         if number >= tally.limit:
-            self._end(now, failed=False)
+            self.sent_ns = 0
+            self._owner.connection_rested(now)
             return
         tally.sent = number + 1
         self._number = number
@@ -209,6 +213,11 @@ class Connection(asyncio.Protocol):
         """The connect was given up, of which uvloop tells a connection that stood already nothing."""
         if self._transport is not None:
             self.connection_lost(None)
+
+    @property
+    def served(self) -> bool:
+        """Whether an answer has come on it."""
+        return self._served
 
     @property
     def port(self) -> int | None:
@@ -447,44 +456,3 @@ class Connection(asyncio.Protocol):
             return judge(question.exchange.answer, self._status, body) or self._malformed("too long")
         why = f"the body has {self._body_size} bytes or more, far more than expected"
         return Fault(error=ErrorClass.WRONG_BODY, why=why)
-
-
-class ScheduledOwner(Owner, Protocol):
-    """Who has a connection of an open loop, and hears when it is free."""
-
-    def connection_free(self, now: int) -> None:
-        """The request under way was answered; the next one may be sent."""
-
-    def connection_idle_ended(self) -> None:
-        """The server has closed the connection while no request was under way, as it may."""
-
-
-class ScheduledConnection(Connection):
-    """A connection of an open loop: after an answer it waits until it is given the next request."""
-
-    __slots__ = ("_scheduled_owner", "_waited_ns")
-
-    def __init__(self, questions: Questions, tally: Tally, owner: ScheduledOwner) -> None:
-        super().__init__(questions, tally, owner)
-        self._scheduled_owner = owner
-        self._waited_ns = 0
-
-    def ask_due(self, due_ns: int) -> None:
-        """Send the next request, which was due at ``due_ns``."""
-        self._waited_ns = 0
-        super().ask(due_ns)
-        self._waited_ns = max(0, self.sent_ns - due_ns)
-
-    def ask(self, now: int) -> None:
-        """Be free; the owner may call :meth:`ask_due` at once."""
-        self.sent_ns = 0
-        self._scheduled_owner.connection_free(now)
-
-    def _count_right(self, took_ns: int, ttfb_ns: int) -> None:
-        self._tally.add_scheduled(took_ns + self._waited_ns, ttfb_ns, took_ns)
-
-    def _peer_closed(self, exc: Exception | None) -> None:
-        idle = not self._ended and not self.sent_ns
-        super()._peer_closed(exc)
-        if idle:
-            self._scheduled_owner.connection_idle_ended()

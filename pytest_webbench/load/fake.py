@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import repeat, takewhile
 
 from pytest_webbench.errors import LoadError
-from pytest_webbench.load import Look
+from pytest_webbench.load import Look, OpenLoad, nothing
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.logic.judging import Fault
 from pytest_webbench.logic.schedule import due_ns
 from pytest_webbench.values.exchange import Request
 from pytest_webbench.values.load import ErrorClass, Load, LoadResult
 
-__all__ = ["FakeEngine"]
+__all__ = ["FakeEngine", "FakeOpenLoad"]
 
 _DEFAULT_S = 0.01
 _CPU_S = 1e-5
@@ -53,11 +53,18 @@ class FakeEngine:
         self.loads: list[tuple[Load, str]] = []
         self.closed = False
 
-    def run(self, load: Load, base_url: str, look: Look | None = None) -> LoadResult:  # noqa: ARG002
+    def run(
+        self,
+        load: Load,
+        base_url: str,
+        look: Look | None = None,  # noqa: ARG002
+        before_start: Callable[[], None] = nothing,
+    ) -> LoadResult:
         """What ``load`` would have measured. Raises the ``failure`` that the engine was given."""
         self.loads.append((load, base_url))
         if self.failure is not None:
             raise self.failure
+        before_start()
         scatter = random.Random(f"{self.seed}/{len(self.loads)}")
         tally = Tally(load)
         deadline_ns = None if load.amount.duration_s is None else round(load.amount.duration_s * 1e9)
@@ -65,6 +72,10 @@ class FakeEngine:
         tally.connections_opened = load.users
         tally.bytes_received = _ANSWER_BYTES * len(tally.latency_ns)
         return tally.result(users=load.users, elapsed_ns=end_ns, cpu_s=_CPU_S * tally.sent)
+
+    def open(self, load: Load, base_url: str, look: Look | None = None) -> OpenLoad:
+        """A load whose result is that of :meth:`run`, whatever lies between its turns."""
+        return FakeOpenLoad(self, load, base_url, look)
 
     def close(self) -> None:
         """Remember that it was closed."""
@@ -88,7 +99,7 @@ class FakeEngine:
             number = tally.take()
             request = load.exchanges[number % len(load.exchanges)].request
             took_ns = max(1, round(self._mean_s(request, base_url) * 1e9 * self._factor(scatter)))
-            if deadline_ns is not None and start_ns + took_ns > deadline_ns:
+            if deadline_ns is not None and start_ns + took_ns > deadline_ns and load.turns == 1:
                 tally.leave_open(number, deadline_ns - start_ns)
             elif (error := self._error(number)) is not None:
                 tally.fail(number, request, Fault(error=error, why="injected by the fake engine"), took_ns)
@@ -99,7 +110,7 @@ class FakeEngine:
                 tally.ttfb_ns.append(took_ns)
             heapq.heapreplace(free_ns, start_ns + took_ns)
             end_ns = max(end_ns, start_ns + took_ns)
-        return end_ns if deadline_ns is None else min(end_ns, deadline_ns)
+        return end_ns if deadline_ns is None or load.turns > 1 else min(end_ns, deadline_ns)
 
     def _mean_s(self, request: Request, base_url: str) -> float:
         if callable(self.latency_s):
@@ -119,6 +130,26 @@ class FakeEngine:
 
     def _error(self, number: int) -> ErrorClass | None:
         return next((error for error, nth in self.errors.items() if number % nth == nth - 1), None)
+
+
+class FakeOpenLoad:
+    """A load of the fake engine in turns; it is worked out when the first one is taken."""
+
+    def __init__(self, engine: FakeEngine, load: Load, base_url: str, look: Look | None) -> None:
+        self._engine, self._load, self._base_url, self._look = engine, load, base_url, look
+        self._result: LoadResult | None = None
+
+    def take_turn(self, before_start: Callable[[], None] = nothing) -> None:
+        """Raises what :meth:`FakeEngine.run` raises."""
+        if self._result is None:
+            self._result = self._engine.run(self._load, self._base_url, self._look, before_start)
+        else:
+            before_start()
+
+    def result(self) -> LoadResult:
+        """What the whole load gave."""
+        assert self._result is not None
+        return self._result
 
 
 def _rest(due: Iterator[int], deadline_ns: int) -> int:

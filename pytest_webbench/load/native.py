@@ -1,17 +1,18 @@
 """The engine of this package: asyncio, uvloop and httptools, in processes of its own."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter_ns
 
 from pytest_webbench.errors import LoadError
-from pytest_webbench.load import Look
+from pytest_webbench.load import Look, nothing
 from pytest_webbench.load.frames import Failure, Order, Ready
 from pytest_webbench.load.wire import Target
 from pytest_webbench.load.worker_process import WorkerProcess
 from pytest_webbench.logic.balance import connections_of_each, surplus
-from pytest_webbench.logic.sharing import merge, share
+from pytest_webbench.logic.sharing import Share, merge, share
 from pytest_webbench.values.load import Held, Load, LoadResult
 
 __all__ = ["NativeEngine"]
@@ -21,10 +22,10 @@ _AT_ALL_S = 10 * 86_400.0
 """No load takes longer; the kernel's own waits end at 24 days."""
 _TOGETHER_NS = 5_000_000
 """How long before the start the workers are told of it, if there are several."""
-_BALANCING_S = 1.0
+_BALANCING_S = 2.0
 """How long connections may be opened anew until each process of the server has as many."""
 _TAKING_S = 0.25
-"""How long the server may take to accept the connections; one that does not has no room for them."""
+"""How long the server may take to accept one more connection; one that does not has no room for it."""
 _LOOK_AGAIN_S = 0.002
 
 
@@ -45,10 +46,16 @@ class NativeEngine:
 
     @property
     def pid(self) -> int | None:
-        """The process id of the first worker; ``None`` if there is none."""
-        return self._workers[0].pid if self._workers else None
+        """The process id of the first worker that lives; ``None`` if there is none."""
+        return next((worker.pid for worker in self._workers if worker.lives()), None)
 
-    def run(self, load: Load, base_url: str, look: Look | None = None) -> LoadResult:
+    def run(
+        self,
+        load: Load,
+        base_url: str,
+        look: Look | None = None,
+        before_start: Callable[[], None] = nothing,
+    ) -> LoadResult:
         """Carry out ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
 
         With ``look``, connections are opened anew before the start until each process of the server has as
@@ -57,30 +64,19 @@ class NativeEngine:
         Raises :class:`LoadError` if the address, the load or one of its requests makes no sense, and
         if a worker dies or is not done in the longest time that the load can take.
         """
+        opened = self.open(load, base_url, look)
+        for _ in range(load.turns):
+            opened.take_turn(before_start)
+        return opened.result()
+
+    def open(self, load: Load, base_url: str, look: Look | None = None) -> "NativeLoad":
+        """Begin ``load`` in workers of its own. Raises what :meth:`run` raises."""
         Target.parse(base_url)
         shares = share(load, self._generators)
-        workers = self._living_workers(len(shares))
-        try:
-            for worker, part in zip(workers, shares, strict=True):
-                worker.begin(Order(load=part.load, base_url=base_url), _longest_s(load))
-            failures, held = _gather(workers, look)
-            if not failures:
-                start_ns = perf_counter_ns() + (_TOGETHER_NS if len(workers) > 1 else 0)
-                for worker in workers:
-                    worker.start(start_ns)
-                replies = [worker.await_result() for worker in workers]
-                failures = [reply for reply in replies if isinstance(reply, Failure)]
-        except BaseException:
-            self.close()
-            raise
-        if failures:
-            if len(workers) > 1:  # the others have begun
-                self.close()
-            first = failures[0]
-            raise LoadError(first.message, evidence=first.evidence, hint=first.hint)
-        results = [reply for reply in replies if isinstance(reply, LoadResult)]
-        merged = results[0] if len(results) == 1 else merge(list(zip(shares, results, strict=True)))
-        return replace(merged, held=held)
+        workers = self._idle_workers(len(shares))
+        opened = NativeLoad(workers, shares, look)
+        opened.begin(load, base_url)
+        return opened
 
     def close(self) -> None:
         """End the workers. Safe to call again; the next load starts others."""
@@ -88,43 +84,111 @@ class NativeEngine:
         for worker in workers:
             worker.kill()
 
-    def _living_workers(self, count: int) -> list[WorkerProcess]:
+    def _idle_workers(self, count: int) -> list[WorkerProcess]:
+        """So many workers that live and have nothing to do."""
         for worker in [worker for worker in self._workers if not worker.lives()]:
             self._workers.remove(worker)
             worker.kill()
-        while len(self._workers) < count:
-            self._workers.append(WorkerProcess())
-        return self._workers[:count]
+        idle = [worker for worker in self._workers if not worker.busy]
+        while len(idle) < count:
+            idle.append(WorkerProcess())
+            self._workers.append(idle[-1])
+        return idle[:count]
 
 
-def _gather(workers: Sequence[WorkerProcess], look: Look | None) -> tuple[list[Failure], tuple[int, ...]]:
-    """Wait until all connections stand, shared evenly: the failures, and what each process holds."""
-    deadline = time.monotonic() + _BALANCING_S
-    ports: dict[WorkerProcess, tuple[int, ...]] = {}
-    awaited = list(workers)
-    while True:
-        replies = {worker: worker.await_ready() for worker in awaited}
-        failures = [reply for reply in replies.values() if isinstance(reply, Failure)]
-        ports |= {worker: reply.ports for worker, reply in replies.items() if isinstance(reply, Ready)}
-        all_ports = [port for own in ports.values() for port in own]
-        held = None if failures or look is None else _see(look, all_ports)
-        if held is None:
-            return failures, ()
-        again = set(surplus(held, all_ports))
-        if not again or time.monotonic() > deadline:
-            return [], connections_of_each(held, all_ports)
-        awaited = [worker for worker, own in ports.items() if again.intersection(own)]
-        for worker in awaited:
-            worker.connect_again([port for port in ports[worker] if port in again])
+class NativeLoad:
+    """A load of the native engine that is under way: see :class:`~pytest_webbench.load.OpenLoad`."""
+
+    def __init__(
+        self,
+        workers: Sequence[WorkerProcess],
+        shares: Sequence[Share],
+        look: Look | None,
+    ) -> None:
+        self._workers = workers
+        self._shares = shares
+        self._look = look
+        self._held: tuple[int, ...] = ()
+        self._known: set[int] = set()
+        """The ports of the connections whose shares were seen to be even."""
+
+    def begin(self, load: Load, base_url: str) -> None:
+        """Have the workers connect."""
+        with self._killed_if_it_fails():
+            for worker, part in zip(self._workers, self._shares, strict=True):
+                worker.begin(Order(load=part.load, base_url=base_url), _longest_s(load))
+
+    def take_turn(self, before_start: Callable[[], None] = nothing) -> None:
+        """Make the next turn; raises what :meth:`NativeEngine.run` raises."""
+        with self._killed_if_it_fails():
+            failures = self._gather()
+            if not failures:
+                before_start()
+                start_ns = perf_counter_ns() + (_TOGETHER_NS if len(self._workers) > 1 else 0)
+                for worker in self._workers:
+                    worker.start(start_ns)
+                failures = [failure for worker in self._workers if (failure := worker.await_turn())]
+        if failures:
+            if len(self._workers) > 1:  # the others have begun
+                self._kill()
+            first = failures[0]
+            raise LoadError(first.message, evidence=first.evidence, hint=first.hint)
+
+    def result(self) -> LoadResult:
+        """The result of the whole load."""
+        with self._killed_if_it_fails():
+            results = [worker.await_result() for worker in self._workers]
+        parts = list(zip(self._shares, results, strict=True))
+        return replace(results[0] if len(results) == 1 else merge(parts), held=self._held)
+
+    @contextmanager
+    def _killed_if_it_fails(self) -> Iterator[None]:
+        """So that no load goes on that nobody waits for."""
+        try:
+            yield
+        except BaseException:
+            self._kill()
+            raise
+
+    def _kill(self) -> None:
+        for worker in self._workers:
+            worker.kill()
+
+    def _gather(self) -> list[Failure]:
+        """Wait until all connections stand, shared evenly; or why they will not."""
+        deadline = time.monotonic() + _BALANCING_S
+        ports: dict[WorkerProcess, tuple[int, ...]] = {}
+        awaited = list(self._workers)
+        while True:
+            replies = {worker: worker.await_ready() for worker in awaited}
+            failures = [reply for reply in replies.values() if isinstance(reply, Failure)]
+            ports |= {worker: reply.ports for worker, reply in replies.items() if isinstance(reply, Ready)}
+            all_ports = [port for own in ports.values() for port in own]
+            if failures or self._look is None or self._known.issuperset(all_ports):
+                return failures
+            held = _see(self._look, all_ports)
+            if held is None:
+                self._look, self._held = None, ()  # what is not seen now will not be later
+                return []
+            again = set(surplus(held, all_ports))
+            if not again or time.monotonic() > deadline:
+                self._held, self._known = connections_of_each(held, all_ports), set(all_ports)
+                return []
+            awaited = [worker for worker, own in ports.items() if again.intersection(own)]
+            for worker in awaited:
+                worker.connect_again([port for port in ports[worker] if port in again])
 
 
 def _see(look: Look, ports: Sequence[int]) -> Held | None:
     """Who holds the connections from ``ports``, once all are taken; ``None`` if that is not to be seen."""
-    deadline = time.monotonic() + _TAKING_S
+    taken, deadline = -1, 0.0
     while (held := look()) is not None:
-        if all(port in held.by_port for port in ports):
+        missing = [port for port in ports if port not in held.by_port]
+        if not missing:
             return held
-        if time.monotonic() > deadline:
+        if len(ports) - len(missing) > taken:
+            taken, deadline = len(ports) - len(missing), time.monotonic() + _TAKING_S
+        elif time.monotonic() > deadline:
             return None
         time.sleep(_LOOK_AGAIN_S)
     return None

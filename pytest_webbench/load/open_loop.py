@@ -13,7 +13,8 @@ from collections import deque
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
-from pytest_webbench.load.connection import Connection, ScheduledConnection
+from pytest_webbench.load.connection import Connection
+from pytest_webbench.load.scheduled import ScheduledConnection
 from pytest_webbench.load.timer import PreciseTimer
 from pytest_webbench.load.users import User
 from pytest_webbench.logic.schedule import due_ns
@@ -137,7 +138,7 @@ class OpenUser(User):
     # What its connection calls.
 
     def connection_free(self, now: int) -> None:
-        """Part of :class:`~pytest_webbench.load.connection.ScheduledOwner`."""
+        """Part of :class:`~pytest_webbench.load.scheduled.ScheduledOwner`."""
         self.run.asking -= 1
         if self.run.tally.exhausted:
             self.run.stop_if_done(now)
@@ -145,7 +146,7 @@ class OpenUser(User):
             self._dispatcher.free(self)
 
     def connection_idle_ended(self) -> None:
-        """Part of :class:`~pytest_webbench.load.connection.ScheduledOwner`."""
+        """Part of :class:`~pytest_webbench.load.scheduled.ScheduledOwner`."""
         if not self._begun or self.connection is None or self.run.stopped:
             return
         self._dispatcher.busy(self)

@@ -116,6 +116,12 @@ class User:
         """Part of :class:`~pytest_webbench.load.connection.Owner`."""
         self.run.connection_opened()
 
+    def connection_rested(self, now: int) -> None:
+        """Part of :class:`~pytest_webbench.load.connection.Owner`."""
+        self.waits = True
+        self.run.asking -= 1
+        self.run.stop_if_done(now)
+
     def connection_ended(self, now: int, *, served: bool, failed: bool) -> None:
         """Part of :class:`~pytest_webbench.load.connection.Owner`."""
         run = self.run
@@ -124,6 +130,7 @@ class User:
         if served:
             self._failures = 0
         if run.tally.exhausted:
+            self.waits = True  # for a turn that has more
             run.stop_if_done(now)
         elif failed:
             self.retry()
@@ -172,13 +179,21 @@ class ClosedUser(User):
             return
         fault = self.fault or (self.connection.gone if self.connection else None)
         if run.tally.exhausted:
+            self.waits = True  # for a turn that has more
+        elif (self.connection is None and fault is None) or self._lost_at_rest:
             self.drop()
+            self.connect()
         elif fault is None and self.connection is not None:
             run.asking += 1
             self.connection.ask(perf_counter_ns())
         elif fault is not None:
             self.lose(fault, took_ns)
         run.stop_if_done(perf_counter_ns())
+
+    @property
+    def _lost_at_rest(self) -> bool:
+        """Whether the server closed the connection between two turns, as it may; nothing is lost by that."""
+        return self.connection is not None and self.connection.served and self.connection.gone is not None
 
 
 def connect_fault(exc: OSError) -> Fault:

@@ -48,6 +48,8 @@ class WorkerProcess:
         self._last_words = ""
         self._longest_s = 0.0
         self._deadline = 0.0
+        self._left = 0
+        self._next: Ready | LoadResult | Failure | None = None
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _BOOT, str(_PACKAGES)],
@@ -74,16 +76,23 @@ class WorkerProcess:
         return self._process.poll() is None
 
     def begin(self, order: Order, longest_s: float) -> None:
-        """Have it connect its users for ``order``, which must be done after ``longest_s`` seconds."""
-        self._deadline = time.monotonic() + longest_s
+        """Have it connect its users for ``order``; no turn may take longer than ``longest_s`` seconds."""
         self._longest_s = longest_s
+        self._left = order.load.turns
+        self._next = None
+        self._extend()
         with self._fate():
             self._send(frame(pack_order(order)))
 
+    @property
+    def busy(self) -> bool:
+        """Whether it has an order whose result has not been fetched."""
+        return self._left > 0
+
     def await_ready(self) -> Ready | Failure:
         """Wait until its users are connected; or why they will not be."""
-        with self._fate():
-            reply, _ = unpack_head(bytes(self._receive_frame()))
+        self._extend()
+        reply = self._take_reply()
         assert isinstance(reply, Ready | Failure)
         return reply
 
@@ -97,15 +106,38 @@ class WorkerProcess:
         with self._fate():
             self._send(WORD.pack(moment_ns, 0))
 
-    def await_result(self) -> LoadResult | Failure:
-        """Wait until the load is done; its samples are read to where they stay."""
+    def await_turn(self) -> Failure | None:
+        """Wait until the turn is over; or why there was none."""
+        reply = self._take_reply()
+        self._left -= 1
+        if isinstance(reply, Failure):
+            return reply
+        self._next = reply
+        return None
+
+    def await_result(self) -> LoadResult:
+        """What it saw in all turns, once the last one is over."""
+        result, self._next = self._next, None
+        assert isinstance(result, LoadResult)
+        return result
+
+    def _take_reply(self) -> Ready | LoadResult | Failure:
+        """The next reply, with its samples, which are read to where they stay."""
+        reply, self._next = self._next, None
+        if reply is not None:
+            return reply
         with self._fate():
-            reply, samples = unpack_head(bytes(self._receive_frame()))
+            received, samples = unpack_head(bytes(self._receive_frame()))
             for values in samples:
                 self._receive(LENGTH.size)
                 self._receive_into(memoryview(values).cast("B"))
-        assert not isinstance(reply, Ready)
-        return reply
+        if isinstance(received, Failure):
+            self._left = 0
+        return received
+
+    def _extend(self) -> None:
+        """From now on it may take as long again."""
+        self._deadline = time.monotonic() + self._longest_s
 
     @contextmanager
     def _fate(self) -> Iterator[None]:
@@ -165,6 +197,8 @@ class WorkerProcess:
             room = room[count:]
 
     def _wait(self, stream: IO[bytes], event: int) -> None:
+        if stream.closed:  # the engine was closed
+            raise EOFError
         with selectors.DefaultSelector() as selector:
             selector.register(stream, event)
             if not selector.select(max(0.0, self._deadline - time.monotonic())):

@@ -100,6 +100,7 @@ def _facts(origin: Origin) -> dict[str, Any]:
             if name not in SAID_BY_AMOUNT
         },
         "amount": _amount(config.get("amount") or {}),
+        "turns of a round": config.get("turns"),
         "generators": config.get("generators"),
         "workers": config.get("workers"),
         "threads": config.get("threads"),

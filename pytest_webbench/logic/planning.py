@@ -83,7 +83,7 @@ def make_plan(cells: Iterable[Cell], *, profile: Profile, seed: int) -> Plan:
             Block(
                 number=number,
                 stacks=(stack,),
-                trials=tuple(Trial(cell=cell, round=repeat) for cell in ordered if cell.stack == stack),
+                groups=tuple((Trial(cell=cell, round=repeat),) for cell in ordered if cell.stack == stack),
             )
             for number, (stack, repeat) in enumerate(launches)
         )
@@ -97,34 +97,49 @@ def _interleaved(cells: Sequence[Cell], stacks: Sequence[str], number: int, seed
     return Block(
         number=number,
         stacks=tuple(launches),
-        trials=tuple(Trial(cell=cell, round=number) for cell in visits),
+        groups=tuple((Trial(cell=cell, round=number),) for cell in visits),
     )
 
 
 def make_paired_plan(groups: Sequence[Sequence[Cell]], *, rounds: range, seed: int) -> Plan:
-    """The plan that measures each cell once in a block, those of a group one right after the other.
+    """The plan that measures each cell once in a block, those of a group in turns.
 
-    A group is a cell and its base. Which of them comes first is left to chance, and so is the order of
-    the groups and of the launches. A cell that stands in several groups is measured once in a block.
+    A group is a cell and its base; groups with a cell in common are one. Which cell comes first is left to
+    chance, and so is the order of the groups and of the launches.
     """
+    joined = _joined(groups)
+    stacks = sorted({cell.stack for group in joined for cell in group})
     blocks = []
     for number in rounds:
         rng = random.Random(f"{seed}/pairs/{number}")
-        visits = [cell for group in rng.sample(groups, len(groups)) for cell in rng.sample(group, len(group))]
-        cells = tuple(dict.fromkeys(visits))
-        stacks = tuple(sorted({cell.stack for cell in cells}))
+        visits = [rng.sample(group, len(group)) for group in rng.sample(joined, len(joined))]
         blocks.append(
             Block(
                 number=number,
                 stacks=tuple(rng.sample(stacks, len(stacks))),
-                trials=tuple(Trial(cell=cell, round=number) for cell in cells),
+                groups=tuple(tuple(Trial(cell=cell, round=number) for cell in group) for group in visits),
             )
         )
     return Plan(order=Order.INTERLEAVED, seed=seed, blocks=tuple(blocks))
 
 
+def _joined(groups: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
+    """The groups, those with a cell in common put together; each cell stands once."""
+    joined: list[list[Cell]] = []
+    for group in groups:
+        common = [each for each in joined if not set(each).isdisjoint(group)]
+        joined = [each for each in joined if each not in common]
+        joined.append(list(dict.fromkeys(cell for part in (*common, group) for cell in part)))
+    return joined
+
+
 def make_load(
-    scenario: Scenario, records: Sequence[Record], *, seed: int, round_: int, timeout_s: float
+    scenario: Scenario,
+    records: Sequence[Record],
+    *,
+    seed: int,
+    round_: int,
+    timeout_s: float,
 ) -> Load:
     """The load of a round: the same requests for every stack, other ones in every round.
 

@@ -16,7 +16,7 @@ from itertools import accumulate
 from pytest_webbench.values.exchange import Exchange
 from pytest_webbench.values.load import Amount, Arrivals, Load, LoadResult, Nanoseconds, Schedule
 
-__all__ = ["Share", "merge", "share"]
+__all__ = ["Share", "join_samples", "merge", "share"]
 
 _EXAMPLES = 3
 
@@ -66,9 +66,9 @@ def merge(results: Sequence[tuple[Share, LoadResult]]) -> LoadResult:
         ok=sum(result.ok for result in each),
         errors=dict(errors),
         in_flight=sum(result.in_flight for result in each),
-        latency_ns=_joined(result.latency_ns for result in each),
-        ttfb_ns=_joined(result.ttfb_ns for result in each),
-        service_ns=_joined(result.service_ns for result in each),
+        latency_ns=join_samples(result.latency_ns for result in each),
+        ttfb_ns=join_samples(result.ttfb_ns for result in each),
+        service_ns=join_samples(result.service_ns for result in each),
         in_flight_s=math.fsum(result.in_flight_s for result in each),
         error_s=math.fsum(result.error_s for result in each),
         unconfirmed=_unconfirmed(results),
@@ -81,6 +81,7 @@ def merge(results: Sequence[tuple[Share, LoadResult]]) -> LoadResult:
         lag_s=math.fsum(result.lag_s * result.scheduled for result in each) / max(scheduled, 1),
         late=sum(result.late for result in each),
         examples=tuple(example for result in each for example in result.examples)[:_EXAMPLES],
+        turns=max(result.turns for result in each),
     )
 
 
@@ -129,7 +130,7 @@ def _part_of(schedule: Schedule, part: int, parts: int) -> Schedule:
     return replace(schedule, rate=rate, seed=random.Random(f"{schedule.seed}/{part}").getrandbits(53))
 
 
-def _joined(pieces: Iterable[Nanoseconds]) -> Nanoseconds:
+def join_samples(pieces: Iterable[Nanoseconds]) -> Nanoseconds:
     """All items of ``pieces``, in 8 bytes each if one of them needs as many."""
     kept = list(pieces)
     whole = array("Q" if any(piece.typecode == "Q" for piece in kept) else "I")

@@ -83,6 +83,7 @@ def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> Cel
         examples=tuple(example for load in loads for example in load.examples)[:3],
         schedule=schedule and replace(schedule, seed=0),  # each round has another
         rounds=tuple(map(_round_figures, completed)),
+        turns=max(load.turns for load in loads),
     )
 
 

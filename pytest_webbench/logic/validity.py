@@ -43,6 +43,10 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval 
             warnings["the database could not be looked at"] = None
         if measurement.schedule is not None and _lag_share(measurement.load) > LAG_WORTH_SAYING:
             warnings["more than a tenth of the response time is the generator's own lag"] = None
+        held = measurement.load.held
+        if held and max(held) - min(held) > 1:
+            shared = " and ".join(map(str, held))
+            warnings[f"the server's processes did not have as many connections each ({shared})"] = None
         if measurement.server.throttled_s:
             warnings["a limit of CPU (--webbench-cpus) held the server back"] = None
     if figure is not None:
@@ -125,10 +129,10 @@ def _littles_law(load: LoadResult) -> str | None:
     """Little's law: requests under way = rate x response time. In a closed loop that is the users.
 
     While the last requests of a fixed number run out, users stand idle: each for at most one response
-    time, which is allowed for.
+    time, which is allowed for in each turn.
     """
     under_way = (sum(load.latency_ns) / 1e9 + load.in_flight_s + load.error_s) / load.elapsed_s
-    slack = max(load.latency_ns) / 1e9 / load.elapsed_s
+    slack = load.turns * max(load.latency_ns) / 1e9 / load.elapsed_s
     low = load.users * max(0.0, 1 - LITTLE_TOLERANCE - slack)
     high = load.users * (1 + LITTLE_TOLERANCE)
     if low <= under_way <= high:

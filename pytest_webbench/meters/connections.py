@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
+from pytest_webbench.meters.processes import process_tree
 from pytest_webbench.values.load import Held
 
 __all__ = ["held_connections"]
@@ -20,12 +19,10 @@ def held_connections(pid: int, port: int) -> Held | None:
     kernel to be taken has no holder yet.
     """
     try:
-        root = psutil.Process(pid)
-        tree = [root, *root.children(recursive=True)]
+        parents = process_tree(pid)
         listening, connected = _sockets(pid, port)
-        owned = {each.pid: set(_inodes(each.pid)) for each in tree}
-        parents = {each.pid: each.ppid() for each in tree}
-    except (OSError, psutil.Error):  # not Linux, another user's process, or it has ended
+        owned = {each: set(_inodes(each)) for each in parents}
+    except OSError:  # not Linux, another user's process, or it has ended
         return None
     able = {each for each, inodes in owned.items() if inodes & listening}
     takers = able - {ancestor for each in able for ancestor in _ancestors(each, parents)}
@@ -48,12 +45,11 @@ def _sockets(pid: int, port: int) -> tuple[set[str], dict[str, int]]:
     Not by :meth:`psutil.Process.net_connections`, which takes tens of milliseconds where thousands of
     closed connections linger, and this is asked several times before each load.
     """
-    listening: set[str] = set()
-    connected: dict[str, int] = {}
     ending = f":{port:04X}"
-    for table in ("tcp", "tcp6"):
-        file = Path(f"/proc/{pid}/net/{table}")
-        for line in file.read_text().splitlines() if file.exists() else ():
+    for table in ("tcp", "tcp6"):  # each takes the kernel milliseconds; connections are where the listener is
+        listening: set[str] = set()
+        connected: dict[str, int] = {}
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines():
             if ending not in line:
                 continue
             _, local, remote, state, *_, inode = line.split()[:10]
@@ -61,6 +57,8 @@ def _sockets(pid: int, port: int) -> tuple[set[str], dict[str, int]]:
                 listening.add(inode)
             elif local.endswith(ending) and state == _ESTABLISHED:
                 connected[inode] = int(remote.rpartition(":")[2], 16)
+        if listening:
+            break
     return listening, connected
 
 

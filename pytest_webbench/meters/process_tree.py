@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 
+from pytest_webbench.meters.processes import process_tree
 from pytest_webbench.values.measurement import ServerUsage
 
 __all__ = ["ProcessTreeMeter"]
@@ -30,14 +31,14 @@ class ProcessTreeMeter:
 
     def begin(self) -> None:
         """Note the CPU time of each process and set back the peaks of memory."""
-        self._cpu_s = {pid: cpu_s for pid in self._pids() if (cpu_s := _cpu_seconds(pid)) is not None}
+        self._cpu_s = _cpu_of_each(self._root.pid)
         self._reaped_s = self._cpu_of_reaped()
         set_back = [_set_back_peak(pid) for pid in self._cpu_s]
         self._peaks_set_back = all(set_back)
 
     def end(self) -> ServerUsage:
         """The difference to what :meth:`begin` noted."""
-        now = {pid: cpu_s for pid in self._pids() if (cpu_s := _cpu_seconds(pid)) is not None}
+        now = _cpu_of_each(self._root.pid)
         used_s = sum(cpu_s - self._cpu_s.get(pid, 0.0) for pid, cpu_s in now.items())
         replaced = now.keys() != self._cpu_s.keys()
         if replaced:  # what a process used that has ended is in its parent's account of children
@@ -51,18 +52,17 @@ class ProcessTreeMeter:
             replaced=replaced,
         )
 
-    def _pids(self) -> list[int]:
-        try:
-            return [self._root.pid, *(child.pid for child in self._root.children(recursive=True))]
-        except psutil.Error:
-            return []
-
     def _cpu_of_reaped(self) -> float:
         try:
             times = self._root.cpu_times()
         except psutil.Error:
             return 0.0
         return float(getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0))
+
+
+def _cpu_of_each(root: int) -> dict[int, float]:
+    """The CPU time so far of ``root`` and its descendants."""
+    return {pid: cpu_s for pid in process_tree(root) if (cpu_s := _cpu_seconds(pid)) is not None}
 
 
 def _cpu_seconds(pid: int) -> float | None:

@@ -30,6 +30,7 @@ __all__ = [
     "PRINT",
     "SCREEN",
     "SHAPES",
+    "STEP",
     "Chart",
     "ForestRow",
     "as_spec",

@@ -93,6 +93,9 @@ class Load:
     Requests are taken from ``exchanges`` in order, by whichever user is free; request number ``n``
     (from 0) is ``exchanges[n % len(exchanges)]``. With ``repeat`` false the load ends when each has
     been sent once. ``timeout_s`` bounds each request, from its sending to the end of its answer.
+
+    In several ``turns`` the load stops in between, until it is told to go on: each turn is an equal part of
+    the amount, and at its end the requests under way are waited for and counted. Only closed loops do.
     """
 
     users: int
@@ -101,6 +104,7 @@ class Load:
     repeat: bool = True
     timeout_s: float = 30.0
     schedule: Schedule | None = None
+    turns: int = 1
 
     @property
     def most_requests(self) -> int:
@@ -146,6 +150,7 @@ class LoadResult:
     before the end; ``lag_s`` is how late the generator noticed on average that one was due, ``late``
     how often by more than a millisecond. ``held`` says how many connections each process of the server
     had when the load started, the most first; empty where that cannot be seen.
+    ``turns`` is the number of loads, one after the other, that this is the sum of.
     """
 
     users: int
@@ -170,3 +175,4 @@ class LoadResult:
     late: int = 0
     examples: tuple[str, ...] = field(default=())
     held: tuple[int, ...] = ()
+    turns: int = 1

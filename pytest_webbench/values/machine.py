@@ -29,7 +29,7 @@ class MachineUsage:
 
     ``busy_s`` is the time that they worked, for whomever; ``steal_s`` the time that a virtual machine
     wanted to work and its host did not let it. ``own_s`` is what the process of pytest itself worked,
-    which hands the requests to the generator before the load begins.
+    which hands the load to the generator and takes its result.
     """
 
     elapsed_s: float | None = None

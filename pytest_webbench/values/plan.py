@@ -30,12 +30,18 @@ class Trial:
 class Block:
     """Stacks launched afresh and together, the trials made with them, and their end.
 
-    ``stacks`` are in the order of their launch, ``trials`` in the order of their measurement.
+    ``stacks`` are in the order of their launch, ``groups`` in the order of their measurement: each is a
+    trial, or several that are compared and therefore made in turns, a short load of each again and again.
     """
 
     number: int
     stacks: tuple[str, ...]
-    trials: tuple[Trial, ...]
+    groups: tuple[tuple[Trial, ...], ...]
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Those of all groups."""
+        return tuple(trial for group in self.groups for trial in group)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

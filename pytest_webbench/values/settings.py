@@ -87,6 +87,7 @@ class Settings:
     thresholds: tuple[Threshold, ...] = ()
     budget_s: float | None = None
     markdown: Path | None = None
+    explain: bool = False
     strict: bool = False
     allow_missing: bool = False
     output: Path = Path(".webbench")

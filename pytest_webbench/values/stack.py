@@ -23,7 +23,9 @@ class Stack:
     hashed requirements, in whose name ``{versions}`` stands for the set of versions; without one the stack
     runs under the interpreter that runs pytest. ``ready`` is the exchange whose right answer says that the
     stack is up. ``settings`` are printed with the results, as the configuration that cannot be seen from
-    the command, and so are the versions of the distributions named in ``packages``.
+    the command, and so are the versions of the distributions named in ``packages``. ``parts`` says to which
+    part ("framework", "ORM", one of your own) a file belongs, by a pattern such as ``mylib/*``: for
+    ``--webbench-explain``, which knows the common libraries by itself.
     """
 
     name: str
@@ -36,3 +38,4 @@ class Stack:
     ready: Exchange = GET_ROOT
     packages: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)

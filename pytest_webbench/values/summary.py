@@ -84,7 +84,8 @@ class CellSummary:
     rounds together; ``rounds`` has those of each round that has a right answer. CPU and memory are
     ``None`` where the server's processes cannot be seen, throttling and kills for want of memory (sums)
     outside of containers; memory is the largest of the rounds, ``startup_s`` the median of the launches,
-    ``generator_cpu_fraction`` (of one processor) and ``lag_s`` the largest of the rounds.
+    ``generator_cpu_fraction`` (of one processor) and ``lag_s`` the largest of the rounds. Each round was
+    made in so many ``turns``.
     """
 
     cell: Cell
@@ -118,6 +119,7 @@ class CellSummary:
     examples: tuple[str, ...] = field(default=())
     schedule: Schedule | None = None
     rounds: tuple[RoundFigures, ...] = ()
+    turns: int = 1
 
     @property
     def model(self) -> str:

@@ -53,6 +53,10 @@ def test_auto_measures_all_35_cells_in_containers(tmp_path: Path) -> None:
         assert ours["server_peak_rss_bytes"] > 10 << 20, name
         assert ours["config"]["image_bytes"] > 0, name
         assert ours["versions"]["python"].startswith("3.13."), name
+    (trials,) = (tmp_path / ".webbench").glob("*/trials.jsonl")
+    shares = [json.loads(line)["trial"]["load"]["held"] for line in trials.read_text().splitlines()]
+    even = [held for held in shares if held and max(held) - min(held) <= 1]  # seen from outside of it, too
+    assert (len(shares), len(even)) >= (35, 32)
 
 
 def test_the_versions_of_the_paper_are_read_from_the_running_stacks(tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ import pytest
 
 from pytest_webbench.errors import StackError
 from pytest_webbench.launchers.fake import FakeLauncher, FakeStack
-from pytest_webbench.load import Look
+from pytest_webbench.load import Look, nothing
 from pytest_webbench.load.fake import FakeEngine
+from pytest_webbench.profilers.fake import FakeProfiler
 from pytest_webbench.values.exchange import EffectKind, Exchange, Request
 from pytest_webbench.values.load import ErrorClass, Load, LoadResult
 from pytest_webbench.values.stack import Stack
@@ -196,11 +197,17 @@ class WritingEngine(FakeEngine):
         self._interrupt_at = interrupt_at
         self._before_run = before_run
 
-    def run(self, load: Load, base_url: str, look: Look | None = None) -> LoadResult:
+    def run(
+        self,
+        load: Load,
+        base_url: str,
+        look: Look | None = None,
+        before_start: Callable[[], None] = nothing,
+    ) -> LoadResult:
         stack = stack_of(base_url)
         self._before_run(load, stack)
         self.errors = dict(self._failing.get(stack, {}))
-        result = super().run(load, base_url, look)
+        result = super().run(load, base_url, look, before_start)
         if len(self.loads) == self._interrupt_at:
             raise KeyboardInterrupt
         lost = set(result.unconfirmed)
@@ -225,12 +232,14 @@ class Doubles:
         *,
         failures: Mapping[str, StackError] | None = None,
         greetings: Mapping[str, str] | None = None,
+        profiler: FakeProfiler | None = None,
         **engine: Any,
     ) -> None:
         self._server = server
         self._greetings = greetings or {}
         self.launcher = FakeLauncher(failures=failures, make=self._make)
         self.engine = WritingEngine(server, **engine)
+        self.profiler = profiler or FakeProfiler()
 
     def _make(self, stack: Stack) -> FakeStack:
         app = ItemsApp(greeting=self._greetings.get(stack.name, "Hello, World!"))
@@ -239,6 +248,10 @@ class Doubles:
     @pytest.hookimpl
     def pytest_webbench_launcher(self) -> FakeLauncher:
         return self.launcher
+
+    @pytest.hookimpl
+    def pytest_webbench_profiler(self) -> FakeProfiler:
+        return self.profiler
 
     @pytest.hookimpl
     def pytest_webbench_engine(self) -> WritingEngine:

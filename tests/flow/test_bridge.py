@@ -68,6 +68,7 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
         "amount": {"duration_s": None, "requests": 100},
         "records": 60,
         "model": "closed loop",
+        "turns": 1,
         "generators": 1,
     }
     own_rounds = ours.pop("rounds")

@@ -17,6 +17,9 @@ class Nobody:
 
     def connection_opened(self) -> None: ...
 
+    def connection_rested(self, now: int) -> None:
+        pass
+
     def connection_ended(self, now: int, *, served: bool, failed: bool) -> None: ...
 
     def connection_closed(self) -> None: ...

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_webbench.errors import UsageError
-from pytest_webbench.logic.planning import expected_seconds, make_load, make_plan, resolve, warmup_load
+from pytest_webbench.logic.planning import (
+    expected_seconds,
+    make_load,
+    make_paired_plan,
+    make_plan,
+    resolve,
+    warmup_load,
+)
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
 from pytest_webbench.values.exchange import Answer, Exchange, Record, Request
 from pytest_webbench.values.load import Amount
@@ -102,6 +109,31 @@ def test_no_cells_make_a_plan_without_launches() -> None:
     plan = make_plan([], profile=PROFILES["quick"], seed=0)
     assert [block.stacks for block in plan.blocks] == [()] * 5
     assert expected_seconds(plan, BY_NAME, PROFILES["quick"]) == 0
+
+
+# --- cells that are compared ------------------------------------------------------------------------
+
+
+def test_a_cell_and_its_base_are_a_group_and_nothing_has_a_privileged_place() -> None:
+    pairs = [[Cell(scenario=name, stack="head"), Cell(scenario=name, stack="base")] for name in "xyz"]
+    plan = make_paired_plan(pairs, rounds=range(200), seed=5)
+    assert [block.number for block in plan.blocks] == list(range(200))
+    for block in plan.blocks:
+        found = [sorted(trial.cell for trial in group) for group in block.groups]
+        assert sorted(found) == sorted(sorted(pair) for pair in pairs)
+        assert sorted(block.stacks) == ["base", "head"]
+        assert {trial.round for trial in block.trials} == {block.number}
+    heads_first = sum(block.groups[0][0].cell.stack == "head" for block in plan.blocks)
+    assert heads_first == pytest.approx(100, abs=29)  # four standard deviations
+
+
+def test_cells_with_one_base_take_turns_with_it_together() -> None:
+    base = Cell(scenario="x", stack="base")
+    heads = [Cell(scenario="x", stack=name) for name in ("one", "two")]
+    alone = Cell(scenario="x", stack="new")
+    (block,) = make_paired_plan([*([head, base] for head in heads), [alone]], rounds=range(1), seed=5).blocks
+    groups = sorted(sorted(trial.cell for trial in group) for group in block.groups)
+    assert groups == [sorted([base, *heads]), [alone]]
 
 
 # --- what the options make of a scenario -----------------------------------------------------------

@@ -32,6 +32,19 @@ def test_a_healthy_cell_is_valid_and_certain() -> None:
     assert Validity().valid
 
 
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ((), ()),
+        ((4,), ()),
+        ((3, 2), ()),
+        ((3, 1), ("the server's processes did not have as many connections each (3 and 1)",)),
+    ],
+)
+def test_connections_that_were_shared_unevenly_are_said(held: tuple[int, ...], said: tuple[str, ...]) -> None:
+    assert verdict_on(make_result(held=held)) == Validity(warnings=said)
+
+
 def test_a_single_healthy_round_is_valid() -> None:
     assert judge(make_round()) == Validity()
 
@@ -111,6 +124,14 @@ def test_reasons_of_different_rounds_add_up() -> None:
 def test_users_that_never_wait_obey_littles_law(users: int, latency_s: float, each: int) -> None:
     load = make_result(users=users, requests=users * each, latency_s=latency_s)
     assert verdict_on(load) == Validity()
+
+
+def test_users_run_out_of_requests_at_the_end_of_each_turn() -> None:
+    """Ten turns of ten requests by ten users: in each, nine wait for one that takes twice as long."""
+    latencies = array("Q", [10_000_000] * 90 + [20_000_000] * 10)
+    load = make_result(users=10, requests=100, latency_ns=latencies, elapsed_s=0.2)
+    assert not verdict_on(load).valid
+    assert verdict_on(replace(load, turns=10)) == Validity()
 
 
 def test_a_generator_that_is_held_up_breaks_littles_law() -> None:

@@ -10,14 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
 from pytest_webbench.errors import LoadError, UsageError
-from pytest_webbench.load import Look
+from pytest_webbench.load import Look, nothing
 from pytest_webbench.load.k6.plan import Plan, make_plan
 from pytest_webbench.load.k6.summary import read_result
 from pytest_webbench.load.wire import Target
@@ -85,7 +85,13 @@ class K6Engine:
         """The process id of k6; ``None`` if it does not run."""
         return None if self._process is None else self._process.pid
 
-    def run(self, load: Load, base_url: str, look: Look | None = None) -> LoadResult:  # noqa: ARG002
+    def run(
+        self,
+        load: Load,
+        base_url: str,
+        look: Look | None = None,  # noqa: ARG002
+        before_start: Callable[[], None] = nothing,
+    ) -> LoadResult:
         """Carry out ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
 
         Raises :class:`LoadError` if the address or the load makes no sense, if k6 cannot send or judge a
@@ -93,6 +99,7 @@ class K6Engine:
         """
         plan = make_plan(load, base_url)
         _look_up(Target.parse(base_url))
+        before_start()
         if load.most_requests == 0 or (load.schedule is not None and plan.due == 0):
             return read_result(load, plan, (), {})
         with tempfile.TemporaryDirectory(prefix="webbench-k6-") as name, _no_set_clock():

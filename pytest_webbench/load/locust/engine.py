@@ -3,11 +3,12 @@
 import json
 import socket
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
 from pytest_webbench.errors import LoadError, UsageError
-from pytest_webbench.load import Look
+from pytest_webbench.load import Look, nothing
 from pytest_webbench.load.frames import Failure, Order, pack_order, unpack_reply
 from pytest_webbench.load.locust.line import Line
 from pytest_webbench.load.locust.messages import parse_address, speaks
@@ -66,7 +67,13 @@ class LocustEngine:
         self._patience_s = patience_s
         self._master: _Master | None = None
 
-    def run(self, load: Load, base_url: str, look: Look | None = None) -> LoadResult:  # noqa: ARG002
+    def run(
+        self,
+        load: Load,
+        base_url: str,
+        look: Look | None = None,  # noqa: ARG002
+        before_start: Callable[[], None] = nothing,
+    ) -> LoadResult:
         """Carry out ``load`` against the server at ``base_url``, such as ``http://192.0.2.1:8000/api``.
 
         Raises :class:`LoadError` if Locust is not installed, too few workers join, a worker is lost, the
@@ -78,6 +85,7 @@ class LocustEngine:
         try:
             if self._master is None:
                 self._master = self._get_master()
+            before_start()
             reply = self._master.carry_out(Order(load=load, base_url=base_url), self._longest_s(load))
         except BaseException:
             self.close()
