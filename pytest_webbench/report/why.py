@@ -1,6 +1,8 @@
 """Why the figures differ: what a report shows of the profiles that ``--webbench-explain`` made."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pytest_webbench.logic.attribution import attribute
 from pytest_webbench.logic.flame import flame
@@ -10,6 +12,7 @@ from pytest_webbench.report.numbers import shown_significant
 from pytest_webbench.report.tables import Column, Table, clean
 from pytest_webbench.report.view import Figure, Part
 from pytest_webbench.values.code_profile import CodeProfile, PartTime
+from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.record import RunRecord
 
 __all__ = ["why_sections"]
@@ -25,10 +28,27 @@ LEAD = (
 def why_sections(record: RunRecord) -> tuple[Part, ...]:
     """The parts of the section "Why": one for each scenario; none where nothing was explained."""
     found: dict[str, list[CodeProfile]] = {}
-    for profile in record.explained:
+    for profile in map(_cleaned, record.explained):
         found.setdefault(profile.cell.scenario, []).append(profile)
     parts = (_scenario_part(*each, number=number) for number, each in enumerate(found.items(), start=1))
     return tuple(parts)
+
+
+def _cleaned(profile: CodeProfile) -> CodeProfile:
+    """``profile`` with nothing in it that somebody else may have written to do harm: charts show it, too."""
+    stacks: Counter[str] = Counter()
+    for calls, count in profile.stacks.items():
+        stacks[clean(calls)] += count
+    cell = Cell(scenario=clean(profile.cell.scenario), stack=clean(profile.cell.stack))
+    parts = {clean(pattern): clean(part) for pattern, part in profile.parts.items()}
+    return replace(
+        profile,
+        cell=cell,
+        stacks=stacks,
+        parts=parts,
+        why_not=clean(profile.why_not),
+        note=clean(profile.note),
+    )
 
 
 def _scenario_part(scenario: str, profiles: Sequence[CodeProfile], *, number: int) -> Part:
@@ -36,9 +56,9 @@ def _scenario_part(scenario: str, profiles: Sequence[CodeProfile], *, number: in
     name = f"why-{number}"
     return Part(
         name=name,
-        title=f"{clean(scenario)}: where the time goes",
-        lead=(LEAD, *(clean(sentence) for sentence in _differences(seen))) if seen else (),
-        figures=tuple(_figures(clean(scenario), seen, name)),
+        title=f"{scenario}: where the time goes",
+        lead=(LEAD, *_differences(seen)) if seen else (),
+        figures=tuple(_figures(scenario, seen, name)),
         notes=tuple(_notes(profiles, seen)),
     )
 
@@ -63,7 +83,7 @@ def _figures(scenario: str, seen: Sequence[CodeProfile], name: str) -> Iterator[
             wide=True,
         )
     for number, profile in enumerate(seen, start=1):
-        stack = clean(profile.cell.stack)
+        stack = profile.cell.stack
         yield Figure(
             name=f"{name}-flame-{number}",
             title=f"{stack}: calls, the outermost on top",
@@ -77,13 +97,13 @@ def _figures(scenario: str, seen: Sequence[CodeProfile], name: str) -> Iterator[
 def _parts_table(scenario: str, seen: Sequence[CodeProfile]) -> Table:
     found = [{part.part: part for part in attribute(each).parts} for each in seen]
     names = in_order(name for each in found for name in each)
-    rows = [(clean(name), *(_shown(each.get(name)) for each in found)) for name in names]
+    rows = [(name, *(_shown(each.get(name)) for each in found)) for name in names]
     totals = ("all", *map(_total, seen))
     return Table(
         caption=f"{scenario}: CPU ms for each request, and share of the samples [95 % interval]",
         columns=(
             Column(name="part"),
-            *(Column(name=clean(each.cell.stack), numeric=True) for each in seen),
+            *(Column(name=each.cell.stack, numeric=True) for each in seen),
         ),
         rows=(*rows, totals),
     )
@@ -104,12 +124,9 @@ def _total(profile: CodeProfile) -> str:
 
 def _calls_table(profile: CodeProfile) -> Table:
     rects = sorted(flame(profile), key=lambda each: (-each.width, each.depth))[:MOST_CALLS]
-    rows = [
-        (clean(each.label), clean(each.part), f"{each.width * 100:.1f} %", f"{each.samples:,}")
-        for each in rects
-    ]
+    rows = [(each.label, each.part, f"{each.width * 100:.1f} %", f"{each.samples:,}") for each in rects]
     return Table(
-        caption=f"{clean(str(profile.cell))}: the widest calls, with all that they call",
+        caption=f"{profile.cell!s}: the widest calls, with all that they call",
         columns=(
             Column(name="call"),
             Column(name="part"),
@@ -123,6 +140,6 @@ def _calls_table(profile: CodeProfile) -> Table:
 def _notes(profiles: Sequence[CodeProfile], seen: Sequence[CodeProfile]) -> Iterator[tuple[str, str, str]]:
     for profile in profiles:
         if profile not in seen:
-            yield "note", clean(profile.cell.stack), clean(profile.why_not or "the server only waited")
+            yield "note", profile.cell.stack, profile.why_not or "the server only waited"
         elif profile.note:
-            yield "note", clean(profile.cell.stack), clean(profile.note)
+            yield "note", profile.cell.stack, profile.note

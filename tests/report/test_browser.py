@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, syn
 
 from pytest_webbench.report.page import render_page
 from pytest_webbench.suites.items import SUITE
+from pytest_webbench.values.code_profile import CodeProfile
 from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.record import RunRecord
 from pytest_webbench.values.scenario import Unit
@@ -49,7 +50,20 @@ def a_run(**changes: Any) -> RunRecord:
         for scenario in ("hello", "list_items")
         for stack, latency_s in STACKS.items()
     }
-    return make_run(cells, units={"hello": Unit.RATE}, about={"published": SUITE.published}, **changes)
+    explained = tuple(explained_cell(stack) for stack in STACKS)
+    about = {"published": SUITE.published}
+    return make_run(cells, units={"hello": Unit.RATE}, about=about, explained=explained, **changes)
+
+
+def explained_cell(stack: str, frame: str = "all (sqlalchemy/result.py:3)") -> CodeProfile:
+    """What --webbench-explain found of list_items: calls of the application into an ORM, and into JSON."""
+    calls = {f"run (gunicorn/app.py:1);view (./app.py:7);{frame}": 60, "run (gunicorn/app.py:1)": 30}
+    return CodeProfile(
+        cell=Cell(scenario="list_items", stack=stack),
+        rate_hz=100,
+        stacks=calls,
+        cpu_s_per_request=STACKS.get(stack, 0.01),
+    )
 
 
 def hostile_run() -> RunRecord:
@@ -57,7 +71,10 @@ def hostile_run() -> RunRecord:
     summary = replace(
         make_summary([0.01, 0.011]), cell=cell, examples=(HOSTILE,), validity=Validity(warnings=(HOSTILE,))
     )
-    record = make_run({cell: (0.01, 0.011)}, stack_failures={HOSTILE: HOSTILE}, notes=(HOSTILE,))
+    explained = (explained_cell(HOSTILE, f"{HOSTILE} ({HOSTILE}.py:1)"),)
+    record = make_run(
+        {cell: (0.01, 0.011)}, stack_failures={HOSTILE: HOSTILE}, notes=(HOSTILE,), explained=explained
+    )
     return replace(record, summaries=(summary,))
 
 

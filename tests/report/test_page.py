@@ -239,8 +239,21 @@ def test_verdicts_of_base_and_head_are_shown_what_matters_first() -> None:
 
 def test_profiles_have_a_section_of_their_own() -> None:
     assert "why" not in {each.name for each in make_view([three_stacks()]).sections}
-    profile = CodeProfile(cell=GET_ITEM, rate_hz=100, stacks={"main;view": 3})
-    assert "why" in {each.name for each in make_view([three_stacks(explained=(profile,))]).sections}
+    calls = {"run (gunicorn/app.py:1);all (sqlalchemy/orm.py:2)": 75, "run (gunicorn/app.py:1)": 25}
+    slow = CodeProfile(cell=GET_ITEM, rate_hz=100, stacks=calls, cpu_s_per_request=0.004)
+    fast = replace(slow, cell=replace(GET_ITEM, stack="fast"), cpu_s_per_request=0.002)
+    blind = CodeProfile(cell=replace(GET_ITEM, stack="blind"), rate_hz=100, why_not="py-spy may not look")
+    view = make_view([three_stacks(explained=(slow, fast, blind))])
+    (why,) = (each for each in view.sections if each.name == "why")
+    (part,) = why.parts
+    assert part.title == "get_item: where the time goes"
+    assert any("ORM: 3.000 against 1.500 ms" in sentence for sentence in part.lead)
+    parts, first, second = part.figures
+    assert ("ORM", "3 ms, 75 % [66, 82]", "1.5 ms, 75 % [66, 82]") in parts.table.rows
+    assert parts.table.rows[-1] == ("all", "4 ms, 100 samples", "2 ms, 100 samples")
+    assert first.table.rows[0] == ("run (gunicorn/app.py)", "server", "100.0 %", "100")
+    assert second.title == "fast: calls, the outermost on top"
+    assert part.notes == (("note", "blind", "py-spy may not look"),)
 
 
 @pytest.mark.parametrize("settings", [None])
