@@ -112,6 +112,11 @@ class Bench:
         if running.reachable_inside:
             suite.dataset.load(running)
 
+    def warm_up(self, running: RunningStack, load: Load) -> None:
+        """Make ``load`` and keep nothing of it; even shares of connections are not worth the time here."""
+        self.engine.run(load, running.base_url)
+        check_alive(running)
+
     def carry_out(
         self, running: RunningStack, load: Load, before_start: Callable[[], None] = nothing
     ) -> LoadResult:
@@ -127,7 +132,7 @@ class Bench:
         for step in suite.warmup:
             scenario = replace(by_name[step.scenario], users=step.users, amount=step.amount)
             load = make_load(scenario, records, seed=self.seed, round_=-1, timeout_s=self.request_timeout_s)
-            self.carry_out(running, load)
+            self.warm_up(running, load)
 
 
 @dataclass(kw_only=True)
@@ -198,7 +203,7 @@ class Visit:
         load = self._make_load()
         if warm:
             self.bench.seed_records(running, self.suite)
-            self.bench.carry_out(running, warmup_load(load, warm))
+            self.bench.warm_up(running, warmup_load(load, warm))
             if writes and not running.reachable_inside:  # nothing undoes what the warm-up wrote
                 load = self._make_load()
         if writes or not warm:

@@ -125,7 +125,7 @@ class _Visit:
     def warm_up(self) -> None:
         """Load it a little, from the records that a load begins with."""
         self.bench.seed_records(self.running, self.suite)
-        self.bench.carry_out(self.running, warmup_load(self._next_load(), WARM_UP))
+        self.bench.warm_up(self.running, warmup_load(self._next_load(), WARM_UP))
 
     def load(self) -> None:
         """Load it once, with requests of its own, and add what it gave."""
