@@ -179,7 +179,7 @@ def scenario_chart(group: Sequence[CellSummary], stacks: Sequence[str]) -> Chart
     )
     dots = (
         alt.Chart(_data(rounds))
-        .mark_tick(thickness=1.5, size=14, opacity=0.75)
+        .mark_circle(size=26, opacity=0.85)
         .encode(y=y, x=x, color=colour, tooltip=_tooltip(stack="stack", round="round", shown="figure"))
     )
     points = (

@@ -68,7 +68,7 @@ def make_sections(records: Sequence[RunRecord]) -> tuple[Section, ...]:
 # --- scenarios --------------------------------------------------------------------------------------
 
 SCENARIOS_LEAD = (
-    "The bar around a figure is its 95 % interval over the rounds, of which each small tick is one. Each "
+    "The bar around a figure is its 95 % interval over the rounds, of which each small dot is one. Each "
     "round comes from a fresh launch. Stacks that the rounds do not tell apart share a rank.",
 )
 
