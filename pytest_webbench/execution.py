@@ -25,7 +25,10 @@ __all__ = ["Execution"]
 
 @dataclass(kw_only=True)
 class Execution:
-    """Joins the runner with all that listen to it: ``consumers``, and the progress on standard output."""
+    """Joins the runner with all that listen to it: ``consumers``, and the progress on standard output.
+
+    ``check`` is called after each event, and may raise to end the run.
+    """
 
     settings: Settings
     registry: Registry
@@ -33,6 +36,7 @@ class Execution:
     bench: Bench
     stop_early: Callable[[int], bool]
     consumers: Sequence[Callable[[Event], None]]
+    check: Callable[[], None] = lambda: None
 
     def carry_out(self, plan: Plan, results: Results, comparing: Comparing | None) -> None:
         """Carry out ``plan``, and what a comparison adds to it until all is decided or its time is spent.
@@ -66,6 +70,7 @@ class Execution:
                 for consume in self.consumers:
                     consume(event)
                 progress.consume(event)
+                self.check()
 
     def _choose_rate(
         self, scenario: Scenario, saturation: Mapping[str, float]

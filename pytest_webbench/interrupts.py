@@ -35,6 +35,15 @@ class Interrupts:
             signal.signal(number, handler)
         self._before = {}
 
+    def check(self) -> None:
+        """Raise :class:`KeyboardInterrupt` if a signal has come, for what it raised may have been lost.
+
+        Python drops what is raised while it finalises an object or calls back from its collector, and says
+        so to a hook that pytest keeps silent.
+        """
+        if self._count:
+            raise KeyboardInterrupt("the run was asked to end")
+
     def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._count += 1
         if self._count == 1 or self._count >= INSISTING:

@@ -219,6 +219,7 @@ class WebbenchSession:
             bench=self.bench,
             stop_early=self._stop_early,
             consumers=(self.results.consume, self.folder.consume),
+            check=self._interrupts.check,
         )
         with self._uncaptured():
             execution.carry_out(self._plan, self.results, self.comparing)

@@ -3,10 +3,13 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from pytest_webbench.interrupts import Interrupts
+from pytest_webbench.values.load import Load
+from tests.flow.conftest import RunWebbench
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM]
 
@@ -46,3 +49,25 @@ def test_the_handlers_that_were_there_come_back(number: signal.Signals) -> None:
     assert signal.getsignal(number) != before
     interrupts.remove()
     assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_an_interrupt_that_is_lost_on_its_way_ends_the_run_all_the_same(
+    run: RunWebbench, number: signal.Signals
+) -> None:
+    """It is raised wherever Python stands, and lost where that is a finaliser."""
+    loads = 0
+
+    def send(load: Load, stack: str) -> None:
+        nonlocal loads
+        loads += 1
+        if loads == 3:
+            with suppress(KeyboardInterrupt):
+                os.kill(os.getpid(), number)
+
+    outcome = run("--webbench-stack=flask-sqlite3", "--webbench-rounds=50", before_run=send)
+    assert outcome.exit_code == pytest.ExitCode.INTERRUPTED
+    assert loads == 4  # the second trial, with its warm-up, is brought to its end
+    assert len(outcome.lines_of_trials()) == 2
+    events = outcome.doubles.launcher.events
+    assert events.count("start flask-sqlite3") == events.count("end flask-sqlite3") == 1
