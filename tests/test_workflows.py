@@ -101,7 +101,7 @@ def test_a_change_that_makes_it_slower_fails_the_job_and_is_told(clone: Path) ->
     with (clone / "framework_apps/flask-sqlite3/app.py").open("a") as app:
         app.write("\nimport time\napp.before_request(lambda: time.sleep(0.02))\n")
     commit(clone, "wait for nothing")
-    job = run_command(clone, **SHORT)
+    job = run_command(clone, **SHORT | {"BUDGET": "2m"})  # spent only where the machine is too noisy for less
     assert job.exit_code == pytest.ExitCode.TESTS_FAILED, job.output
     markdown = (clone / "results/benchmarks.md").read_text()
     assert "## Benchmarks against origin/main" in markdown
