@@ -133,8 +133,7 @@ class _Visit:
             self.bench.seed_records(self.running, self.suite)
         load = self._next_load()
         meter = self.running.meter
-        meter.begin()
-        result = self.bench.carry_out(self.running, load)
+        result = self.bench.carry_out(self.running, load, meter.begin)
         cpu_s = meter.end().cpu_s
         self.requests += result.ok
         self.cpu_s = None if cpu_s is None or self.cpu_s is None else self.cpu_s + cpu_s
