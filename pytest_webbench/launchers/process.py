@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_webbench.errors import InstallError, SeedError, StartError
+from pytest_webbench.launchers.commands import Commands
 from pytest_webbench.launchers.environment import ensure_environment, installed_versions
 from pytest_webbench.launchers.placeholders import fill_in
 from pytest_webbench.launchers.readiness import wait_until_ready
@@ -113,26 +114,26 @@ class ProcessLauncher:
                     command, stack, environment, log=log, fds=(listener.fileno(),) if inherits else ()
                 )
             try:
-                running = RunningProcess(
-                    stack=stack,
-                    base_url=f"http://{HOST}:{port}",
-                    process=process,
-                    python=python,
-                    environment=environment,
-                    data_dir=data_dir,
-                    log=log,
-                    launch=LaunchRecord(launcher=self.name, startup_s=None),
-                )
-                wait_until_ready(running, timeout_s=self._start_timeout_s)
-                startup_s = time.monotonic() - begun
-                running.launch = LaunchRecord(
-                    launcher=self.name,
-                    startup_s=startup_s,
-                    versions=self._versions[python],
-                    packages=stack.packages,
-                    config=self._config(stack),
-                )
-                yield running
+                with Commands(python, data_dir, environment) as commands:
+                    running = RunningProcess(
+                        stack=stack,
+                        base_url=f"http://{HOST}:{port}",
+                        process=process,
+                        commands=commands,
+                        data_dir=data_dir,
+                        log=log,
+                        launch=LaunchRecord(launcher=self.name, startup_s=None),
+                    )
+                    wait_until_ready(running, timeout_s=self._start_timeout_s)
+                    startup_s = time.monotonic() - begun
+                    running.launch = LaunchRecord(
+                        launcher=self.name,
+                        startup_s=startup_s,
+                        versions=self._versions[python],
+                        packages=stack.packages,
+                        config=self._config(stack),
+                    )
+                    yield running
             except BaseException:
                 _kill(process)  # an interrupted run must be gone at once; a failed one has no state
                 raise
@@ -158,8 +159,7 @@ class RunningProcess:
     stack: Stack
     base_url: str
     process: "subprocess.Popen[bytes]"
-    python: Path
-    environment: Mapping[str, str]
+    commands: Commands
     data_dir: Path
     log: Path
     launch: LaunchRecord
@@ -190,25 +190,19 @@ class RunningProcess:
         """Run the stack's Python, isolated from the user's site and environment."""
         words = [word.replace("{data_dir}", str(self.data_dir)) for word in arguments]
         try:
-            done = subprocess.run(
-                [str(self.python), "-I", *words],
-                cwd=self.data_dir,
-                env=dict(self.environment),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=EXECUTE_TIMEOUT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
+            done = self.commands.run(words, timeout_s=EXECUTE_TIMEOUT_S)
+        except OSError as error:
+            raise SeedError(f"a command beside {self.stack.name} cannot be run: {error}") from None
+        if done.timed_out:
             raise SeedError(
                 f"a command beside {self.stack.name} did not end within {EXECUTE_TIMEOUT_S:g} s"
-            ) from None
-        if done.returncode:
-            raise SeedError(
-                f"a command beside {self.stack.name} failed with code {done.returncode}",
-                evidence="\n".join(done.stderr.decode(errors="replace").strip().splitlines()[-8:]),
             )
-        return done.stdout
+        if done.code:
+            raise SeedError(
+                f"a command beside {self.stack.name} failed with code {done.code}",
+                evidence="\n".join(done.errors.decode(errors="replace").strip().splitlines()[-8:]),
+            )
+        return done.output
 
     def log_tail(self) -> str:
         """The last lines of standard output and error of the server."""

@@ -22,6 +22,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import pairwise
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
@@ -148,6 +149,7 @@ class Run:
         handler = self.loop.get_exception_handler()
         self.loop.set_exception_handler(self._crash)
         elapsed_ns, cpu_s = 0, 0.0
+        right = [0]
         try:
             await self._gather(self._users)
             for turn in range(self.load.turns):
@@ -158,12 +160,14 @@ class Run:
                 self._start(start_ns)
                 elapsed_ns += await self._end_ns - start_ns
                 cpu_s += time.process_time()
+                right.append(self.tally.right)
                 self._pause()
         finally:
             await self._close()
             self.loop.set_exception_handler(handler)
         result = self.tally.result(users=self.load.users, elapsed_ns=elapsed_ns, cpu_s=cpu_s)
-        return replace(result, turns=self.load.turns)
+        right_by_turn = tuple(now - before for before, now in pairwise(right))
+        return replace(result, turns=self.load.turns, right_by_turn=right_by_turn)
 
     # The beginning.
 

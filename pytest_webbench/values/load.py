@@ -176,3 +176,4 @@ class LoadResult:
     examples: tuple[str, ...] = field(default=())
     held: tuple[int, ...] = ()
     turns: int = 1
+    right_by_turn: tuple[int, ...] = ()

@@ -1,0 +1,91 @@
+"""Commands of a stack's Python that run beside it, from a server of them that waits in between.
+
+Each round of a stack needs several, and an interpreter that starts takes longer than most of them.
+"""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+__all__ = ["Commands", "Done"]
+
+PROGRAM = Path(__file__).with_name("command_server.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command came to: a negative ``code`` is the signal that ended it, as of :mod:`subprocess`."""
+
+    code: int
+    output: bytes
+    errors: bytes
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether it was ended for it took too long."""
+        return self.code == -signal.SIGALRM
+
+
+class Commands:
+    """Runs commands by ``python`` in ``folder``, one after the other, isolated from the user's site.
+
+    The server is started by the first one; leaving the context ends it, with what may still run.
+    """
+
+    def __init__(self, python: Path, folder: Path, environment: Mapping[str, str]) -> None:
+        self._python = python
+        self._folder = folder
+        self._environment = environment
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Commands":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._server is not None:
+            _end(self._server)
+
+    def run(self, arguments: Sequence[str], *, timeout_s: float) -> Done:
+        """What ``python`` makes of ``arguments``. Raises :class:`OSError` if it cannot be run."""
+        if self._server is None or self._server.poll() is not None:
+            self._server = self._start()
+        orders, replies = _pipes(self._server)
+        try:
+            orders.write(json.dumps({"arguments": list(arguments), "timeout_s": timeout_s}).encode() + b"\n")
+            orders.flush()
+            head = json.loads(replies.readline())
+        except (BrokenPipeError, ValueError):
+            raise OSError(f"the server of commands has ended with code {self._server.wait()}") from None
+        return Done(head["code"], replies.read(head["output"]), replies.read(head["errors"]))
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [self._python, "-I", PROGRAM],
+            cwd=self._folder,
+            env=dict(self._environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # that of each command is its own
+            start_new_session=True,
+        )
+
+
+def _pipes(server: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes]]:
+    assert server.stdin is not None
+    assert server.stdout is not None
+    return server.stdin, server.stdout
+
+
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+    for pipe in _pipes(server):
+        with suppress(BrokenPipeError):
+            pipe.close()
