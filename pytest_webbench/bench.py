@@ -8,14 +8,14 @@ from pytest_webbench.checking import check_stack, observe_records
 from pytest_webbench.errors import LoadError, StackDiedError, UsageError
 from pytest_webbench.launchers import RunningStack
 from pytest_webbench.load import LoadEngine, OpenLoad, TurnEngine, nothing
-from pytest_webbench.logic.planning import make_load, warmup_load
+from pytest_webbench.logic.planning import make_load, warmup_amount
 from pytest_webbench.logic.rates import saturating
 from pytest_webbench.logic.state import records_by_key, state_faults
 from pytest_webbench.logic.turns import add_machine_usages, add_usages
 from pytest_webbench.machine import MachineMeter
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.exchange import Record
-from pytest_webbench.values.load import Load, LoadResult
+from pytest_webbench.values.load import Amount, Load, LoadResult
 from pytest_webbench.values.machine import MachineUsage
 from pytest_webbench.values.measurement import Measurement, ServerUsage, StateCheck
 from pytest_webbench.values.plan import Cell, Trial
@@ -168,12 +168,17 @@ class Visit:
             meter.begin()
             machine.begin()
 
-        if self.turns == 1:
+        if self._opened is None and self.turns > 1:
+            self._opened = self._open(load)
+        if self._opened is None:
             self._result = self.bench.carry_out(self.running, load, begin)
         else:
-            self._take_one_of_several(load, begin)
+            self._opened.take_turn(begin)
         self._usages.append(meter.end())
         self._machine.append(machine.end())
+        if self._opened is not None and len(self._usages) == self.turns:
+            self._result = self._opened.result()
+            check_alive(self.running)
 
     def measurement(self) -> Measurement:
         """What all turns gave together, once the last one is over.
@@ -203,27 +208,31 @@ class Visit:
         load = self._make_load()
         if warm:
             self.bench.seed_records(running, self.suite)
-            self.bench.warm_up(running, warmup_load(load, warm))
-            if writes and not running.reachable_inside:  # nothing undoes what the warm-up wrote
-                load = self._make_load()
+            load = self._warm_up(load, warmup_amount(load, warm))
         if writes or not warm:
             self.bench.seed_records(running, self.suite)
-        self._load = replace(load, turns=self.turns)
-        return self._load
+        self._load = load
+        return load
+
+    def _warm_up(self, load: Load, amount: Amount) -> Load:
+        """Make the warm-up, on the connections of the load if it can be; the load to make after it."""
+        undone = self.running.reachable_inside or not self.scenario.writes
+        if isinstance(self.bench.engine, TurnEngine) and load.schedule is None and undone:
+            self._opened = self._open(replace(load, warm_up=amount))
+            self._opened.warm_up()
+            check_alive(self.running)
+            return load
+        self.bench.warm_up(self.running, replace(load, amount=amount, turns=1))
+        return load if undone else self._make_load()
 
     def _make_load(self) -> Load:
         self._records, load = self.bench.make_load(self.running, self.suite, self.scenario, self.trial)
-        return load
+        return replace(load, turns=self.turns)
 
-    def _take_one_of_several(self, load: Load, begin: Callable[[], None]) -> None:
-        engine, running = self.bench.engine, self.running
+    def _open(self, load: Load) -> OpenLoad:
+        engine = self.bench.engine
         assert isinstance(engine, TurnEngine)
-        if self._opened is None:
-            self._opened = engine.open(load, running.base_url, running.connections)
-        self._opened.take_turn(begin)
-        if len(self._usages) + 1 == self.turns:
-            self._result = self._opened.result()
-            check_alive(running)
+        return engine.open(load, self.running.base_url, self.running.connections)
 
     def _verify(self, load: Load, result: LoadResult) -> StateCheck:
         running = self.running

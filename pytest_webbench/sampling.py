@@ -9,7 +9,7 @@ from pytest_webbench.errors import LoadError, ProfilerError, StackError
 from pytest_webbench.launchers import Launcher, RunningStack
 from pytest_webbench.logic.attribution import attribute
 from pytest_webbench.logic.machine_code import add_machine_code
-from pytest_webbench.logic.planning import warmup_load
+from pytest_webbench.logic.planning import warmup_amount
 from pytest_webbench.profilers import Profiler
 from pytest_webbench.registry import Registry
 from pytest_webbench.suites import Suite
@@ -125,7 +125,8 @@ class _Visit:
     def warm_up(self) -> None:
         """Load it a little, from the records that a load begins with."""
         self.bench.seed_records(self.running, self.suite)
-        self.bench.warm_up(self.running, warmup_load(self._next_load(), WARM_UP))
+        load = self._next_load()
+        self.bench.warm_up(self.running, replace(load, amount=warmup_amount(load, WARM_UP)))
 
     def load(self) -> None:
         """Load it once, with requests of its own, and add what it gave."""

@@ -11,16 +11,16 @@ import runpy
 import signal
 import sys
 import tempfile
+from contextlib import suppress
+from typing import IO, Any
 
-try:
-    import sqlite3  # noqa: F401 - what most commands need, so that not each of them has to import it
-except ImportError:  # a Python may be built without it
-    pass
+with suppress(ImportError):  # a Python may be built without it
+    import sqlite3  # noqa: F401 - most commands need it, and so not each of them has to load it
 
 __all__ = ["main"]
 
 
-def main():
+def main() -> None:
     """Serve until standard input ends; a fork returns once its command is over."""
     orders, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     for line in orders:
@@ -39,12 +39,12 @@ def main():
         replies.flush()
 
 
-def _content(file):
+def _content(file: IO[bytes]) -> bytes:
     file.seek(0)
     return file.read()
 
 
-def _become_command(order, output, errors):
+def _become_command(order: dict[str, Any], output: int, errors: int) -> None:
     """What the interpreter does with such arguments; what it raises ends the fork as it would Python."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (output, 1), (errors, 2)):

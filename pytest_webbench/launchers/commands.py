@@ -48,20 +48,19 @@ class Commands:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._server is not None:
-            _end(self._server)
+        self._end()
 
     def run(self, arguments: Sequence[str], *, timeout_s: float) -> Done:
         """What ``python`` makes of ``arguments``. Raises :class:`OSError` if it cannot be run."""
-        if self._server is None or self._server.poll() is not None:
-            self._server = self._start()
-        orders, replies = _pipes(self._server)
+        server = self._server = self._server or self._start()
+        orders, replies = _pipes(server)
         try:
             orders.write(json.dumps({"arguments": list(arguments), "timeout_s": timeout_s}).encode() + b"\n")
             orders.flush()
             head = json.loads(replies.readline())
         except (BrokenPipeError, ValueError):
-            raise OSError(f"the server of commands has ended with code {self._server.wait()}") from None
+            self._end()
+            raise OSError(f"the server of commands ended with code {server.returncode}") from None
         return Done(head["code"], replies.read(head["output"]), replies.read(head["errors"]))
 
     def _start(self) -> "subprocess.Popen[bytes]":
@@ -75,17 +74,20 @@ class Commands:
             start_new_session=True,
         )
 
+    def _end(self) -> None:
+        """End the server, and what it runs."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+        for pipe in _pipes(server):
+            with suppress(BrokenPipeError):
+                pipe.close()
+
 
 def _pipes(server: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes]]:
     assert server.stdin is not None
     assert server.stdout is not None
     return server.stdin, server.stdout
-
-
-def _end(server: "subprocess.Popen[bytes]") -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(server.pid, signal.SIGKILL)
-    server.wait()
-    for pipe in _pipes(server):
-        with suppress(BrokenPipeError):
-            pipe.close()

@@ -194,9 +194,7 @@ class RunningProcess:
         except OSError as error:
             raise SeedError(f"a command beside {self.stack.name} cannot be run: {error}") from None
         if done.timed_out:
-            raise SeedError(
-                f"a command beside {self.stack.name} did not end within {EXECUTE_TIMEOUT_S:g} s"
-            )
+            raise SeedError(f"a command beside {self.stack.name} did not end within {EXECUTE_TIMEOUT_S:g} s")
         if done.code:
             raise SeedError(
                 f"a command beside {self.stack.name} failed with code {done.code}",

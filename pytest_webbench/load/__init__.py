@@ -49,6 +49,13 @@ class LoadEngine(Protocol):
 class OpenLoad(Protocol):
     """A load that is made in turns, with other work between them."""
 
+    def warm_up(self) -> None:
+        """Make the warm-up of a load that has one, before its first turn; nothing of it is counted.
+
+        Raises :class:`~pytest_webbench.errors.LoadError` if the generator itself fails.
+        """
+        ...
+
     def take_turn(self, before_start: Callable[[], None] = nothing) -> None:
         """Make the next turn and wait for its end; ``before_start`` is called before its first request.
 
@@ -66,7 +73,7 @@ class TurnEngine(LoadEngine, Protocol):
     """An engine whose loads can stop and go on, several of them side by side."""
 
     def open(self, load: Load, base_url: str, look: Look | None = None) -> OpenLoad:
-        """Begin ``load``, which has several turns: all connections stand, and nothing is sent yet.
+        """Begin ``load``: its users connect, and nothing is sent yet.
 
         One that is not brought to its end is ended by :meth:`~pytest_webbench.LoadEngine.close`.
         """

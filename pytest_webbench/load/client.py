@@ -33,7 +33,7 @@ from pytest_webbench.load.tally import Tally
 from pytest_webbench.load.users import ClosedUser, User
 from pytest_webbench.load.wire import Target, encode
 from pytest_webbench.logic.turns import amount_of_turn
-from pytest_webbench.values.load import Load, LoadResult
+from pytest_webbench.values.load import Amount, Load, LoadResult
 
 __all__ = ["Gate", "Run", "Word", "run_load"]
 
@@ -41,11 +41,12 @@ __all__ = ["Gate", "Run", "Word", "run_load"]
 class Word(NamedTuple):
     """What to do once all users are connected.
 
-    The load starts at ``start_ns`` of :func:`time.perf_counter_ns`; but first the connections that come
-    from the ports in ``connect_again``, if there are any, are opened anew, and the gate is asked again.
+    The load starts at ``start_ns`` of :func:`time.perf_counter_ns`; with ``None`` the connections that come
+    from the ports in ``connect_again`` are opened anew, and those that the server has closed meanwhile, and
+    the gate is asked again.
     """
 
-    start_ns: int
+    start_ns: int | None
     connect_again: tuple[int, ...] = ()
 
 
@@ -130,7 +131,10 @@ class Run:
         """How many users have a request under way."""
         self.stopped = False
         self._started = False
-        self._turn = 0
+        self._is_last = False
+        """Whether this is the last turn."""
+        self._stops = False
+        """Whether the deadline ends what is under way, which is waited for elsewhere."""
         self._addresses = addresses
         self._dispatcher = None if load.schedule is None else Dispatcher(self, load.schedule)
         self._users = [self._make_user() for _ in range(load.users)]
@@ -148,26 +152,28 @@ class Run:
         """Connect, start, wait for the end, and count."""
         handler = self.loop.get_exception_handler()
         self.loop.set_exception_handler(self._crash)
-        elapsed_ns, cpu_s = 0, 0.0
+        turns, elapsed_ns, cpu_s = self.load.turns, 0, 0.0
         right = [0]
         try:
             await self._gather(self._users)
-            for turn in range(self.load.turns):
-                self._turn = turn
+            if self.load.warm_up is not None:
                 await _wait_until(await self._pass(gate))
+                await self._take_turn(self.load.warm_up)
+                self.tally.forget(connections=self._open)
+            self._stops = turns == 1
+            for turn in range(turns):
+                await _wait_until(await self._pass(gate))
+                self._is_last = turn + 1 == turns
                 cpu_s -= time.process_time()
-                start_ns = perf_counter_ns()
-                self._start(start_ns)
-                elapsed_ns += await self._end_ns - start_ns
+                elapsed_ns += await self._take_turn(amount_of_turn(self.load.amount, turn=turn, turns=turns))
                 cpu_s += time.process_time()
                 right.append(self.tally.right)
-                self._pause()
         finally:
             await self._close()
             self.loop.set_exception_handler(handler)
         result = self.tally.result(users=self.load.users, elapsed_ns=elapsed_ns, cpu_s=cpu_s)
         right_by_turn = tuple(now - before for before, now in pairwise(right))
-        return replace(result, turns=self.load.turns, right_by_turn=right_by_turn)
+        return replace(result, turns=turns, right_by_turn=right_by_turn)
 
     # The beginning.
 
@@ -188,15 +194,21 @@ class Run:
         if gate is None:
             return perf_counter_ns()
         while True:
+            if lost := [user for user in self._users if user.lost_at_rest]:
+                await self._connect_again(lost)
             by_port = {user.port: user for user in self._users if user.port is not None}
             word = await gate(list(by_port))
-            again = [by_port[port] for port in word.connect_again if port in by_port]
-            if not again:
+            if word.start_ns is not None:
                 return word.start_ns
-            for user in again:
-                user.leave()
+            again = [by_port[port] for port in word.connect_again if port in by_port]
             self.tally.connections_opened -= len(again)
-            await self._gather(again)
+            await self._connect_again(again)
+
+    async def _connect_again(self, users: Sequence[User]) -> None:
+        for user in users:
+            user.leave()
+        if users:
+            await self._gather(users)
 
     def ready(self, user: "User", took_ns: int) -> None:
         """``user`` has tried to connect, which took ``took_ns``."""
@@ -207,9 +219,16 @@ class Run:
         if self._gathering == 0:
             self._gathered.set()
 
-    def _start(self, now: int) -> None:
+    async def _take_turn(self, amount: Amount) -> int:
+        """Ask for ``amount`` from now on; how long it took, in nanoseconds."""
+        start_ns = perf_counter_ns()
+        self._start(start_ns, amount)
+        took_ns = await self._end_ns - start_ns
+        self._pause()
+        return took_ns
+
+    def _start(self, now: int, amount: Amount) -> None:
         self._started = True
-        amount = amount_of_turn(self.load.amount, turn=self._turn, turns=self.load.turns)
         most, duration_s = self.load.most_requests, amount.duration_s
         limit = most if amount.requests is None else min(most, self.tally.sent + amount.requests)
         self.tally.limit = limit
@@ -228,11 +247,11 @@ class Run:
     def _run_until(self, deadline_ns: int) -> None:
         """Stop at ``deadline_ns``, and not before: timers of the loop count in whole milliseconds."""
         now = perf_counter_ns()
-        if now >= deadline_ns and self.load.turns > 1:
+        if now >= deadline_ns and self._stops:
+            self._stop(now)
+        elif now >= deadline_ns:
             self.tally.limit = self.tally.sent  # nothing more is taken
             self.stop_if_done(now)
-        elif now >= deadline_ns:
-            self._stop(now)
         else:
             wait_s = (deadline_ns - now) / 1e9
             self._timers["end"] = self.loop.call_later(wait_s, self._run_until, deadline_ns)
@@ -241,7 +260,7 @@ class Run:
         """Stop if every request has been taken and none is under way; or end the turn."""
         if not self._started or self.asking or not self.tally.exhausted:
             return
-        if self._turn + 1 == self.load.turns:
+        if self._is_last:
             self._stop(now)
         elif not self._end_ns.done():
             self._end_ns.set_result(now)

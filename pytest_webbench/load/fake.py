@@ -3,6 +3,7 @@
 import heapq
 import random
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import repeat, takewhile
 
 from pytest_webbench.errors import LoadError
@@ -138,6 +139,12 @@ class FakeOpenLoad:
     def __init__(self, engine: FakeEngine, load: Load, base_url: str, look: Look | None) -> None:
         self._engine, self._load, self._base_url, self._look = engine, load, base_url, look
         self._result: LoadResult | None = None
+
+    def warm_up(self) -> None:
+        """A load of its own, among the ``loads`` of the engine."""
+        assert self._load.warm_up is not None
+        load = replace(self._load, amount=self._load.warm_up, warm_up=None, turns=1)
+        self._engine.run(load, self._base_url)
 
     def take_turn(self, before_start: Callable[[], None] = nothing) -> None:
         """Raises what :meth:`FakeEngine.run` raises."""

@@ -32,7 +32,8 @@ LENGTH = struct.Struct("<Q")
 WORD = struct.Struct("<QH")
 """What a worker that is ready is told: the moment to start at, and how many :data:`PORT` follow.
 
-Those are the ports of connections to open anew before it says again that it is ready.
+With 0 for the moment it says once more that it is ready, after it has opened anew the connections that come
+from those ports, and those that the server has closed.
 """
 PORT = struct.Struct("<H")
 _NONE = array("I")

@@ -65,6 +65,8 @@ class NativeEngine:
         if a worker dies or is not done in the longest time that the load can take.
         """
         opened = self.open(load, base_url, look)
+        if load.warm_up is not None:
+            opened.warm_up()
         for _ in range(load.turns):
             opened.take_turn(before_start)
         return opened.result()
@@ -111,6 +113,8 @@ class NativeLoad:
         self._held: tuple[int, ...] = ()
         self._known: set[int] = set()
         """The ports of the connections whose shares were seen to be even."""
+        self._has_rested = False
+        """Whether so much time has gone by since the last turn that the server may have closed some."""
 
     def begin(self, load: Load, base_url: str) -> None:
         """Have the workers connect."""
@@ -118,9 +122,16 @@ class NativeLoad:
             for worker, part in zip(self._workers, self._shares, strict=True):
                 worker.begin(Order(load=part.load, base_url=base_url), _longest_s(load))
 
+    def warm_up(self) -> None:
+        """Make the warm-up; raises what :meth:`NativeEngine.run` raises."""
+        self.take_turn()
+        self._has_rested = True
+
     def take_turn(self, before_start: Callable[[], None] = nothing) -> None:
         """Make the next turn; raises what :meth:`NativeEngine.run` raises."""
         with self._killed_if_it_fails():
+            if self._has_rested:
+                self._look_after_connections()
             failures = self._gather()
             if not failures:
                 before_start()
@@ -153,6 +164,13 @@ class NativeLoad:
     def _kill(self) -> None:
         for worker in self._workers:
             worker.kill()
+
+    def _look_after_connections(self) -> None:
+        """Have those opened anew that were closed since the workers said that they are ready."""
+        self._has_rested = False
+        for worker in self._workers:
+            if isinstance(worker.await_ready(), Ready):
+                worker.connect_again([])
 
     def _gather(self) -> list[Failure]:
         """Wait until all connections stand, shared evenly; or why they will not."""

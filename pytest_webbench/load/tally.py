@@ -63,6 +63,17 @@ class Tally:
         self._long: list[tuple[int, int, int]] = []
         self._changes = any(one.effect for one in load.exchanges)
 
+    def forget(self, connections: int) -> None:
+        """Count from the beginning again, with so many ``connections`` that stand."""
+        for samples in (self.latency_ns, self.ttfb_ns, self.service_ns, self.unconfirmed):
+            del samples[:]  # whose methods the connections have at hand
+        self.errors.clear()
+        self.examples.clear()
+        self._long.clear()
+        self.sent = self.bytes_received = 0
+        self.error_ns = self.in_flight = self.in_flight_ns = 0
+        self.connections_opened = connections
+
     @property
     def exhausted(self) -> bool:
         """Whether every request of the load has been taken."""

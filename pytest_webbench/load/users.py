@@ -52,6 +52,11 @@ class User:
         """The port from which its connection comes; ``None`` without one that serves."""
         return self.connection.port if self.connection and not self.connection.gone else None
 
+    @property
+    def lost_at_rest(self) -> bool:
+        """Whether the server closed the connection between two turns, as it may; nothing is lost by that."""
+        return self.connection is not None and self.connection.served and self.connection.gone is not None
+
     def leave(self) -> None:
         """Before the start: close the connection, in order to open another one."""
         self.waits = False
@@ -180,7 +185,7 @@ class ClosedUser(User):
         fault = self.fault or (self.connection.gone if self.connection else None)
         if run.tally.exhausted:
             self.waits = True  # for a turn that has more
-        elif (self.connection is None and fault is None) or self._lost_at_rest:
+        elif (self.connection is None and fault is None) or self.lost_at_rest:
             self.drop()
             self.connect()
         elif fault is None and self.connection is not None:
@@ -189,11 +194,6 @@ class ClosedUser(User):
         elif fault is not None:
             self.lose(fault, took_ns)
         run.stop_if_done(perf_counter_ns())
-
-    @property
-    def _lost_at_rest(self) -> bool:
-        """Whether the server closed the connection between two turns, as it may; nothing is lost by that."""
-        return self.connection is not None and self.connection.served and self.connection.gone is not None
 
 
 def connect_fault(exc: OSError) -> Fault:

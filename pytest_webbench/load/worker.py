@@ -100,7 +100,7 @@ class _Starter:
         if not self._missing:
             start_ns, _ = WORD.unpack_from(self._said)
             ports = tuple(port for (port,) in PORT.iter_unpack(self._said[WORD.size :]))
-            self._word.set_result(Word(start_ns=start_ns, connect_again=ports))
+            self._word.set_result(Word(start_ns=start_ns or None, connect_again=ports))
 
     @property
     def _missing(self) -> int:

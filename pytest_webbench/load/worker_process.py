@@ -78,7 +78,7 @@ class WorkerProcess:
     def begin(self, order: Order, longest_s: float) -> None:
         """Have it connect its users for ``order``; no turn may take longer than ``longest_s`` seconds."""
         self._longest_s = longest_s
-        self._left = order.load.turns
+        self._left = order.load.turns + (order.load.warm_up is not None)
         self._next = None
         self._extend()
         with self._fate():
@@ -97,7 +97,10 @@ class WorkerProcess:
         return reply
 
     def connect_again(self, ports: Sequence[int]) -> None:
-        """Have it open the connections that come from ``ports`` anew, and then say that it is ready."""
+        """Have it open the connections that come from ``ports`` anew, with those that the server has closed.
+
+        Then it says again that it is ready.
+        """
         with self._fate():
             self._send(WORD.pack(0, len(ports)) + b"".join(map(PORT.pack, ports)))
 

@@ -20,7 +20,7 @@ __all__ = [
     "make_paired_plan",
     "make_plan",
     "resolve",
-    "warmup_load",
+    "warmup_amount",
 ]
 
 LAUNCH_S = 1.6
@@ -172,14 +172,13 @@ def _schedule(scenario: Scenario, seed: int) -> Schedule | None:
     return Schedule(rate=scenario.rate, arrivals=scenario.arrivals, seed=seed)
 
 
-def warmup_load(load: Load, share: float) -> Load:
+def warmup_amount(load: Load, share: float) -> Amount:
     """The cell's own warm-up: ``share`` of the amount of ``load``, at least one request for each user."""
     amount = load.amount
     if amount.duration_s is not None:
-        return replace(load, amount=Amount(duration_s=amount.duration_s * share))
+        return Amount(duration_s=amount.duration_s * share)
     assert amount.requests is not None
-    requests = min(amount.requests, max(load.users, math.ceil(amount.requests * share)))
-    return replace(load, amount=Amount(requests=requests))
+    return Amount(requests=min(amount.requests, max(load.users, math.ceil(amount.requests * share))))
 
 
 def expected_seconds(

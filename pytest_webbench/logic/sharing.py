@@ -90,11 +90,13 @@ def _cut(load: Load, users: list[int], limit: int) -> list[Share]:
     ends = [limit * upto // load.users for upto in accumulate(users)]
     shares = []
     for own, start, end in zip(users, [0, *ends], ends, strict=False):
+        warm_up = load.warm_up and _in_proportion(load.warm_up, (end - start) / limit)
         first = start % len(load.exchanges)
         # A share may have no request at all, but a load has an exchange.
         kept = max(1, min(end - start, len(load.exchanges)))
         exchanges = (load.exchanges[first:] + load.exchanges[:first])[:kept]
-        part = replace(load, users=own, amount=Amount(requests=end - start), exchanges=exchanges)
+        amount = Amount(requests=end - start)
+        part = replace(load, users=own, amount=amount, exchanges=exchanges, warm_up=warm_up)
         shares.append(Share(load=part, numbers=range(start, end)))
     return shares
 
@@ -111,6 +113,11 @@ def _deal(load: Load, users: list[int], limit: int) -> list[Share]:
         dealt = replace(load, users=own, amount=amount, exchanges=exchanges, schedule=schedule)
         shares.append(Share(load=dealt, numbers=numbers))
     return shares
+
+
+def _in_proportion(amount: Amount, part: float) -> Amount:
+    """Of requests so large a ``part``, of a duration all of it."""
+    return amount if amount.requests is None else Amount(requests=round(amount.requests * part))
 
 
 def _every(load: Load, part: int, parts: int) -> tuple[Exchange, ...]:

@@ -95,7 +95,9 @@ class Load:
     been sent once. ``timeout_s`` bounds each request, from its sending to the end of its answer.
 
     In several ``turns`` the load stops in between, until it is told to go on: each turn is an equal part of
-    the amount, and at its end the requests under way are waited for and counted. Only closed loops do.
+    the amount, and at its end the requests under way are waited for and counted. Before the first turn a
+    ``warm_up`` of its own amount can be made on the same connections, of which nothing is counted; the first
+    turn begins with request 0 again. Only closed loops do either.
     """
 
     users: int
@@ -105,6 +107,7 @@ class Load:
     timeout_s: float = 30.0
     schedule: Schedule | None = None
     turns: int = 1
+    warm_up: Amount | None = None
 
     @property
     def most_requests(self) -> int:

@@ -41,6 +41,9 @@ class Noting:
     def __init__(self, engine: Turns, opened: OpenLoad, base_url: str) -> None:
         self._engine, self._opened, self._base_url = engine, opened, base_url
 
+    def warm_up(self) -> None:
+        self._opened.warm_up()
+
     def take_turn(self, before_start: Callable[[], None] = nothing) -> None:
         self._engine.note(self._base_url)
         self._opened.take_turn(before_start)

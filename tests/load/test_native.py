@@ -249,7 +249,7 @@ def test_the_worker_ends_in_a_load_when_its_input_ends() -> None:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as worker:
             assert worker.stdin is not None
             worker.stdin.write(frame(pack_order(order)))
-            worker.stdin.write(WORD.pack(0, 0))
+            worker.stdin.write(WORD.pack(1, 0))
             worker.stdin.flush()
             assert asked.wait(60)
             worker.stdin.close()

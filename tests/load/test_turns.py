@@ -9,7 +9,8 @@ import pytest
 from pytest_webbench.errors import LoadError
 from pytest_webbench.load import OpenLoad, TurnEngine
 from pytest_webbench.load.native import NativeEngine
-from pytest_webbench.values.load import Held, Load, LoadResult
+from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
+from pytest_webbench.values.load import Amount, Held, Load, LoadResult
 
 from .loads import HELLO_JSON, make_load, unaccounted
 from .servers import Peer, Server, answer, json_answer
@@ -181,3 +182,103 @@ def test_one_load_that_fails_leaves_the_other_alone() -> None:
         assert other.result().ok == 20
     engine.close()
     assert not asked.is_set()
+
+
+# --- the warm-up before the first turn --------------------------------------------------------------
+
+
+def test_nothing_of_a_warm_up_is_counted_and_its_connections_stay(engine: NativeEngine) -> None:
+    paths: list[str] = []
+
+    def note(server: Server, peer: Peer, number: int) -> None:
+        paths.append(peer.path)
+        peer.send(RIGHT)
+
+    exchanges = tuple(
+        Exchange(request=Request(path=f"/{number}"), answer=Answer(rule=BodyRule.JSON, json=HELLO_JSON))
+        for number in range(12)
+    )
+    load = replace(in_turns(2, requests=12), exchanges=exchanges, repeat=False, warm_up=Amount(requests=8))
+    with Server(note) as server:
+        opened = engine.open(load, server.url)
+        opened.warm_up()
+        warm, paths[:] = list(paths), []
+        opened.take_turn()
+        opened.take_turn()
+        result = opened.result()
+        server.wait()
+    assert len(warm) == 8
+    assert sorted(paths) == sorted(f"/{number}" for number in range(12))
+    assert (result.sent, result.ok, result.errors, result.turns) == (12, 12, {}, 2)
+    assert len(result.latency_ns) == 12
+    assert result.connections_opened == server.connections == 4
+
+
+def test_what_goes_wrong_in_a_warm_up_is_not_counted(engine: NativeEngine) -> None:
+    wrong = True
+
+    def fail_first(server: Server, peer: Peer, number: int) -> None:
+        peer.send(answer(b"no", status=500) if wrong else RIGHT)
+
+    with Server(fail_first) as server:
+        opened = engine.open(replace(in_turns(1, requests=20), warm_up=Amount(requests=10)), server.url)
+        opened.warm_up()
+        wrong = False
+        opened.take_turn()
+        result = opened.result()
+    assert (result.ok, result.errors, result.examples) == (20, {}, ())
+
+
+def test_the_deadline_ends_a_load_of_one_turn_though_it_was_warmed_up(engine: NativeEngine) -> None:
+    """What is under way then is in flight, as in any load of one turn; in the warm-up it is waited for."""
+    held: list[Peer] = []
+
+    def answer_or_hold(server: Server, peer: Peer, number: int) -> None:
+        if warm:
+            peer.send(RIGHT)
+        else:
+            held.append(peer)
+            peer.hold()
+
+    warm = True
+    with Server(answer_or_hold) as server:
+        load = replace(in_turns(1, duration_s=0.2), warm_up=Amount(duration_s=0.05))
+        opened = engine.open(load, server.url)
+        opened.warm_up()
+        warm = False
+        opened.take_turn()
+        result = opened.result()
+    assert (result.ok, result.in_flight, len(held)) == (0, 4, 4)
+    assert 0.2 <= result.elapsed_s < 5
+
+
+def test_connections_that_were_closed_after_the_warm_up_are_opened_and_shared_before_the_start(
+    engine: NativeEngine,
+) -> None:
+    """A server closes what rests for too long, such as while its database is filled."""
+    peers: list[Peer] = []
+    owners: dict[int, int] = {}
+
+    def greet(peer: Peer) -> None:
+        peers.append(peer)
+        owners[peer.socket.getpeername()[1]] = 1 + len(owners) % 2
+
+    def start() -> None:
+        assert server.connections == 8
+
+    with Server(say_hello, greet) as server:
+        load = replace(in_turns(1, requests=40), warm_up=Amount(requests=8))
+        opened = engine.open(load, server.url, lambda: Held(processes=(1, 2), by_port=dict(owners)))
+        opened.warm_up()
+        for peer in peers[:]:
+            peer.close()
+        opened.take_turn(start)
+        result = opened.result()
+    assert (result.ok, result.errors, result.held) == (40, {}, (2, 2))
+
+
+def test_a_load_with_a_warm_up_can_be_made_at_once(engine: NativeEngine) -> None:
+    with Server(say_hello) as server:
+        result = engine.run(replace(make_load(requests=20), warm_up=Amount(requests=8)), server.url)
+        server.wait()
+    assert (result.ok, server.requests) == (20, 28)
