@@ -5,12 +5,15 @@ It is run by the Python of a stack and needs nothing but the standard library. O
 of JSON, ``{"code": 0, "output": 12, "errors": 0}``, and as many bytes of standard output and error.
 """
 
+import atexit
 import json
 import os
 import runpy
 import signal
 import sys
 import tempfile
+import threading
+import traceback
 from contextlib import suppress
 from typing import IO, Any
 
@@ -21,16 +24,16 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Serve until standard input ends; a fork returns once its command is over."""
+    """Serve until standard input ends."""
     orders, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     for line in orders:
         order = json.loads(line)
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             child = os.fork()
             if child == 0:
-                orders.close()
-                _become_command(order, output.fileno(), errors.fileno())
-                return
+                for pipe in (orders, replies):  # else nobody sees that the server has ended
+                    os.close(pipe.fileno())
+                os._exit(_carry_out(order, output.fileno(), errors.fileno()))
             _, status = os.waitpid(child, 0)
             parts = [_content(output), _content(errors)]
         code = os.waitstatus_to_exitcode(status)
@@ -44,13 +47,41 @@ def _content(file: IO[bytes]) -> bytes:
     return file.read()
 
 
-def _become_command(order: dict[str, Any], output: int, errors: int) -> None:
-    """What the interpreter does with such arguments; what it raises ends the fork as it would Python."""
+def _carry_out(order: dict[str, Any], output: int, errors: int) -> int:
+    """Do in a fork what Python does with such arguments, and return the code with which it would end.
+
+    Not by ending as Python does, for it takes ten times as long as the command to tidy up what was forked.
+    """
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (output, 1), (errors, 2)):
         os.dup2(source, target)
     signal.setitimer(signal.ITIMER_REAL, order["timeout_s"])  # nobody handles it, so that it ends the fork
-    first, *rest = order["arguments"]
+    code = 0
+    try:
+        _become(order["arguments"])
+    except SystemExit as end:
+        code = _code_of(end)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def _code_of(end: SystemExit) -> int:
+    if end.code is None or isinstance(end.code, int):
+        return (end.code or 0) & 0xFF
+    print(end.code, file=sys.stderr)
+    return 1
+
+
+def _become(arguments: list[str]) -> None:
+    first, *rest = arguments
     if first == "-c":
         sys.argv = ["-c", *rest[1:]]
         exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102
