@@ -38,7 +38,7 @@ class Runner:
     """Joins the parts that know nothing of each other: launchers, suites, the bench.
 
     ``scenarios`` are resolved: with the users and amounts of this run. ``checks`` are the scenarios of
-    each suite, with which every stack is checked. ``stop_early`` is asked with the number of stacks
+    each suite, with which every stack is checked; after its first launch with those that write, too. ``stop_early`` is asked with the number of stacks
     that failed, and says whether to stop. ``choose_rate`` makes an open loop of each scenario, at a rate
     chosen from what the stacks can serve.
     """
@@ -52,6 +52,7 @@ class Runner:
     stop_early: Callable[[int], bool] = lambda failures: False  # noqa: ARG005
     choose_rate: RateChooser | None = None
     _failed: set[str] = field(default_factory=set)
+    _checked: set[str] = field(default_factory=set)
 
     def run(self, plan: Plan) -> Generator[Event, None, None]:
         """Carry out ``plan``, saying what happens.
@@ -165,7 +166,9 @@ class Runner:
         stack = self.stacks[name]
         with ExitStack() as attempt:
             running = attempt.enter_context(self.launcher.start(stack))
-            self.bench.make_ready(running, self.suites[stack.suite], self.checks[stack.suite])
+            suite, scenarios = self.suites[stack.suite], self.checks[stack.suite]
+            self.bench.make_ready(running, suite, scenarios, thorough=name not in self._checked)
+            self._checked.add(name)
             up.push(attempt.pop_all())
         return running
 

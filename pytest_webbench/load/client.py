@@ -53,7 +53,7 @@ class Word(NamedTuple):
 Gate = Callable[[Sequence[int]], Awaitable[Word]]
 """Is awaited when all users are connected, with the ports from which they are."""
 
-_APART_S = 0.002
+_APART_S = 0.001
 """How far apart users connect. A burst is often taken by one worker of a server that shares its socket
 between several, all of it, and the others stand idle for the whole load."""
 _APART_IN_ALL_S = 1.0

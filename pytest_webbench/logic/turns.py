@@ -12,11 +12,11 @@ from pytest_webbench.values.scenario import Scenario
 
 __all__ = ["add_machine_usages", "add_usages", "amount_of_turn", "turns_of"]
 
-TURN_S = 0.08
+TURN_S = 0.024
 TURN_S_PER_USER = 0.004
 TURN_REQUESTS = 10
 """How many requests each user has at least in a turn that is a number of them."""
-MOST_TURNS = 40
+MOST_TURNS = 60
 
 
 def turns_of(scenario: Scenario) -> int:

@@ -49,7 +49,7 @@ PROFILES: dict[str, Profile] = {
             title="five rounds of short loads, the whole matrix in about three minutes",
             rounds=5,
             duration_s=0.4,
-            request_share=0.3,
+            request_share=0.25,
             min_requests=30,
             warm_cell=0.25,
         ),
