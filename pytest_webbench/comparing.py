@@ -9,7 +9,7 @@ from pytest_webbench.logic.metrics import metric_value
 from pytest_webbench.logic.planning import make_paired_plan
 from pytest_webbench.logic.thresholds import threshold_of
 from pytest_webbench.logic.validity import generator_faults, server_faults
-from pytest_webbench.logic.verdicts import Question, judge_family
+from pytest_webbench.logic.verdicts import GROWTH, Question, judge_family
 from pytest_webbench.results import Results
 from pytest_webbench.values.measurement import Measurement
 from pytest_webbench.values.plan import Cell, Plan
@@ -18,8 +18,6 @@ from pytest_webbench.values.verdict import Comparison, Metric, Threshold, Verdic
 __all__ = ["Comparing"]
 
 BUDGET_PER_CELL_S = 60.0
-GROWTH = 1.5
-"""Each look at the data has so many times the rounds of the one before it."""
 
 
 @dataclass(kw_only=True)

@@ -38,9 +38,9 @@ class Runner:
     """Joins the parts that know nothing of each other: launchers, suites, the bench.
 
     ``scenarios`` are resolved: with the users and amounts of this run. ``checks`` are the scenarios of
-    each suite, with which every stack is checked; after its first launch with those that write, too. ``stop_early`` is asked with the number of stacks
-    that failed, and says whether to stop. ``choose_rate`` makes an open loop of each scenario, at a rate
-    chosen from what the stacks can serve.
+    each suite, with which every stack is checked; after its first launch with those that write, too.
+    ``stop_early`` is asked with the number of stacks that failed, and says whether to stop.
+    ``choose_rate`` makes an open loop of each scenario, at a rate chosen from what the stacks can serve.
     """
 
     bench: Bench

@@ -37,8 +37,8 @@ PARTS = {
 class Setup:
     """What all runs have in common; runs of different ones are not put together.
 
-    A round is a second and more, in turns of a tenth of one, for its two launches cost as much. Rounds of
-    4 s scattered less, but told no more in the same time (measured once, eight pairs). ``users`` are as
+    A round is a second and more, in short turns, for its two launches cost as much. Rounds of twice the
+    length scattered less, but told no more in the same time (measured once, sixteen pairs). ``users`` are as
     many as the threads of the server, which keep it busy and leave few requests under way when a turn
     ends. ``duration_s`` replaces the two durations; ``same_budget_s`` is the budget of a run of the part
     without a change, ``None`` for the gate's default.
@@ -51,7 +51,7 @@ class Setup:
     duration_s: float | None = None
     same_duration_s: float = 0.5
     same_budget_s: int | None = None
-    slowed_duration_s: float = 1.5
+    slowed_duration_s: float = 1.2
     users: int = 4
     requests: Mapping[str, int] = field(
         default_factory=lambda: {"get_item": 400, "list_items": 50, "create_item": 200, "update_item": 200}

@@ -24,12 +24,16 @@ from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.summary import Interval
 from pytest_webbench.values.verdict import Comparison, Metric, Threshold, Verdict
 
-__all__ = ["ALPHA", "FEWEST_PAIRS", "POWER", "Question", "holm", "judge_family"]
+__all__ = ["ALPHA", "FEWEST_PAIRS", "GROWTH", "POWER", "Question", "holm", "judge_family"]
 
 ALPHA = 0.05
 """The chance of a false alarm that is allowed for a whole run."""
 POWER = 0.8
 """How surely the smallest effect that is printed would have been found."""
+ASSURANCE = 0.9
+"""How surely the number of pairs that is asked for would decide."""
+GROWTH = 1.5
+"""Each look at the data has so many times the pairs of the one before it."""
 FEWEST_PAIRS = 3
 """Fewer pairs are not judged."""
 _MOST_PAIRS = 1000
@@ -53,16 +57,20 @@ class Question:
 
 def judge_family(questions: Sequence[Question], *, look: int) -> list[Comparison]:
     """A verdict on each of ``questions``, which are all of a run; this is look number ``look``, from 1."""
-    alpha = ALPHA / (look * (look + 1))
     tested = [each for each in questions if each.metric is not Metric.ERRORS and _why_not(each) == ""]
     p_values = [_p_change(each) for each in tested]
     adjusted = dict(zip(map(id, tested), holm(p_values), strict=True))
     return [
-        _judge(each, adjusted[id(each)], alpha=alpha, family=max(1, len(tested)))
+        _judge(each, adjusted[id(each)], look=look, family=max(1, len(tested)))
         if id(each) in adjusted
         else _judge_without_test(each)
         for each in questions
     ]
+
+
+def _alpha(look: int) -> float:
+    """What of the error is spent at look number ``look``; all looks together spend :data:`ALPHA`."""
+    return ALPHA / (look * (look + 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -107,8 +115,8 @@ def _judge_without_test(question: Question) -> Comparison:
     )
 
 
-def _judge(question: Question, p_adjusted: float, *, alpha: float, family: int) -> Comparison:
-    logs, bound = _logs(question), math.log1p(question.threshold.limit)
+def _judge(question: Question, p_adjusted: float, *, look: int, family: int) -> Comparison:
+    logs, bound, alpha = _logs(question), math.log1p(question.threshold.limit), _alpha(look)
     centre = fmean(logs)
     comparison = Comparison(
         cell=question.cell,
@@ -130,7 +138,7 @@ def _judge(question: Question, p_adjusted: float, *, alpha: float, family: int) 
         return replace(comparison, verdict=Verdict.NO_CHANGE if small else Verdict.SLOWER)
     if _p_equivalent(logs, bound) <= alpha / 2:
         return replace(comparison, verdict=Verdict.NO_CHANGE)
-    return replace(comparison, pairs_needed=_pairs_needed(logs, bound, alpha, family))
+    return replace(comparison, pairs_needed=_pairs_needed(logs, bound, look, family))
 
 
 def _logs(question: Question) -> list[float]:
@@ -161,27 +169,32 @@ def _p_above(values: Sequence[float], bound: float) -> float:
 
 def _smallest_effect(logs: Sequence[float], bound: float, alpha: float) -> float:
     """The growth that as many pairs of this spread find to be beyond the threshold with :data:`POWER`."""
-    return math.expm1(bound + _reach(stdev(logs), len(logs), alpha))
+    return math.expm1(bound + _reach(stdev(logs), len(logs), alpha, POWER))
 
 
-def _reach(spread: float, pairs: int, alpha: float) -> float:
-    """How far from a bound the mean must lie to be found beyond it with :data:`POWER`."""
+def _reach(spread: float, pairs: int, alpha: float, power: float) -> float:
+    """How far from a bound the mean must lie to be found beyond it with ``power``."""
     from scipy.special import stdtrit  # noqa: PLC0415
 
-    quantiles = stdtrit(pairs - 1, 1 - alpha / 2) + stdtrit(pairs - 1, POWER)
+    quantiles = stdtrit(pairs - 1, 1 - alpha / 2) + stdtrit(pairs - 1, power)
     return float(quantiles) * spread / math.sqrt(pairs)
 
 
-def _pairs_needed(logs: Sequence[float], bound: float, alpha: float, family: int) -> int | None:
-    """About how many pairs would decide, if mean and spread stay what they are; ``None``: too many to say.
+def _pairs_needed(logs: Sequence[float], bound: float, look: int, family: int) -> int | None:
+    """How many pairs would decide with :data:`ASSURANCE`, if mean and spread are what they seem.
 
+    ``None``: too many to say. The looks that would come until then leave less error for the last one.
     Beyond the threshold the whole family has to be corrected for, within it not.
     """
     beyond = abs(fmean(logs)) > bound
     distance, spread = abs(abs(fmean(logs)) - bound), stdev(logs)
-    level = alpha / family if beyond else alpha
     counts = range(len(logs) + 1, _MOST_PAIRS + 1)
-    found = bisect_left(counts, True, key=lambda pairs: _reach(spread, pairs, level) <= distance)
+
+    def decide(pairs: int) -> bool:
+        alpha = _alpha(look + math.ceil(math.log(pairs / len(logs), GROWTH)))
+        return _reach(spread, pairs, alpha / family if beyond else alpha, ASSURANCE) <= distance
+
+    found = bisect_left(counts, True, key=decide)
     return counts[found] if found < len(counts) else None
 
 
