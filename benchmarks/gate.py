@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         help="cells of a run of the part aa: two stacks in N/2 scenarios (10)",
     )
     parser.add_argument(
-        "--duration", type=float, help="seconds of a load that has a duration (aa 0.5, ab10 and ab5 1.2)"
+        "--duration", type=float, help="seconds of a load that has a duration (aa 0.25, ab10 and ab5 1.2)"
     )
     parser.add_argument(
         "--budget", type=_count, help="seconds for a run of aa (the gate's default, 60 for each cell)"
@@ -78,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--longest",
         type=_count,
-        default=900,
-        help="seconds: a run of ab5 that asks for more is not made again, and counts as missed (900)",
+        default=3600,
+        help="seconds: a run of ab5 that asks for more is not made again, and counts as missed (3600)",
     )
     parser.add_argument(
         "--seed", type=int, default=random.randrange(10**6), help="of the order and the requests"

@@ -9,7 +9,7 @@ from pytest_webbench.logic.metrics import metric_value
 from pytest_webbench.logic.planning import make_paired_plan
 from pytest_webbench.logic.thresholds import threshold_of
 from pytest_webbench.logic.validity import generator_faults, server_faults
-from pytest_webbench.logic.verdicts import GROWTH, Question, judge_family
+from pytest_webbench.logic.verdicts import GROWTH, Question, judge_family, pairs_missing
 from pytest_webbench.results import Results
 from pytest_webbench.values.measurement import Measurement
 from pytest_webbench.values.plan import Cell, Plan
@@ -101,13 +101,14 @@ class Comparing:
 
     def budget_needed_s(self, results: Results) -> float | None:
         """The budget that would decide what a number of rounds can decide, at the pace so far; or none."""
-        more: dict[Cell, int] = {}
+        undecided: dict[Cell, list[Comparison]] = {}
         for each in self.comparisons:
             if each.pairs_needed is not None and each.cell not in self._failing():
-                more[each.cell] = max(each.pairs_needed - each.pairs, more.get(each.cell, 0))
-        if not more:
+                undecided.setdefault(each.cell, []).append(each)
+        if not undecided:
             return None
-        return self._spent_s + 2 * sum(more.values()) * self._pace_s(results)
+        more = sum(map(pairs_missing, undecided.values()))
+        return self._spent_s + 2 * more * self._pace_s(results)
 
     def _failing(self) -> set[Cell]:
         return {each.cell for each in self.comparisons if each.fails}

@@ -40,21 +40,23 @@ class Setup:
     A round is a second and more, in short turns, for its two launches cost as much. Rounds of twice the
     length scattered less, but told no more in the same time (measured once, sixteen pairs). ``users`` are as
     many as the threads of the server, which keep it busy and leave few requests under way when a turn
-    ends. ``duration_s`` replaces the two durations; ``same_budget_s`` is the budget of a run of the part
-    without a change, ``None`` for the gate's default.
+    ends. The part without a change has ten times as many cells, and shorter rounds. ``duration_s`` replaces
+    the two durations; ``same_budget_s`` is the budget of a run of the part without a change, ``None`` for the
+    gate's default.
     """
 
     launcher: str = "process"
     seed: int
     cells: int = 10
     rounds: int = 6
+    same_rounds: int = 5
     duration_s: float | None = None
-    same_duration_s: float = 0.5
+    same_duration_s: float = 0.25
     same_budget_s: int | None = None
     slowed_duration_s: float = 1.2
     users: int = 4
     requests: Mapping[str, int] = field(
-        default_factory=lambda: {"get_item": 400, "list_items": 50, "create_item": 200, "update_item": 200}
+        default_factory=lambda: {"get_item": 200, "list_items": 30, "create_item": 100, "update_item": 100}
     )
 
     def cells_of(self, part: Part) -> int:
@@ -72,7 +74,7 @@ class Setup:
             "--webbench-stack=gate-*",
             f"--webbench-scenario={','.join(scenarios)}",
             f"--webbench-launcher={self.launcher}",
-            f"--webbench-rounds={self.rounds}",
+            f"--webbench-rounds={self.same_rounds if same else self.rounds}",
             f"--webbench-duration={duration_s:g}",
             f"--webbench-seed={self.seed + number}",
             f"--webbench-users={self.users}",

@@ -82,8 +82,9 @@ def _notes(tallies: Sequence[Tally], setup: Setup, calibration: Calibration | No
         were = "were" if all(each.work_as_wanted for each in tallies) else "were NOT"
         notes.append(f"Just these units {were} counted in every run, by the applications of base and head.")
     notes.append(
-        f"Launcher {setup.launcher}, {setup.rounds} rounds before the first look, seed {setup.seed}; "
-        f"thresholds are the defaults, and so are budgets{_budget(setup)}."
+        f"Launcher {setup.launcher}, {setup.rounds} rounds before the first look (in aa "
+        f"{setup.same_rounds}), seed {setup.seed}; thresholds are the defaults, and so are "
+        f"budgets{_budget(setup)}."
     )
     return notes
 

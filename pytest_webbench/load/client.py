@@ -22,7 +22,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from itertools import pairwise
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
@@ -133,8 +132,6 @@ class Run:
         self._started = False
         self._is_last = False
         """Whether this is the last turn."""
-        self._stops = False
-        """Whether the deadline ends what is under way, which is waited for elsewhere."""
         self._addresses = addresses
         self._dispatcher = None if load.schedule is None else Dispatcher(self, load.schedule)
         self._users = [self._make_user() for _ in range(load.users)]
@@ -153,27 +150,23 @@ class Run:
         handler = self.loop.get_exception_handler()
         self.loop.set_exception_handler(self._crash)
         turns, elapsed_ns, cpu_s = self.load.turns, 0, 0.0
-        right = [0]
         try:
             await self._gather(self._users)
             if self.load.warm_up is not None:
                 await _wait_until(await self._pass(gate))
                 await self._take_turn(self.load.warm_up)
                 self.tally.forget(connections=self._open)
-            self._stops = turns == 1
             for turn in range(turns):
                 await _wait_until(await self._pass(gate))
                 self._is_last = turn + 1 == turns
                 cpu_s -= time.process_time()
                 elapsed_ns += await self._take_turn(amount_of_turn(self.load.amount, turn=turn, turns=turns))
                 cpu_s += time.process_time()
-                right.append(self.tally.right)
         finally:
             await self._close()
             self.loop.set_exception_handler(handler)
         result = self.tally.result(users=self.load.users, elapsed_ns=elapsed_ns, cpu_s=cpu_s)
-        right_by_turn = tuple(now - before for before, now in pairwise(right))
-        return replace(result, turns=turns, right_by_turn=right_by_turn)
+        return replace(result, turns=turns)
 
     # The beginning.
 
@@ -247,8 +240,8 @@ class Run:
     def _run_until(self, deadline_ns: int) -> None:
         """Stop at ``deadline_ns``, and not before: timers of the loop count in whole milliseconds."""
         now = perf_counter_ns()
-        if now >= deadline_ns and self._stops:
-            self._stop(now)
+        if now >= deadline_ns and self._is_last and self.load.turns == 1:
+            self._stop(now)  # elsewhere what is under way is waited for
         elif now >= deadline_ns:
             self.tally.limit = self.tally.sent  # nothing more is taken
             self.stop_if_done(now)

@@ -79,11 +79,6 @@ class Tally:
         """Whether every request of the load has been taken."""
         return self.sent >= self.limit
 
-    @property
-    def right(self) -> int:
-        """How many requests have ended right so far."""
-        return len(self.latency_ns) + len(self._long)
-
     def take(self) -> int:
         """The number of the next request."""
         number = self.sent

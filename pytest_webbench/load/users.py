@@ -54,8 +54,10 @@ class User:
 
     @property
     def lost_at_rest(self) -> bool:
-        """Whether the server closed the connection between two turns, as it may; nothing is lost by that."""
-        return self.connection is not None and self.connection.served and self.connection.gone is not None
+        """Whether it has no connection for the server closed it after an answer, as it may."""
+        if self.connection is None:
+            return self.waits and self.fault is None
+        return self.connection.served and self.connection.gone is not None
 
     def leave(self) -> None:
         """Before the start: close the connection, in order to open another one."""
@@ -177,7 +179,7 @@ class ClosedUser(User):
 
     def begin(self, took_ns: int) -> None:
         """Ask on the new connection; without one, a request is lost, after ``took_ns``."""
-        run = self.run
+        run, lost_at_rest = self.run, self.lost_at_rest
         self.waits = False
         if run.stopped:
             self.drop()
@@ -185,7 +187,7 @@ class ClosedUser(User):
         fault = self.fault or (self.connection.gone if self.connection else None)
         if run.tally.exhausted:
             self.waits = True  # for a turn that has more
-        elif (self.connection is None and fault is None) or self.lost_at_rest:
+        elif lost_at_rest:
             self.drop()
             self.connect()
         elif fault is None and self.connection is not None:

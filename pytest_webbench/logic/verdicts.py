@@ -24,7 +24,7 @@ from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.summary import Interval
 from pytest_webbench.values.verdict import Comparison, Metric, Threshold, Verdict
 
-__all__ = ["ALPHA", "FEWEST_PAIRS", "GROWTH", "POWER", "Question", "holm", "judge_family"]
+__all__ = ["ALPHA", "FEWEST_PAIRS", "GROWTH", "POWER", "Question", "holm", "judge_family", "pairs_missing"]
 
 ALPHA = 0.05
 """The chance of a false alarm that is allowed for a whole run."""
@@ -32,6 +32,9 @@ POWER = 0.8
 """How surely the smallest effect that is printed would have been found."""
 ASSURANCE = 0.9
 """How surely the number of pairs that is asked for would decide."""
+CAUTION = 0.5
+LEAST_OF_DISTANCE = 0.7
+"""The distance from the threshold may be less than it seems: by so many standard errors, at most to this."""
 GROWTH = 1.5
 """Each look at the data has so many times the pairs of the one before it."""
 FEWEST_PAIRS = 3
@@ -71,6 +74,16 @@ def judge_family(questions: Sequence[Question], *, look: int) -> list[Comparison
 def _alpha(look: int) -> float:
     """What of the error is spent at look number ``look``; all looks together spend :data:`ALPHA`."""
     return ALPHA / (look * (look + 1))
+
+
+def pairs_missing(undecided: Sequence[Comparison]) -> int:
+    """How many more pairs would decide a cell, of which ``undecided`` are those that say so of themselves.
+
+    One metric that got worse is enough; if none seems to have, it takes all of them.
+    """
+    worse = [each for each in undecided if each.ratio.estimate > 1 + each.threshold.limit]
+    missing = [(each.pairs_needed or each.pairs) - each.pairs for each in worse or undecided]
+    return min(missing) if worse else max(missing)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -181,17 +194,19 @@ def _reach(spread: float, pairs: int, alpha: float, power: float) -> float:
 
 
 def _pairs_needed(logs: Sequence[float], bound: float, look: int, family: int) -> int | None:
-    """How many pairs would decide with :data:`ASSURANCE`, if mean and spread are what they seem.
+    """How many pairs would decide with :data:`ASSURANCE`, in a run of their own; ``None``: too many to say.
 
-    ``None``: too many to say. The looks that would come until then leave less error for the last one.
-    Beyond the threshold the whole family has to be corrected for, within it not.
+    The looks that would come until then leave less error for the last one. Beyond the threshold the whole
+    family has to be corrected for, within it not. The rule was chosen by simulation: with the distance as it
+    seems, one such run in ten came to no verdict.
     """
-    beyond = abs(fmean(logs)) > bound
-    distance, spread = abs(abs(fmean(logs)) - bound), stdev(logs)
-    counts = range(len(logs) + 1, _MOST_PAIRS + 1)
+    made, spread = len(logs), stdev(logs)
+    beyond, seems = abs(fmean(logs)) > bound, abs(abs(fmean(logs)) - bound)
+    distance = max(LEAST_OF_DISTANCE * seems, seems - CAUTION * spread / math.sqrt(made))
+    counts = range(made + 1, _MOST_PAIRS + 1)
 
     def decide(pairs: int) -> bool:
-        alpha = _alpha(look + math.ceil(math.log(pairs / len(logs), GROWTH)))
+        alpha = _alpha(look + math.ceil(math.log(pairs / made, GROWTH)))
         return _reach(spread, pairs, alpha / family if beyond else alpha, ASSURANCE) <= distance
 
     found = bisect_left(counts, True, key=decide)

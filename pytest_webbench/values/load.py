@@ -179,4 +179,3 @@ class LoadResult:
     examples: tuple[str, ...] = field(default=())
     held: tuple[int, ...] = ()
     turns: int = 1
-    right_by_turn: tuple[int, ...] = ()

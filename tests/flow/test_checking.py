@@ -4,10 +4,18 @@ from typing import Any
 
 import pytest
 
+from pytest_webbench.bench import Bench
 from pytest_webbench.checking import check_stack, observe_records
 from pytest_webbench.errors import ContractError
+from pytest_webbench.launchers.fake import FakeLauncher
+from pytest_webbench.load.fake import FakeEngine
+from pytest_webbench.runner import Runner
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
+from pytest_webbench.values.event import Event, StackFailed, TrialFinished
 from pytest_webbench.values.exchange import Answer, Exchange, Refusal, Request
+from pytest_webbench.values.plan import Block, Cell, Plan, Trial
+from pytest_webbench.values.profile import PROFILES, Order
+from pytest_webbench.values.stack import Stack
 from tests.flow.doubles import AnsweringStack, AppServer, ItemsApp, Reply
 
 RECORDS = SUITE.dataset.records(20)
@@ -180,3 +188,60 @@ def test_a_careful_check_sends_nothing_that_a_server_at_fault_might_store(app_se
     check_stack(running, SUITE, reading, RECORDS, careful=True)
     assert {method for method, _ in asked} == {"GET", "POST"}
     assert {path for method, path in asked if method == "POST"} == {"/echo"}
+
+
+class Counted(ItemsApp):
+    """Notes the methods and paths that it is asked for, and gets wrong what it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.wrong_at = ""
+
+    def answer(self, method: str, path: str, body: bytes) -> Reply:
+        self.asked.append(f"{method} {path}")
+        return (200, {}) if self.asked[-1] == self.wrong_at else super().answer(method, path, body)
+
+
+def run_twice(server: AppServer, *apps: Counted) -> list[Event]:
+    """Two blocks of one stack, each of whose launches is the next of ``apps``; no load is made by HTTP."""
+    launches = iter(apps)
+
+    def launch(stack: Stack) -> AnsweringStack:
+        app = next(launches)
+        return AnsweringStack(stack=stack, app=app, base_url=server.add("tiny", app))
+
+    cell = Cell(scenario="hello", stack=STACKS[0].name)
+    runner = Runner(
+        bench=Bench(engine=FakeEngine(), profile=PROFILES["smoke"], seed=1, records=20),
+        launcher=FakeLauncher(make=launch),
+        stacks={cell.stack: STACKS[0]},
+        scenarios={each.name: each for each in SCENARIOS},
+        suites={"items": SUITE},
+        checks={"items": SCENARIOS},
+    )
+    blocks = tuple(
+        Block(number=number, stacks=(cell.stack,), groups=((Trial(cell=cell, round=number),),))
+        for number in range(2)
+    )
+    return list(runner.run(Plan(order=Order.INTERLEAVED, seed=1, blocks=blocks)))
+
+
+def test_after_its_first_launch_a_stack_is_checked_by_what_reads(app_server: AppServer) -> None:
+    first, second = Counted(), Counted()
+    events = run_twice(app_server, first, second)
+    assert sum(isinstance(event, TrialFinished) for event in events) == 2
+    assert "GET /items/" in first.asked
+    assert any(asked.startswith("PUT /items/") for asked in first.asked)
+    assert "GET /hello" in second.asked
+    assert "GET /items/" in second.asked
+    assert second.items == {record["id"]: record for record in RECORDS}
+
+
+def test_a_later_launch_that_answers_wrongly_is_not_timed(app_server: AppServer) -> None:
+    first, second = Counted(), Counted()
+    second.wrong_at = "GET /hello"
+    events = run_twice(app_server, first, second)
+    assert sum(isinstance(event, TrialFinished) for event in events) == 1
+    (failed,) = [event for event in events if isinstance(event, StackFailed)]
+    assert "GET /hello" in str(failed.error)

@@ -146,7 +146,7 @@ def test_cells_with_one_base_take_turns_with_it_together() -> None:
         ("hello", "smoke", "0.1 s"),
         ("hello", "paper", "10 s"),
         ("echo", "paper", "15 s"),
-        ("get_item", "quick", "300 requests"),
+        ("get_item", "quick", "250 requests"),
         ("get_item", "smoke", "20 requests"),
         ("list_items", "quick", "30 requests"),
         ("list_items", "smoke", "10 requests"),  # 2 % would be 2
@@ -167,21 +167,21 @@ def test_a_share_of_requests_never_exceeds_what_the_scenario_says() -> None:
 @pytest.mark.parametrize(
     ("changes", "hello", "get_item"),
     [
-        ({"durations_s": Override(everywhere=2.0)}, "2 s", "300 requests"),
+        ({"durations_s": Override(everywhere=2.0)}, "2 s", "250 requests"),
         ({"requests": Override(everywhere=9)}, "0.4 s", "9 requests"),
         ({"durations_s": Override(by_scenario={"get_item": 3.0})}, "0.4 s", "3 s"),
-        ({"requests": Override(by_scenario={"hello": 11})}, "11 requests", "300 requests"),
+        ({"requests": Override(by_scenario={"hello": 11})}, "11 requests", "250 requests"),
         (
             {"durations_s": Override(everywhere=2.0), "requests": Override(by_scenario={"hello": 11})},
             "11 requests",
-            "300 requests",
+            "250 requests",
         ),
         (
             {"durations_s": Override(by_scenario={"get_item": 3.0}), "requests": Override(everywhere=9)},
             "0.4 s",
             "3 s",
         ),
-        ({"durations_s": Override(everywhere=2.0, by_scenario={"hello": 5.0})}, "5 s", "300 requests"),
+        ({"durations_s": Override(everywhere=2.0, by_scenario={"hello": 5.0})}, "5 s", "250 requests"),
         ({"requests": Override(everywhere=9, by_scenario={"get_item": 8})}, "0.4 s", "8 requests"),
     ],
 )

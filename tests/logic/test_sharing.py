@@ -2,6 +2,7 @@
 
 from array import array
 from collections import Counter
+from dataclasses import replace
 from itertools import chain, islice
 
 import pytest
@@ -52,6 +53,22 @@ def sent(part: Share, at_most: int = 200) -> list[tuple[int, Exchange]]:
     return [
         (part.numbers[n], own[n % len(own)]) for n in range(at_most if limit is None else min(limit, at_most))
     ]
+
+
+@given(loads, parts, st.floats(0, 1))
+def test_a_warm_up_is_shared_as_the_load_is(load: Load, parts: int, portion: float) -> None:
+    """No share has more of it than of the load: where each request is sent once, there is no more."""
+    limit = load.most_requests
+    whole = Amount(requests=round(limit * portion)) if load.amount.requests else Amount(duration_s=0.5)
+    shares = share(replace(load, schedule=None, warm_up=whole), parts)
+    warm_ups = [each.load.warm_up for each in shares]
+    if whole.requests is None:
+        assert warm_ups == [whole] * len(shares)
+    else:
+        counts = [each.requests for each in warm_ups if each and each.requests is not None]
+        assert len(counts) == len(shares)
+        assert abs(sum(counts) - whole.requests) <= len(shares)
+        assert all(count <= each.load.most_requests for count, each in zip(counts, shares, strict=True))
 
 
 @given(loads, parts)

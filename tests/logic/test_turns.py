@@ -17,10 +17,10 @@ BY_NAME = {each.name: each for each in SCENARIOS}
 @pytest.mark.parametrize(
     ("name", "users", "amount", "turns"),
     [
-        ("hello", 4, Amount(duration_s=1.0), 10),
-        ("hello", 50, Amount(duration_s=0.4), 1),
-        ("hello", 50, Amount(duration_s=2.8), 10),
-        ("hello", 4, Amount(duration_s=3600.0), 40),
+        ("hello", 4, Amount(duration_s=1.0), 25),
+        ("hello", 100, Amount(duration_s=0.4), 1),
+        ("hello", 50, Amount(duration_s=2.24), 10),
+        ("hello", 4, Amount(duration_s=3600.0), 60),
         ("hello", 4, Amount(duration_s=0.01), 1),
         ("get_item", 10, Amount(requests=1000), 10),
         ("get_item", 10, Amount(requests=99), 1),

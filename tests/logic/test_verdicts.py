@@ -4,11 +4,12 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from pytest_webbench.logic.thresholds import parse_threshold
-from pytest_webbench.logic.verdicts import ALPHA, Question, holm, judge_family
+from pytest_webbench.logic.verdicts import ALPHA, GROWTH, Question, holm, judge_family, pairs_missing
 from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.verdict import Comparison, Verdict
 
@@ -94,7 +95,7 @@ def test_errors_are_counted(allowed: int, verdict: Verdict) -> None:
 
 def test_an_inconclusive_one_says_how_many_pairs_would_decide() -> None:
     chance = random.Random(1)
-    base, head = pairs(chance, 5, factor=1.08, spread=0.02)
+    base, head = pairs(chance, 5, factor=1.08, spread=0.015)
     comparison = judge(base, head)
     assert comparison.verdict is Verdict.INCONCLUSIVE
     assert comparison.pairs_needed is not None
@@ -114,6 +115,37 @@ def test_the_pairs_that_were_said_to_be_needed_do_decide_as_a_rule() -> None:
             decided += second.verdict is not Verdict.INCONCLUSIVE
     assert asked > 30
     assert decided / asked > 0.6
+
+
+def test_they_decide_nine_times_in_ten_in_a_run_of_its_own_that_looks_as_often() -> None:
+    """Whatever the first, undecided one happened to see: the truth is the same for all."""
+    chance = random.Random(5)
+    asked = decided = 0
+    for _ in range(400):
+        first = judge(*pairs(chance, 9, factor=1.05, spread=0.012), "cpu: 3%", look=2)
+        if first.verdict is Verdict.INCONCLUSIVE and first.pairs_needed:
+            asked += 1
+            look = 2 + math.ceil(math.log(first.pairs_needed / 9, GROWTH))
+            own = pairs(chance, first.pairs_needed, factor=1.05, spread=0.012)
+            decided += judge(*own, "cpu: 3%", look=look).verdict is Verdict.SLOWER
+    assert asked > 100
+    assert decided / asked > 0.9
+
+
+def test_a_cell_needs_the_pairs_of_the_metric_that_shows_it_to_be_worse_first() -> None:
+    def undecided(factor: float, spread: float) -> Comparison:
+        comparison = judge(*pairs(random.Random(1), 5, factor=factor, spread=spread), "cpu: 3%")
+        assert comparison.verdict is Verdict.INCONCLUSIVE
+        return comparison
+
+    worse, close = undecided(1.06, 0.01), undecided(1.07, 0.02)
+    within = undecided(1.01, 0.02)
+    needed = {id(each): (each.pairs_needed or 0) - 5 for each in (worse, close, within)}
+    assert 0 < needed[id(worse)] < needed[id(close)]
+    assert pairs_missing([close, worse, within]) == needed[id(worse)]
+    assert pairs_missing([within]) == needed[id(within)]
+    other = replace(within, pairs_needed=1000)
+    assert pairs_missing([within, other]) == 995
 
 
 def test_the_smallest_effect_is_found_in_four_of_five_runs() -> None:
