@@ -124,7 +124,8 @@ def _remarks(comparisons: Sequence[Comparison], needed_s: float | None) -> list[
         rounds = f"about {each.pairs_needed} rounds" if each.pairs_needed else "more rounds than can be said"
         lines.append(f"{each.metric} of {each.cell}: {rounds} would decide it, {each.pairs} were made")
     if undecided and needed_s is not None:
-        lines.append(f"--webbench-budget={math.ceil(needed_s)}s ({duration(needed_s)}) would probably do")
+        whole_s = math.ceil(needed_s)
+        lines.append(f"--webbench-budget={whole_s}s ({duration(whole_s)}) would probably do")
     effects: dict[Metric, float] = {}
     for each in comparisons:
         if each.smallest_effect is not None:
