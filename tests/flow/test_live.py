@@ -258,10 +258,10 @@ def test_two_tests_may_measure_one_scenario_with_other_numbers(
     outcome.counts(passed=6)
     assert outcome.exit_code == 0
     assert (
-        "get_item: one record; 2 users, 300 requests, closed loop, fake launcher, engine fake" in outcome.text
+        "get_item: one record; 2 users, 250 requests, closed loop, fake launcher, engine fake" in outcome.text
     )
     assert (
-        "get_item: one record; 8 users, 300 requests, closed loop, fake launcher, engine fake" in outcome.text
+        "get_item: one record; 8 users, 250 requests, closed loop, fake launcher, engine fake" in outcome.text
     )
 
 

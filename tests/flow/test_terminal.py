@@ -46,12 +46,12 @@ webbench: block 4 of 5 done, 12 trials, TIME
 webbench: block 5 of 5 done, 15 trials, TIME
 ...                                                       [100%]
 =================================== webbench ===================================
-get_item: one record; 10 users, 300 requests, closed loop, fake launcher, engine fake
+get_item: one record; 10 users, 250 requests, closed loop, fake launcher, engine fake
      stack                 ms   95 % interval            x slower   p95 ms   errors   CPU ms/req
 ────────────────────────────────────────────────────────────────────────────────────────────────
-1.   fastapi-sqlite3    10.01    9.99 - 10.02                   1    10.35        0        0.033
-1.   flask-sqlite3      10.01    9.99 - 10.03   1.00 [1.00, 1.00]    10.35        0        0.033
-3.   flask-sqlalchemy   20.01   19.97 - 20.05   2.00 [2.00, 2.00]    20.68        0        0.033
+1.   fastapi-sqlite3    10.01    9.99 - 10.03                   1    10.35        0        0.040
+1.   flask-sqlite3      10.01    9.99 - 10.03   1.00 [1.00, 1.00]    10.35        0        0.040
+3.   flask-sqlalchemy   20.01   19.98 - 20.04   2.00 [2.00, 2.00]    20.68        0        0.040
 """
 
 
@@ -67,14 +67,14 @@ def test_invalid_cells_stand_last_with_every_reason_and_examples(run: RunWebbenc
     outcome = run(
         "--webbench-scenario=get_item",
         "--webbench-stack=flask-*",
-        failing={"flask-sqlite3": {ErrorClass.WRONG_STATUS: 150}},
+        failing={"flask-sqlite3": {ErrorClass.WRONG_STATUS: 125}},
     )
     table = masked(outcome)
-    assert re.search(r"^1\.   flask-sqlalchemy +1\d\.\d\d .* 1 +10\.\d\d +0 +0\.033$", table, flags=re.M)
+    assert re.search(r"^1\.   flask-sqlalchemy +1\d\.\d\d .* 1 +10\.\d\d +0 +0\.040$", table, flags=re.M)
     assert re.search(r"^ -   flask-sqlite3 .* invalid +10\.\d\d +4 ", table, flags=re.M)
     outcome.result.stdout.fnmatch_lines(
         [
-            "  INVALID flask-sqlite3: 2 of 300 requests failed (wrong_status 2)",
+            "  INVALID flask-sqlite3: 2 of 250 requests failed (wrong_status 2)",
             "          GET /items/*: injected by the fake engine",
         ]
     )

@@ -77,7 +77,7 @@ def error_of(run: RunWebbench, *arguments: str, **doubles: Any) -> str:
         ),
         (
             "--webbench-records=0",
-            "get_item cannot make 300 requests out of 0 records: it has 0 different ones "
+            "get_item cannot make 250 requests out of 0 records: it has 0 different ones "
             "and sends each once | "
             "Next step: raise --webbench-records, or lower --webbench-requests get_item=1",
         ),
