@@ -197,8 +197,7 @@ def _pairs_needed(logs: Sequence[float], bound: float, look: int, family: int) -
     """How many pairs would decide with :data:`ASSURANCE`, in a run of their own; ``None``: too many to say.
 
     The looks that would come until then leave less error for the last one. Beyond the threshold the whole
-    family has to be corrected for, within it not. The rule was chosen by simulation: with the distance as it
-    seems, one such run in ten came to no verdict.
+    family has to be corrected for, within it not. The rule was chosen by simulation (docs/method.md).
     """
     made, spread = len(logs), stdev(logs)
     beyond, seems = abs(fmean(logs)) > bound, abs(abs(fmean(logs)) - bound)
