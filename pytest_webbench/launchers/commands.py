@@ -9,27 +9,12 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-__all__ = ["Commands", "Done"]
+__all__ = ["Commands"]
 
 PROGRAM = Path(__file__).with_name("command_server.py")
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a command came to: a negative ``code`` is the signal that ended it, as of :mod:`subprocess`."""
-
-    code: int
-    output: bytes
-    errors: bytes
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether it was ended for it took too long."""
-        return self.code == -signal.SIGALRM
 
 
 class Commands:
@@ -50,8 +35,11 @@ class Commands:
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def run(self, arguments: Sequence[str], *, timeout_s: float) -> Done:
-        """What ``python`` makes of ``arguments``. Raises :class:`OSError` if it cannot be run."""
+    def run(self, arguments: Sequence[str], *, timeout_s: float) -> "subprocess.CompletedProcess[bytes]":
+        """What ``python`` makes of ``arguments``, as :func:`subprocess.run` says it.
+
+        Raises :class:`subprocess.TimeoutExpired`, and :class:`OSError` if it cannot be run.
+        """
         server = self._server = self._server or self._start()
         orders, replies = _pipes(server)
         try:
@@ -61,7 +49,10 @@ class Commands:
         except (BrokenPipeError, ValueError):
             self._end()
             raise OSError(f"the server of commands ended with code {server.returncode}") from None
-        return Done(head["code"], replies.read(head["output"]), replies.read(head["errors"]))
+        output, errors = replies.read(head["output"]), replies.read(head["errors"])
+        if head["code"] == -signal.SIGALRM:
+            raise subprocess.TimeoutExpired(list(arguments), timeout_s, output, errors)
+        return subprocess.CompletedProcess(list(arguments), head["code"], output, errors)
 
     def _start(self) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(

@@ -193,14 +193,16 @@ class RunningProcess:
             done = self.commands.run(words, timeout_s=EXECUTE_TIMEOUT_S)
         except OSError as error:
             raise SeedError(f"a command beside {self.stack.name} cannot be run: {error}") from None
-        if done.timed_out:
-            raise SeedError(f"a command beside {self.stack.name} did not end within {EXECUTE_TIMEOUT_S:g} s")
-        if done.code:
+        except subprocess.TimeoutExpired:
             raise SeedError(
-                f"a command beside {self.stack.name} failed with code {done.code}",
-                evidence="\n".join(done.errors.decode(errors="replace").strip().splitlines()[-8:]),
+                f"a command beside {self.stack.name} did not end within {EXECUTE_TIMEOUT_S:g} s"
+            ) from None
+        if done.returncode:
+            raise SeedError(
+                f"a command beside {self.stack.name} failed with code {done.returncode}",
+                evidence="\n".join(done.stderr.decode(errors="replace").strip().splitlines()[-8:]),
             )
-        return done.output
+        return done.stdout
 
     def log_tail(self) -> str:
         """The last lines of standard output and error of the server."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pytest_webbench.launchers.commands import Commands, Done
+from pytest_webbench.launchers.commands import Commands
 
 LIMIT_S = 60.0
 
@@ -22,7 +22,7 @@ def commands(tmp_path: Path) -> Iterator[Commands]:
         yield commands
 
 
-def run(commands: Commands, *arguments: str) -> Done:
+def run(commands: Commands, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
     return commands.run(arguments, timeout_s=LIMIT_S)
 
 
@@ -56,42 +56,43 @@ def test_it_is_what_an_interpreter_of_its_own_makes_of_it(
         timeout=LIMIT_S,
         check=False,
     )
-    assert run(commands, *arguments) == Done(own.returncode, own.stdout, own.stderr)
+    done = run(commands, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (own.returncode, own.stdout, own.stderr)
 
 
 def test_a_module_is_run(commands: Commands) -> None:
     done = run(commands, "-m", "calendar", "2024", "2")
-    assert done.code == 0
-    assert b"February 2024" in done.output
+    assert done.returncode == 0
+    assert b"February 2024" in done.stdout
 
 
 def test_an_exception_is_the_end_of_its_errors(commands: Commands) -> None:
     done = run(commands, "-c", "{}['missing']")
-    assert done.code == 1
-    assert done.errors.decode().splitlines()[-1] == "KeyError: 'missing'"
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines()[-1] == "KeyError: 'missing'"
 
 
 def test_nothing_stays_from_one_to_the_next(commands: Commands) -> None:
     first = "import builtins, json, os; builtins.mine = json.mine = 1; os.chdir('/'); os.environ['NEW'] = '1'"
-    assert run(commands, "-c", first).code == 0
+    assert run(commands, "-c", first).returncode == 0
     second = "import builtins, json, os; print(hasattr(builtins, 'mine'), hasattr(json, 'mine'), os.getcwd())"
     done = run(commands, "-c", second + "; print('NEW' in os.environ)")
-    assert done.output.decode().split()[:2] == ["False", "False"]
-    assert done.output.decode().split()[2] != "/"
-    assert done.output.decode().split()[3] == "False"
+    assert done.stdout.decode().split()[:2] == ["False", "False"]
+    assert done.stdout.decode().split()[2] != "/"
+    assert done.stdout.decode().split()[3] == "False"
 
 
 def test_one_that_takes_too_long_is_ended_and_the_next_one_runs(commands: Commands) -> None:
-    done = commands.run(["-c", "import time; time.sleep(600)"], timeout_s=0.2)
-    assert done.timed_out
-    assert run(commands, "-c", "print(1)") == Done(0, b"1\n", b"")
+    with pytest.raises(subprocess.TimeoutExpired):
+        commands.run(["-c", "import time; time.sleep(600)"], timeout_s=0.2)
+    assert run(commands, "-c", "print(1)").stdout == b"1\n"
 
 
 def test_a_server_that_was_killed_is_told_and_replaced(commands: Commands) -> None:
-    parent = int(run(commands, "-c", "import os; print(os.getppid())").output)
+    parent = int(run(commands, "-c", "import os; print(os.getppid())").stdout)
     with pytest.raises(OSError, match=r"^the server of commands ended with code -9$"):
         run(commands, "-c", f"import os, signal, time; os.kill({parent}, signal.SIGKILL); time.sleep(600)")
-    assert run(commands, "-c", "print(1)").output == b"1\n"
+    assert run(commands, "-c", "print(1)").stdout == b"1\n"
 
 
 def test_a_python_that_is_not_there(tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_a_python_that_is_not_there(tmp_path: Path) -> None:
 
 def test_nothing_is_left_of_it(tmp_path: Path) -> None:
     with Commands(Path(sys.executable), tmp_path, {}) as commands:
-        server = int(run(commands, "-c", "import os; print(os.getppid())").output)
+        server = int(run(commands, "-c", "import os; print(os.getppid())").stdout)
         assert psutil.pid_exists(server)
     assert not psutil.pid_exists(server)
 
