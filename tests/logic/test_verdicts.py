@@ -122,11 +122,11 @@ def test_they_decide_nine_times_in_ten_in_a_run_of_its_own_that_looks_as_often()
     chance = random.Random(5)
     asked = decided = 0
     for _ in range(400):
-        first = judge(*pairs(chance, 9, factor=1.05, spread=0.012), "cpu: 3%", look=2)
+        first = judge(*pairs(chance, 9, factor=1.05, spread=0.016), "cpu: 3%", look=2)
         if first.verdict is Verdict.INCONCLUSIVE and first.pairs_needed:
             asked += 1
             look = 2 + math.ceil(math.log(first.pairs_needed / 9, GROWTH))
-            own = pairs(chance, first.pairs_needed, factor=1.05, spread=0.012)
+            own = pairs(chance, first.pairs_needed, factor=1.05, spread=0.016)
             decided += judge(*own, "cpu: 3%", look=look).verdict is Verdict.SLOWER
     assert asked > 100
     assert decided / asked > 0.9
