@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         help="cells of a run of the part aa: two stacks in N/2 scenarios (10)",
     )
     parser.add_argument(
-        "--duration", type=float, help="seconds of a load that has a duration (aa 0.25, ab10 and ab5 1.2)"
+        "--duration", type=float, help="seconds of a load that has a duration (aa 0.5, ab10 and ab5 1.2)"
     )
     parser.add_argument(
         "--budget", type=_count, help="seconds for a run of aa (the gate's default, 60 for each cell)"

@@ -1,12 +1,13 @@
 """Ctrl-C and SIGTERM: the first ends the run, the next one waits until what runs is taken down."""
 
+import itertools
 import signal
 import sys
 import threading
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
 
-__all__ = ["Interrupts"]
+__all__ = ["Interrupts", "fill_line_numbers"]
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 INSISTING = 3
@@ -21,6 +22,7 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
+        self._counter = itertools.count(1)
         self._count = 0
         self._before: dict[signal.Signals, Any] = {}
 
@@ -45,7 +47,41 @@ class Interrupts:
             raise KeyboardInterrupt("the run was asked to end")
 
     def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self._count += 1
-        if self._count == 1 or self._count >= INSISTING:
+        # Not `+= 1`: the next signal may come between its steps, and be taken for this one.
+        self._count = count = next(self._counter)
+        if count == 1 or count >= INSISTING:
             raise KeyboardInterrupt(f"ended by {signal.Signals(number).name}")
         sys.__stderr__.write("\nwebbench: taking down what runs; once more leaves it behind\n")  # type: ignore[union-attr]
+
+
+def fill_line_numbers(error: BaseException) -> None:
+    """Give entries of the traceback of ``error``, and of what it came from, the line they lack.
+
+    A signal may come at a step that belongs to no line (Python 3.11: the end of many a loop), for which
+    ``tb_lineno`` is None. pytest reckons with it, and would fail while it reports the interrupt. Such an
+    entry gets the first line of its function.
+    """
+    seen: set[BaseException] = set()
+    following = [error]
+    while following:
+        one = following.pop()
+        if one not in seen:
+            seen.add(one)
+            one.__traceback__ = _with_lines(one.__traceback__)
+            following += [origin for origin in (one.__cause__, one.__context__) if origin is not None]
+
+
+def _with_lines(entry: TracebackType | None) -> TracebackType | None:
+    entries = []
+    while entry is not None:
+        entries.append(entry)
+        entry = entry.tb_next
+    following: TracebackType | None = None
+    for entry in reversed(entries):
+        if entry.tb_lineno is None:
+            first_line = entry.tb_frame.f_code.co_firstlineno
+            following = TracebackType(following, entry.tb_frame, entry.tb_lasti, first_line)
+        else:
+            entry.tb_next = following
+            following = entry
+    return following

@@ -21,7 +21,7 @@ from pytest_webbench.comparing import Comparing
 from pytest_webbench.errors import StackError, UsageError, WebbenchError
 from pytest_webbench.execution import Execution
 from pytest_webbench.explaining import Explaining
-from pytest_webbench.interrupts import Interrupts
+from pytest_webbench.interrupts import Interrupts, fill_line_numbers
 from pytest_webbench.launchers import Launcher
 from pytest_webbench.live import LiveBench, LiveStack, launch_live
 from pytest_webbench.load import LoadEngine
@@ -380,6 +380,11 @@ class WebbenchSession:
     def pytest_sessionstart(self) -> None:
         """Have SIGTERM end the run as Ctrl-C does."""
         self._interrupts.install()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Let pytest report an interrupt wherever it came."""
+        fill_line_numbers(excinfo.value)
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """The tables, with every caveat, and where the files are."""

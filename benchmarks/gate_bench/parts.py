@@ -51,7 +51,7 @@ class Setup:
     rounds: int = 6
     same_rounds: int = 5
     duration_s: float | None = None
-    same_duration_s: float = 0.25
+    same_duration_s: float = 0.5
     same_budget_s: int | None = None
     slowed_duration_s: float = 1.2
     users: int = 4
