@@ -58,7 +58,7 @@ def fill_line_numbers(error: BaseException) -> None:
     """Give entries of the traceback of ``error``, and of what it came from, the line they lack.
 
     A signal may come at a step that belongs to no line (Python 3.11: the end of many a loop), for which
-    ``tb_lineno`` is None. pytest reckons with it, and would fail while it reports the interrupt. Such an
+    ``tb_lineno`` is None (-1 in the first releases of 3.11). pytest reckons with it, and would fail while it reports the interrupt. Such an
     entry gets the first line of its function.
     """
     seen: set[BaseException] = set()
@@ -78,7 +78,7 @@ def _with_lines(entry: TracebackType | None) -> TracebackType | None:
         entry = entry.tb_next
     following: TracebackType | None = None
     for entry in reversed(entries):
-        if entry.tb_lineno is None:
+        if (entry.tb_lineno or 0) < 1:
             first_line = entry.tb_frame.f_code.co_firstlineno
             following = TracebackType(following, entry.tb_frame, entry.tb_lasti, first_line)
         else:
