@@ -58,8 +58,8 @@ def fill_line_numbers(error: BaseException) -> None:
     """Give entries of the traceback of ``error``, and of what it came from, the line they lack.
 
     A signal may come at a step that belongs to no line (Python 3.11: the end of many a loop), for which
-    ``tb_lineno`` is None (-1 in the first releases of 3.11). pytest reckons with it, and would fail while it reports the interrupt. Such an
-    entry gets the first line of its function.
+    ``tb_lineno`` is None, or -1 in the first releases of 3.11. pytest reckons with it, and fails at None
+    while it reports the interrupt. Such an entry gets the first line of its function.
     """
     seen: set[BaseException] = set()
     following = [error]
