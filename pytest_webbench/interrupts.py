@@ -22,8 +22,8 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        self._counter = itertools.count(1)
-        self._count = 0
+        self._arrivals = itertools.count(1)
+        self._has_come = False
         self._before: dict[signal.Signals, Any] = {}
 
     def install(self) -> None:
@@ -43,13 +43,13 @@ class Interrupts:
         Python drops what is raised while it finalises an object or calls back from its collector, and says
         so to a hook that pytest keeps silent.
         """
-        if self._count:
+        if self._has_come:
             raise KeyboardInterrupt("the run was asked to end")
 
     def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        # Not `+= 1`: the next signal may come between its steps, and be taken for this one.
-        self._count = count = next(self._counter)
-        if count == 1 or count >= INSISTING:
+        self._has_come = True
+        arrival = next(self._arrivals)  # of this signal, even if the next one comes before the next line
+        if arrival == 1 or arrival >= INSISTING:
             raise KeyboardInterrupt(f"ended by {signal.Signals(number).name}")
         sys.__stderr__.write("\nwebbench: taking down what runs; once more leaves it behind\n")  # type: ignore[union-attr]
 
@@ -76,7 +76,7 @@ def _with_lines(entry: TracebackType | None) -> TracebackType | None:
     while entry is not None:
         entries.append(entry)
         entry = entry.tb_next
-    following: TracebackType | None = None
+    following: TracebackType | None = None  # the others stay the same objects: pytest holds the first of them
     for entry in reversed(entries):
         if (entry.tb_lineno or 0) < 1:
             first_line = entry.tb_frame.f_code.co_firstlineno
