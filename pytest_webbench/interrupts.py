@@ -7,6 +7,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+import pytest
+
 __all__ = ["Interrupts", "fill_line_numbers"]
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
@@ -15,7 +17,7 @@ INSISTING = 3
 
 
 class Interrupts:
-    """Has both signals end the run in one way, and keeps impatience from leaving containers behind.
+    """The plugin that lets both signals end the run in one way, and no impatience leave containers behind.
 
     A second signal that came while the first one's clean-up is under way would break it off, wherever
     it stands. So it is answered in words alone; the third one goes through.
@@ -26,16 +28,22 @@ class Interrupts:
         self._has_come = False
         self._before: dict[signal.Signals, Any] = {}
 
-    def install(self) -> None:
-        """Begin; without effect outside of the main thread, where Python takes no signals."""
+    def pytest_sessionstart(self) -> None:
+        """Take both signals; without effect outside of the main thread, where Python takes no signals."""
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._handle) for number in NUMBERS}
 
-    def remove(self) -> None:
-        """Put back what was there."""
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """Put back what was there, when all is taken down."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Let pytest report an interrupt wherever it came."""
+        fill_line_numbers(excinfo.value)
 
     def check(self) -> None:
         """Raise :class:`KeyboardInterrupt` if a signal has come, for what it raised may have been lost.

@@ -21,7 +21,7 @@ from pytest_webbench.comparing import Comparing
 from pytest_webbench.errors import StackError, UsageError, WebbenchError
 from pytest_webbench.execution import Execution
 from pytest_webbench.explaining import Explaining
-from pytest_webbench.interrupts import Interrupts, fill_line_numbers
+from pytest_webbench.interrupts import Interrupts
 from pytest_webbench.launchers import Launcher
 from pytest_webbench.live import LiveBench, LiveStack, launch_live
 from pytest_webbench.load import LoadEngine
@@ -80,6 +80,7 @@ class WebbenchSession:
         self._plan: Plan | None = None
         self._has_run = False
         self._interrupts = Interrupts()
+        config.pluginmanager.register(self._interrupts, "webbench-interrupts")
         self._check_loads()
         self._baselines = Baselines(config, self.settings)
         config.pluginmanager.register(self._baselines, "webbench-baselines")
@@ -377,15 +378,6 @@ class WebbenchSession:
 
     # --- the end --------------------------------------------------------------------------------
 
-    def pytest_sessionstart(self) -> None:
-        """Have SIGTERM end the run as Ctrl-C does."""
-        self._interrupts.install()
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Let pytest report an interrupt wherever it came."""
-        fill_line_numbers(excinfo.value)
-
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """The tables, with every caveat, and where the files are."""
         cells = self.comparing.all_cells() if self.comparing else self.registry.cells()
@@ -440,7 +432,6 @@ class WebbenchSession:
         self._engine.close()
         if self._arms is not None and self._arms.checkout is not None:
             self._arms.checkout.remove()
-        self._interrupts.remove()
 
 
 def _width() -> int:

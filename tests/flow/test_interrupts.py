@@ -23,9 +23,9 @@ _NO_LINE = 0b1_1111_000
 @pytest.fixture
 def _installed() -> Iterator[None]:
     interrupts = Interrupts()
-    interrupts.install()
+    interrupts.pytest_sessionstart()
     yield
-    interrupts.remove()
+    interrupts.pytest_unconfigure()
 
 
 @pytest.mark.usefixtures("_installed")
@@ -76,9 +76,9 @@ def test_a_second_signal_within_the_handling_of_the_first_does_not_lose_it(nth: 
 def test_the_handlers_that_were_there_come_back(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     interrupts = Interrupts()
-    interrupts.install()
+    interrupts.pytest_sessionstart()
     assert signal.getsignal(number) != before
-    interrupts.remove()
+    interrupts.pytest_unconfigure()
     assert signal.getsignal(number) == before
 
 
