@@ -1,61 +1,22 @@
 """Whose containers are whose: labels, and the sweep of what a run that was killed left behind."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import psutil
-
 from pytest_webbench.containers.engine import ENGINE_FAULTS, Engine
+from pytest_webbench.owners import Owner
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-__all__ = ["LABEL", "Labels", "Owner", "others_at_work", "prune", "remove_launch", "sweep"]
+__all__ = ["LABEL", "OWNER", "Labels", "others_at_work", "prune", "remove_launch", "sweep"]
 
 LABEL = "org.pytest-webbench"
 RUN = f"{LABEL}.run"
 LAUNCH = f"{LABEL}.launch"
 OWNER = f"{LABEL}.owner"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
-    """The process to which containers belong; its start time tells it from a later one of its number."""
-
-    host: str
-    pid: int
-    started: int
-
-    @classmethod
-    def ourselves(cls) -> "Owner":
-        """This process."""
-        process = psutil.Process()
-        return cls(host=socket.gethostname(), pid=process.pid, started=int(process.create_time()))
-
-    @classmethod
-    def parse(cls, text: str) -> "Owner | None":
-        """The inverse of ``str``; ``None`` if ``text`` is something else."""
-        try:
-            host, pid, started = text.rsplit("/", 2)
-            return cls(host=host, pid=int(pid), started=int(started))
-        except ValueError:
-            return None
-
-    def __str__(self) -> str:
-        return f"{self.host}/{self.pid}/{self.started}"
-
-    def lives(self) -> bool:
-        """Whether the process still runs; one on another machine is taken to."""
-        if self.host != socket.gethostname():
-            return True
-        try:
-            return abs(psutil.Process(self.pid).create_time() - self.started) < 2
-        except psutil.Error:
-            return False
 
 
 class Labels:

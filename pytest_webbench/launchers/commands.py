@@ -8,13 +8,17 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from pytest_webbench.supervision.supervised import Supervised
 
 __all__ = ["Commands"]
 
 PROGRAM = Path(__file__).with_name("command_server.py")
+END_TIMEOUT_S = 10.0
 
 
 class Commands:
@@ -27,7 +31,7 @@ class Commands:
         self._python = python
         self._folder = folder
         self._environment = environment
-        self._server: subprocess.Popen[bytes] | None = None
+        self._server: _Server | None = None
 
     def __enter__(self) -> "Commands":
         return self
@@ -41,44 +45,65 @@ class Commands:
         Raises :class:`subprocess.TimeoutExpired`, and :class:`OSError` if it cannot be run.
         """
         server = self._server = self._server or self._start()
-        orders, replies = _pipes(server)
         try:
-            orders.write(json.dumps({"arguments": list(arguments), "timeout_s": timeout_s}).encode() + b"\n")
-            orders.flush()
-            head = json.loads(replies.readline())
+            server.orders.write(
+                json.dumps({"arguments": list(arguments), "timeout_s": timeout_s}).encode() + b"\n"
+            )
+            server.orders.flush()
+            head = json.loads(server.replies.readline())
         except (BrokenPipeError, ValueError):
+            code = server.process.wait(END_TIMEOUT_S)
             self._end()
-            raise OSError(f"the server of commands ended with code {server.returncode}") from None
-        output, errors = replies.read(head["output"]), replies.read(head["errors"])
+            raise OSError(f"the server of commands ended with code {code}") from None
+        output, errors = server.replies.read(head["output"]), server.replies.read(head["errors"])
         if head["code"] == -signal.SIGALRM:
             raise subprocess.TimeoutExpired(list(arguments), timeout_s, output, errors)
         return subprocess.CompletedProcess(list(arguments), head["code"], output, errors)
 
-    def _start(self) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [self._python, "-I", PROGRAM],
-            cwd=self._folder,
-            env=dict(self._environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # that of each command is its own
-            start_new_session=True,
-        )
+    def _start(self) -> "_Server":
+        with ExitStack() as theirs:
+            ours = ExitStack()
+            try:
+                their_orders, orders = os.pipe()
+                theirs.callback(os.close, their_orders)
+                writer = ours.enter_context(os.fdopen(orders, "wb"))
+                replies, their_replies = os.pipe()
+                theirs.callback(os.close, their_replies)
+                reader = ours.enter_context(os.fdopen(replies, "rb"))
+                log = theirs.enter_context(Path(os.devnull).open("wb"))  # that of each command is its own
+                process = Supervised(
+                    [str(self._python), "-I", str(PROGRAM)],
+                    folder=self._folder,
+                    environment=self._environment,
+                    log=log,
+                    stdin=their_orders,
+                    stdout=their_replies,
+                )
+            except BaseException:
+                ours.close()
+                raise
+        return _Server(process=process, orders=writer, replies=reader)
 
     def _end(self) -> None:
         """End the server, and what it runs."""
         server, self._server = self._server, None
         if server is None:
             return
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-        for pipe in _pipes(server):
+        try:
+            server.end()
+        except KeyboardInterrupt:
+            server.end()
+            raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Server:
+    process: Supervised
+    orders: IO[bytes]
+    replies: IO[bytes]
+
+    def end(self) -> None:
+        self.process.close()
+        for pipe in (self.orders, self.replies):
             with suppress(BrokenPipeError):
                 pipe.close()
-
-
-def _pipes(server: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes]]:
-    assert server.stdin is not None
-    assert server.stdout is not None
-    return server.stdin, server.stdout

@@ -1,16 +1,12 @@
 """Stacks as local processes, each in an environment of its own."""
 
-import ctypes
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +15,11 @@ from pytest_webbench.launchers.commands import Commands
 from pytest_webbench.launchers.environment import ensure_environment, installed_versions
 from pytest_webbench.launchers.placeholders import fill_in
 from pytest_webbench.launchers.readiness import wait_until_ready
+from pytest_webbench.leftovers import owned_folder
 from pytest_webbench.meters import Meter
 from pytest_webbench.meters.connections import held_connections
 from pytest_webbench.meters.process_tree import ProcessTreeMeter
+from pytest_webbench.supervision.supervised import Supervised
 from pytest_webbench.values.load import Held
 from pytest_webbench.values.measurement import LaunchRecord
 from pytest_webbench.values.stack import Stack
@@ -88,9 +86,8 @@ class ProcessLauncher:
         self._launches += 1
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{stack.name}-{self._launches}.log"
-        home = Path(tempfile.mkdtemp(prefix="webbench-"))
-        try:
-            data_dir = home / "data"
+        with owned_folder() as claim:
+            data_dir = claim.folder / "data"
             data_dir.mkdir()
             with _listening_socket() as listener:
                 port = listener.getsockname()[1]
@@ -108,12 +105,17 @@ class ProcessLauncher:
                 inherits = any("{bind}" in word or "{fd}" in word for word in stack.command)
                 if not inherits:
                     listener.close()
-                environment = _environment(stack, fill, python=python, home=home)
-                begun = time.monotonic()
+                environment = _environment(stack, fill, python=python, home=claim.folder)
                 process = _spawn(
-                    command, stack, environment, log=log, fds=(listener.fileno(),) if inherits else ()
+                    command,
+                    stack,
+                    environment,
+                    log=log,
+                    fds=(listener.fileno(),) if inherits else (),
+                    home=claim.folder,
                 )
             try:
+                claim.add(process.pid)
                 with Commands(python, data_dir, environment) as commands:
                     running = RunningProcess(
                         stack=stack,
@@ -125,7 +127,7 @@ class ProcessLauncher:
                         launch=LaunchRecord(launcher=self.name, startup_s=None),
                     )
                     wait_until_ready(running, timeout_s=self._start_timeout_s)
-                    startup_s = time.monotonic() - begun
+                    startup_s = time.monotonic() - process.begun
                     running.launch = LaunchRecord(
                         launcher=self.name,
                         startup_s=startup_s,
@@ -134,13 +136,13 @@ class ProcessLauncher:
                         config=self._config(stack),
                     )
                     yield running
-            except BaseException:
-                _kill(process)  # an interrupted run must be gone at once; a failed one has no state
-                raise
-            else:
-                _end(process)
-        finally:
-            shutil.rmtree(home, ignore_errors=True)
+                process.end(GRACE_S)
+            finally:  # one that failed has no state, and an interrupted run must be gone at once
+                try:
+                    process.close()
+                except KeyboardInterrupt:
+                    process.close()
+                    raise
 
     def _config(self, stack: Stack) -> dict[str, str | int]:
         return {
@@ -158,7 +160,7 @@ class RunningProcess:
 
     stack: Stack
     base_url: str
-    process: "subprocess.Popen[bytes]"
+    process: Supervised
     commands: Commands
     data_dir: Path
     log: Path
@@ -245,48 +247,26 @@ def _environment(stack: Stack, fill: Mapping[str, str], *, python: Path, home: P
 
 
 def _spawn(
-    command: Sequence[str], stack: Stack, environment: Mapping[str, str], *, log: Path, fds: Sequence[int]
-) -> "subprocess.Popen[bytes]":
+    command: Sequence[str],
+    stack: Stack,
+    environment: Mapping[str, str],
+    *,
+    log: Path,
+    fds: Sequence[int],
+    home: Path,
+) -> Supervised:
     try:
         with log.open("wb") as output:
-            return subprocess.Popen(
+            return Supervised(
                 command,
-                cwd=stack.folder,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=tuple(fds),
-                start_new_session=True,
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                folder=stack.folder,
+                environment=environment,
+                log=output,
+                descriptors=fds,
+                remove=home,
             )
     except OSError as error:
         raise StartError(
             f"{stack.name} cannot be started: {command[0]}: {error.strerror}",
             hint="is the first word of its command in its environment?",
         ) from None
-
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-
-
-def _end_with_parent() -> None:
-    """Have the kernel ask this process to end when the one that made it ends (prctl(2))."""
-    assert _libc is not None
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Ask the stack to end, and kill what is left of its session after :data:`GRACE_S`."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE_S)
-    _kill(process)
-
-
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

@@ -10,9 +10,10 @@ from docker.models.containers import Container
 
 from pytest_webbench.containers.engine import Engine, connect
 from pytest_webbench.containers.image import base_image_id
-from pytest_webbench.containers.labels import OWNER, Owner
+from pytest_webbench.containers.labels import OWNER
 from pytest_webbench.errors import EngineError
 from pytest_webbench.launchers.container import ContainerLauncher, Limits
+from pytest_webbench.owners import Owner
 from pytest_webbench.suites.items.stacks import DOCKERFILE
 from pytest_webbench.values.exchange import Answer, Exchange, Request
 from pytest_webbench.values.stack import Stack

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pytest_webbench.containers.engine import connect
-from pytest_webbench.containers.labels import Owner
 from pytest_webbench.errors import EngineError, UsageError
 from pytest_webbench.launching import make_launcher
+from pytest_webbench.owners import Owner
 from pytest_webbench.values.settings import NamedUrl, Settings
 
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ import psutil
 import pytest
 
 from pytest_webbench.errors import InstallError, SeedError, StartError
+from pytest_webbench.interrupts import Interrupts
 from pytest_webbench.launchers import RunningStack, process, readiness
 from pytest_webbench.launchers.process import ProcessLauncher
+from pytest_webbench.meters.processes import process_tree
 from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
 from tests.launchers.conftest import APP, MakeStack
+from tests.processes import gone, soon
 
 LIMIT_S = 60
 
@@ -34,23 +37,6 @@ def failure(launcher: ProcessLauncher, stack: Any) -> StartError:
     with pytest.raises(StartError) as caught, launcher.start(stack):
         pass
     return caught.value
-
-
-def gone(processes: list[psutil.Process]) -> bool:
-    """Whether all have ended; waits for those that are about to, which nobody announces."""
-    deadline = time.monotonic() + LIMIT_S
-    while any(map(lives, processes)):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-def lives(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 # --- a launch that goes well ------------------------------------------------------------------------
@@ -381,6 +367,70 @@ def test_everything_is_gone_after_an_exception(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+DAEMON = (
+    """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        open("daemon", "w").write(str(os.getpid()))
+        time.sleep(600)
+    os._exit(0)
+os.wait()
+while not os.path.exists("daemon") or not open("daemon").read():
+    pass
+"""
+    + STUBBORN
+)
+
+
+def with_daemon(running: RunningStack) -> list[psutil.Process]:
+    return [*family(running), psutil.Process(int((running.stack.folder / "daemon").read_text()))]
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's care for orphans is Linux's")
+
+
+@linux
+def test_a_daemon_of_a_server_is_gone_after_the_launch_and_not_in_its_figures(
+    launcher: ProcessLauncher, make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "GRACE_S", 0.1)
+    with launcher.start(make_stack(DAEMON)) as running:
+        assert running.server_pid == ask(running, "/pid")
+        processes = with_daemon(running)
+        assert set(process_tree(running.process.pid)) == {ask(running, "/pid")}
+    assert not any(each.is_running() for each in processes)
+
+
+@linux
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_grace_period_leaves_nothing(
+    launcher: ProcessLauncher, make_stack: MakeStack, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The first signal ends the run in the very moment in which a server that does not end is waited for."""
+    interrupts = Interrupts()
+    interrupts.pytest_sessionstart()
+    threads = []
+
+    def interrupt_later() -> None:
+        with launcher.start(make_stack(DAEMON)) as running:
+            processes.extend(with_daemon(running))
+            threads.append(threading.Timer(0.5, os.kill, (os.getpid(), number)))
+            threads[0].start()
+
+    processes: list[psutil.Process] = []
+    try:
+        with pytest.raises(KeyboardInterrupt, match=number.name):
+            interrupt_later()
+    finally:
+        threads[0].join()
+        interrupts.pytest_unconfigure()
+    assert len(processes) == 2
+    assert not any(each.is_running() for each in processes)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
 OWNER = """
 import os, signal, sys
 from pathlib import Path
@@ -390,19 +440,28 @@ from pytest_webbench.values.stack import Stack
 folder = Path(sys.argv[1])
 stack = Stack(name="tiny", folder=folder / "app", command=("{python}", "app.py", "--fd={fd}"))
 with ProcessLauncher(cache=folder, logs=folder / "logs").start(stack) as running:
+    running.execute(["-c", "1"])
     print(running.process.pid, flush=True)
     signal.pause()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's notice of a parent's death is Linux's")
-def test_a_stack_does_not_outlive_us_if_we_are_killed(make_stack: MakeStack, tmp_path: Path) -> None:
-    make_stack()
+@linux
+def test_nothing_of_a_stack_outlives_us_if_we_are_killed(make_stack: MakeStack, tmp_path: Path) -> None:
+    """Not even a server that does not end when it is asked to, its daemon, or the folder of the launch."""
+    make_stack(DAEMON)
     command = [sys.executable, "-c", OWNER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
         try:
             assert owner.stdout is not None
             server = psutil.Process(int(owner.stdout.readline()))
+            everything = [
+                *psutil.Process(owner.pid).children(recursive=True),
+                psutil.Process(int((tmp_path / "app" / "daemon").read_text())),
+            ]
         finally:
             owner.send_signal(signal.SIGKILL)
-    assert gone([server])
+    assert server in everything
+    assert len(everything) >= 5  # two supervisors, the server and its daemon, the server of commands
+    assert gone(everything)
+    assert soon(lambda: list((tmp_path / "tmp").iterdir()) == [])
