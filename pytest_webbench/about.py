@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pytest_webbench.logic.code_lines import count_code_lines
+from pytest_webbench.logic.masking import mask_credentials
 from pytest_webbench.machine import describe_machine
 from pytest_webbench.registry import Registry
 from pytest_webbench.values.plan import Plan
@@ -53,8 +54,9 @@ def repeating_command(words: Sequence[str], *, seed: int, root: Path) -> tuple[s
 
 
 def _portable(word: str, root: Path) -> str:
-    """``word`` without the parts of a path that only this machine has."""
+    """``word`` without the parts of a path that only this machine has, and without a URL's password."""
     home = str(Path.home())
+    word = mask_credentials(word)
     return word.replace(f"{root}/", "").replace(home, "~") if len(home) > 1 else word.replace(f"{root}/", "")
 
 

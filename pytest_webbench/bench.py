@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_webbench.checking import check_stack, observe_records
-from pytest_webbench.errors import LoadError, StackDiedError, UsageError
+from pytest_webbench.errors import LoadError, StackDiedError, StackError, UsageError
 from pytest_webbench.launchers import RunningStack
 from pytest_webbench.load import LoadEngine, OpenLoad, TurnEngine, nothing
 from pytest_webbench.logic.planning import make_load, warmup_amount
@@ -46,7 +46,7 @@ class Bench:
         :class:`~pytest_webbench.errors.StackError`.
         """
         reading = [each for each in scenarios if not each.writes]
-        profile = self.profile
+        profile, timeout_s = self.profile, self.request_timeout_s
         time.sleep(profile.settle_s)
         records = self._records(running, suite)
         if running.reachable_inside:
@@ -54,12 +54,12 @@ class Bench:
             suite.dataset.load(running)
             time.sleep(profile.pause_s)
             if running.answers and thorough:
-                check_stack(running, suite, scenarios, records)
+                check_stack(running, suite, scenarios, records, timeout_s=timeout_s)
                 suite.dataset.load(running)
             elif running.answers:
-                check_stack(running, suite, reading, records)
+                check_stack(running, suite, reading, records, timeout_s=timeout_s)
         else:
-            check_stack(running, suite, reading, records, careful=True)
+            check_stack(running, suite, reading, records, careful=True, timeout_s=timeout_s)
         if profile.warm_launch:
             self._warm_launch(running, suite, scenarios, records)
         time.sleep(profile.idle_s)
@@ -110,7 +110,7 @@ class Bench:
 
     def _records(self, running: RunningStack, suite: Suite) -> Sequence[Record]:
         if not running.reachable_inside:
-            return observe_records(running, suite)
+            return observe_records(running, suite, timeout_s=self.request_timeout_s)
         return suite.dataset.records(suite.dataset.default_count if self.records is None else self.records)
 
     def seed_records(self, running: RunningStack, suite: Suite) -> None:
@@ -138,7 +138,14 @@ class Bench:
         for step in suite.warmup:
             scenario = replace(by_name[step.scenario], users=step.users, amount=step.amount)
             load = make_load(scenario, records, seed=self.seed, round_=-1, timeout_s=self.request_timeout_s)
-            self.warm_up(running, load)
+            try:
+                self.warm_up(running, load)
+            except LoadError as error:
+                raise StackError(
+                    f"{running.stack.name} was not warmed up with {step.scenario}: {error.message}",
+                    evidence=error.evidence,
+                    hint=error.hint,
+                ) from None
 
 
 @dataclass(kw_only=True)

@@ -4,12 +4,16 @@ import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 
-import httpx
-
-from pytest_webbench.errors import ContractError
+from pytest_webbench.errors import ContractError, LoadError
+from pytest_webbench.http1.address import Target
+from pytest_webbench.http1.bounds import MAX_RESPONSE
+from pytest_webbench.http1.coding import CodingError
+from pytest_webbench.http1.exchange import NoResponseError, cause_of_silence, exchange
+from pytest_webbench.http1.judging import bytes_to_keep, judge_whole
+from pytest_webbench.http1.response import Response
+from pytest_webbench.http1.wire import encode
 from pytest_webbench.launchers import RunningStack
-from pytest_webbench.launchers.probe import open_client, send
-from pytest_webbench.logic.judging import judge
+from pytest_webbench.logic.masking import mask_body, mask_path
 from pytest_webbench.logic.state import records_by_key, state_faults
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.exchange import Exchange, JsonValue, Record, Refusal, Request
@@ -18,7 +22,8 @@ from pytest_webbench.values.scenario import Scenario
 __all__ = ["check_stack", "observe_records"]
 
 EXCHANGES_PER_SCENARIO = 3
-TIMEOUT_S = 30.0
+REFUSAL_BYTES = 2**20
+"""How many bytes of a refusal are read as JSON."""
 
 
 def check_stack(
@@ -28,67 +33,151 @@ def check_stack(
     records: Sequence[Record],
     *,
     careful: bool = False,
+    timeout_s: float = 30.0,
 ) -> None:
     """Send the suite's examples and a few exchanges of each scenario, and compare every answer.
+
+    They are sent byte for byte as the load sends them, each on a connection of its own, and none knows the
+    cookies of another. Each may take ``timeout_s``. A scenario with a request that cannot be sent as it
+    stands is passed over: its load says so.
 
     After a scenario that writes, the database is compared too; it is filled again before each of them,
     and left changed by the last. With ``careful`` nothing is sent that a server at fault might store.
     Raises :class:`~pytest_webbench.errors.ContractError` for the first wrong answer, with what was
     expected and what came.
     """
-    with open_client(running.base_url, timeout_s=TIMEOUT_S) as client:
-        for example in suite.examples(records):
-            if careful and isinstance(example, Refusal) and example.request.method != "GET":
-                continue  # a server that does not refuse it would be changed
-            _check_one(client, running, example)
-        for scenario in scenarios:
-            rng = random.Random(f"check/{scenario.name}")
-            exchanges = scenario.traffic(records, EXCHANGES_PER_SCENARIO, rng)[:EXCHANGES_PER_SCENARIO]
-            if scenario.writes:
-                suite.dataset.load(running)
-            for exchange in exchanges:
-                _check_one(client, running, exchange)
-            if scenario.writes:
-                _check_state(running, suite.dataset.state(running), records, exchanges, scenario)
+    check = _Check(running, timeout_s)
+    for example in suite.examples(records):
+        if careful and isinstance(example, Refusal) and example.request.method != "GET":
+            continue  # a server that does not refuse it would be changed
+        check.one(example)
+    for scenario in scenarios:
+        rng = random.Random(f"check/{scenario.name}")
+        exchanges = scenario.traffic(records, EXCHANGES_PER_SCENARIO, rng)[:EXCHANGES_PER_SCENARIO]
+        if not check.can_send(exchanges):
+            continue
+        if scenario.writes:
+            suite.dataset.load(running)
+        for each in exchanges:
+            check.one(each)
+        if scenario.writes:
+            _check_state(running, suite.dataset.state(running), records, exchanges, scenario)
 
 
-def observe_records(running: RunningStack, suite: Suite) -> tuple[Record, ...]:
+def observe_records(running: RunningStack, suite: Suite, *, timeout_s: float = 30.0) -> tuple[Record, ...]:
     """The records that a server says it holds, for one whose database cannot be reached.
 
     Raises :class:`~pytest_webbench.errors.ContractError` if it does not say so in JSON.
     """
+    check = _Check(running, timeout_s)
 
     def get(path: str) -> JsonValue:
         request = Request(path=path)
-        response = _send(client, running, request)
+        response = check.ask(request, keep=MAX_RESPONSE)
         try:
-            return json.loads(response.content)
-        except ValueError:
-            raise _violation(running, request, "expected JSON", response) from None
+            return json.loads(response.decoded())
+        except CodingError as error:
+            raise check.violation(request, str(error), response) from None
+        except (ValueError, RecursionError):
+            raise check.violation(request, "expected JSON", response) from None
 
-    with open_client(running.base_url, timeout_s=TIMEOUT_S) as client:
-        return suite.dataset.observe(get)
-
-
-def _check_one(client: httpx.Client, running: RunningStack, example: Exchange | Refusal) -> None:
-    response = _send(client, running, example.request)
-    if isinstance(example, Refusal):
-        fault = _refusal_fault(example, response)
-    else:
-        wrong = judge(example.answer, response.status_code, response.content)
-        fault = wrong.why if wrong is not None else None
-    if fault is not None:
-        raise _violation(running, example.request, fault, response)
+    return suite.dataset.observe(get)
 
 
-def _refusal_fault(refusal: Refusal, response: httpx.Response) -> str | None:
-    if response.status_code not in refusal.statuses:
+class _Check:
+    """Exchanges with one stack, each compared with what is right."""
+
+    def __init__(self, running: RunningStack, timeout_s: float) -> None:
+        self._running = running
+        self._timeout_s = timeout_s
+        self._cookies: dict[str, str] = {}
+        """Which request was answered with which cookie, the last one by its name."""
+        try:
+            self._target = Target.parse(running.base_url)
+        except LoadError as error:
+            raise ContractError(f"{running.stack.name}: {error.message}", hint=error.hint) from None
+
+    def can_send(self, exchanges: Sequence[Exchange]) -> bool:
+        """Whether all of ``exchanges`` can be sent as they stand."""
+        try:
+            for each in exchanges:
+                encode(each.request, self._target)
+        except LoadError:
+            return False
+        return True
+
+    def one(self, example: Exchange | Refusal) -> None:
+        """Raise :class:`ContractError` if the response to ``example`` is wrong."""
+        if isinstance(example, Refusal):
+            response = self.ask(example.request, keep=REFUSAL_BYTES)
+            fault = _refusal_fault(example, response)
+        else:
+            response = self.ask(example.request, keep=bytes_to_keep(example.answer))
+            wrong = judge_whole(example.answer, response)
+            fault = wrong.why if wrong is not None else None
+        if fault is not None:
+            raise self.violation(example.request, fault, response)
+        for name, value in response.headers:
+            if name.lower() == "set-cookie":
+                self._cookies[value.partition("=")[0].strip()] = _shown(example.request)
+
+    def ask(self, request: Request, *, keep: int) -> Response:
+        """The response to ``request``. Raises :class:`ContractError` if there is none."""
+        name = self._running.stack.name
+        try:
+            return exchange(self._target, request, timeout_s=self._timeout_s, keep=keep)
+        except LoadError as error:
+            raise ContractError(f"{name} cannot be asked: {error.message}", hint=error.hint) from None
+        except NoResponseError as error:
+            log = self._running.log_tail()
+            hint = "see the end of its log above" if log else "is the server still there?"
+            if error.late:
+                hint = "if the endpoint is meant to take longer, allow it by --webbench-request-timeout"
+            why = cause_of_silence(self._target, error) or error.why
+            asked = _shown(request)
+            raise ContractError(
+                f"{name} answers {asked} wrongly: {why}"
+                if error.malformed
+                else f"{name} gave no answer to {asked}: {why}",
+                evidence=log,
+                hint=hint,
+            ) from None
+
+    def violation(self, request: Request, fault: str, response: Response) -> ContractError:
+        """That ``response`` is wrong because of ``fault``."""
+        running = self._running
+        body = response.readable.decode("utf-8", "replace")
+        came = body if len(body) <= 400 else f"{body[:397]}..."
+        evidence = [f"{_shown(request)} gave {response.status}: {came}"]
+        if response.status >= 500 and running.log_tail():
+            evidence += ["the end of its log:", running.log_tail()]
+        return ContractError(
+            f"{running.stack.name} answers {_shown(request)} wrongly: {fault}",
+            evidence="\n".join(evidence),
+            hint=self._hint(request, response),
+        )
+
+    def _hint(self, request: Request, response: Response) -> str:
+        given = {name.lower() for name, _ in request.headers}
+        if response.status in {401, 403} and self._cookies and "cookie" not in given:
+            cookie, setter = next(reversed(self._cookies.items()))
+            return (
+                f"give the request a Cookie header: the answer to {setter} set the cookie {cookie!r}, "
+                "and cookies are not kept from one request to the next, here or under load"
+            )
+        return "nothing of this stack is timed until it answers as its contract says"
+
+
+def _refusal_fault(refusal: Refusal, response: Response) -> str | None:
+    if response.status not in refusal.statuses:
         wanted = refusal.statuses
         shown = f"{wanted[0]}" if len(wanted) == 1 else f"{wanted[0]} to {wanted[-1]}"
-        return f"expected status {shown}, got {response.status_code}"
+        return f"expected status {shown}, got {response.status}"
     try:
-        json.loads(response.content)
-    except ValueError:
+        json.loads(response.decoded(REFUSAL_BYTES))
+    except CodingError as error:
+        return str(error)
+    except (ValueError, RecursionError):
         return "expected a body in JSON with the refusal"
     return None
 
@@ -109,34 +198,9 @@ def _check_state(
         )
 
 
-def _send(client: httpx.Client, running: RunningStack, request: Request) -> httpx.Response:
-    try:
-        return send(client, request)
-    except httpx.HTTPError as error:
-        raise ContractError(
-            f"{running.stack.name} gave no answer to {_shown(request)}: {error or type(error).__name__}",
-            evidence=running.log_tail(),
-            hint="see the end of its log above",
-        ) from None
-
-
-def _violation(
-    running: RunningStack, request: Request, fault: str, response: httpx.Response
-) -> ContractError:
-    body = response.text
-    came = body if len(body) <= 400 else f"{body[:397]}..."
-    evidence = [f"{_shown(request)} gave {response.status_code}: {came}"]
-    if response.status_code >= 500 and running.log_tail():
-        evidence += ["the end of its log:", running.log_tail()]
-    return ContractError(
-        f"{running.stack.name} answers {_shown(request)} wrongly: {fault}",
-        evidence="\n".join(evidence),
-        hint="nothing of this stack is timed until it answers as its contract says",
-    )
-
-
 def _shown(request: Request) -> str:
+    asked = f"{request.method} {mask_path(request.path)}"
     if request.body is None:
-        return f"{request.method} {request.path}"
-    body = request.body if len(request.body) <= 80 else f"{request.body[:77]}..."
-    return f"{request.method} {request.path} with {body}"
+        return asked
+    body = mask_body(request.body)
+    return f"{asked} with {body if len(body) <= 80 else f'{body[:77]}...'}"

@@ -29,7 +29,8 @@ def make_launcher(settings: Settings, logs: Path, dockerfile: Path) -> Launcher:
                 f"--webbench-launcher={settings.launcher} launches some",
                 hint="leave one of the two out",
             )
-        return AttachedLauncher({each.name: each.url for each in settings.urls})
+        urls = {each.name: each.url for each in settings.urls}
+        return AttachedLauncher(urls, start_timeout_s=settings.start_timeout_s)
     if settings.launcher == "process":
         return _processes(settings, logs)
     try:

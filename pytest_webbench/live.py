@@ -11,6 +11,7 @@ from pytest_webbench.bench import Bench
 from pytest_webbench.bridge import extra_info, fail_without_figure, replay
 from pytest_webbench.errors import StackError, WebbenchError
 from pytest_webbench.launchers import Launcher, RunningStack
+from pytest_webbench.logic.masking import mask_url
 from pytest_webbench.logic.names import select
 from pytest_webbench.logic.planning import at_rate, resolve
 from pytest_webbench.logic.summary import summarise
@@ -43,7 +44,7 @@ class LiveStack:
         self.suite = suite
 
     def __repr__(self) -> str:
-        return f"<stack {self.name} at {self.base_url}>"
+        return f"<stack {self.name} at {mask_url(self.base_url)}>"
 
     @property
     def log(self) -> str:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from secrets import randbelow
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_webbench.errors import UsageError
+from pytest_webbench.errors import LoadError, UsageError
+from pytest_webbench.http1.address import Target
 from pytest_webbench.logic.names import did_you_mean
 from pytest_webbench.logic.rates import COMMON_SHARE
 from pytest_webbench.logic.thresholds import parse_threshold
@@ -260,14 +260,11 @@ def _urls(read: _Reader) -> tuple[NamedUrl, ...]:
         if not separator or "://" in name:
             name, url = "", text
         try:
-            parts = urlsplit(url)
-            usable = parts.scheme == "http" and parts.hostname and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
-            read.faults.append(f"--webbench-url: {text!r} is not [NAME=]http://HOST[:PORT][/PATH]")
+            target = Target.parse(url)
+        except LoadError as error:
+            read.faults.append(f"--webbench-url: {error.message.rstrip('.')}; {error.hint}")
             continue
-        urls.append(NamedUrl(name=name or parts.netloc, url=url))
+        urls.append(NamedUrl(name=name or target.name, url=url))
     return tuple(urls)
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import pytest
 
 from pytest_webbench.errors import UsageError
+from pytest_webbench.logic.masking import mask_url
 from pytest_webbench.logic.names import did_you_mean, duplicates, select
 from pytest_webbench.logic.planning import resolve
 from pytest_webbench.reading import check_names
@@ -97,8 +98,10 @@ def _attached(server: NamedUrl, known: Mapping[str, Stack]) -> Stack:
     from pytest_webbench.suites.items.scenarios import HELLO  # noqa: PLC0415
 
     if server.name in known:
-        return replace(known[server.name], title=server.url)
-    return Stack(name=server.name, title=server.url, folder=Path(), command=(), suite=BUILT_IN, ready=HELLO)
+        return replace(known[server.name], title=mask_url(server.url))
+    return Stack(
+        name=server.name, title=mask_url(server.url), folder=Path(), command=(), suite=BUILT_IN, ready=HELLO
+    )
 
 
 def _flat(results: Sequence[Sequence[T]]) -> list[T]:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 
 from pytest_webbench.files import write_whole
+from pytest_webbench.logic.masking import mask_url
 from pytest_webbench.values.code_profile import CodeProfile
 from pytest_webbench.values.codec import to_json
 from pytest_webbench.values.event import Event, RateChosen, StackFailed, TrialFailed, TrialFinished
@@ -57,7 +59,12 @@ class RunFolder:
         ignore = self._output / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
-        run = {"format": FORMAT, "settings": to_json(settings), "plan": to_json(plan), **to_json(about)}
+        run = {
+            "format": FORMAT,
+            "settings": to_json(_without_passwords(settings)),
+            "plan": to_json(plan),
+            **to_json(about),
+        }
         (self.path / "run.json").write_text(json.dumps(run, indent=1))
 
     def consume(self, event: Event) -> None:
@@ -95,3 +102,8 @@ class RunFolder:
     def _append(self, line: dict[str, Any], *, file: str = "trials.jsonl") -> None:
         with (self.path / file).open("a") as lines:
             lines.write(json.dumps(line) + "\n")
+
+
+def _without_passwords(settings: Settings) -> Settings:
+    urls = tuple(replace(each, url=mask_url(each.url)) for each in settings.urls)
+    return replace(settings, urls=urls)

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_webbench.errors import SeedError
 from pytest_webbench.launchers.readiness import wait_until_ready
+from pytest_webbench.logic.masking import mask_url
 from pytest_webbench.meters import Meter, NoMeter
 from pytest_webbench.values.measurement import LaunchRecord
 from pytest_webbench.values.stack import Stack
 
 __all__ = ["AttachedLauncher"]
-
-ANSWER_TIMEOUT_S = 5.0
 
 
 class AttachedLauncher:
@@ -25,17 +24,18 @@ class AttachedLauncher:
     notes: tuple[str, ...] = ()
     about = "servers that run already"
 
-    def __init__(self, urls: Mapping[str, str]) -> None:
+    def __init__(self, urls: Mapping[str, str], *, start_timeout_s: float = 30.0) -> None:
         self._urls = urls
+        self._start_timeout_s = start_timeout_s
 
     def prepare(self, stack: Stack) -> None:
         """Nothing to prepare."""
 
     @contextmanager
     def start(self, stack: Stack) -> Iterator["AttachedStack"]:
-        """Wait a few seconds for a right answer of the server, and leave it running at the end."""
+        """Wait for a right answer of the server, and leave it running at the end."""
         running = AttachedStack(stack=stack, base_url=self._urls[stack.name].rstrip("/"))
-        wait_until_ready(running, timeout_s=ANSWER_TIMEOUT_S)
+        wait_until_ready(running, timeout_s=self._start_timeout_s)
         yield running
 
 
@@ -44,14 +44,15 @@ class AttachedStack:
     """A server that runs already; see :class:`~pytest_webbench.launchers.RunningStack`."""
 
     stack: Stack
-    base_url: str
+    base_url: str = field(repr=False)
     answers: bool = True
     reachable_inside: bool = False
 
     @property
     def launch(self) -> LaunchRecord:
-        """All that is known: the URL."""
-        return LaunchRecord(launcher=AttachedLauncher.name, startup_s=None, config={"url": self.base_url})
+        """All that is known: the URL, without a password."""
+        url = mask_url(self.base_url)
+        return LaunchRecord(launcher=AttachedLauncher.name, startup_s=None, config={"url": url})
 
     @property
     def meter(self) -> Meter:

@@ -1,66 +1,122 @@
-"""Waiting for a server's first right answer."""
+"""Waiting for a server's first right response."""
 
 import time
 
-import httpx
-
-from pytest_webbench.errors import StartError
+from pytest_webbench.errors import LoadError, StartError
+from pytest_webbench.http1.address import Target
+from pytest_webbench.http1.exchange import NoResponseError, cause_of_silence, exchange
+from pytest_webbench.http1.judging import bytes_to_keep, judge_whole
 from pytest_webbench.launchers import RunningStack
-from pytest_webbench.launchers.probe import open_client, send
-from pytest_webbench.logic.judging import judge
+from pytest_webbench.logic.masking import mask_path
+from pytest_webbench.values.exchange import Exchange
 
 __all__ = ["wait_until_ready"]
 
 POLL_S = 0.005
-ANSWER_TIMEOUT_S = 5.0
-"""How long a single answer may take, before the server is asked again."""
-WRONG_ANSWER_PATIENCE_S = 3.0
-"""How long a server may answer wrongly (while it warms up) before it is called wrong."""
+WRONG_RESPONSE_PATIENCE_S = 3.0
+"""How long a server may respond wrongly (while it warms up) before it is called wrong."""
+NOT_YET = {502, 503, 504}
+"""By these a server, or what stands before it, says that it is not ready yet: that may take all the time."""
 
 
 def wait_until_ready(running: RunningStack, *, timeout_s: float) -> None:
-    """Return with the first right answer of ``running`` to its stack's ``ready`` request.
+    """Return with the first right response of ``running`` to its stack's ``ready`` request.
 
-    Raises :class:`~pytest_webbench.errors.StartError` as soon as the server has ended, keeps
-    answering wrongly, or after ``timeout_s``.
+    A single response may take all of the time that is left. Raises
+    :class:`~pytest_webbench.errors.StartError` as soon as the server has ended, keeps responding wrongly,
+    or after ``timeout_s``.
     """
-    stack = running.stack
-    request = stack.ready.request
-    asked = f"{request.method} {request.path}"
-    begun = time.monotonic()
-    wrong_since: float | None = None
-    seen = "nothing answered"
-    with open_client(running.base_url, timeout_s=ANSWER_TIMEOUT_S) as client:
-        while (left_s := timeout_s - (time.monotonic() - begun)) > 0:
-            why = running.ended()
-            if why is not None:
-                raise StartError(
-                    f"{stack.name} did not start: {why}",
-                    evidence=running.log_tail(),
-                    hint=_hint_from(running.log_tail()),
-                )
-            try:
-                client.timeout = httpx.Timeout(min(left_s, ANSWER_TIMEOUT_S))
-                response = send(client, request)
-            except httpx.HTTPError as error:
-                seen = f"{asked} failed: {error}" if str(error) else f"{asked} failed: {type(error).__name__}"
-            else:
-                fault = judge(stack.ready.answer, response.status_code, response.content)
-                if fault is None:
-                    return
-                seen = f"{asked}: {fault.why}"
+    _Wait(running, timeout_s).wait()
+
+
+class _Wait:
+    """The wait for one server."""
+
+    def __init__(self, running: RunningStack, timeout_s: float) -> None:
+        self._running = running
+        self._timeout_s = timeout_s
+        self._ready = running.stack.ready
+        self._asked = f"{self._ready.request.method} {mask_path(self._ready.request.path)}"
+        self._seen = "nothing answered"
+        self._silence: NoResponseError | None = None
+        self._is_wrong = False
+        """Whether the last response was wrong, and not of the kind that says "not yet"."""
+
+    def wait(self) -> None:
+        target = self._target()
+        begun = time.monotonic()
+        wrong_since: float | None = None
+        while (left_s := self._timeout_s - (time.monotonic() - begun)) > 0:
+            self._refuse_if_ended()
+            if self._ask(target, left_s):
+                return
+            if self._is_wrong:
                 wrong_since = wrong_since or time.monotonic()
-                if time.monotonic() - wrong_since > WRONG_ANSWER_PATIENCE_S:
+                if time.monotonic() - wrong_since > WRONG_RESPONSE_PATIENCE_S:
                     break
             time.sleep(POLL_S)
-    waited_s = time.monotonic() - begun
-    raise StartError(
-        f"{stack.name} gave no right answer within {waited_s:.0f} s ({seen})",
-        evidence=running.log_tail(),
-        hint="see the log above; a slow machine may need --webbench-start-timeout"
-        if running.reachable_inside
-        else "is the server there, and is --webbench-url right?",
+        self._refuse_if_ended()
+        waited_s = time.monotonic() - begun
+        if self._silence is not None and (cause := cause_of_silence(target, self._silence)):
+            self._seen = f"{self._asked} failed: {cause}"
+        raise self._failure(waited_s)
+
+    def _target(self) -> Target:
+        try:
+            return Target.parse(self._running.base_url)
+        except LoadError as error:
+            raise StartError(f"{self._running.stack.name}: {error.message}", hint=error.hint) from None
+
+    def _refuse_if_ended(self) -> None:
+        why = self._running.ended()
+        if why is not None:
+            log = self._running.log_tail()
+            raise StartError(
+                f"{self._running.stack.name} did not start: {why}", evidence=log, hint=_hint_from(log)
+            )
+
+    def _ask(self, target: Target, left_s: float) -> bool:
+        """Whether the response is right; if not, what was seen is noted."""
+        try:
+            wrong = _fault(self._ready, target, left_s, self._running)
+        except NoResponseError as error:
+            self._is_wrong = False
+            self._silence = error
+            self._seen = f"{self._asked} failed: {error.why}"
+            return False
+        except LoadError as error:
+            raise StartError(f"{self._running.stack.name}: {error.message}", hint=error.hint) from None
+        self._silence = None
+        if wrong is None:
+            return True
+        status, why = wrong
+        self._is_wrong = status not in NOT_YET
+        self._seen = f"{self._asked}: {why}"
+        return False
+
+    def _failure(self, waited_s: float) -> StartError:
+        if self._is_wrong:
+            hint = "correct the application, or the ready request of its stack and what it expects"
+        elif self._running.reachable_inside:
+            hint = "see the log above; a slow machine may need --webbench-start-timeout"
+        else:
+            hint = "is the server there, and is --webbench-url right? One that is slow needs "
+            hint += "--webbench-start-timeout"
+        return StartError(
+            f"{self._running.stack.name} gave no right answer within {waited_s:.0f} s ({self._seen})",
+            evidence=self._running.log_tail(),
+            hint=hint,
+        )
+
+
+def _fault(ready: Exchange, target: Target, left_s: float, running: RunningStack) -> tuple[int, str] | None:
+    """The status of a wrong response, and what is wrong with it; ``None`` for the right one."""
+    keep = bytes_to_keep(ready.answer)
+    response = exchange(
+        target, ready.request, timeout_s=left_s, keep=keep, in_vain=lambda: running.ended() is not None
     )
+    fault = judge_whole(ready.answer, response)
+    return None if fault is None else (response.status, fault.why)
 
 
 def _hint_from(log: str) -> str:

@@ -26,11 +26,12 @@ from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 from pytest_webbench.errors import LoadError
+from pytest_webbench.http1.address import Target
+from pytest_webbench.http1.wire import encode
 from pytest_webbench.load.connection import Connection, Question, Questions
 from pytest_webbench.load.open_loop import Dispatcher, OpenUser
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.load.users import ClosedUser, User
-from pytest_webbench.load.wire import Target, encode
 from pytest_webbench.logic.turns import amount_of_turn
 from pytest_webbench.values.load import Amount, Load, LoadResult
 

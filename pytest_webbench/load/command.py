@@ -9,12 +9,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_webbench.errors import LoadError
+from pytest_webbench.http1.address import Target
+from pytest_webbench.http1.tls import speaks_tls
+from pytest_webbench.http1.words import TLS
 from pytest_webbench.load.command_line import Order, read_order
 from pytest_webbench.load.native import NativeEngine
 from pytest_webbench.load.printing import as_json, as_text
 from pytest_webbench.logic.figures import Figures, work_out
+from pytest_webbench.values.load import ErrorClass
 
 __all__ = ["main"]
+
+_TLS_TIMEOUT_S = 2.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +48,14 @@ def _carry_out(order: Order) -> Figures:
         result = engine.run(order.load, order.base_url)
     finally:
         engine.close()
+    if not result.ok and result.errors.keys() <= {ErrorClass.RESET.value}:
+        result = replace(result, examples=(*_cause(order), *result.examples))
     # Times to the first byte are not shown. Without them there is room for the copy that percentiles take.
     result = replace(result, ttfb_ns=array("I"))
     return work_out(order.load, result, generators=order.generators)
+
+
+def _cause(order: Order) -> tuple[str, ...]:
+    """Why the server closed all connections without a word, if that can be found out."""
+    target = Target.parse(order.base_url)
+    return (TLS,) if speaks_tls(target, timeout_s=_TLS_TIMEOUT_S) else ()

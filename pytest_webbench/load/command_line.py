@@ -3,12 +3,14 @@
 import argparse
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from pytest_webbench.errors import LoadError
-from pytest_webbench.load.wire import Target, encode
+from pytest_webbench.http1.address import Target
+from pytest_webbench.http1.wire import encode
+from pytest_webbench.logic.masking import mask_path, mask_url
 from pytest_webbench.logic.sharing import share
 from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
 from pytest_webbench.values.load import Amount, Arrivals, Load, Schedule
@@ -35,10 +37,13 @@ command line; 130 Ctrl-C
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What the command line asks for: a load with one exchange, and how many processes make it."""
+    """What the command line asks for: a load with one exchange, and how many processes make it.
+
+    ``url`` is for people, without a password or token.
+    """
 
     url: str
-    base_url: str
+    base_url: str = field(repr=False)
     load: Load
     generators: int
     as_json: bool
@@ -61,9 +66,10 @@ def read_order(arguments: Sequence[str] | None) -> Order:
 
 def _order(options: argparse.Namespace) -> Order:
     parts: SplitResult = options.url
-    base_url = f"{parts.scheme}://{parts.netloc}"
+    base_url = _base_url(parts)
+    target = Target.parse(base_url)
     exchange = Exchange(request=_request(options), answer=_answer(options))
-    encode(exchange.request, Target.parse(base_url))  # to find mistakes before anything is started
+    encode(exchange.request, target)  # to find mistakes before anything is started
     load = Load(
         users=options.users,
         amount=_amount(options),
@@ -72,9 +78,8 @@ def _order(options: argparse.Namespace) -> Order:
         schedule=_schedule(options),
     )
     generators = len(share(load, options.generators))
-    return Order(
-        url=parts.geturl(), base_url=base_url, load=load, generators=generators, as_json=options.json
-    )
+    url = target.url + mask_path(parts._replace(scheme="", netloc="").geturl())
+    return Order(url=url, base_url=base_url, load=load, generators=generators, as_json=options.json)
 
 
 def _request(options: argparse.Namespace) -> Request:
@@ -158,11 +163,23 @@ def _add_exchange(group: "argparse._ArgumentGroup") -> None:
 def _url(word: str) -> SplitResult:
     try:
         parts = urlsplit(word)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(f"{word!r} cannot be read: {exc}") from exc
-    if parts.scheme != "http" or not parts.netloc:
-        raise argparse.ArgumentTypeError(f"{word!r} is not of the form http://host:port/path")
+        Target.parse(_base_url(parts))
+    except (LoadError, ValueError):
+        raise argparse.ArgumentTypeError(_fault_of(word)) from None
     return parts._replace(fragment="")  # which is never sent
+
+
+def _base_url(parts: SplitResult) -> str:
+    return f"{parts.scheme}:{'//' if parts.netloc else ''}{parts.netloc}"
+
+
+def _fault_of(word: str) -> str:
+    """What is wrong with the address ``word``, all of which is known to the one who finds the words."""
+    try:
+        Target.parse(word)
+    except LoadError as exc:
+        return f"{exc.message.rstrip('.')}; {exc.hint}"
+    return f"{mask_url(word)!r} is not of the form http://host:port/path"
 
 
 def _count(word: str) -> int:
@@ -205,4 +222,8 @@ def _text(word: str) -> str:
     except OSError as exc:
         raise argparse.ArgumentTypeError(f"the file {word[1:]!r} cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
-        raise argparse.ArgumentTypeError(f"the file {word[1:]!r} is not UTF-8 (byte {exc.start})") from exc
+        raise argparse.ArgumentTypeError(
+            f"the file {word[1:]!r} is not UTF-8 (byte {exc.start}): bodies of bytes are not supported; "
+            "send binary data as Base64 in text if the application can read that, and judge such an answer "
+            "by --expect-status alone"
+        ) from exc

@@ -3,25 +3,23 @@
 import asyncio
 import errno
 import os
-from json import dumps
 from os import write
 from time import perf_counter_ns
 from typing import Protocol, cast
 
 import httptools
 
-from pytest_webbench.load.head import Head
+from pytest_webbench.http1.bounds import MAX_HEAD, MAX_RESPONSE
+from pytest_webbench.http1.head import Head, coding_of
+from pytest_webbench.http1.judging import bytes_to_keep, judge_response
+from pytest_webbench.http1.words import after_the_end, malformed, too_long_head
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.logic.judging import Fault, excerpt, judge
-from pytest_webbench.values.exchange import BodyRule, Exchange
+from pytest_webbench.values.exchange import Exchange
 from pytest_webbench.values.load import ErrorClass
 
 __all__ = ["Connection", "Owner", "Question", "Questions"]
 
-_MAX_HEAD = 64 * 2**10
-"""The most bytes that the headers of an answer may have, with those of interim answers before it."""
-_MAX_ANSWER = 64 * 2**20
-"""The most bytes that an answer may have as sent."""
 _REMEMBERED = 32 * 2**20
 """How many bytes of right answers are remembered."""
 _ENDS = ("sockname", "peername")
@@ -30,28 +28,21 @@ _ENDS = ("sockname", "peername")
 class Question:
     """An exchange made ready: its request as bytes, and what is known of its right answer.
 
-    ``right_body`` is the last body that was judged right, and ``right_bytes`` the last whole answer,
-    headers and all: what is equal to it, is as right.
+    ``right_body`` is the last body that was judged right, as it came with ``right_coding`` for its
+    Content-Encoding, and ``right_bytes`` the last whole answer, headers and all: what is equal to it, is as
+    right.
     """
 
-    __slots__ = ("exchange", "is_head", "kept", "right_body", "right_bytes", "wire")
+    __slots__ = ("exchange", "is_head", "kept", "right_body", "right_bytes", "right_coding", "wire")
 
     def __init__(self, exchange: Exchange, wire: bytes) -> None:
         self.exchange = exchange
         self.wire = wire
         self.is_head = exchange.request.method == "HEAD"
-        self.kept = _kept(exchange)
+        self.kept = bytes_to_keep(exchange.answer)
         self.right_body: bytes | None = None
+        self.right_coding = ""
         self.right_bytes: bytes | None = None
-
-
-def _kept(exchange: Exchange) -> int:
-    """How many bytes of a body are kept for judging; a right one has no more, unless it is padded."""
-    if exchange.answer.rule is BodyRule.TEXT:
-        return 2**10 + len(exchange.answer.text.encode())
-    if exchange.answer.rule is not BodyRule.JSON:
-        return 2**10
-    return 2**20 + 16 * len(dumps(exchange.answer.json, default=repr))
 
 
 class Questions:
@@ -61,13 +52,31 @@ class Questions:
         self.all = questions
         self.room = _REMEMBERED
 
-    def remember(self, question: Question, body: bytes, answer: bytes | None) -> None:
+    def judge(
+        self, question: Question, status: int, body: bytes, *, size: int, coding: str, whole: bytes | None
+    ) -> Fault | None:
+        """What is wrong with an answer; a right one is remembered.
+
+        Its body has ``size`` bytes, of which ``body`` was kept; ``whole`` holds all of it if it came in one
+        piece.
+        """
+        expected = question.exchange.answer
+        is_known = body == question.right_body and coding == question.right_coding and size == len(body)
+        if not (is_known and status == expected.status):
+            fault = judge_response(expected, status, body, size=size, most=question.kept, coding=coding)
+            if fault is not None:
+                return fault
+        self._remember(question, body, coding, whole)
+        return None
+
+    def _remember(self, question: Question, body: bytes, coding: str, answer: bytes | None) -> None:
         """Keep a right body, and a right answer that came in one piece, while there is room."""
         cost = len(body) + len(answer or b"")
         freed = len(question.right_body or b"") + len(question.right_bytes or b"")
         if cost - freed <= self.room:
             self.room -= cost - freed
             question.right_body = body
+            question.right_coding = coding
             question.right_bytes = answer
 
 
@@ -321,7 +330,7 @@ class Connection(asyncio.Protocol):
         """Go on with the answer under way."""
         self._size += len(data)
         try:
-            if not self._headed and self._size > _MAX_HEAD:
+            if not self._headed and self._size > MAX_HEAD:
                 data = self._parse_head(data)
             elif not self._headed:
                 self._head += data
@@ -329,22 +338,22 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._fail(self._malformed("the server changed to another protocol"), now)
         except httptools.HttpParserError as exc:
-            self._fail(self._malformed(str(exc)), now)
+            self._fail(self._after_the_end() if self._done else self._malformed(str(exc)), now)
         else:
             if self._surplus:
-                self._fail(self._malformed("bytes came after the end of the answer"), now)
+                self._fail(self._after_the_end(), now)
             elif self._done:
                 self._answered(now, data if self._size == len(data) else None)
-            elif self._size > (_MAX_ANSWER if self._headed else _MAX_HEAD):
+            elif self._size > (MAX_RESPONSE if self._headed else MAX_HEAD):
                 self._fail(self._too_long(), now)
 
     def _parse_head(self, data: bytes) -> bytes:
         """Parse as much of ``data`` as may still be headers, and return the rest."""
-        room = _MAX_HEAD - (self._size - len(data))
+        room = MAX_HEAD - (self._size - len(data))
         self._head += data[:room]
         self._parser.feed_data(data[:room])
         if not self._headed:
-            raise httptools.HttpParserError(f"the headers are longer than {_MAX_HEAD} bytes")
+            raise httptools.HttpParserError(too_long_head())
         return data[room:]
 
     def _answered(self, now: int, whole: bytes | None) -> None:
@@ -381,17 +390,11 @@ class Connection(asyncio.Protocol):
     def _judge(self, whole: bytes | None) -> Fault | None:
         """What is wrong with the answer; what is right is remembered."""
         question = self._question
-        answer = question.exchange.answer
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        if self._status == answer.status and answer.rule is not BodyRule.ANY:
-            if self._body_size > question.kept:
-                return self._too_long()
-            fault = None if body == question.right_body else judge(answer, self._status, body)
-        else:
-            fault = judge(answer, self._status, body)
-        if fault is None:
-            self._questions.remember(question, body, whole)
-        return fault
+        coding = coding_of(self._head)
+        return self._questions.judge(
+            question, self._status, body, size=self._body_size, coding=coding, whole=whole
+        )
 
     # The ends of a request and of the connection.
 
@@ -445,11 +448,15 @@ class Connection(asyncio.Protocol):
         return Fault(error=ErrorClass.RESET, why="the connection was closed without an answer")
 
     def _malformed(self, what: str) -> Fault:
-        return Fault(error=ErrorClass.MALFORMED, why=f"{what}; the answer begins with {excerpt(self._head)}")
+        return Fault(error=ErrorClass.MALFORMED, why=malformed(what, self._head))
+
+    def _after_the_end(self) -> Fault:
+        why = after_the_end(self._head, self._status, is_head=self._question.is_head)
+        return Fault(error=ErrorClass.MALFORMED, why=why)
 
     def _too_long(self) -> Fault:
         if not self._headed:
-            return self._malformed(f"the headers are longer than {_MAX_HEAD} bytes")
+            return self._malformed(too_long_head())
         question = self._question
         if self._status != question.exchange.answer.status:
             body = b"".join(self._parts)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from time import perf_counter_ns
 
 from pytest_webbench.errors import LoadError
+from pytest_webbench.http1.address import Target
 from pytest_webbench.load import Look, nothing
 from pytest_webbench.load.frames import Failure, Order, Ready
-from pytest_webbench.load.wire import Target
 from pytest_webbench.load.worker_process import WorkerProcess
 from pytest_webbench.logic.balance import connections_of_each, surplus
 from pytest_webbench.logic.sharing import Share, merge, share

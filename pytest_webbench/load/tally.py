@@ -4,6 +4,7 @@ from array import array
 from collections import Counter
 
 from pytest_webbench.logic.judging import Fault
+from pytest_webbench.logic.masking import mask_path
 from pytest_webbench.values.exchange import Request
 from pytest_webbench.values.load import Load, LoadResult, Nanoseconds
 
@@ -104,7 +105,7 @@ class Tally:
         self.error_ns += took_ns
         self._leave_unconfirmed(number)
         if len(self.examples) < _EXAMPLES:
-            self.examples.append(f"{request.method} {request.path}: {fault.why}")
+            self.examples.append(f"{request.method} {mask_path(request.path)}: {fault.why}")
 
     def leave_open(self, number: int, open_ns: int) -> None:
         """Request ``number`` had been under way for ``open_ns`` nanoseconds when the load ended."""

@@ -45,7 +45,7 @@ class NamedUrl:
     """A server that already runs, and the name under which its figures stand."""
 
     name: str
-    url: str
+    url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ class Stack:
     command: tuple[str, ...]
     title: str = ""
     suite: str = "items"
-    env: tuple[tuple[str, str], ...] = ()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # it may hold passwords
     lock: str | None = None
     ready: Exchange = GET_ROOT
     packages: tuple[str, ...] = ()

@@ -90,19 +90,13 @@ def test_several_servers_are_compared(attach: RunWebbench, url: str, app_server:
     outcome.counts(passed=2)
 
 
-def test_a_server_that_is_not_there(attach: RunWebbench, unused_url: str) -> None:
-    outcome = attach(f"--webbench-url=mine={unused_url}", "--webbench-scenario=hello")
+def test_a_server_that_is_not_there(attach: RunWebbench) -> None:
+    outcome = attach(
+        "--webbench-url=mine=http://127.0.0.1:1", "--webbench-scenario=hello", "--webbench-start-timeout=0.1"
+    )
     outcome.counts(failed=1)
     assert "mine gave no right answer within " in outcome.text
     assert "GET /hello failed: [Errno 111] Connection refused" in outcome.text
-
-
-@pytest.fixture
-def unused_url(monkeypatch: pytest.MonkeyPatch) -> str:
-    from pytest_webbench.launchers import attached
-
-    monkeypatch.setattr(attached, "ANSWER_TIMEOUT_S", 0.1)
-    return "http://127.0.0.1:1"
 
 
 def test_a_server_that_lists_no_json(attach: RunWebbench, app_server: AppServer) -> None:

@@ -16,7 +16,7 @@ from pytest_webbench.values.exchange import Answer, Exchange, Refusal, Request
 from pytest_webbench.values.plan import Block, Cell, Plan, Trial
 from pytest_webbench.values.profile import PROFILES, Order
 from pytest_webbench.values.stack import Stack
-from tests.flow.doubles import AnsweringStack, AppServer, ItemsApp, Reply
+from tests.flow.doubles import NO_BODY, AnsweringStack, AppServer, ItemsApp, Reply
 
 RECORDS = SUITE.dataset.records(20)
 
@@ -71,7 +71,7 @@ def wrong(method: str, path: str, reply: Reply) -> Wrong:
         (
             "DELETE",
             "/items/1000020",
-            (204, None),
+            (204, NO_BODY),
             "DELETE /items/1000020 wrongly: expected status 404, got 204",
         ),
         ("POST", "/items/", (201, {}), "POST /items/ with { wrongly: expected status 400 to 499, got 201"),
@@ -87,8 +87,6 @@ def test_a_wrong_answer_is_told_with_what_was_expected(
 
 
 def test_a_refusal_without_json_is_a_fault(app_server: AppServer) -> None:
-    from tests.flow.doubles import NO_BODY
-
     class Curt(ItemsApp):
         def answer(self, method: str, path: str, body: bytes) -> Reply:
             status, value = super().answer(method, path, body)
@@ -154,8 +152,6 @@ def test_a_long_answer_is_cut(app_server: AppServer) -> None:
 
 
 def test_observing_a_server_that_does_not_speak_json(app_server: AppServer) -> None:
-    from tests.flow.doubles import NO_BODY
-
     app = wrong("GET", "/items/", (200, NO_BODY))
     running = AnsweringStack(stack=STACKS[0], app=app, base_url=app_server.add("tiny", app))
     with pytest.raises(

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 
 from pytest_webbench.errors import SeedError, StartError
-from pytest_webbench.launchers import attached, readiness
+from pytest_webbench.launchers import readiness
 from pytest_webbench.launchers.attached import AttachedLauncher
 from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
 from pytest_webbench.values.measurement import LaunchRecord, ServerUsage
@@ -71,12 +71,11 @@ def test_there_is_no_way_in(url: str) -> None:
 
 
 def start(url: str) -> None:
-    with AttachedLauncher({"mine": url}).start(STACK):
+    with AttachedLauncher({"mine": url}, start_timeout_s=0.05).start(STACK):
         pass
 
 
-def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attached, "ANSWER_TIMEOUT_S", 0.05)
+def test_a_server_that_is_not_there() -> None:
     with pytest.raises(StartError) as caught:
         start("http://127.0.0.1:1")
     assert caught.value.message.startswith("mine gave no right answer within 0 s (GET /hello failed: ")
@@ -84,7 +83,7 @@ def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_server_of_another_contract(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "WRONG_ANSWER_PATIENCE_S", 0.02)
+    monkeypatch.setattr(readiness, "WRONG_RESPONSE_PATIENCE_S", 0.02)
     stack = Stack(
         name="mine",
         folder=Path(),

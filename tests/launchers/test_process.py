@@ -254,7 +254,7 @@ def test_an_application_that_takes_connections_and_is_mute(
 def test_an_application_that_answers_wrongly(
     launcher: ProcessLauncher, make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "WRONG_ANSWER_PATIENCE_S", 0.05)
+    monkeypatch.setattr(readiness, "WRONG_RESPONSE_PATIENCE_S", 0.05)
     error = failure(launcher, make_stack(APP.replace("send_response(200)", "send_response(500)")))
     assert error.message == (
         "tiny gave no right answer within 0 s (GET /: the status is 500, expected 200; the body is '\"ok\"')"

@@ -242,10 +242,10 @@ def test_a_host_name_is_looked_up() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("https://127.0.0.1:1", "not of the form"),
+        ("https://127.0.0.1:1", "https is not supported"),
         ("http://", "not of the form"),
         ("http://127.0.0.1:99999", "cannot be read"),
-        ("http://me:secret@127.0.0.1:1", "more than host"),
+        ("http://127.0.0.1:1/?a", "more than host"),
         ("http://no-such-host.invalid:80", "has no address"),
     ],
 )

@@ -154,7 +154,8 @@ def test_the_request_is_sent_as_given(tmp_path: Path) -> None:
     assert (
         seen[0]
         == (
-            f"POST /items/?q=%20&r=/ HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+            f"POST /items/?q=%20&r=/ HTTP/1.1\r\nHost: {host}\r\nUser-Agent: pytest-webbench\r\n"
+            "Content-Type: application/json\r\n"
             f"Content-Length: {len(file.read_bytes())}\r\nX-Token: a: b\r\naccept: text/plain\r\n\r\n"
         ).encode()
         + file.read_bytes()
@@ -187,11 +188,12 @@ U = "http://127.0.0.1:9"
     ("words", "sentence"),
     [
         ([], "the following arguments are required: URL"),
-        (["127.0.0.1:9"], "'127.0.0.1:9' is not of the form http://host:port/path"),
-        (["https://127.0.0.1"], "is not of the form"),
+        (["127.0.0.1:9"], "'127.0.0.1:9' is not of the form http://host:port"),
+        (["https://127.0.0.1"], "https is not supported: the generator speaks HTTP/1.1 without TLS"),
         (["http://[::1"], "cannot be read"),
-        (["http://127.0.0.1:70000"], "cannot be read: Port out of range"),
-        (["http://me@127.0.0.1"], "holds more than host, port and path"),
+        (["http://127.0.0.1:70000"], "its port is no number from 1 to 65535"),
+        (["unix:/run/app.sock"], "bind the server to 127.0.0.1 as well"),
+        (["http+unix://%2Frun%2Fapp.sock/"], "Unix sockets are not supported"),
         ([f"{U}/ü"], "Next step: write the method in ASCII letters, and the path"),
         ([U, "--users", "0"], "'0' is not a whole number above 0"),
         ([U, "--requests", "1.5"], "'1.5' is not a whole number above 0"),
@@ -207,7 +209,7 @@ U = "http://127.0.0.1:9"
         ([U, "--header", "Content-Length: 3"], "Next step: leave it out"),
         ([U, "--method", "GET "], "cannot be sent as it stands"),
         ([U, "--body", "@no-such-file"], "'no-such-file' cannot be read: No such file"),
-        ([U, "--expect-body", f"@{sys.executable}"], "is not UTF-8"),
+        ([U, "--expect-body", f"@{sys.executable}"], "bodies of bytes are not supported"),
         ([U, "--dur", "3"], "unrecognized arguments: --dur"),
     ],
 )
@@ -230,7 +232,8 @@ def test_a_mistake_is_told_by_the_program_without_a_traceback() -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[1:] == [
         "python -m pytest_webbench.load: error: argument URL: "
-        "'nowhere' is not of the form http://host:port/path"
+        "The address 'nowhere' is not of the form http://host:port; "
+        "give an address such as http://127.0.0.1:8000"
     ]
 
 

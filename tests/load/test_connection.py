@@ -5,9 +5,10 @@ import socket
 
 import pytest
 
+from pytest_webbench.http1.address import Target
+from pytest_webbench.http1.wire import encode
 from pytest_webbench.load.connection import Connection, Question, Questions
 from pytest_webbench.load.tally import Tally
-from pytest_webbench.load.wire import Target, encode
 
 from .loads import HELLO, make_load
 

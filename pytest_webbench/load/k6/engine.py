@@ -17,10 +17,11 @@ from pathlib import Path
 import psutil
 
 from pytest_webbench.errors import LoadError, UsageError
+from pytest_webbench.http1.address import Target
 from pytest_webbench.load import Look, nothing
 from pytest_webbench.load.k6.plan import Plan, make_plan
 from pytest_webbench.load.k6.summary import read_result
-from pytest_webbench.load.wire import Target
+from pytest_webbench.load.memory import MemoryBound
 from pytest_webbench.values.load import Load, LoadResult
 
 __all__ = ["K6Engine"]
@@ -36,6 +37,8 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 """Has the kernel end k6 (SIGKILL) with its parent (PR_SET_PDEATHSIG), which lasts over an exec."""
 _LOOK_S = 0.01
+_LOOK_AFTER_S = 0.05
+"""How often its memory is looked at once the load has begun, which takes microseconds."""
 _ANSWER_S = 30.0
 _KILL_WAIT_S = 10.0
 _TAIL_BYTES = 2000
@@ -62,6 +65,9 @@ class K6Engine:
       arrivals can be had. Which arrivals were dropped k6 does not say; if any, each request is taken
       for the latest that it can have been, so that latencies are too short rather than too long.
     * k6 times by the system's clock, not a monotonic one; a load during which that was set is refused.
+    * Answers with a Content-Encoding are unpacked within their latency, whatever their size is then; k6 is
+      ended once it takes far more memory than its users need. It unpacks br and zstd, too, but ``deflate``
+      only in the format of zlib.
     * An answer has no largest size, bytes after its end are not noticed, and one that is cut off in its
       headers is ``malformed``. Of two values for one key of a JSON object the last one counts.
 
@@ -105,7 +111,7 @@ class K6Engine:
         with tempfile.TemporaryDirectory(prefix="webbench-k6-") as name, _no_set_clock():
             folder = Path(name)
             _write(plan, folder)
-            cpu_s = self._carry_out(plan, folder)
+            cpu_s = self._carry_out(plan, folder, MemoryBound("k6", load.users))
             metrics = json.loads((folder / "summary.json").read_bytes())
             with (folder / "records.txt").open(encoding="utf-8", errors="replace", newline="\n") as lines:
                 return read_result(load, plan, lines, metrics, cpu_s=cpu_s, processors=_processors())
@@ -116,11 +122,11 @@ class K6Engine:
         if process is not None:
             process.kill()
 
-    def _carry_out(self, plan: Plan, folder: Path) -> float:
-        """Run k6 in ``folder``; return the CPU time in seconds that it took for the load."""
+    def _carry_out(self, plan: Plan, folder: Path, bound: MemoryBound) -> float:
+        """Run k6 in ``folder``, within ``bound``; the CPU time in seconds that it took for the load."""
         self._process = process = _Process(self._binary, folder)
         try:
-            return process.wait(plan.longest_s)
+            return process.wait(plan.longest_s, bound)
         finally:
             self.close()
 
@@ -149,14 +155,16 @@ class _Process:
         """Its process id."""
         return self._process.pid
 
-    def wait(self, longest_s: float) -> float:
+    def wait(self, longest_s: float, bound: MemoryBound) -> float:
         """Wait for the end; return the CPU time in seconds that it took from the first request on.
 
-        Raises :class:`LoadError` if it fails, or takes longer than ``longest_s`` seconds.
+        Raises :class:`LoadError` if it fails, takes longer than ``longest_s`` seconds, or more memory than
+        ``bound``.
         """
         deadline = time.monotonic() + longest_s
         starting_s: float | None = None
-        while not self._ends_within(_LOOK_S if starting_s is None else deadline - time.monotonic()):
+        while not self._ends_within(_LOOK_S if starting_s is None else _LOOK_AFTER_S):
+            bound.check((self.pid,))
             if time.monotonic() >= deadline:
                 raise LoadError(f"k6 was not done after {longest_s:.0f} s.", evidence=self._last_words())
             if starting_s is None and self._records.exists() and self._records.stat().st_size:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pytest_webbench.http1.words import other_protocol
 from pytest_webbench.logic.judging import Fault, judge
 from pytest_webbench.values.exchange import Answer
 from pytest_webbench.values.load import ErrorClass
@@ -51,6 +52,8 @@ class Loss:
 def loss_fault(loss: Loss) -> Fault:
     """The fault that ``loss`` is."""
     error = _class_of(loss)
+    if error is ErrorClass.MALFORMED and (why := _other_protocol(loss.error)):
+        return Fault(error=error, why=why)
     return Fault(error=error, why=f"{_WHY[error]} ({loss.error})")
 
 
@@ -79,3 +82,10 @@ def _class_of_connect(loss: Loss) -> ErrorClass:
     if any(words in loss.error for words in _EXHAUSTED_WORDS):
         return ErrorClass.CLIENT_EXHAUSTED
     return ErrorClass.CONNECT_TIMEOUT if loss.code in _TIMEOUTS else ErrorClass.CONNECT_REFUSED
+
+
+def _other_protocol(words: str) -> str:
+    """What the server speaks instead of HTTP/1.1, by what Go quotes of it; empty if that is unknown."""
+    _, quoted, rest = words.partition('malformed HTTP response "')
+    begun = rest.rpartition('"')[0].encode("latin-1", "replace").decode("unicode_escape", "replace")
+    return other_protocol(begun.encode("latin-1", "replace")) if quoted else ""

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_webbench.errors import LoadError
-from pytest_webbench.load.wire import Target, encode
+from pytest_webbench.http1.address import Target
+from pytest_webbench.http1.wire import default_headers, encode
+from pytest_webbench.logic.masking import mask_path
 from pytest_webbench.values.codec import to_json
 from pytest_webbench.values.exchange import BodyRule, Exchange, JsonValue, Request
 from pytest_webbench.values.load import Arrivals, Load, Schedule
@@ -183,7 +185,7 @@ def _exchange(exchange: Exchange, target: Target) -> dict[str, Any]:
     return {
         "method": request.method,
         "url": _url(request, target),
-        "headers": _headers(request),
+        "headers": _headers(request, target),
         "body": request.body,
         "status": answer.status,
         "rule": answer.rule.value,
@@ -198,24 +200,21 @@ def _url(request: Request, target: Target) -> str:
     path = target.prefix + request.path
     if "#" in path or _REWRITTEN_BY_GO.search(path.partition("?")[0]):
         raise LoadError(
-            f"k6 cannot send the path {path!r} as it stands.", hint=f"percent-encode it, or {_HINT}"
+            f"k6 cannot send the path {mask_path(path)!r} as it stands.",
+            hint=f"percent-encode it, or {_HINT}",
         )
     return f"http://{target.authority}{path}"
 
 
-def _headers(request: Request) -> dict[str, str]:
+def _headers(request: Request, target: Target) -> dict[str, str]:
     """The headers of the native engine, but for Host and Content-Length, which k6 adds itself."""
     headers: dict[str, str] = {}
     for name, value in request.headers:
         if name.lower() in {each.lower() for each in headers}:
             raise LoadError(f"k6 cannot send the header {name!r} twice.", hint=_HINT)
         headers[name] = value
-    given = {name.lower() for name in headers}
-    if "accept" not in given:
-        headers["Accept"] = "*/*"
-    if request.body is not None and "content-type" not in given:
-        headers["Content-Type"] = "application/json"
-    return headers
+    defaults = {name: value for name, value in default_headers(request, target) if name != "Host"}
+    return headers | defaults
 
 
 def _expected(exchange: Exchange) -> str:
@@ -223,7 +222,7 @@ def _expected(exchange: Exchange) -> str:
     value = to_json(exchange.answer.json)
     number = next(_unsafe_numbers(value), None)
     if number is not None:
-        where = f"{exchange.request.method} {exchange.request.path}"
+        where = f"{exchange.request.method} {mask_path(exchange.request.path)}"
         raise LoadError(f"k6 cannot compare {number} exactly, in the answer of {where}.", hint=_HINT)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 

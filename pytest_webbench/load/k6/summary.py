@@ -29,6 +29,7 @@ from pytest_webbench.load.k6.arrivals import arrival_numbers
 from pytest_webbench.load.k6.faults import Loss, answer_fault, loss_fault
 from pytest_webbench.load.k6.plan import Plan
 from pytest_webbench.logic.judging import Fault, excerpt
+from pytest_webbench.logic.masking import mask_path
 from pytest_webbench.values.exchange import Answer
 from pytest_webbench.values.load import Load, LoadResult, Nanoseconds
 
@@ -218,7 +219,7 @@ class _Records:
         self.error_ns += int(end) - int(sent)
         self._leave_unconfirmed(int(number))
         if len(self.examples) < _EXAMPLES:
-            self.examples.append(f"{exchange.request.method} {exchange.request.path}: {fault.why}")
+            self.examples.append(f"{exchange.request.method} {mask_path(exchange.request.path)}: {fault.why}")
 
     def _read_open(self, number: str, sent: str, end: str, is_new: str) -> None:
         self._sent(int(number), int(sent), int(sent), int(end))

@@ -13,17 +13,17 @@ from typing import NamedTuple
 from gevent import socket
 from geventhttpclient.response import HTTPParseError, HTTPResponse
 
+from pytest_webbench.http1.bounds import MAX_HEAD, MAX_RESPONSE
+from pytest_webbench.http1.head import coding_of
+from pytest_webbench.http1.words import after_the_end, malformed, too_long_head
 from pytest_webbench.load.connection import Question, Questions
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.load.users import connect_fault
 from pytest_webbench.logic.judging import Fault, excerpt, judge
-from pytest_webbench.values.exchange import BodyRule
 from pytest_webbench.values.load import ErrorClass
 
 __all__ = ["Address", "Channel", "Ending", "connect"]
 
-_MAX_HEAD = 64 * 2**10
-_MAX_ANSWER = 64 * 2**20
 _PIECE = 64 * 2**10
 
 
@@ -110,20 +110,24 @@ class _Answer(HTTPResponse):
 
     def take(self, data: bytes) -> Fault | None:
         """Go on with ``data``; what is wrong with the answer so far."""
-        room = len(data) if self.headed else _MAX_HEAD - self.size
+        room = len(data) if self.headed else MAX_HEAD - self.size
         self.size += len(data)
-        self.beginning = self.beginning or data[:_PIECE]
+        if not self.headed:
+            self.beginning += data[: MAX_HEAD - len(self.beginning)]
         try:
             self.feed(data[:room])
             if len(data) > room:
                 if not self.headed:
-                    return self.malformed(f"the headers are longer than {_MAX_HEAD} bytes")
+                    return self.malformed(too_long_head())
                 self.feed(data[room:])
         except HTTPParseError as exc:
-            return self.malformed(str(exc.args[0]) if exc.args else "no HTTP")
+            if not self.done:
+                return self.malformed(str(exc.args[0]) if exc.args else "no HTTP")
+            self.surplus = True
         if self.surplus:
-            return self.malformed("bytes came after the end of the answer")
-        if not self.done and self.size > _MAX_ANSWER:
+            why = after_the_end(self.beginning, self.get_code(), is_head=self.question.is_head)
+            return Fault(error=ErrorClass.MALFORMED, why=why)
+        if not self.done and self.size > MAX_RESPONSE:
             return self.too_long()
         return None
 
@@ -135,25 +139,20 @@ class _Answer(HTTPResponse):
             return False
         return self.done
 
-    def judge(self) -> Fault | None:
+    def judge(self, questions: Questions, whole: bytes | None) -> Fault | None:
         """What is wrong with the answer, now that it is complete."""
         version = self.get_http_version()
         if version not in {"HTTP/1.0", "HTTP/1.1"}:
             return self.malformed(f"it is {version}")
-        answer = self.question.exchange.answer
-        status = self.get_code()
+        coding = coding_of(self.beginning)
         body = bytes(self.body)
-        if status == answer.status and answer.rule is not BodyRule.ANY:
-            if self.body_size > self.question.kept:
-                return self.too_long()
-            if body == self.question.right_body:
-                return None
-        return judge(answer, status, body)
+        return questions.judge(
+            self.question, self.get_code(), body, size=self.body_size, coding=coding, whole=whole
+        )
 
     def malformed(self, what: str) -> Fault:
         """That what came is not HTTP/1.1."""
-        why = f"{what}; the answer begins with {excerpt(self.beginning)}"
-        return Fault(error=ErrorClass.MALFORMED, why=why)
+        return Fault(error=ErrorClass.MALFORMED, why=malformed(what, self.beginning))
 
     def too_long(self) -> Fault:
         """That there is far more of it than there may be."""
@@ -272,9 +271,7 @@ class Channel:
     def _answered(self, answer: _Answer, first_ns: int, now: int, whole: bytes | None) -> Ending:
         """The answer is complete; ``whole`` holds it if it came in one piece."""
         self._served = True
-        fault = answer.judge()
-        if fault is None:
-            self._questions.remember(answer.question, bytes(answer.body), whole if answer.keep else None)
+        fault = answer.judge(self._questions, whole if answer.keep else None)
         return Ending(fault, first_ns, now, answered=True, keep=answer.keep)
 
     def _ended(self, answer: _Answer, first_ns: int, now: int) -> Ending:

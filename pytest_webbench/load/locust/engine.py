@@ -8,12 +8,13 @@ from importlib.util import find_spec
 from typing import Any
 
 from pytest_webbench.errors import LoadError, UsageError
+from pytest_webbench.http1.address import Target
 from pytest_webbench.load import Look, nothing
 from pytest_webbench.load.frames import Failure, Order, pack_order, unpack_reply
 from pytest_webbench.load.locust.line import Line
 from pytest_webbench.load.locust.messages import parse_address, speaks
 from pytest_webbench.load.locust.process import RoleProcess
-from pytest_webbench.load.wire import Target
+from pytest_webbench.load.memory import MemoryBound
 from pytest_webbench.values.load import Load, LoadResult
 
 __all__ = ["LocustEngine"]
@@ -175,6 +176,7 @@ class _Master:
         self._patient = patient
         self._process = process
         self._line = Line(sock, self._watch)
+        self._bound: MemoryBound | None = None
         self.processes = [] if process is None else [process]
         try:
             self.greeting = self._greet()
@@ -207,6 +209,7 @@ class _Master:
     def carry_out(self, order: Order, longest_s: float) -> LoadResult | Failure:
         """The reply to ``order``. Raises :class:`LoadError` if there is none after ``longest_s`` seconds."""
         deadline = time.monotonic() + longest_s
+        self._bound = MemoryBound("Locust", order.load.users)
         try:
             self._line.send(pack_order(order), deadline)
             return unpack_reply(self._line.receive(deadline))
@@ -224,7 +227,12 @@ class _Master:
             process.kill()
 
     def _watch(self) -> None:
-        """Raise :class:`LoadError` if a worker has ended, which the master would see only later."""
+        """Raise :class:`LoadError` if a worker has ended, which the master would see only later.
+
+        So it does if what was started here takes far more memory than its users need.
+        """
+        if self._bound is not None:
+            self._bound.check(process.pid for process in self.processes)
         for process in self.processes:
             if process is not self._process and process.exit_code is not None:
                 process.kill()

@@ -17,13 +17,14 @@ from gevent import socket
 from gevent.event import AsyncResult, Event
 
 from pytest_webbench.errors import LoadError
+from pytest_webbench.http1.address import Target
+from pytest_webbench.http1.wire import encode
 from pytest_webbench.load.connection import Question, Questions
 from pytest_webbench.load.frames import Order
 from pytest_webbench.load.locust.channel import Address
 from pytest_webbench.load.locust.loop import GeventLoop
 from pytest_webbench.load.open_loop import Dispatcher
 from pytest_webbench.load.tally import Tally
-from pytest_webbench.load.wire import Target, encode
 from pytest_webbench.values.load import LoadResult
 
 if TYPE_CHECKING:

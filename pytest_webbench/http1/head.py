@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import httptools
 
-__all__ = ["Head"]
+__all__ = ["Head", "coding_of"]
 
 
 class Head:
@@ -17,6 +17,7 @@ class Head:
 
     def __init__(self, head: bytes) -> None:
         self._headers: dict[bytes, bytes] = {}
+        self._coding = b""
         self._version = ""
         self._parser = httptools.HttpResponseParser(self)
         with suppress(httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -27,10 +28,13 @@ class Head:
     def on_message_begin(self) -> None:
         """An answer begins; that before was an interim one."""
         self._headers.clear()
+        self._coding = b""
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header came."""
         self._headers[name.lower()] = value.lower()
+        if name.lower() == b"content-encoding":
+            self._coding += b"," + value if self._coding else value
 
     @property
     def has_length(self) -> bool:
@@ -43,3 +47,13 @@ class Head:
         """Whether the server keeps the connection, if the answer has no body."""
         tokens = {token.strip() for token in self._headers.get(b"connection", b"").split(b",")}
         return b"keep-alive" in tokens if self._version == "1.0" else b"close" not in tokens
+
+    @property
+    def coding(self) -> str:
+        """The value of its Content-Encoding; empty without."""
+        return self._coding.decode("latin-1")
+
+
+def coding_of(head: bytes) -> str:
+    """The Content-Encoding that ``head`` has, which mostly has none and is not parsed then."""
+    return Head(head).coding if b"content-encoding" in head.lower() else ""

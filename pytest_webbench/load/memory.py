@@ -1,0 +1,46 @@
+"""A bound on the memory of a load generator that runs outside of this process."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+import psutil
+
+from pytest_webbench.errors import LoadError
+from pytest_webbench.http1.bounds import MAX_RESPONSE
+
+__all__ = ["MemoryBound"]
+
+_BASE_BYTES = 2 * 2**30
+_SHARE_OF_MACHINE = 0.75
+_HINT = (
+    "does the server send far more than expected, such as a small gzip body that unpacks to a large one? "
+    "See what one response has: curl --compressed URL | wc -c"
+)
+
+
+class MemoryBound:
+    """How much a generator called ``name`` may take for its ``users``, each of whom may have a response.
+
+    On a small machine it is three quarters of all memory.
+    """
+
+    def __init__(self, name: str, users: int) -> None:
+        self._name = name
+        whole = psutil.virtual_memory().total
+        self.most_bytes = min(_BASE_BYTES + users * MAX_RESPONSE, int(whole * _SHARE_OF_MACHINE))
+
+    def check(self, pids: Iterable[int]) -> None:
+        """Raise :class:`LoadError` if the processes ``pids`` hold more memory than that together."""
+        held = sum(_resident_bytes(pid) for pid in pids)
+        if held > self.most_bytes:
+            raise LoadError(
+                f"{self._name} was ended: it took {held / 2**20:,.0f} MiB of memory, and may take "
+                f"{self.most_bytes / 2**20:,.0f} MiB.",
+                hint=_HINT,
+            )
+
+
+def _resident_bytes(pid: int) -> int:
+    with suppress(psutil.Error):
+        return int(psutil.Process(pid).memory_info().rss)
+    return 0
