@@ -65,7 +65,8 @@ def replay(item: pytest.Item, benchmark: Any, samples_s: Sequence[float], info: 
         clock.now_s = 0.0  # from 0 each time, for differences of large numbers are rounded
 
     def advance() -> None:
-        clock.now_s = next(pending)
+        # Once more than there are samples with --benchmark-cprofile, which calls after the rounds.
+        clock.now_s = next(pending, clock.now_s)
 
     benchmark.extra_info.update(info)
     benchmark.pedantic(advance, setup=rewind, rounds=len(samples_s), iterations=1)

@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from pytest_webbench.live import LiveBench, LiveStack, launch_live
 from pytest_webbench.load import LoadEngine
 from pytest_webbench.logic.planning import expected_seconds, make_load, make_plan
 from pytest_webbench.logic.validity import server_faults
+from pytest_webbench.neighbours import TimeLimits, notes_on_options, refuse_what_spoils_figures
 from pytest_webbench.profilers import Profiler
 from pytest_webbench.reading import read_settings
 from pytest_webbench.registry import read_registry
@@ -57,7 +58,7 @@ class WebbenchSession:
 
     def __init__(self, config: pytest.Config) -> None:
         """Read the options and ask the hooks; raises :class:`~pytest_webbench.errors.UsageError`."""
-        _refuse_what_spoils_figures(config)
+        refuse_what_spoils_figures(config)
         self.config = config
         # Without timing, one round of a few requests shows that each cell works.
         self._disabled = config.getoption("benchmark_disable") and not config.getoption("benchmark_enable")
@@ -81,6 +82,8 @@ class WebbenchSession:
         self._has_run = False
         self._interrupts = Interrupts()
         config.pluginmanager.register(self._interrupts, "webbench-interrupts")
+        self._limits = TimeLimits()
+        config.pluginmanager.register(self._limits, "webbench-limits")
         self._check_loads()
         self._baselines = Baselines(config, self.settings)
         config.pluginmanager.register(self._baselines, "webbench-baselines")
@@ -186,7 +189,8 @@ class WebbenchSession:
         if self.comparing is not None:
             budget = duration(self.comparing.budget)
             lines.append(f"webbench: against {self.comparing.about}; rounds are added for up to {budget}")
-        lines += [f"webbench: {note}" for note in self.launcher.notes]
+        notes = [*self.launcher.notes, *notes_on_options(self.config, expected_s=expected_s)]
+        lines += [f"webbench: {note}" for note in notes]
         if self._disabled:
             lines.append("webbench: --benchmark-disable: each cell is tried once, nothing is timed")
         return lines
@@ -222,7 +226,7 @@ class WebbenchSession:
             consumers=(self.results.consume, self.folder.consume),
             check=self._interrupts.check,
         )
-        with self._uncaptured():
+        with self._limits.suspended(), self._uncaptured():
             execution.carry_out(self._plan, self.results, self.comparing)
 
     def _begin_folder(self) -> None:
@@ -357,7 +361,9 @@ class WebbenchSession:
         self._begin_folder()
         failure: WebbenchError | None = None
         try:
-            with launch_live(name, self.registry, self.launcher, self.bench) as stack:
+            with ExitStack() as up:
+                with self._limits.suspended():  # launching has limits of its own
+                    stack = up.enter_context(launch_live(name, self.registry, self.launcher, self.bench))
                 yield stack
         except WebbenchError as error:
             failure = error  # kept, for a failure raised in here would drag this one along
@@ -445,23 +451,3 @@ def _cell_of(item: pytest.Item) -> Cell:
 
 def _untimed(settings: Settings) -> Settings:
     return replace(settings, profile=PROFILES["smoke"])
-
-
-def _refuse_what_spoils_figures(config: pytest.Config) -> None:
-    """Raise :class:`~pytest_webbench.errors.UsageError` for plugins that figures cannot be had with."""
-    parallel = config.getoption("numprocesses", None) or config.getoption("dist", "no") != "no"
-    if parallel or hasattr(config, "workerinput"):
-        raise UsageError(
-            "--webbench measures one thing at a time and cannot run under pytest-xdist",
-            hint="leave out -n, or add -n 0 if it stands in addopts",
-        )
-    if config.getoption("codspeed", False):
-        raise UsageError(
-            "--codspeed replaces the benchmark fixture, so that no figure of --webbench would be recorded",
-            hint="run the two apart",
-        )
-    if not config.pluginmanager.hasplugin("benchmark"):
-        raise UsageError(
-            "--webbench needs the plugin pytest-benchmark, which is switched off",
-            hint="leave out -p no:benchmark",
-        )

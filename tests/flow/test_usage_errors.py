@@ -189,7 +189,8 @@ def test_without_pytest_benchmark_nothing_can_be_recorded(
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p webbench")
     assert error_of(run, "-p", "no:benchmark") == (
         "--webbench needs the plugin pytest-benchmark, which is switched off | "
-        "Next step: leave out -p no:benchmark"
+        "Next step: leave out -p no:benchmark, or load it with -p pytest_benchmark.plugin where "
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD is set"
     )
 
 
