@@ -62,6 +62,7 @@ class Bench:
             check_stack(running, suite, reading, records, careful=True, timeout_s=timeout_s)
         if profile.warm_launch:
             self._warm_launch(running, suite, scenarios, records)
+        running.verify()
         time.sleep(profile.idle_s)
 
     def measure(self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial) -> Measurement:
@@ -196,11 +197,13 @@ class Visit:
     def measurement(self) -> Measurement:
         """What all turns gave together, once the last one is over.
 
-        Raises :class:`~pytest_webbench.errors.SeedError` if the database cannot be looked at.
+        Raises :class:`~pytest_webbench.errors.SeedError` if the database cannot be looked at, and what
+        :meth:`~pytest_webbench.launchers.RunningStack.verify` raises.
         """
         load, result = self._load, self._result
         assert load is not None
         assert result is not None
+        self.running.verify()
         return Measurement(
             trial=self.trial,
             engine=self.bench.engine.name,

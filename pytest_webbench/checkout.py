@@ -5,7 +5,9 @@ Both are copies, in folders whose paths are equally long, so that nothing but th
 killed.
 """
 
+import functools
 import io
+import os
 import shutil
 import subprocess
 import tarfile
@@ -14,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_webbench.errors import UsageError
-from pytest_webbench.values.stack import Stack
+from pytest_webbench.logic.relocation import Tree, relocated
+from pytest_webbench.values.stack import CopiedTree, OwnCopy, Stack
 
 __all__ = ["SELF", "Checkout"]
 
@@ -27,10 +30,12 @@ BASE, HEAD = "base", "head"
 class _Origin:
     """Where a stack's folder lies: ``inside`` the repository whose top is ``top``.
 
-    ``exists`` says whether the commit has that folder.
+    ``spelled`` is that top as the stack spells it, perhaps through symbolic links. ``exists`` says whether
+    the commit has that folder.
     """
 
     top: Path
+    spelled: Path
     inside: Path
     commit: str | None
     exists: bool = True
@@ -40,6 +45,8 @@ class Checkout:
     """The copies of the stacks below ``folder``, made by :meth:`make`, removed by :meth:`remove`.
 
     ``heads`` are the stacks with their folders there, ``bases`` those of them that the commit has, too.
+    Paths into the repository in a command, an environment or a lock are those of the copy. A stack that is
+    compared with itself and lies in no git repository is not copied: both sides are served from its folder.
     Raises :class:`~pytest_webbench.errors.UsageError` if a stack lies in no git repository, or that knows
     no commit ``ref``.
     """
@@ -47,7 +54,9 @@ class Checkout:
     def __init__(self, stacks: Mapping[str, Stack], ref: str, folder: Path) -> None:
         self._folder = folder
         self._made = False
-        self._origins = {name: _origin(stack, ref) for name, stack in stacks.items()}
+        self._listings: dict[tuple[Path, str | None], frozenset[str]] = {}
+        found = {name: _origin(stack, ref) for name, stack in stacks.items()}
+        self._origins = {name: origin for name, origin in found.items() if origin is not None}
         self._tops = {
             top: number
             for number, top in enumerate(dict.fromkeys(each.top for each in self._origins.values()))
@@ -55,16 +64,51 @@ class Checkout:
         commits = {each.commit for each in self._origins.values() if each.commit}
         self.about = ref + "".join(f" ({commit[:7]})" for commit in sorted(commits) if commit[:7] != ref[:7])
         self.bases = {
-            name: self._copy_of(stack, BASE) for name, stack in stacks.items() if self._origins[name].exists
+            name: self._copy_of(stack, BASE)
+            for name, stack in stacks.items()
+            if name not in self._origins or self._origins[name].exists
         }
         self.heads = {name: self._copy_of(stack, HEAD) for name, stack in stacks.items()}
 
     def _copy_of(self, stack: Stack, arm: str) -> Stack:
-        origin = self._origins[stack.name]
-        return replace(stack, folder=self._place(origin.top, arm) / origin.inside)
+        origin = self._origins.get(stack.name)
+        if origin is None:
+            return stack
+        own = OwnCopy(
+            trees=tuple(
+                CopiedTree(original=top, copy=self._place(top, arm), sources=self._files(top, None))
+                for top in self._tops
+            ),
+            copies=self._folder.resolve(),
+        )
+
+        def move(word: str) -> str:
+            commit = origin.commit if arm == BASE else None
+            place = self._place(origin.top, arm)
+            for top in {str(origin.top): None, str(origin.spelled): None}:
+                if top in word:
+                    word = relocated(word, top, str(place), Tree(self._files(origin.top, commit)))
+            return word
+
+        return replace(
+            stack,
+            folder=self._place(origin.top, arm) / origin.inside,
+            command=tuple(map(move, stack.command)),
+            env=tuple((name, move(value)) for name, value in stack.env),
+            lock=None if stack.lock is None else move(stack.lock),
+            own_copy=own,
+        )
+
+    def _files(self, top: Path, commit: str | None) -> frozenset[str]:
+        """The files of ``commit``, or of the working tree, by their paths in the repository."""
+        if (top, commit) not in self._listings:
+            tree = "ls-tree", "-r", "-z", "--name-only"
+            names = _listed(top, ".") if commit is None else _names(top, *tree, commit)
+            self._listings[top, commit] = frozenset(names)
+        return self._listings[top, commit]
 
     def _place(self, top: Path, arm: str) -> Path:
-        return self._folder / arm / str(self._tops[top])
+        return self._folder.resolve() / arm / str(self._tops[top])
 
     def make(self) -> None:
         """Copy: the base from the commit, the head from the files that git tracks or would track. Once only.
@@ -80,7 +124,11 @@ class Checkout:
                 place = self._place(top, arm)
                 place.mkdir(parents=True)
                 try:
-                    _copy_tree(top, place) if wanted is None else _extract(top, wanted, place)
+                    if wanted is None:
+                        _copy_tree(top, place, but=self._folder.resolve())
+                    else:
+                        _extract(top, wanted, place)
+                    _keep_links_inside(top, place)
                 except (OSError, tarfile.TarError) as error:
                     raise UsageError(
                         f"the stacks cannot be copied to {place}: {error}",
@@ -92,10 +140,13 @@ class Checkout:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _origin(stack: Stack, ref: str) -> _Origin:
+def _origin(stack: Stack, ref: str) -> _Origin | None:
+    """Where ``stack`` lies; ``None`` if it need not be copied, for it is compared with itself."""
     try:
-        top = Path(_git(stack.folder, "rev-parse", "--show-toplevel").decode().strip()).resolve()
+        top = Path(_git(stack.folder, "rev-parse", "--show-toplevel").decode().rstrip("\n")).resolve()
     except (OSError, subprocess.CalledProcessError) as error:
+        if ref == SELF:
+            return None
         raise UsageError(
             f"{stack.name} cannot be compared with another commit: its folder {stack.folder} lies in no git "
             "repository",
@@ -103,13 +154,16 @@ def _origin(stack: Stack, ref: str) -> _Origin:
             hint="use --webbench-against-stack, or run from a checkout (pip install -e)",
         ) from None
     inside = stack.folder.resolve().relative_to(top)
+    spelled = _without_end(stack.folder.absolute(), inside)
     if not _listed(top, f"{inside.as_posix()}/"):
+        if ref == SELF:
+            return None
         raise UsageError(
             f"{stack.name} cannot be compared with another commit: git ignores its folder {stack.folder}",
             hint="use --webbench-against-stack, or run from a checkout (pip install -e)",
         )
     if ref == SELF:
-        return _Origin(top=top, inside=inside, commit=None)
+        return _Origin(top=top, spelled=spelled, inside=inside, commit=None)
     try:
         found = _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     except subprocess.CalledProcessError:
@@ -119,32 +173,70 @@ def _origin(stack: Stack, ref: str) -> _Origin:
         ) from None
     commit = found.decode().strip()
     listed = _git(top, "ls-tree", "--name-only", commit, "--", f"{inside.as_posix()}/")
-    return _Origin(top=top, inside=inside, commit=commit, exists=bool(listed))
+    return _Origin(top=top, spelled=spelled, inside=inside, commit=commit, exists=bool(listed))
+
+
+def _without_end(folder: Path, inside: Path) -> Path:
+    """The top of a repository, from the folder that lies ``inside`` it."""
+    for part in reversed(inside.parts):
+        if folder.name != part:  # a link on the way has another name
+            return folder
+        folder = folder.parent
+    return folder
 
 
 def _extract(top: Path, commit: str, place: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(_git(top, "archive", "--format=tar", commit))) as archive:
-        archive.extractall(place, filter="data")
+        archive.extractall(place, filter="tar")  # the filter "data" takes no links to absolute paths
 
 
-def _copy_tree(top: Path, place: Path) -> None:
+def _copy_tree(top: Path, place: Path, *, but: Path) -> None:
+    """Copy what git tracks or would track, links as links, without what lies in the folder ``but``."""
     for name in _listed(top, "."):
         source = top / name
-        if source.is_file():  # a deleted file is listed still
+        if source.is_relative_to(but):
+            continue
+        if source.is_symlink() or source.is_file():  # a deleted file is listed still
             target = place / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
+            shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _keep_links_inside(top: Path, place: Path) -> None:
+    """Have links to absolute paths in the repository lead to the copy."""
+    for folder, folders, files in os.walk(place):
+        for path in (Path(folder, name) for name in (*folders, *files)):
+            if not path.is_symlink():
+                continue
+            target = path.readlink()
+            if target.is_absolute() and target.is_relative_to(top):
+                path.unlink()
+                path.symlink_to(place / target.relative_to(top))
 
 
 def _listed(top: Path, path: str) -> list[str]:
     """The files below ``path`` that git tracks or would track."""
     kinds = "--cached", "--others", "--exclude-standard"
-    return _git(top, "ls-files", "-z", *kinds, "--", path).decode().split("\0")[:-1]
+    return _names(top, "ls-files", "-z", *kinds, "--", path)
+
+
+def _names(top: Path, *arguments: str) -> list[str]:
+    return _git(top, *arguments).decode(errors="surrogateescape").split("\0")[:-1]
 
 
 def _git(folder: Path, *arguments: str) -> bytes:
+    """What git says of the repository in which ``folder`` lies, whatever another git has set (a hook's)."""
+    environment = {name: value for name, value in os.environ.items() if name not in _local_variables()}
     command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, check=True, capture_output=True).stdout
+    return subprocess.run(command, check=True, capture_output=True, env=environment).stdout
+
+
+@functools.cache
+def _local_variables() -> frozenset[str]:
+    """The variables by which git says which repository is meant; settings that were passed on are kept."""
+    command = ["git", "rev-parse", "--local-env-vars"]
+    done = subprocess.run(command, check=True, capture_output=True)
+    return frozenset(done.stdout.decode().split()) - {"GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"}
 
 
 def _words(error: Exception) -> str:

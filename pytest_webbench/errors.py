@@ -8,6 +8,7 @@
     ├── StackError             one stack cannot be measured: its items fail, the others go on
     │   ├── InstallError       its environment could not be made from its lock
     │   ├── StartError         it exited, or gave no right answer in time
+    │   ├── OwnCopyError       it serves code of another side of the comparison than its own
     │   ├── ContractError      it answered something else than the contract says
     │   ├── SeedError          its database could not be filled or read
     │   └── StackDiedError     it ended while it was being measured
@@ -20,6 +21,7 @@ __all__ = [
     "EngineError",
     "InstallError",
     "LoadError",
+    "OwnCopyError",
     "ProfilerError",
     "SeedError",
     "StackDiedError",
@@ -83,6 +85,10 @@ class InstallError(StackError):
 
 class StartError(StackError):
     """A stack exited, or gave no right answer within the time allowed."""
+
+
+class OwnCopyError(StackError):
+    """A side of a comparison has loaded code of the repository that is not of its own copy."""
 
 
 class ContractError(StackError):

@@ -43,13 +43,13 @@ class Execution:
 
         ``results`` is one of the consumers: what a comparison looks at.
         """
-        runner = self._runner()
+        runner = self._runner({} if comparing is None else comparing.bases)
         following: Plan | None = plan
         while following is not None:
             self._carry_out(following, runner, comparing)
             following = None if comparing is None else _judge(comparing, results)
 
-    def _runner(self) -> Runner:
+    def _runner(self, bases: Mapping[str, str]) -> Runner:
         common = self.settings.rates.common_share is not None
         return Runner(
             bench=self.bench,
@@ -60,6 +60,7 @@ class Execution:
             checks=self.registry.checks(),
             stop_early=self.stop_early,
             choose_rate=self._choose_rate if common else None,
+            bases=bases,
         )
 
     def _carry_out(self, plan: Plan, runner: Runner, comparing: Comparing | None) -> None:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from pytest_webbench.bench import Bench, Visit
-from pytest_webbench.errors import LoadError, StackError
+from pytest_webbench.errors import LoadError, OwnCopyError, StackError
 from pytest_webbench.launchers import Launcher, RunningStack
 from pytest_webbench.load import TurnEngine
 from pytest_webbench.logic.turns import turns_of
@@ -41,6 +41,8 @@ class Runner:
     each suite, with which every stack is checked; after its first launch with those that write, too.
     ``stop_early`` is asked with the number of stacks that failed, and says whether to stop.
     ``choose_rate`` makes an open loop of each scenario, at a rate chosen from what the stacks can serve.
+    ``bases`` says with which stack one is compared: if either serves code that is not its own, neither is
+    measured.
     """
 
     bench: Bench
@@ -51,6 +53,7 @@ class Runner:
     checks: Mapping[str, tuple[Scenario, ...]]
     stop_early: Callable[[int], bool] = lambda failures: False  # noqa: ARG005
     choose_rate: RateChooser | None = None
+    bases: Mapping[str, str] = field(default_factory=dict)
     _failed: set[str] = field(default_factory=set)
     _checked: set[str] = field(default_factory=set)
 
@@ -117,7 +120,7 @@ class Runner:
                 try:
                     running[name] = self._bring_up(name, up)
                 except StackError as error:
-                    yield self._fail(name, error)
+                    yield from self._fail_pair(name, error)
             if self.stop_early(len(self._failed)):
                 return
             gap_s = 0.0
@@ -171,6 +174,14 @@ class Runner:
             self._checked.add(name)
             up.push(attempt.pop_all())
         return running
+
+    def _fail_pair(self, name: str, error: StackError) -> Iterator[StackFailed]:
+        """Fail a stack, and those that are compared with it if its code is not what was to be compared."""
+        yield self._fail(name, error)
+        if isinstance(error, OwnCopyError):
+            pairs = [set(pair) for pair in self.bases.items() if name in pair]
+            for other in dict.fromkeys(each for pair in pairs for each in pair - self._failed):
+                yield self._fail(other, error)
 
     def _fail(self, name: str, error: StackError) -> StackFailed:
         self._failed.add(name)

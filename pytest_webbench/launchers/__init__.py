@@ -27,7 +27,7 @@ class RunningStack(Protocol):
 
     @property
     def launch(self) -> LaunchRecord:
-        """How it was launched, with the versions in force."""
+        """How it was launched, with the versions, and the worker processes, that are in force now."""
         ...
 
     @property
@@ -42,6 +42,14 @@ class RunningStack(Protocol):
 
     def connections(self) -> Held | None:
         """Which process of the server holds which connection; ``None`` where that cannot be seen."""
+        ...
+
+    def verify(self) -> None:
+        """Find out whether what runs is what was launched: it alone listens, and it serves its own copy.
+
+        Asked before anything is timed, and after each round. Raises
+        :class:`~pytest_webbench.errors.StartError` and :class:`~pytest_webbench.errors.OwnCopyError`.
+        """
         ...
 
     @property

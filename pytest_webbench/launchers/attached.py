@@ -8,7 +8,7 @@ from pytest_webbench.errors import SeedError
 from pytest_webbench.launchers.readiness import wait_until_ready
 from pytest_webbench.logic.masking import mask_url
 from pytest_webbench.meters import Meter, NoMeter
-from pytest_webbench.values.measurement import LaunchRecord
+from pytest_webbench.values.measurement import UNKNOWN, LaunchRecord
 from pytest_webbench.values.stack import Stack
 
 __all__ = ["AttachedLauncher"]
@@ -51,8 +51,8 @@ class AttachedStack:
     @property
     def launch(self) -> LaunchRecord:
         """All that is known: the URL, without a password."""
-        url = mask_url(self.base_url)
-        return LaunchRecord(launcher=AttachedLauncher.name, startup_s=None, config={"url": url})
+        config = {"workers": UNKNOWN, "threads": UNKNOWN, "url": mask_url(self.base_url)}
+        return LaunchRecord(launcher=AttachedLauncher.name, startup_s=None, config=config)
 
     @property
     def meter(self) -> Meter:
@@ -65,6 +65,9 @@ class AttachedStack:
 
     def connections(self) -> None:
         """The server's processes are not seen."""
+
+    def verify(self) -> None:
+        """What runs was not launched by us."""
 
     def put_file(self, name: str, content: bytes) -> str:  # noqa: ARG002
         """There is no way in: raises :class:`~pytest_webbench.errors.SeedError`."""

@@ -6,7 +6,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -16,13 +16,19 @@ from pytest_webbench.containers.image import Image, ensure_image
 from pytest_webbench.containers.labels import Labels, others_at_work, remove_launch, sweep
 from pytest_webbench.errors import SeedError, StartError
 from pytest_webbench.launchers.environment import LIST_VERSIONS, parse_versions
-from pytest_webbench.launchers.placeholders import fill_in
+from pytest_webbench.launchers.holders import (
+    PORT_ATTEMPTS,
+    PortTakenError,
+    explain_silence,
+    refuse_other_servers,
+)
+from pytest_webbench.launchers.placeholders import asks_for, fill_in
 from pytest_webbench.launchers.readiness import wait_until_ready
 from pytest_webbench.meters import Meter
 from pytest_webbench.meters.cgroup import CgroupMeter, MemoryPeak, folder_reader, folders_of
 from pytest_webbench.meters.connections import held_connections
 from pytest_webbench.values.load import Held
-from pytest_webbench.values.measurement import LaunchRecord
+from pytest_webbench.values.measurement import UNKNOWN, LaunchRecord
 from pytest_webbench.values.stack import Stack
 
 if TYPE_CHECKING:
@@ -35,7 +41,6 @@ DATA_DIR = "/data"
 USER_ID = 10001
 PUBLISHED_PORT = 8000
 PIDS_LIMIT = 512
-PORT_ATTEMPTS = 3
 LOG_LINES = 15
 
 
@@ -78,7 +83,7 @@ class ContainerLauncher:
         self._threads = threads
         self._start_timeout_s = start_timeout_s
         self._labels = Labels()
-        self._images: dict[str, Image] = {}
+        self._images: dict[tuple[str, Path, str | None], Image] = {}
         self._versions: dict[str, Mapping[str, str]] = {}
         self._host_network = engine.shares_network
         network = "host network" if engine.shares_network else "published ports"
@@ -87,7 +92,7 @@ class ContainerLauncher:
 
     def prepare(self, stack: Stack) -> None:
         """Build the image of ``stack`` if there is none of its content."""
-        self._images[stack.name] = ensure_image(
+        self._images[_key(stack)] = ensure_image(
             self._engine,
             stack,
             dockerfile=self._dockerfile,
@@ -98,7 +103,7 @@ class ContainerLauncher:
     @contextmanager
     def start(self, stack: Stack) -> Iterator["RunningContainer"]:
         """Launch ``stack`` and wait for its first right answer; remove it when the context is left."""
-        if stack.name not in self._images:
+        if _key(stack) not in self._images:
             self.prepare(stack)
         launch = uuid4().hex[:12]
         try:
@@ -121,20 +126,20 @@ class ContainerLauncher:
         for attempt in range(PORT_ATTEMPTS):
             running = self._start_once(stack, launch)
             try:
-                wait_until_ready(running, timeout_s=self._start_timeout_s)
-            except StartError:
+                running.become_ready(timeout_s=self._start_timeout_s)
+            except StartError as error:
                 running.keep_log(self._logs)
-                taken = "in use" in running.log_tail().lower()
+                taken = isinstance(error, PortTakenError) or "in use" in running.log_tail().lower()
                 remove_launch(self._engine, launch)
                 if not (taken and self._host_network and attempt + 1 < PORT_ATTEMPTS):
                     raise
             else:
-                running.launch = self._record(stack, running, time.monotonic() - running.begun)
+                running.record = self._record(stack, running, time.monotonic() - running.begun)
                 return running
         raise AssertionError("the last attempt returns or raises")
 
     def _start_once(self, stack: Stack, launch: str) -> "RunningContainer":
-        image = self._images[stack.name]
+        image = self._images[_key(stack)]
         port = _free_port() if self._host_network else PUBLISHED_PORT
         bind_host = "127.0.0.1" if self._host_network else "0.0.0.0"  # noqa: S104
         fill = {
@@ -162,7 +167,9 @@ class ContainerLauncher:
             base_url=f"http://{host}:{port}",
             container=container,
             begun=begun,
-            launch=LaunchRecord(launcher=self.name, startup_s=None),
+            port_inside=int(fill["port"]),
+            host_network=self._host_network,
+            record=LaunchRecord(launcher=self.name, startup_s=None),
         )
 
     def _run(
@@ -203,7 +210,7 @@ class ContainerLauncher:
         return made.get_wrapped_container()
 
     def _record(self, stack: Stack, running: "RunningContainer", startup_s: float) -> LaunchRecord:
-        image = self._images[stack.name]
+        image = self._images[_key(stack)]
         if image.tag not in self._versions:
             self._versions[image.tag] = parse_versions(running.execute(["-c", LIST_VERSIONS]))
         limits = self._limits
@@ -213,8 +220,8 @@ class ContainerLauncher:
             versions=self._versions[image.tag],
             packages=stack.packages,
             config={
-                "workers": self._workers,
-                "threads": self._threads,
+                "workers": UNKNOWN,  # until its processes are looked at
+                "threads": self._threads if asks_for(stack, "threads") else UNKNOWN,
                 "command": " ".join(stack.command),
                 "network": "the host's, bound to 127.0.0.1, no proxy"
                 if self._host_network
@@ -237,11 +244,40 @@ class RunningContainer:
     base_url: str
     container: "Container"
     begun: float
-    launch: LaunchRecord
+    port_inside: int
+    host_network: bool
+    record: LaunchRecord
     answers: bool = True
     reachable_inside: bool = True
     _meter: Meter | None = field(default=None)
     _pid: int | None = field(default=None)
+    _held: Held | None = field(default=None)
+
+    @property
+    def launch(self) -> LaunchRecord:
+        """The record of the launch, with as many workers as take connections, if they are on this machine."""
+        if "workers" not in self.record.config or self.server_pid is None:
+            return self.record
+        held = self._held or held_connections(self._first_pid(), self.port_inside)
+        if held is None:
+            return self.record
+        return replace(self.record, config={**self.record.config, "workers": len(held.processes)})
+
+    def become_ready(self, *, timeout_s: float) -> None:
+        """Wait for the first right answer, and see to it that nobody else gave it."""
+        try:
+            wait_until_ready(self, timeout_s=timeout_s)
+        except StartError:
+            self.verify()
+            if self.host_network:
+                explain_silence(self.stack.name, self._first_pid(), self.port_inside, self.log_tail())
+            raise
+        self.verify()
+
+    def verify(self) -> None:
+        """See who listens. All that it can load is in its image: a side's own folder, and its lock."""
+        if self.host_network:
+            refuse_other_servers(self.stack.name, self._first_pid(), self.port_inside)
 
     @property
     def meter(self) -> Meter:
@@ -268,12 +304,18 @@ class RunningContainer:
 
     def connections(self) -> Held | None:
         """Those of the container's processes, if they are on this machine, without a proxy before them."""
-        return held_connections(self._first_pid(), int(self.base_url.rpartition(":")[2]))
+        held = held_connections(self._first_pid(), int(self.base_url.rpartition(":")[2]))
+        if held is not None and held.by_port:
+            self._held = held
+        return held
 
     def _first_pid(self) -> int:
-        """What the engine says of the id of the first process, on the engine's machine."""
+        """What the engine says of the id of the first process, on the engine's machine; 0 if it is gone."""
         if self._pid is None:
-            self.container.reload()
+            try:
+                self.container.reload()
+            except ENGINE_FAULTS():  # it is gone; whoever asks whether it has ended hears that
+                return 0
             self._pid = int(self.container.attrs["State"]["Pid"])
         return self._pid
 
@@ -339,6 +381,11 @@ class RunningContainer:
                 f"the engine did not reach into the container of {self.stack.name}: {said(error)}",
                 evidence=self.log_tail(),
             ) from None
+
+
+def _key(stack: Stack) -> tuple[str, Path, str | None]:
+    """What decides of which image a stack is."""
+    return stack.name, stack.folder, stack.lock
 
 
 def _swept(engine: Engine) -> Iterator[str]:

@@ -33,6 +33,9 @@ class FakeStack:
     def connections(self) -> None:
         """There are none."""
 
+    def verify(self) -> None:
+        """There is nothing that could be another."""
+
     def put_file(self, name: str, content: bytes) -> str:
         """Keep the file in :attr:`files`."""
         self.files[name] = content

@@ -6,22 +6,30 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_webbench.errors import InstallError, SeedError, StartError
 from pytest_webbench.launchers.commands import Commands
 from pytest_webbench.launchers.environment import ensure_environment, installed_versions
-from pytest_webbench.launchers.placeholders import fill_in
+from pytest_webbench.launchers.holders import (
+    PORT_ATTEMPTS,
+    PortTakenError,
+    explain_silence,
+    refuse_other_servers,
+)
+from pytest_webbench.launchers.own_copy import LoadedFiles
+from pytest_webbench.launchers.placeholders import asks_for, fill_in
 from pytest_webbench.launchers.readiness import wait_until_ready
 from pytest_webbench.leftovers import owned_folder
 from pytest_webbench.meters import Meter
 from pytest_webbench.meters.connections import held_connections
 from pytest_webbench.meters.process_tree import ProcessTreeMeter
+from pytest_webbench.meters.processes import ancestors, process_tree
 from pytest_webbench.supervision.supervised import Supervised
 from pytest_webbench.values.load import Held
-from pytest_webbench.values.measurement import LaunchRecord
+from pytest_webbench.values.measurement import UNKNOWN, LaunchRecord
 from pytest_webbench.values.stack import Stack
 
 __all__ = ["ProcessLauncher"]
@@ -40,7 +48,8 @@ class ProcessLauncher:
 
     A command with ``{bind}`` or ``{fd}`` is handed a socket that is bound already, so that no other
     process can take the port; one with ``{port}`` alone gets the number of a port that was free a moment
-    before. A stack is the leader of a session of its own, and is asked to end when we are killed.
+    before, and another one if somebody was faster. A stack is the leader of a session of its own, and is
+    asked to end when we are killed.
     """
 
     name = "process"
@@ -64,7 +73,7 @@ class ProcessLauncher:
         self._workers = workers
         self._threads = threads
         self._start_timeout_s = start_timeout_s
-        self._pythons: dict[Path, Path] = {}
+        self._pythons: dict[tuple[Path, str | None], Path] = {}
         self._versions: dict[Path, Mapping[str, str]] = {}
         self._launches = 0
 
@@ -73,16 +82,29 @@ class ProcessLauncher:
         if not stack.folder.is_dir():
             raise InstallError(f"the folder of {stack.name} is not there: {stack.folder}")
         python = ensure_environment(stack, self._cache, self._interpreter)
-        self._pythons[stack.folder] = python
+        self._pythons[stack.folder, stack.lock] = python
         if python not in self._versions:
             self._versions[python] = installed_versions(python)
 
     @contextmanager
     def start(self, stack: Stack) -> Iterator["RunningProcess"]:
         """Launch ``stack`` and wait for its first right answer; end it when the context is left."""
-        if stack.folder not in self._pythons:
+        if (stack.folder, stack.lock) not in self._pythons:
             self.prepare(stack)
-        python = self._pythons[stack.folder]
+        for attempt in range(PORT_ATTEMPTS):
+            with ExitStack() as up:
+                try:
+                    running = up.enter_context(self._start_once(stack))
+                except PortTakenError:
+                    if attempt + 1 == PORT_ATTEMPTS:
+                        raise
+                else:
+                    yield running
+                    return
+
+    @contextmanager
+    def _start_once(self, stack: Stack) -> Iterator["RunningProcess"]:
+        python = self._pythons[stack.folder, stack.lock]
         self._launches += 1
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{stack.name}-{self._launches}.log"
@@ -106,6 +128,9 @@ class ProcessLauncher:
                 if not inherits:
                     listener.close()
                 environment = _environment(stack, fill, python=python, home=claim.folder)
+                loaded = LoadedFiles(stack.name, stack.own_copy, claim.folder) if stack.own_copy else None
+                if loaded is not None:
+                    loaded.prepare(environment)
                 process = _spawn(
                     command,
                     stack,
@@ -124,11 +149,12 @@ class ProcessLauncher:
                         commands=commands,
                         data_dir=data_dir,
                         log=log,
-                        launch=LaunchRecord(launcher=self.name, startup_s=None),
+                        loaded=loaded,
+                        record=LaunchRecord(launcher=self.name, startup_s=None),
                     )
-                    wait_until_ready(running, timeout_s=self._start_timeout_s)
+                    running.become_ready(timeout_s=self._start_timeout_s)
                     startup_s = time.monotonic() - process.begun
-                    running.launch = LaunchRecord(
+                    running.record = LaunchRecord(
                         launcher=self.name,
                         startup_s=startup_s,
                         versions=self._versions[python],
@@ -146,8 +172,8 @@ class ProcessLauncher:
 
     def _config(self, stack: Stack) -> dict[str, str | int]:
         return {
-            "workers": self._workers,
-            "threads": self._threads,
+            "workers": UNKNOWN,  # until its processes are looked at
+            "threads": self._threads if asks_for(stack, "threads") else UNKNOWN,
             "command": " ".join(stack.command),
             "network": f"loopback ({HOST}), no proxy",
             **stack.settings,
@@ -164,9 +190,48 @@ class RunningProcess:
     commands: Commands
     data_dir: Path
     log: Path
-    launch: LaunchRecord
+    record: LaunchRecord
+    loaded: LoadedFiles | None = None
     answers: bool = True
     reachable_inside: bool = True
+    _held: Held | None = field(default=None)
+
+    @property
+    def launch(self) -> LaunchRecord:
+        """The record of the launch, with as many workers as take connections."""
+        held = self.connections() or self._held
+        if held is None or "workers" not in self.record.config:
+            return self.record
+        seen = held if held.by_port or self._held is None else self._held
+        return replace(self.record, config={**self.record.config, "workers": len(seen.processes)})
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.base_url.rpartition(":")[2])
+
+    def become_ready(self, *, timeout_s: float) -> None:
+        """Wait for the first right answer, and see to it that nobody else gave it."""
+        try:
+            wait_until_ready(self, timeout_s=timeout_s)
+        except StartError:
+            self._refuse_other_servers()
+            explain_silence(self.stack.name, self.process.pid, self.port, self.log_tail())
+            raise
+        self._refuse_other_servers()
+
+    def _refuse_other_servers(self) -> None:
+        refuse_other_servers(self.stack.name, self.process.pid, self.port, self.data_dir.parent)
+
+    def verify(self) -> None:
+        """See who listens, and what of the repository was loaded."""
+        self._refuse_other_servers()
+        if self.loaded is None:
+            return
+        held, tree = self.connections(), process_tree(self.process.pid)
+        serving = {each: tuple(ancestors(each, tree)) for each in (held.processes if held else ())}
+        note = self.loaded.verify(serving)
+        self.record = replace(self.record, notes=(note,) if note else ())
 
     @property
     def meter(self) -> Meter:
@@ -180,7 +245,10 @@ class RunningProcess:
 
     def connections(self) -> Held | None:
         """The connections of the process and its descendants."""
-        return held_connections(self.process.pid, int(self.base_url.rpartition(":")[2]))
+        held = held_connections(self.process.pid, self.port)
+        if held is not None and held.by_port:
+            self._held = held
+        return held
 
     def put_file(self, name: str, content: bytes) -> str:
         """Write ``content`` to the data folder."""
@@ -230,7 +298,6 @@ def _tail(log: Path) -> str:
 
 def _listening_socket() -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((HOST, 0))
     return listener
 

@@ -39,6 +39,7 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval 
         reasons[f"only {len(rounds)} of {planned} rounds were made"] = None
     for measurement in rounds:
         reasons |= dict.fromkeys(_round_reasons(measurement))
+        warnings |= dict.fromkeys(measurement.launch.notes)
         if not measurement.state.checked:
             warnings["the database could not be looked at"] = None
         if measurement.schedule is not None and _lag_share(measurement.load) > LAG_WORTH_SAYING:

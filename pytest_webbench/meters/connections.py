@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_webbench.meters.processes import process_tree
+from pytest_webbench.meters.processes import ancestors, process_tree
 from pytest_webbench.values.load import Held
 
 __all__ = ["held_connections"]
@@ -15,8 +15,9 @@ def held_connections(pid: int, port: int) -> Held | None:
     """The connections to TCP ``port`` of the process ``pid`` and its descendants; ``None`` if unseen.
 
     A process takes connections if it has a socket that listens on the port and none of its descendants
-    has one: Gunicorn's first process has it for its workers alone. A connection that waits in the
-    kernel to be taken has no holder yet.
+    has one: Gunicorn's first process has it for its workers alone. One that holds connections takes them,
+    too, and what it has forked only helps it, as long as it holds none. A connection that waits in the kernel
+    to be taken has no holder yet.
     """
     try:
         parents = process_tree(pid)
@@ -25,18 +26,14 @@ def held_connections(pid: int, port: int) -> Held | None:
     except OSError:  # not Linux, another user's process, or it has ended
         return None
     able = {each for each, inodes in owned.items() if inodes & listening}
-    takers = able - {ancestor for each in able for ancestor in _ancestors(each, parents)}
+    busy = {each for each in able if not owned[each].isdisjoint(connected)}
+    takers = able - {ancestor for each in able for ancestor in ancestors(each, parents)}
+    takers = busy | {each for each in takers if busy.isdisjoint(ancestors(each, parents))}
     holders = {inode: each for each in takers for inode in owned[each]}
     if not takers:
         return None
     by_port = {client: holders[inode] for inode, client in connected.items() if inode in holders}
     return Held(processes=tuple(sorted(takers)), by_port=by_port)
-
-
-def _ancestors(pid: int, parents: dict[int, int]) -> Iterator[int]:
-    while pid in parents:
-        pid = parents[pid]
-        yield pid
 
 
 def _sockets(pid: int, port: int) -> tuple[set[str], dict[str, int]]:

@@ -1,11 +1,11 @@
 """The processes of a server."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
 
-__all__ = ["process_tree"]
+__all__ = ["ancestors", "process_tree"]
 
 
 def process_tree(pid: int) -> dict[int, int]:
@@ -24,6 +24,12 @@ def process_tree(pid: int) -> dict[int, int]:
     except (psutil.Error, OSError):
         return {}
     return tree
+
+
+def ancestors(pid: int, tree: Mapping[int, int]) -> Iterator[int]:
+    """The parent of the process ``pid``, its parent, and so on, as far as the ``tree`` goes."""
+    while (pid := tree.get(pid, 0)) in tree:
+        yield pid
 
 
 def _children(pid: int) -> Iterator[int]:

@@ -7,7 +7,10 @@ from pytest_webbench.values.load import Amount, LoadResult, Schedule
 from pytest_webbench.values.machine import MachineUsage
 from pytest_webbench.values.plan import Trial
 
-__all__ = ["LaunchRecord", "Measurement", "ServerUsage", "StateCheck"]
+__all__ = ["UNKNOWN", "LaunchRecord", "Measurement", "ServerUsage", "StateCheck"]
+
+UNKNOWN = "-"
+"""In place of what is not known of a launch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,8 @@ class LaunchRecord:
     ``startup_s`` runs from the launch to the first right answer; ``None`` for a server that ran
     already. ``versions`` maps the distributions installed for the stack to their versions, with
     ``python``; ``packages`` are the ones worth showing. ``config`` holds everything else that is known
-    of how the stack runs.
+    of how the stack runs: ``workers`` and ``threads`` as they are in force, or :data:`UNKNOWN`. ``notes``
+    say what a reader of its figures should know.
     """
 
     launcher: str
@@ -43,6 +47,7 @@ class LaunchRecord:
     versions: Mapping[str, str] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
     config: Mapping[str, str | int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,33 @@ from pathlib import Path
 
 from pytest_webbench.values.exchange import Answer, Exchange, Request
 
-__all__ = ["Stack"]
+__all__ = ["CopiedTree", "OwnCopy", "Stack"]
 
 
 GET_ROOT = Exchange(request=Request(path="/"), answer=Answer(status=200))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedTree:
+    """A repository with the top folder ``original``, and the ``copy`` of it from which a side is served.
+
+    ``sources`` are the files that git tracks or would track in the original, by their paths in it.
+    """
+
+    original: Path
+    copy: Path
+    sources: frozenset[str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnCopy:
+    """Of what a side of a comparison of commits is served: ``trees``, whose copies are below ``copies``.
+
+    Those of the other side are there, too.
+    """
+
+    trees: tuple[CopiedTree, ...]
+    copies: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +48,8 @@ class Stack:
     stack is up. ``settings`` are printed with the results, as the configuration that cannot be seen from
     the command, and so are the versions of the distributions named in ``packages``. ``parts`` says to which
     part ("framework", "ORM", one of your own) a file belongs, by a pattern such as ``mylib/*``: for
-    ``--webbench-explain``, which knows the common libraries by itself.
+    ``--webbench-explain``, which knows the common libraries by itself. ``own_copy`` is set by
+    ``--webbench-against``: such a stack must load nothing of the repository but its own copy.
     """
 
     name: str
@@ -39,3 +63,4 @@ class Stack:
     packages: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
+    own_copy: OwnCopy | None = None

@@ -49,7 +49,9 @@ def test_a_server_is_asked_and_left_running(url: str, suffix: str) -> None:
     with launcher.start(STACK) as running:
         assert running.base_url == (url + suffix).rstrip("/")
         assert running.launch == LaunchRecord(
-            launcher="attached", startup_s=None, config={"url": running.base_url}
+            launcher="attached",
+            startup_s=None,
+            config={"workers": "-", "threads": "-", "url": running.base_url},
         )
         running.meter.begin()
         assert running.meter.end() == ServerUsage(cpu_s=None, peak_rss_bytes=None)

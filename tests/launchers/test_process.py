@@ -62,8 +62,8 @@ def test_a_stack_answers_once_it_is_up(
     assert launch.versions["pytest"] == pytest.__version__
     assert launch.packages == ("pytest",)
     assert launch.config == {
-        "workers": 2,
-        "threads": 2,
+        "workers": 1,
+        "threads": "-",
         "command": "{python} app.py --fd={fd}",
         "network": "loopback (127.0.0.1), no proxy",
         "journal_mode": "WAL",
