@@ -1,7 +1,9 @@
 """Who listens on a port of this machine."""
 
 import os
+import socket
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,8 @@ from pytest_webbench.meters.processes import process_tree
 
 __all__ = ["Holder", "foreign_holder", "ports_of"]
 
+TAKE_S = 1.0
+"""How long a process may take to accept a connection, where that shows who serves."""
 _LISTEN = "0A"
 _OURS_WOULD_GET_IT = frozenset(
     {
@@ -45,7 +49,9 @@ class Holder:
 def foreign_holder(pid: int, port: int) -> Holder | None:
     """Who listens on ``port`` of 127.0.0.1, alone or as well, and is no process of the tree of ``pid``.
 
-    This process and those above the tree may share sockets with it. ``None`` if nobody does, as far as can be seen: sockets of a tree of another user cannot be told from
+    A process that inherited the socket of the tree (a helper in the background) is one only if it takes a
+    connection that is made to find out. This process and those above the tree may have it open, too.
+    ``None`` if nobody does, as far as can be seen: sockets of a tree of another user cannot be told from
     those of others. Where there is no ``/proc`` (macOS), only whether the tree listens at all is seen.
     """
     if sys.platform != "linux":
@@ -61,15 +67,37 @@ def _holder(pid: int, port: int) -> Holder | None:
         return None
     tree = process_tree(pid)
     held = {each: _sockets_of(each) for each in tree}
-    known = {os.getpid(), *_parents(pid)}  # a socket that was bound for the server may be open there still
+    owned = {inode for sockets in held.values() for inode in sockets or ()}
+    known = {os.getpid(), *_parents(pid)}
+    sharing = []
     for other in _processes():
-        if other not in tree and other not in known and (_sockets_of(other) or set()) & listening:
+        sockets = (_sockets_of(other) or set()) & listening if other not in tree else set()
+        if sockets - owned:
             return Holder(pid=other, program=_program(other))
-    left = listening - {inode for sockets in held.values() for inode in sockets or ()}
-    if not left or None in held.values():
-        return None
-    found = next((each for each in known if (_sockets_of(each) or set()) & left), None)
-    return Holder(pid=found, program=_program(found) if found else "")
+        if sockets and other not in known:
+            sharing.append(other)
+    if sharing:
+        taker = _taker(port, sharing)
+        return Holder(pid=taker, program=_program(taker)) if taker else None
+    return None if listening <= owned or None in held.values() else Holder(pid=None)
+
+
+def _taker(port: int, candidates: Iterable[int]) -> int | None:
+    """Which of the processes takes a new connection; ``None`` if none does within :data:`TAKE_S`."""
+    with socket.socket() as client:
+        client.settimeout(TAKE_S)
+        try:
+            client.connect(("127.0.0.1", port))
+        except OSError:
+            return None
+        here = client.getsockname()[1]
+        deadline = time.monotonic() + TAKE_S
+        while time.monotonic() < deadline:
+            inode = next((each for at, to, _, each in _connections() if (at, to) == (port, here)), "0")
+            if inode != "0":  # until it is taken, it is nobody's
+                return next((each for each in candidates if inode in (_sockets_of(each) or set())), None)
+            time.sleep(0.005)
+    return None
 
 
 def _parents(pid: int) -> Iterator[int]:
@@ -92,18 +120,21 @@ def ports_of(pid: int) -> tuple[int, ...]:
 
 def _listening() -> list[tuple[int, str]]:
     """The port and the inode of each socket that listens where a connection to 127.0.0.1 arrives."""
-    found = []
+    return [(port, inode) for port, _, state, inode in _connections() if state == _LISTEN]
+
+
+def _connections() -> Iterator[tuple[int, int, str, str]]:
+    """The two ports, the state and the inode of each socket where a connection to 127.0.0.1 arrives."""
     for table in ("tcp", "tcp6"):
         try:
             lines = Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]
         except OSError:  # a kernel without IPv6
             continue
         for line in lines:
-            _, local, _, state, *_, inode = line.split()[:10]
+            _, local, remote, state, *_, inode = line.split()[:10]
             address, _, port = local.partition(":")
-            if state == _LISTEN and address in _OURS_WOULD_GET_IT:
-                found.append((int(port, 16), inode))
-    return found
+            if address in _OURS_WOULD_GET_IT:
+                yield int(port, 16), int(remote.rpartition(":")[2], 16), state, inode
 
 
 def _sockets_of(pid: int) -> set[str] | None:
