@@ -252,7 +252,7 @@ class Visit:
 
     def _verify(self, load: Load, result: LoadResult) -> StateCheck:
         running = self.running
-        if not (running.reachable_inside and running.answers):
+        if not (running.reachable_inside and running.answers) or result.unnamed:
             return StateCheck(checked=False)
         faults = state_faults(
             records_by_key(self._records),

@@ -107,6 +107,8 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
             "service_p50_s": _known(summary.service_p50_s),
             "dropped": summary.dropped,
             "lag_s": summary.lag_s,
+            "percentile_error": summary.percentile_error,
+            "draws_per_s": list(summary.draws_per_s),
             "server_cpu_s_per_request": summary.server_cpu_s_per_request,
             "server_peak_rss_bytes": summary.server_peak_rss_bytes,
             "server_throttled_s": summary.server_throttled_s,

@@ -67,6 +67,8 @@ def summary_of_row(row: Mapping[str, Any]) -> CellSummary:
         schedule=schedule,
         rounds=rounds,
         turns=int(config.get("turns", 1)),
+        percentile_error=float(origin.get("percentile_error", 0.0)),
+        draws_per_s=from_json(tuple[float, ...], origin.get("draws_per_s", ())),
     )
 
 

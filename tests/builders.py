@@ -11,6 +11,7 @@ from pytest_webbench.errors import StackError
 from pytest_webbench.logic.summary import summarise
 from pytest_webbench.store import RunFolder
 from pytest_webbench.values.event import StackFailed, TrialFinished
+from pytest_webbench.values.latencies import Latencies
 from pytest_webbench.values.load import Amount, LoadResult
 from pytest_webbench.values.machine import Machine, MachineUsage
 from pytest_webbench.values.measurement import LaunchRecord, Measurement, ServerUsage, StateCheck
@@ -36,8 +37,8 @@ def make_result(
         ok=requests,
         errors={},
         in_flight=0,
-        latency_ns=array("Q", [nanoseconds] * requests),
-        ttfb_ns=array("Q", [nanoseconds // 2] * requests),
+        latency_ns=Latencies(array("Q", [nanoseconds] * requests)),
+        ttfb_ns=Latencies(array("Q", [nanoseconds // 2] * requests)),
         generator_cpu_s=0.1 * requests * latency_s / users,
         generator_busy=0.1,
         connections_opened=users,

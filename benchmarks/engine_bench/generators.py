@@ -124,7 +124,7 @@ class Native:
             failed=sum(result.errors.values()),
             seconds=result.elapsed_s,
             busy=result.generator_cpu_s / result.elapsed_s,
-            p50_ms=median_low(result.latency_ns) / 1e6 if result.ok else math.nan,
+            p50_ms=median_low(result.latency_ns.samples) / 1e6 if result.ok else math.nan,
         )
 
     def close(self) -> None:

@@ -11,5 +11,5 @@ for line in Path(sys.argv[1], "trials.jsonl").read_text().splitlines():
     event = json.loads(line)
     if "trial" in event:
         measurement = from_json(Measurement, event["trial"])
-        slowest_ms = max(measurement.load.latency_ns) / 1e6
+        slowest_ms = measurement.load.latency_ns.max_ns / 1e6
         print(f"{measurement.trial.cell} round {measurement.trial.round + 1}: {slowest_ms:.1f} ms")

@@ -230,6 +230,7 @@ class Run:
         if deadline_ns is not None:
             self._run_until(deadline_ns)
         self._watch()
+        self._fold()
         for user in self._users:
             if user.waits:
                 user.begin(0)
@@ -310,6 +311,10 @@ class Run:
                 oldest_ns = min(oldest_ns, sent_ns)
         wait_s = (oldest_ns + allowed_ns - now) / 1e9
         self._timers["watch"] = self.loop.call_later(wait_s + 0.001, self._watch)
+
+    def _fold(self) -> None:
+        """Keep the times from filling the memory."""
+        self._timers["fold"] = self.loop.call_later(self.tally.fold(), self._fold)
 
     async def dial(self, connection: Connection) -> None:
         """Connect ``connection``. Raises :class:`OSError` with the cause at the last address."""

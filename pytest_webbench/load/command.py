@@ -4,7 +4,6 @@ With it anyone can set the native engine beside another generator, against any s
 """
 
 import sys
-from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from pytest_webbench.load.command_line import Order, read_order
 from pytest_webbench.load.native import NativeEngine
 from pytest_webbench.load.printing import as_json, as_text
 from pytest_webbench.logic.figures import Figures, work_out
+from pytest_webbench.values.latencies import Latencies
 from pytest_webbench.values.load import ErrorClass
 
 __all__ = ["main"]
@@ -51,7 +51,7 @@ def _carry_out(order: Order) -> Figures:
     if not result.ok and result.errors.keys() <= {ErrorClass.RESET.value}:
         result = replace(result, examples=(*_cause(order), *result.examples))
     # Times to the first byte are not shown. Without them there is room for the copy that percentiles take.
-    result = replace(result, ttfb_ns=array("I"))
+    result = replace(result, ttfb_ns=Latencies())
     return work_out(order.load, result, generators=order.generators)
 
 

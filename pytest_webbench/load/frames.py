@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from pytest_webbench.values.codec import from_json, to_json
-from pytest_webbench.values.load import Load, LoadResult, Nanoseconds
+from pytest_webbench.values.latencies import Histogram, Latencies, Nanoseconds
+from pytest_webbench.values.load import Load, LoadResult
 
 __all__ = [
     "LENGTH",
@@ -36,7 +37,6 @@ With 0 for the moment it says once more that it is ready, after it has opened an
 from those ports, and those that the server has closed.
 """
 PORT = struct.Struct("<H")
-_NONE = array("I")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +64,20 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """Of times that follow: the type and number of their samples; or of their buckets, with the totals."""
+
+    typecode: str
+    count: int
+    totals: tuple[int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Reply:
     ready: Ready | None = None
     result: LoadResult | None = None
     failure: Failure | None = None
-    samples: tuple[tuple[str, int], ...] = ()
+    times: tuple[_Form, ...] = ()
 
 
 def frame(payload: bytes) -> bytes:
@@ -87,20 +96,21 @@ def unpack_order(payload: bytes) -> Order:
 
 
 def reply_parts(reply: Ready | LoadResult | Failure) -> list[bytes | memoryview]:
-    """What a reply is sent as: MessagePack without the samples, then those as they are in memory.
+    """What a reply is sent as: MessagePack without the times, then those as they are in memory.
 
-    The samples are not copied: a load of many requests has most of its memory in them.
+    The times are not copied: a load of many requests has most of its memory in them.
     """
     if isinstance(reply, Ready):
         return [msgspec.msgpack.encode(_Reply(ready=reply))]
     if isinstance(reply, Failure):
         return [msgspec.msgpack.encode(_Reply(failure=reply))]
-    samples = [reply.latency_ns, reply.ttfb_ns, reply.service_ns]
-    bare = replace(reply, latency_ns=_NONE, ttfb_ns=_NONE, service_ns=_NONE)
-    head = _Reply(result=bare, samples=tuple((each.typecode, len(each)) for each in samples))
+    times = [reply.latency_ns, reply.ttfb_ns, reply.service_ns]
+    nothing = Latencies()
+    bare = replace(reply, latency_ns=nothing, ttfb_ns=nothing, service_ns=nothing)
+    head = _Reply(result=bare, times=tuple(map(_form, times)))
     return [
         msgspec.msgpack.encode(head, enc_hook=_to_bytes),
-        *(memoryview(each).cast("B") for each in samples),
+        *(memoryview(each).cast("B") for one in times for each in _arrays(one)),
     ]
 
 
@@ -109,10 +119,34 @@ def unpack_head(head: bytes) -> tuple[Ready | LoadResult | Failure, list[Nanosec
     reply = msgspec.msgpack.decode(head, type=_Reply, dec_hook=_from_bytes)
     if reply.result is None:
         return reply.ready or reply.failure or Failure(message="The load worker sent an empty reply."), []
-    samples = [array(typecode, bytes(count * array(typecode).itemsize)) for typecode, count in reply.samples]
-    latency_ns, ttfb_ns, service_ns = samples
+    latency_ns, ttfb_ns, service_ns = times = [_roomy(form) for form in reply.times]
     whole = replace(reply.result, latency_ns=latency_ns, ttfb_ns=ttfb_ns, service_ns=service_ns)
-    return whole, samples
+    return whole, [each for one in times for each in _arrays(one)]
+
+
+def _form(times: Latencies) -> _Form:
+    """What must be known of ``times`` to receive them."""
+    first = _arrays(times)[0]
+    known = times.histogram
+    totals = None if known is None else (known.sum_ns, known.min_ns, known.max_ns)
+    return _Form(typecode=first.typecode, count=len(first), totals=totals)
+
+
+def _arrays(times: Latencies) -> list[Nanoseconds]:
+    known = times.histogram
+    return [times.samples] if known is None else [known.buckets, known.counts]
+
+
+def _roomy(form: _Form) -> Latencies:
+    """Times of that form, all 0."""
+    first = array(form.typecode, bytes(form.count * array(form.typecode).itemsize))
+    if form.totals is None:
+        return Latencies(first)
+    sum_ns, min_ns, max_ns = form.totals
+    counts = array("Q", bytes(form.count * 8))
+    return Latencies(
+        histogram=Histogram(buckets=first, counts=counts, sum_ns=sum_ns, min_ns=min_ns, max_ns=max_ns)
+    )
 
 
 def pack_reply(reply: Ready | LoadResult | Failure) -> bytes:
@@ -136,12 +170,12 @@ def unpack_reply(payload: bytes) -> LoadResult | Failure:
 
 
 def _to_bytes(value: Any) -> bytes:
-    if isinstance(value, array):
-        return value.tobytes()  # which is empty: see reply_parts
+    if isinstance(value, Latencies):
+        return b""  # they are empty: see reply_parts
     raise NotImplementedError(f"{type(value).__name__} is not sent")
 
 
-def _from_bytes(kind: Any, data: Any) -> Any:
-    if kind is array:
-        return array("I", data)
+def _from_bytes(kind: Any, data: Any) -> Any:  # noqa: ARG001
+    if kind is Latencies:
+        return Latencies()
     raise NotImplementedError(f"{kind} is not received")

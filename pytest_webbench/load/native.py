@@ -174,11 +174,12 @@ class NativeLoad:
 
     def _gather(self) -> list[Failure]:
         """Wait until all connections stand, shared evenly; or why they will not."""
-        deadline = time.monotonic() + _BALANCING_S
+        deadline: float | None = None
         ports: dict[WorkerProcess, tuple[int, ...]] = {}
         awaited = list(self._workers)
         while True:
             replies = {worker: worker.await_ready() for worker in awaited}
+            deadline = deadline or time.monotonic() + _BALANCING_S  # a new worker may take long to begin
             failures = [reply for reply in replies.values() if isinstance(reply, Failure)]
             ports |= {worker: reply.ports for worker, reply in replies.items() if isinstance(reply, Ready)}
             all_ports = [port for own in ports.values() for port in own]

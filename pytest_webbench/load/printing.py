@@ -45,6 +45,7 @@ def as_json(figures: Figures) -> str:
         "dropped": schedule and result.dropped,
         "elapsed_s": result.elapsed_s,
         "requests_per_s": figures.requests_per_s,
+        "percentile_error": result.latency_ns.relative_error,
         **_times("", figures.latency),
         **_times("service_", figures.service),
         "lag_s": schedule and result.lag_s,
@@ -151,6 +152,9 @@ def _table(figures: Figures) -> Iterator[str]:
     if figures.service is not None:
         yield _line(f"service time, {model}", figures.service)
     yield f"latency: {_BEGIN[model]}"
+    if not figures.result.latency_ns.exact:
+        error = figures.result.latency_ns.relative_error
+        yield f"percentiles: within {error:.2%}, for there are too many times to keep each"
     if figures.service is not None:
         yield f"service time: {_BEGIN['closed loop']}"
 

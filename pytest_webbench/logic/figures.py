@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from pytest_webbench.logic.statistics import percentiles
 from pytest_webbench.logic.validity import generator_faults
-from pytest_webbench.values.load import Load, LoadResult, Nanoseconds
+from pytest_webbench.values.latencies import Latencies
+from pytest_webbench.values.load import Load, LoadResult
 
 __all__ = ["Figures", "Times", "work_out"]
 
@@ -13,7 +14,7 @@ _SHARES = (0.5, 0.9, 0.99, 0.999, 1.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """How long the right answers of a load took; each but the mean is a time that was really seen."""
+    """How long the right answers of a load took; if all are known, each but the mean was really seen."""
 
     mean_s: float
     p50_s: float
@@ -67,9 +68,9 @@ def work_out(load: Load, result: LoadResult, *, generators: int) -> Figures:
     )
 
 
-def _times(samples_ns: Nanoseconds) -> Times | None:
-    if not samples_ns:
+def _times(times: Latencies) -> Times | None:
+    if not times:
         return None
-    p50_s, p90_s, p99_s, p999_s, max_s = (each / 1e9 for each in percentiles([samples_ns], _SHARES))
-    mean_s = sum(samples_ns) / len(samples_ns) / 1e9  # integers: the sum is exact
+    p50_s, p90_s, p99_s, p999_s, max_s = (each / 1e9 for each in percentiles([times], _SHARES))
+    mean_s = times.mean_ns / 1e9
     return Times(mean_s=mean_s, p50_s=p50_s, p90_s=p90_s, p99_s=p99_s, p999_s=p999_s, max_s=max_s)

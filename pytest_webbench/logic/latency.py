@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_webbench.logic.statistics import percentiles
-from pytest_webbench.values.load import Nanoseconds
+from pytest_webbench.values.latencies import Latencies
 
 __all__ = ["Point", "latency_curve"]
 
@@ -26,7 +26,7 @@ class Point:
     latency_s: float
 
 
-def latency_curve(samples: Sequence[Nanoseconds]) -> tuple[Point, ...]:
+def latency_curve(samples: Sequence[Latencies]) -> tuple[Point, ...]:
     """The percentiles up to the 99.9th that at least ten of all ``samples`` lie beyond."""
     count = sum(map(len, samples))
     shares = [share for share in SHARES if count * (1 - share) >= BEYOND - 1e-9]

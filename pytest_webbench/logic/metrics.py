@@ -1,6 +1,5 @@
 """What one round says of each metric."""
 
-import math
 from collections.abc import Callable
 
 from pytest_webbench.logic.statistics import percentiles
@@ -23,7 +22,7 @@ def _time(measurement: Measurement) -> float:
 
 
 def _mean(measurement: Measurement) -> float:
-    return math.fsum(measurement.load.latency_ns) / measurement.load.ok / 1e9
+    return measurement.load.latency_ns.mean_ns / 1e9
 
 
 def _percentile(share: float) -> Callable[[Measurement], float]:

@@ -1,22 +1,22 @@
 """One load shared by several generators, and their results put together again.
 
 The shares make the requests of the undivided load, each once, with the same number and so the same
-exchange: what failed can be looked up by its number, whoever sent it. Raw times are put together,
-never percentiles of them.
+exchange: what failed can be looked up by its number, whoever sent it. Times or their histograms are put
+together, never percentiles of them.
 """
 
 import math
 import random
-from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
+from pytest_webbench.logic.histogram import join_latencies
 from pytest_webbench.values.exchange import Exchange
-from pytest_webbench.values.load import Amount, Arrivals, Load, LoadResult, Nanoseconds, Schedule
+from pytest_webbench.values.load import Amount, Arrivals, Load, LoadResult, Schedule
 
-__all__ = ["Share", "join_samples", "merge", "share"]
+__all__ = ["Share", "merge", "share"]
 
 _EXAMPLES = 3
 
@@ -51,8 +51,8 @@ def share(load: Load, parts: int) -> list[Share]:
 def merge(results: Sequence[tuple[Share, LoadResult]]) -> LoadResult:
     """The result of the whole load, from those of all its shares.
 
-    Counts are sums and times are all kept. It took as long as the longest; ``generator_busy`` is that
-    of the busiest generator.
+    Counts are sums, and times are kept as each share has them. It took as long as the longest;
+    ``generator_busy`` is that of the busiest generator.
     """
     each = [result for _, result in results]
     scheduled = sum(result.scheduled for result in each)
@@ -66,12 +66,13 @@ def merge(results: Sequence[tuple[Share, LoadResult]]) -> LoadResult:
         ok=sum(result.ok for result in each),
         errors=dict(errors),
         in_flight=sum(result.in_flight for result in each),
-        latency_ns=join_samples(result.latency_ns for result in each),
-        ttfb_ns=join_samples(result.ttfb_ns for result in each),
-        service_ns=join_samples(result.service_ns for result in each),
+        latency_ns=join_latencies(result.latency_ns for result in each),
+        ttfb_ns=join_latencies(result.ttfb_ns for result in each),
+        service_ns=join_latencies(result.service_ns for result in each),
         in_flight_s=math.fsum(result.in_flight_s for result in each),
         error_s=math.fsum(result.error_s for result in each),
         unconfirmed=_unconfirmed(results),
+        unnamed=sum(result.unnamed for result in each),
         generator_cpu_s=math.fsum(result.generator_cpu_s for result in each),
         generator_busy=max(result.generator_busy for result in each),
         connections_opened=sum(result.connections_opened for result in each),
@@ -135,15 +136,6 @@ def _part_of(schedule: Schedule, part: int, parts: int) -> Schedule:
         return replace(schedule, rate=rate, offset_s=schedule.offset_s + part / schedule.rate)
     # A hash: seeds that differ by a small number are usual, and must not meet in another part.
     return replace(schedule, rate=rate, seed=random.Random(f"{schedule.seed}/{part}").getrandbits(53))
-
-
-def join_samples(pieces: Iterable[Nanoseconds]) -> Nanoseconds:
-    """All items of ``pieces``, in 8 bytes each if one of them needs as many."""
-    kept = list(pieces)
-    whole = array("Q" if any(piece.typecode == "Q" for piece in kept) else "I")
-    for piece in kept:
-        whole.extend(piece if piece.typecode == whole.typecode else array(whole.typecode, piece))
-    return whole
 
 
 def _unconfirmed(results: Sequence[tuple[Share, LoadResult]]) -> tuple[int, ...]:

@@ -5,10 +5,10 @@ imported where they are needed, for a pytest run without benchmarks must not pay
 """
 
 import math
-from array import array
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from pytest_webbench.values.latencies import Latencies
 from pytest_webbench.values.summary import Interval
 
 __all__ = ["CONFIDENCE", "mean_interval", "percentiles", "ratio_interval", "relative_spread"]
@@ -41,16 +41,22 @@ def relative_spread(values: Sequence[float]) -> float:
     return stdev(values) / fmean(values) if len(values) > 1 else 0.0
 
 
-def percentiles(samples: Sequence["array[int]"], shares: Sequence[float]) -> list[float]:
-    """The values below which the given shares of all ``samples`` together lie (NaN without any).
+def percentiles(times: Sequence[Latencies], shares: Sequence[float]) -> list[float]:
+    """The values below which the given shares of all ``times`` together lie (NaN without any).
 
     The smallest sample that at least the share lies at or below (``inverted_cdf`` of NumPy, type 1 of
     Hyndman and Fan 1996), so that each figure is a latency which was really seen. The items may be of 4
-    bytes in one part and of 8 in another. All samples are copied once, and no more than that.
+    bytes in one part and of 8 in another. All samples are copied once, and no more than that. If one part
+    is a histogram, what is said is within
+    :data:`~pytest_webbench.values.latencies.RELATIVE_ERROR` of that.
     """
     import numpy as np  # noqa: PLC0415
 
-    parts = [np.frombuffer(part, dtype=part.typecode) for part in samples if part]
+    from pytest_webbench.logic.histogram import join_latencies, quantiles  # noqa: PLC0415
+
+    if not all(part.exact for part in times):
+        return quantiles(join_latencies(times), shares)
+    parts = [np.frombuffer(part.samples, dtype=part.samples.typecode) for part in times if part]
     if not parts:
         return [math.nan] * len(shares)
     merged = np.concatenate(parts)

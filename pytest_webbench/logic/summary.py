@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import fmean, median
+from statistics import median
 from typing import TypeVar
 
 from pytest_webbench.logic.statistics import mean_interval, percentiles, ratio_interval
@@ -34,7 +34,7 @@ def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> Cel
     loads = [each.load for each in rounds]
     completed = [each for each in rounds if each.load.ok]
     times = tuple(time_per_request_s(each) for each in completed)
-    responses = tuple(fmean(each.load.latency_ns) / 1e9 for each in completed)
+    responses = tuple(each.load.latency_ns.mean_ns / 1e9 for each in completed)
     latencies = percentiles([load.latency_ns for load in loads], (0.5, 0.95, 0.99))
     p50_s, p95_s, p99_s = (value / 1e9 for value in latencies)
     (ttfb_p50_ns,) = percentiles([load.ttfb_ns for load in loads], (0.5,))
@@ -84,6 +84,8 @@ def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> Cel
         schedule=schedule and replace(schedule, seed=0),  # each round has another
         rounds=tuple(map(_round_figures, completed)),
         turns=max(load.turns for load in loads),
+        percentile_error=max(load.latency_ns.relative_error for load in loads),
+        draws_per_s=tuple(each.per_s for load in loads for each in load.draws),
     )
 
 
@@ -93,7 +95,7 @@ def _round_figures(measurement: Measurement) -> RoundFigures:
     return RoundFigures(
         round=measurement.trial.round,
         time_per_request_s=time_per_request_s(measurement),
-        mean_response_time_s=fmean(load.latency_ns) / 1e9,
+        mean_response_time_s=load.latency_ns.mean_ns / 1e9,
         p50_s=p50_s,
         p95_s=p95_s,
         p99_s=p99_s,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pytest_webbench.logic.statistics import relative_spread
+from pytest_webbench.values.latencies import EXACT_MOST, RELATIVE_ERROR
 from pytest_webbench.values.load import LoadResult, Schedule
 from pytest_webbench.values.measurement import Measurement
 from pytest_webbench.values.summary import Interval, Validity
@@ -29,6 +30,10 @@ SPREAD_LIMIT = 0.3
 """A relative standard deviation of the rounds beyond which the figure says nothing."""
 UNSTABLE_HALF_WIDTH = 0.1
 """A relative half-width of the interval beyond which a figure is called unstable."""
+_PERCENTILES = (
+    f"percentiles are within {RELATIVE_ERROR:.2%}: where a round has more than {EXACT_MOST:,} responses, "
+    "their times are counted in a histogram"
+)
 
 
 def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval | None) -> Validity:
@@ -48,6 +53,8 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval 
         if held and max(held) - min(held) > 1:
             shared = " and ".join(map(str, held))
             warnings[f"the server's processes did not have as many connections each ({shared})"] = None
+        if not measurement.load.latency_ns.exact:
+            warnings[_PERCENTILES] = None
         if measurement.server.throttled_s:
             warnings["a limit of CPU (--webbench-cpus) held the server back"] = None
     if figure is not None:
@@ -123,7 +130,7 @@ def _lag_share(load: LoadResult) -> float:
 
 
 def _mean_s(load: LoadResult) -> float:
-    return sum(load.latency_ns) / load.ok / 1e9
+    return load.latency_ns.mean_ns / 1e9
 
 
 def _littles_law(load: LoadResult) -> str | None:
@@ -132,8 +139,8 @@ def _littles_law(load: LoadResult) -> str | None:
     While the last requests of a fixed number run out, users stand idle: each for at most one response
     time, which is allowed for in each turn.
     """
-    under_way = (sum(load.latency_ns) / 1e9 + load.in_flight_s + load.error_s) / load.elapsed_s
-    slack = load.turns * max(load.latency_ns) / 1e9 / load.elapsed_s
+    under_way = (load.latency_ns.sum_ns / 1e9 + load.in_flight_s + load.error_s) / load.elapsed_s
+    slack = load.turns * load.latency_ns.max_ns / 1e9 / load.elapsed_s
     low = load.users * max(0.0, 1 - LITTLE_TOLERANCE - slack)
     high = load.users * (1 + LITTLE_TOLERANCE)
     if low <= under_way <= high:

@@ -1,18 +1,21 @@
 """Values to JSON and back.
 
-Done by msgspec, which reads the types of the dataclasses; this module adds the two types that it
-does not know. Latencies are written as text: little-endian unsigned 64-bit integers, deflated, in
-base 64.
+Done by msgspec, which reads the types of the dataclasses; this module adds the types that it does not
+know. Times of requests are written as text: little-endian unsigned 64-bit integers, deflated, in base 64.
+Where they were too many to be kept, an object holds their histogram, its two arrays written in the same way.
 """
 
 import base64
 import sys
 import zlib
 from array import array
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+
+from pytest_webbench.values.latencies import Histogram, Latencies
 
 __all__ = ["from_json", "to_json"]
 
@@ -35,6 +38,8 @@ def from_json(kind: type[T], data: Any) -> T:
 def _encode(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, Latencies):
+        return _encode(value.samples) if value.histogram is None else to_json(value.histogram)
     if isinstance(value, array):
         return base64.b64encode(zlib.compress(_little_endian(value).tobytes(), level=1)).decode("ascii")
     raise NotImplementedError(f"{type(value).__name__} has no form in JSON")
@@ -43,9 +48,16 @@ def _encode(value: Any) -> Any:
 def _decode(kind: Any, data: Any) -> Any:
     if kind is Path:
         return Path(data)
+    if kind is Latencies:
+        return Latencies(_decode(array, data)) if isinstance(data, str) else _histogram(data)
     if kind is array:
         return _little_endian(array("Q", zlib.decompress(base64.b64decode(data))))
     raise NotImplementedError(f"{kind} is not read from JSON")
+
+
+def _histogram(data: Any) -> Latencies:
+    found = from_json(Histogram, data)
+    return Latencies(histogram=replace(found, buckets=array("I", found.buckets)))
 
 
 def _little_endian(values: "array[int]") -> "array[int]":

@@ -1,20 +1,27 @@
 """The load that an engine makes, and what it saw."""
 
 import sys
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from pytest_webbench.values.exchange import Exchange
+from pytest_webbench.values.latencies import Latencies
 
-__all__ = ["Amount", "Arrivals", "ErrorClass", "Held", "Load", "LoadResult", "Nanoseconds", "Schedule"]
+__all__ = [
+    "MOST_UNCONFIRMED",
+    "Amount",
+    "Arrivals",
+    "Draw",
+    "ErrorClass",
+    "Held",
+    "Load",
+    "LoadResult",
+    "Schedule",
+]
 
-if TYPE_CHECKING:
-    Nanoseconds = array[int]
-else:
-    Nanoseconds = array  # which takes no parameters at run time before Python 3.12
+MOST_UNCONFIRMED = 2**20
+"""So many requests without a right answer each generator names; with more, a load is invalid anyway."""
 
 
 class ErrorClass(StrEnum):
@@ -128,8 +135,21 @@ class Held:
     by_port: Mapping[int, int]
 
 
-def _no_samples() -> "Nanoseconds":
-    return array("I")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """What came of one set of connections: ``ok`` right answers in ``elapsed_s`` seconds.
+
+    ``held`` says how many of them each process of the server had, as that of a :class:`LoadResult`.
+    """
+
+    ok: int
+    elapsed_s: float
+    held: tuple[int, ...] = ()
+
+    @property
+    def per_s(self) -> float:
+        """Right answers per second."""
+        return self.ok / self.elapsed_s if self.elapsed_s else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,13 +159,14 @@ class LoadResult:
     ``latency_ns`` and ``ttfb_ns`` hold, for each right answer, nanoseconds of a monotonic clock: up to
     the last byte of the answer, and from the sending of the request to its first byte. A latency begins
     with the sending in a closed loop, and when the request was due in an open one, which keeps the time
-    from the sending to the last byte in ``service_ns``. Their items are of 4 bytes (``"I"``) or, where
-    one does not fit, of 8 (``"Q"``).
+    from the sending to the last byte in ``service_ns``. Of very many right answers these are histograms:
+    see :class:`~pytest_webbench.values.latencies.Latencies`.
 
     ``elapsed_s`` runs from the first sending to the deadline, or to the end of the last request.
     ``in_flight_s`` sums how long the requests still open at the deadline had been under way, and
     ``error_s`` how long the failed ones took. ``unconfirmed`` are the numbers of the requests without a
-    right answer (failed, or in flight), if the load changes anything. ``generator_cpu_s`` is the CPU time
+    right answer (failed, or in flight), if the load changes anything; ``unnamed`` is how many more there
+    were, beyond :data:`MOST_UNCONFIRMED` of a generator. ``generator_cpu_s`` is the CPU time
     of the generator during the load, ``generator_busy`` the largest share that one of its processes used
     of the processors it can use. ``examples`` shows the first failures in words.
 
@@ -153,7 +174,8 @@ class LoadResult:
     before the end; ``lag_s`` is how late the generator noticed on average that one was due, ``late``
     how often by more than a millisecond. ``held`` says how many connections each process of the server
     had when the load started, the most first; empty where that cannot be seen.
-    ``turns`` is the number of loads, one after the other, that this is the sum of.
+    ``turns`` is the number of loads, one after the other, that this is the sum of. ``draws`` has one value
+    for each set of connections where several were drawn, as for a server that runs already.
     """
 
     users: int
@@ -162,12 +184,13 @@ class LoadResult:
     ok: int
     errors: Mapping[str, int]
     in_flight: int
-    latency_ns: Nanoseconds
-    ttfb_ns: Nanoseconds
-    service_ns: Nanoseconds = field(default_factory=_no_samples)
+    latency_ns: Latencies
+    ttfb_ns: Latencies
+    service_ns: Latencies = field(default_factory=Latencies)
     in_flight_s: float = 0.0
     error_s: float = 0.0
     unconfirmed: tuple[int, ...] = ()
+    unnamed: int = 0
     generator_cpu_s: float = 0.0
     generator_busy: float = 0.0
     connections_opened: int = 0
@@ -179,3 +202,4 @@ class LoadResult:
     examples: tuple[str, ...] = field(default=())
     held: tuple[int, ...] = ()
     turns: int = 1
+    draws: tuple[Draw, ...] = ()

@@ -85,7 +85,9 @@ class CellSummary:
     ``None`` where the server's processes cannot be seen, throttling and kills for want of memory (sums)
     outside of containers; memory is the largest of the rounds, ``startup_s`` the median of the launches,
     ``generator_cpu_fraction`` (of one processor) and ``lag_s`` the largest of the rounds. Each round was
-    made in so many ``turns``.
+    made in so many ``turns``. ``percentile_error`` is how far percentiles may be off, as a share of them: 0
+    unless there were too many requests to keep each time. ``draws_per_s`` are the completed requests per
+    second of each set of connections, in order, where rounds had several.
     """
 
     cell: Cell
@@ -120,6 +122,8 @@ class CellSummary:
     schedule: Schedule | None = None
     rounds: tuple[RoundFigures, ...] = ()
     turns: int = 1
+    percentile_error: float = 0.0
+    draws_per_s: tuple[float, ...] = ()
 
     @property
     def model(self) -> str:

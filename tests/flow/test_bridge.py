@@ -60,7 +60,7 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
     }
     ours: dict[str, Any] = info["webbench"]
     rounds = measured(outcome)["get_item[flask-sqlite3]"]
-    latencies = sorted(value for each in rounds for value in each.load.latency_ns)
+    latencies = sorted(value for each in rounds for value in each.load.latency_ns.samples)
     assert ours.pop("config") == {
         "seed": 11,
         "profile": {**_profile("quick"), "rounds": 2},
@@ -73,15 +73,15 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
     }
     own_rounds = ours.pop("rounds")
     assert [each["p95_s"] for each in own_rounds] == [
-        sorted(each.load.latency_ns)[94] / 1e9 for each in rounds
+        sorted(each.load.latency_ns.samples)[94] / 1e9 for each in rounds
     ]
     assert own_rounds[1] == {
         "round": 1,
         "time_per_request_s": time_per_request_s(rounds[1]),
-        "mean_response_time_s": pytest.approx(sum(rounds[1].load.latency_ns) / 100 / 1e9),
-        "p50_s": sorted(rounds[1].load.latency_ns)[49] / 1e9,
-        "p95_s": sorted(rounds[1].load.latency_ns)[94] / 1e9,
-        "p99_s": sorted(rounds[1].load.latency_ns)[98] / 1e9,
+        "mean_response_time_s": pytest.approx(rounds[1].load.latency_ns.sum_ns / 100 / 1e9),
+        "p50_s": sorted(rounds[1].load.latency_ns.samples)[49] / 1e9,
+        "p95_s": sorted(rounds[1].load.latency_ns.samples)[94] / 1e9,
+        "p99_s": sorted(rounds[1].load.latency_ns.samples)[98] / 1e9,
         "server_cpu_s_per_request": 0.0001,
     }
     assert ours == {
@@ -98,6 +98,8 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
         "service_p50_s": latencies[99] / 1e9,
         "dropped": 0,
         "lag_s": 0.0,
+        "percentile_error": 0.0,
+        "draws_per_s": [],
         "server_cpu_s_per_request": 0.02 / 200,
         "server_peak_rss_bytes": 1 << 20,
         "server_throttled_s": None,

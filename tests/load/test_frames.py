@@ -1,6 +1,7 @@
 """What the native engine and its worker say to each other arrives as it was sent."""
 
 from array import array
+from dataclasses import replace
 
 from pytest_webbench.load.frames import (
     LENGTH,
@@ -12,7 +13,9 @@ from pytest_webbench.load.frames import (
     unpack_order,
     unpack_reply,
 )
+from pytest_webbench.logic.histogram import Buckets
 from pytest_webbench.values.exchange import Answer, BodyRule, Effect, EffectKind, Exchange, Request
+from pytest_webbench.values.latencies import Latencies
 from pytest_webbench.values.load import Amount, Load, LoadResult
 
 EXCHANGE = Exchange(
@@ -32,9 +35,9 @@ RESULT = LoadResult(
     ok=7,
     errors={"reset": 2},
     in_flight=1,
-    latency_ns=array("Q", [1, 2**40, 2**64 - 1, 4, 5, 6, 7]),
-    ttfb_ns=array("I", range(7)),
-    service_ns=array("I", [2**32 - 1] * 7),
+    latency_ns=Latencies(array("Q", [1, 2**40, 2**64 - 1, 4, 5, 6, 7])),
+    ttfb_ns=Latencies(array("I", range(7))),
+    service_ns=Latencies(array("I", [2**32 - 1] * 7)),
     in_flight_s=0.5,
     error_s=0.25,
     unconfirmed=(3, 4, 9),
@@ -53,6 +56,13 @@ def test_an_order() -> None:
 
 def test_a_result() -> None:
     assert unpack_reply(pack_reply(RESULT)) == RESULT
+
+
+def test_a_result_of_very_many_requests() -> None:
+    buckets = Buckets()
+    buckets.add(array("Q", [1, 5000, 5001, 2**40]))
+    result = replace(RESULT, latency_ns=buckets.times(), ttfb_ns=buckets.times(), service_ns=Latencies())
+    assert unpack_reply(pack_reply(result)) == result
 
 
 def test_a_failure() -> None:

@@ -197,11 +197,13 @@ def test_a_delay_is_a_lower_bound_of_every_latency(k6: K6Engine) -> None:
 
     with Server(late) as server:
         result = k6.run(make_load(users=4, requests=40), server.url)
-    assert min(result.ttfb_ns) >= delay_s * 1e9
-    gaps = [whole - first for first, whole in zip(result.ttfb_ns, result.latency_ns, strict=True)]
+    assert result.ttfb_ns.min_ns >= delay_s * 1e9
+    gaps = [
+        whole - first for first, whole in zip(result.ttfb_ns.samples, result.latency_ns.samples, strict=True)
+    ]
     assert min(gaps) > 0
     assert result.elapsed_s >= 10 * 2 * delay_s
-    assert sum(result.latency_ns) / 1e9 <= 4 * result.elapsed_s
+    assert result.latency_ns.sum_ns / 1e9 <= 4 * result.elapsed_s
     assert result.generator_cpu_s > 0
     assert 0 < result.generator_busy <= 1
 
@@ -452,7 +454,7 @@ def test_a_get_on_a_stale_connection_is_sent_again_unseen(k6: K6Engine) -> None:
         result = k6.run(make_load(users=4, requests=100), server.url)
     assert (result.sent, result.ok, result.errors) == (100, 100, {})
     assert server.requests == 100 + server.did["unanswered"] > 100
-    assert sum(latency >= delay_s * 1e9 for latency in result.latency_ns) >= server.did["unanswered"]
+    assert sum(latency >= delay_s * 1e9 for latency in result.latency_ns.samples) >= server.did["unanswered"]
 
 
 def closed_port() -> str:
@@ -604,7 +606,7 @@ def test_constant_arrivals_are_all_sent_or_dropped(k6: K6Engine) -> None:
         assert server.requests == result.sent == result.ok > 0
     assert result.scheduled == 100 == result.sent + result.dropped
     assert len(result.latency_ns) == len(result.service_ns) == len(result.ttfb_ns) == result.ok
-    assert all(a >= b for a, b in zip(result.latency_ns, result.service_ns, strict=True))
+    assert all(a >= b for a, b in zip(result.latency_ns.samples, result.service_ns.samples, strict=True))
     assert result.elapsed_s > 0.2  # the last one is due after 0.2475 s
     assert result.lag_s > 0
 

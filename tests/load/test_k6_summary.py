@@ -61,7 +61,10 @@ def test_an_open_loop_that_was_recorded() -> None:
     # k6 may count the one, too, that is due at the very end.
     assert kept["metrics"]["dropped_iterations"]["values"]["count"] - result.dropped in {0, 1}
     assert len(result.latency_ns) == len(result.service_ns) == result.ok
-    waits = [whole - service for whole, service in zip(result.latency_ns, result.service_ns, strict=True)]
+    waits = [
+        whole - service
+        for whole, service in zip(result.latency_ns.samples, result.service_ns.samples, strict=True)
+    ]
     # A user is free or the request is dropped: none waited for as long as it takes for the next to be due.
     assert 0 <= min(waits) <= max(waits) < 1e9 / 80
 
@@ -101,7 +104,7 @@ def test_of_a_number_of_requests_the_time_is_that_from_the_first_to_the_last() -
     lines = ["N 1 5000 90000 10 20 2000\n", "R 0 8000 50000 30 40\n", "R 2 60000 95000 50 60\n"]
     result = read(make_load(users=2, requests=3), lines)
     assert result.elapsed_s == pytest.approx((95_000 - 7_000) / 1e9)
-    assert (list(result.latency_ns), list(result.ttfb_ns)) == ([20, 40, 60], [10, 30, 50])
+    assert (list(result.latency_ns.samples), list(result.ttfb_ns.samples)) == ([20, 40, 60], [10, 30, 50])
     assert (result.sent, result.ok, result.connections_opened) == (3, 3, 1)
 
 
@@ -122,8 +125,8 @@ def test_what_was_taken_before_one_that_was_sent_counts_as_in_flight() -> None:
 
 def test_latencies_that_do_not_fit_have_more_room() -> None:
     result = read(make_load(requests=2), ["R 0 0 5 4294967295 4294967296", "R 1 0 5 1 2"])
-    assert list(result.latency_ns) == [4294967296, 2]
-    assert (result.latency_ns.typecode, result.ttfb_ns.typecode) == ("Q", "I")
+    assert list(result.latency_ns.samples) == [4294967296, 2]
+    assert (result.latency_ns.samples.typecode, result.ttfb_ns.samples.typecode) == ("Q", "I")
 
 
 def test_the_busiest_k6_is_busy_all_the_time() -> None:
@@ -146,8 +149,8 @@ def test_without_drops_it_is_known_when_each_request_was_due() -> None:
     ]
     load = make_load(users=2, requests=3, schedule=Schedule(rate=100.0, offset_s=0.005))
     result = read(load, lines)
-    assert list(result.service_ns) == [3 * ms, 2 * ms, 3 * ms]
-    assert list(result.latency_ns) == [(0 + 1 + 3) * ms, (3 + 2) * ms, (12 + 3) * ms]
+    assert list(result.service_ns.samples) == [3 * ms, 2 * ms, 3 * ms]
+    assert list(result.latency_ns.samples) == [(0 + 1 + 3) * ms, (3 + 2) * ms, (12 + 3) * ms]
     assert (result.scheduled, result.dropped, result.late) == (3, 0, 2)
     assert result.lag_s == pytest.approx(0.005)
 

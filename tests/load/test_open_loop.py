@@ -59,10 +59,10 @@ def test_a_wait_for_a_free_connection_is_latency_and_no_service_time() -> None:
         result = carry_out(load, server.url)
     assert result.scheduled == 100
     assert result.dropped == 100 - result.sent > 20
-    latencies = sorted(result.latency_ns)
+    latencies = sorted(result.latency_ns.samples)
     assert latencies[-1] > 0.25e9  # the queue has grown
-    assert sorted(result.service_ns)[len(result.service_ns) // 2] < 0.04e9
-    pairs = zip(result.latency_ns, result.service_ns, result.ttfb_ns, strict=True)
+    assert sorted(result.service_ns.samples)[len(result.service_ns) // 2] < 0.04e9
+    pairs = zip(result.latency_ns.samples, result.service_ns.samples, result.ttfb_ns.samples, strict=True)
     assert all(latency >= service >= ttfb for latency, service, ttfb in pairs)
 
 

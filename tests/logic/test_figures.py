@@ -8,6 +8,7 @@ import pytest
 
 from pytest_webbench.logic.figures import Times, work_out
 from pytest_webbench.values.exchange import Answer, Exchange, Request
+from pytest_webbench.values.latencies import Latencies
 from pytest_webbench.values.load import Amount, Load, LoadResult, Schedule
 from tests.builders import make_result
 
@@ -21,7 +22,10 @@ MS = 1_000_000
 def with_latencies(*latency_ns: int, **changes: Any) -> LoadResult:
     count = len(latency_ns)
     return make_result(
-        requests=count, latency_ns=array("Q", latency_ns), ttfb_ns=array("Q", latency_ns), **changes
+        requests=count,
+        latency_ns=Latencies(array("Q", latency_ns)),
+        ttfb_ns=Latencies(array("Q", latency_ns)),
+        **changes,
     )
 
 
@@ -43,7 +47,7 @@ def test_a_mean_loses_nothing_to_rounding() -> None:
 
 
 def test_an_open_loop_has_service_times_of_its_own() -> None:
-    result = with_latencies(3 * MS, 5 * MS, service_ns=array("I", [MS, 2 * MS]), scheduled=2)
+    result = with_latencies(3 * MS, 5 * MS, service_ns=Latencies(array("I", [MS, 2 * MS])), scheduled=2)
     figures = work_out(OPEN, result, generators=1)
     assert figures.model == "open loop"
     assert figures.service is not None

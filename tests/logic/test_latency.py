@@ -5,10 +5,11 @@ from array import array
 import pytest
 
 from pytest_webbench.logic.latency import latency_curve
+from pytest_webbench.values.latencies import Latencies
 
 
-def samples(count: int) -> "array[int]":
-    return array("Q", (1_000_000 * number for number in range(1, count + 1)))
+def samples(count: int) -> Latencies:
+    return Latencies(array("Q", (1_000_000 * number for number in range(1, count + 1))))
 
 
 @pytest.mark.parametrize(
@@ -28,4 +29,4 @@ def test_rounds_are_merged_before_percentiles_are_taken() -> None:
 
 def test_no_samples_have_no_curve() -> None:
     assert latency_curve([]) == ()
-    assert latency_curve([array("Q")]) == ()
+    assert latency_curve([Latencies()]) == ()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_webbench.logic.sharing import Share, merge, share
 from pytest_webbench.values.exchange import Answer, Exchange, Request
+from pytest_webbench.values.latencies import Latencies
 from pytest_webbench.values.load import Amount, Arrivals, Load, LoadResult, Schedule
 
 
@@ -174,8 +175,8 @@ def result(**changes: object) -> LoadResult:
         "ok": 0,
         "errors": {},
         "in_flight": 0,
-        "latency_ns": array("I"),
-        "ttfb_ns": array("I"),
+        "latency_ns": Latencies(),
+        "ttfb_ns": Latencies(),
     }
     return LoadResult(**(plain | changes))  # type: ignore[arg-type]
 
@@ -197,8 +198,8 @@ def outcomes(draw: st.DrawFn) -> tuple[Load, list[tuple[Share, LoadResult]], Cou
             sent=len(numbers),
             ok=len(latencies),
             errors={"reset": len(bad)} if bad else {},
-            latency_ns=array(draw(st.sampled_from("IQ")), latencies),
-            ttfb_ns=array("I", latencies),
+            latency_ns=Latencies(array(draw(st.sampled_from("IQ")), latencies)),
+            ttfb_ns=Latencies(array("I", latencies)),
             unconfirmed=tuple(sorted(bad)),
         )
         results.append((each, seen))
@@ -212,7 +213,7 @@ def test_nothing_is_lost_and_nothing_is_made_up(
     load, results, right = outcome
     whole = merge(results)
     assert whole.users == load.users
-    assert Counter(whole.latency_ns) == Counter(whole.ttfb_ns) == right
+    assert Counter(whole.latency_ns.samples) == Counter(whole.ttfb_ns.samples) == right
     assert whole.sent == whole.ok + sum(whole.errors.values())
     everything = chain.from_iterable(sent(each, at_most=30) for each, _ in results)
     confirmed = {latency - 1000 for latency in right}
@@ -228,12 +229,12 @@ def merged(*results: LoadResult) -> LoadResult:
 
 def test_times_of_eight_bytes_stay_whole() -> None:
     long = 2**40
-    few, many = array("I", [1, 2]), array("Q", [long])
+    few, many = Latencies(array("I", [1, 2])), Latencies(array("Q", [long]))
     whole = merged(result(latency_ns=few, ttfb_ns=few), result(latency_ns=many, ttfb_ns=few))
-    assert whole.latency_ns == array("Q", [1, 2, long])
-    assert (whole.latency_ns.typecode, whole.ttfb_ns.typecode) == ("Q", "I")
-    assert whole.ttfb_ns == array("I", [1, 2, 1, 2])
-    assert few == array("I", [1, 2])
+    assert whole.latency_ns == Latencies(array("Q", [1, 2, long]))
+    assert (whole.latency_ns.samples.typecode, whole.ttfb_ns.samples.typecode) == ("Q", "I")
+    assert whole.ttfb_ns == Latencies(array("I", [1, 2, 1, 2]))
+    assert few == Latencies(array("I", [1, 2]))
 
 
 def test_errors_are_added_class_by_class_and_the_first_examples_kept() -> None:
@@ -257,10 +258,10 @@ def test_what_the_generators_cost() -> None:
 
 def test_how_late_an_open_loop_was_on_average() -> None:
     whole = merged(
-        result(scheduled=300, lag_s=0.001, late=5, dropped=1, service_ns=array("I", [7])),
-        result(scheduled=100, lag_s=0.005, late=2, dropped=2, service_ns=array("I", [8])),
+        result(scheduled=300, lag_s=0.001, late=5, dropped=1, service_ns=Latencies(array("I", [7]))),
+        result(scheduled=100, lag_s=0.005, late=2, dropped=2, service_ns=Latencies(array("I", [8]))),
     )
     assert (whole.scheduled, whole.late, whole.dropped) == (400, 7, 3)
     assert whole.lag_s == pytest.approx(0.002)
-    assert list(islice(whole.service_ns, 5)) == [7, 8]
+    assert list(islice(whole.service_ns.samples, 5)) == [7, 8]
     assert merged(result(), result()).lag_s == 0

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_webbench.logic.statistics import mean_interval, percentiles, ratio_interval, relative_spread
+from pytest_webbench.values.latencies import Latencies
 from pytest_webbench.values.summary import Interval
 
 times = st.floats(1e-6, 1e3)
@@ -138,11 +139,11 @@ def nearest_rank(values: Sequence[int], share: float) -> int:
 @given(parts_of_latencies.filter(any), st.sampled_from([0.25, 0.5, 0.75, 1.0]))
 def test_a_percentile_is_a_value_that_was_seen(parts: list["array[int]"], share: float) -> None:
     merged = [value for part in parts for value in part]
-    assert percentiles(parts, (share,)) == [nearest_rank(merged, share)]
+    assert percentiles(list(map(Latencies, parts)), (share,)) == [nearest_rank(merged, share)]
 
 
 def test_percentiles_of_a_hundred_values_over_several_rounds() -> None:
-    rounds = [array("Q", range(1, 31)), array("Q"), array("Q", range(31, 101))]
+    rounds = [Latencies(array("Q", each)) for each in (range(1, 31), (), range(31, 101))]
     assert percentiles(rounds, (0.5, 0.95, 0.99)) == [50.0, 95.0, 99.0]
 
 
@@ -150,19 +151,20 @@ def test_percentiles_agree_with_numpy() -> None:
     values = np.random.default_rng(5).integers(1, 10**9, size=1237)
     shares = (0.01, 0.5, 0.9, 0.95, 0.99, 0.999)
     expected = [np.quantile(values, share, method="inverted_cdf") for share in shares]
-    assert percentiles([array("Q", values.tolist())], shares) == expected
+    assert percentiles([Latencies(array("Q", values.tolist()))], shares) == expected
 
 
 def test_items_of_four_and_of_eight_bytes_are_taken_together() -> None:
     short, long = array("I", [3, 1, 2**32 - 1]), array("Q", [2**40, 2])
-    assert percentiles([short, long, array("I")], (0.2, 0.4, 0.6, 0.8, 1.0)) == [1, 2, 3, 2**32 - 1, 2**40]
-    assert percentiles([short], (0.0, 1.0)) == [1, 2**32 - 1]
+    both = [Latencies(short), Latencies(long), Latencies()]
+    assert percentiles(both, (0.2, 0.4, 0.6, 0.8, 1.0)) == [1, 2, 3, 2**32 - 1, 2**40]
+    assert percentiles([Latencies(short)], (0.0, 1.0)) == [1, 2**32 - 1]
     assert (short, long) == (array("I", [3, 1, 2**32 - 1]), array("Q", [2**40, 2]))
 
 
 def test_percentiles_take_the_memory_of_one_copy() -> None:
-    """Twenty million latencies are 80 MB: a second copy would be dear."""
-    parts = [array("I", range(500_000)), array("I", range(500_000))]
+    """Of many rounds they may be hundreds of MB: a second copy would be dear."""
+    parts = [Latencies(array("I", range(500_000))), Latencies(array("I", range(500_000)))]
     percentiles(parts, (0.5,))  # imports, and whatever is remembered
     tracemalloc.start()
     try:
@@ -175,4 +177,4 @@ def test_percentiles_take_the_memory_of_one_copy() -> None:
 
 @pytest.mark.parametrize("parts", [[], [array("Q")], [array("Q"), array("Q")]])
 def test_no_values_have_no_percentile(parts: list["array[int]"]) -> None:
-    assert all(math.isnan(value) for value in percentiles(parts, (0.5, 0.99)))
+    assert all(math.isnan(value) for value in percentiles(list(map(Latencies, parts)), (0.5, 0.99)))

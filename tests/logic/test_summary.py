@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_webbench.logic.statistics import mean_interval
 from pytest_webbench.logic.summary import rank, summarise, time_per_request_s
+from pytest_webbench.values.latencies import Latencies
 from pytest_webbench.values.measurement import LaunchRecord, ServerUsage
 from pytest_webbench.values.scenario import Unit
 from pytest_webbench.values.summary import RoundFigures, Validity
@@ -57,7 +58,9 @@ def test_the_figures_of_a_cell() -> None:
 
 def test_each_round_with_a_right_answer_keeps_its_own_figures() -> None:
     latencies_ns = [int(each * 1e6) for each in range(1, 101)]
-    first = make_round(make_result(latency_ns=array("Q", latencies_ns)), server=ServerUsage(cpu_s=0.2))
+    first = make_round(
+        make_result(latency_ns=Latencies(array("Q", latencies_ns))), server=ServerUsage(cpu_s=0.2)
+    )
     unseen = make_round(make_result(latency_s=0.02), round_=2, server=ServerUsage())
     summary = summarise([first, make_round(NOTHING, round_=1), unseen], unit=Unit.TIME, planned=3)
     assert summary.rounds == (
@@ -227,7 +230,12 @@ def test_ranks_grow_and_begin_with_one(cells: list[list[float]]) -> None:
 
 
 def test_latencies_may_be_of_any_length() -> None:
-    load = make_result(requests=2, latency_ns=array("Q", [1, 3]), ttfb_ns=array("Q", [1, 2]), elapsed_s=1e-9)
+    load = make_result(
+        requests=2,
+        latency_ns=Latencies(array("Q", [1, 3])),
+        ttfb_ns=Latencies(array("Q", [1, 2])),
+        elapsed_s=1e-9,
+    )
     assert summarise([make_round(load)], unit=Unit.TIME, planned=1).mean_response_time_s == (2e-9,)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pytest_webbench.logic.statistics import mean_interval
 from pytest_webbench.logic.summary import time_per_request_s
 from pytest_webbench.logic.validity import judge_cell, server_faults
+from pytest_webbench.values.latencies import Latencies
 from pytest_webbench.values.load import LoadResult, Schedule
 from pytest_webbench.values.measurement import Measurement, ServerUsage, StateCheck
 from pytest_webbench.values.summary import Validity
@@ -61,7 +62,7 @@ def test_failed_requests_by_class() -> None:
         load,
         ok=97,
         errors={"wrong_status": 2, "reset": 1},
-        latency_ns=load.latency_ns[:97],
+        latency_ns=Latencies(load.latency_ns.samples[:97]),
         error_s=0.03,
     )
     assert verdict_on(failed).reasons == ("3 of 100 requests failed (reset 1, wrong_status 2)",)
@@ -146,7 +147,7 @@ def test_a_generator_that_is_held_up_breaks_littles_law() -> None:
 
 def test_latencies_longer_than_users_allow_break_littles_law() -> None:
     load = make_result(users=10, requests=500)
-    overlong = replace(load, latency_ns=array("Q", [2 * each for each in load.latency_ns]))
+    overlong = replace(load, latency_ns=Latencies(array("Q", [2 * each for each in load.latency_ns.samples])))
     (reason,) = verdict_on(overlong).reasons
     assert reason.startswith("rate x response time gives 20.0 requests under way, but 10 users")
 
@@ -199,8 +200,8 @@ def test_a_generator_that_falls_behind_the_schedule_speaks_against_a_figure() ->
 
 def test_rounds_of_an_open_loop_differ_in_their_response_times() -> None:
     """In their rates they do not, for those are given."""
-    slow = [3 * each for each in open_round().load.latency_ns]
-    verdict = judge(open_round(), open_round(), open_round(latency_ns=array("Q", slow)))
+    slow = [3 * each for each in open_round().load.latency_ns.samples]
+    verdict = judge(open_round(), open_round(), open_round(latency_ns=Latencies(array("Q", slow))))
     assert any(reason.startswith("the rounds differ by") for reason in verdict.reasons)
 
 

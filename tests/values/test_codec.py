@@ -1,6 +1,9 @@
 """Values turn into JSON and back."""
 
+import base64
 import json
+import struct
+import zlib
 from array import array
 from pathlib import Path
 from typing import Any
@@ -10,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import ValidationError
 
+from pytest_webbench.logic.histogram import Buckets
 from pytest_webbench.values.codec import from_json, to_json
 from pytest_webbench.values.exchange import Answer, BodyRule, Effect, EffectKind, Exchange, Request
+from pytest_webbench.values.latencies import Latencies
 from pytest_webbench.values.load import Amount, Load, LoadResult
 
 JSON = st.recursive(
@@ -45,14 +50,29 @@ def test_a_result_comes_back(latencies: list[int], requests: int) -> None:
         ok=len(latencies),
         errors={"reset": 1, "wrong_body": 2},
         in_flight=0,
-        latency_ns=array("Q", latencies),
-        ttfb_ns=array("Q", reversed(latencies)),
+        latency_ns=Latencies(array("Q", latencies)),
+        ttfb_ns=Latencies(array("Q", reversed(latencies))),
         unconfirmed=(1, 2, 3),
         examples=("GET /: no",),
     )
     back = there_and_back(result)
     assert back == result
-    assert back.latency_ns.typecode == "Q"
+    assert back.latency_ns.samples.typecode == "Q"
+
+
+def test_the_histogram_of_very_many_requests_comes_back() -> None:
+    buckets = Buckets()
+    buckets.add(array("I", [1, 5000, 5001, 2**32 - 1]))
+    times = buckets.times()
+    assert isinstance(to_json(times), dict)
+    assert there_and_back(times) == times
+
+
+def test_samples_are_written_as_they_always_were() -> None:
+    """Files of older versions are read, and theirs read ours, unless there are histograms in them."""
+    written = base64.b64encode(zlib.compress(struct.pack("<2Q", 1, 258), level=1)).decode()
+    assert to_json(Latencies(array("I", [1, 258]))) == written
+    assert from_json(Latencies, written) == Latencies(array("Q", [1, 258]))
 
 
 def test_a_path_comes_back() -> None:

@@ -31,7 +31,8 @@ from pytest_webbench.load.k6.plan import Plan
 from pytest_webbench.logic.judging import Fault, excerpt
 from pytest_webbench.logic.masking import mask_path
 from pytest_webbench.values.exchange import Answer
-from pytest_webbench.values.load import Load, LoadResult, Nanoseconds
+from pytest_webbench.values.latencies import Latencies, Nanoseconds
+from pytest_webbench.values.load import Load, LoadResult
 
 __all__ = ["read_result"]
 
@@ -59,7 +60,7 @@ def read_result(
         records.read(line)
     records.close(iterations=_count(metrics, "iterations"))
     elapsed_ns = _elapsed_ns(load, records)
-    service_ns = _fitted(records.whole_ns)
+    service_ns = Latencies(_fitted(records.whole_ns))
     result = LoadResult(
         users=load.users,
         elapsed_s=elapsed_ns / 1e9,
@@ -68,7 +69,7 @@ def read_result(
         errors=dict(records.errors),
         in_flight=records.in_flight,
         latency_ns=service_ns,
-        ttfb_ns=_fitted(records.first_ns),
+        ttfb_ns=Latencies(_fitted(records.first_ns)),
         in_flight_s=records.in_flight_ns / 1e9,
         error_s=records.error_ns / 1e9,
         unconfirmed=tuple(sorted(records.unconfirmed)),
@@ -92,10 +93,10 @@ def _from_when_due(result: LoadResult, plan: Plan, records: "_Records", dropped:
     late_ns = array("Q", bytes(8 * len(order)))
     for index, start_ns, arrival in zip(order, starts_ns, arrivals, strict=True):
         late_ns[index] = max(0, start_ns - arrival * plan.period_ns)
-    waits = zip(records.right, records.blocked_ns, result.latency_ns, strict=True)
+    waits = zip(records.right, records.blocked_ns, result.latency_ns.samples, strict=True)
     return replace(
         result,
-        latency_ns=_fitted(late_ns[index] + blocked + whole for index, blocked, whole in waits),
+        latency_ns=Latencies(_fitted(late_ns[index] + blocked + whole for index, blocked, whole in waits)),
         service_ns=result.latency_ns,
         scheduled=plan.due,
         dropped=unsent,

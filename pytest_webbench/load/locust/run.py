@@ -132,7 +132,8 @@ class Run:
             if left_s is not None and left_s <= 0:
                 self.stop(perf_counter_ns())
             else:
-                self._end_ns.wait(left_s)  # which may return early
+                fold_s = self.tally.fold()
+                self._end_ns.wait(fold_s if left_s is None else min(fold_s, left_s))
         end_ns = self._end_ns.get()
         assert end_ns is not None
         return end_ns
