@@ -64,6 +64,7 @@ def test_its_counts_are_those_of_the_server(generators: int) -> None:
         **{f"service_{name}": None for name in TIMES},
         "lag_s": None,
         "late": None,
+        "percentile_error": 0.0,
         "bytes_received": 300 * size,
         "bytes_per_s": pytest.approx(300 * size / said["elapsed_s"]),
         "connections_opened": 4,
