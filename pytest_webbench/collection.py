@@ -12,6 +12,7 @@ import pytest
 
 from pytest_webbench.errors import UsageError
 from pytest_webbench.logic.names import did_you_mean
+from pytest_webbench.project_file import find_project
 from pytest_webbench.registry import Registry
 
 __all__ = ["ROOT", "SuiteModule", "check_wanted", "split_arguments", "suite_modules"]
@@ -32,10 +33,10 @@ class SuiteModule(pytest.Module):
     ) -> "SuiteModule":
         """The node for ``module``; ``wanted`` are names of functions or items, ``None`` for all.
 
-        Its path is the root folder, so that the hooks of the ``conftest.py`` there see its items.
+        Its path is the project's folder, so that the hooks of the ``conftest.py`` there see its items.
         """
         name = f"{ROOT}/{module.__name__}"
-        node = cls.from_parent(session, path=session.config.rootpath, name=name, nodeid=name)
+        node = cls.from_parent(session, path=find_project(session.config).folder, name=name, nodeid=name)
         node._made, node._wanted = module, wanted
         return node
 

@@ -1,6 +1,5 @@
 """From the command line, the ini file and ``[tool.webbench]`` to the settings of a run."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,8 @@ from pytest_webbench.http1.address import Target
 from pytest_webbench.logic.names import did_you_mean
 from pytest_webbench.logic.rates import COMMON_SHARE
 from pytest_webbench.logic.thresholds import parse_threshold
-from pytest_webbench.options import OPTIONS
+from pytest_webbench.options import OPTIONS, Option
+from pytest_webbench.project_file import find_project
 from pytest_webbench.values.load import Arrivals
 from pytest_webbench.values.profile import PROFILES
 from pytest_webbench.values.settings import NamedUrl, Override, Rates, Settings
@@ -60,32 +60,57 @@ class _Reader:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self.faults: list[str] = []
-        self._table = self._tool_table(config.rootpath / "pyproject.toml")
+        self._project = find_project(config)
+        self._table = self._tool_table()
 
     def raw(self, dest: str) -> Any:
         """The value of the command line, else of the ini file, else of ``[tool.webbench]``, else ``None``."""
-        given = self._config.getoption(dest, None)
-        if given is None:
-            given = self._config.getini(dest)
-        return given if given is not None else self._table.get(dest)
+        return self._found(dest)[0]
 
-    def _tool_table(self, file: Path) -> dict[str, Any]:
-        """``[tool.webbench]`` of ``pyproject.toml``, whose keys are the options without ``webbench``."""
-        try:
-            table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("webbench", {})
-        except (OSError, ValueError):  # there is none, or pytest has said what is wrong with it
-            return {}
+    def path(self, dest: str) -> Path | None:
+        """A path, which is relative to the folder of the call, or to that of the file in which it stands."""
+        value, folder = self._found(dest)
+        return folder / Path(str(value)).expanduser() if value else None
+
+    def _found(self, dest: str) -> tuple[Any, Path]:
+        """A value, and the folder that it belongs to."""
+        given = self._config.getoption(dest, None)
+        if given is not None:
+            return given, self._config.invocation_params.dir
+        given = self._config.getini(dest)
+        if given is not None:
+            return given, self._project.ini_folder
+        file = self._project.file
+        return self._table.get(dest), file.parent if file else self._project.folder
+
+    def _tool_table(self) -> dict[str, Any]:
+        """``[tool.webbench]``, whose keys are the options without ``webbench``, by those of the options."""
         known = {option.dest.removeprefix("webbench_"): option for option in OPTIONS if option.ini}
         values: dict[str, Any] = {}
-        for key, value in table.items():
+        for key, value in self._project.table.items():
             option = known.get(key.replace("-", "_"))
             if option is None:
-                self.faults.append(f"[tool.webbench]: no option is called {key!r}{did_you_mean(key, known)}")
-            elif option.many:
-                values[option.dest] = [str(each) for each in (value if isinstance(value, list) else [value])]
+                self._fault_of_table(f"no option is called {key!r}{did_you_mean(key, known)}")
             else:
-                values[option.dest] = value if isinstance(value, bool) else str(value)
+                values[option.dest] = self._of_table(key, value, option)
         return values
+
+    def _of_table(self, key: str, value: Any, option: Option) -> Any:
+        """A value of the table as the command line would give it, ``None`` if it is none for ``option``."""
+        if not option.metavar:
+            if isinstance(value, bool):
+                return value
+            self._fault_of_table(f"{key} is true or false, without quotes")
+            return None
+        several = value if option.many and isinstance(value, list) else [value]
+        if any(isinstance(each, bool | dict | list) for each in several):
+            what = "a text, a number, or a list of them" if option.many else "a text or a number"
+            self._fault_of_table(f"{key} is {what}")
+            return None
+        return list(map(str, several)) if option.many else str(value)
+
+    def _fault_of_table(self, fault: str) -> None:
+        self.faults.append(f"[tool.webbench] in {self._project.file}: {fault}")
 
     def words(self, dest: str) -> list[str]:
         """The parts of a list: given several times, or separated by commas."""
@@ -150,7 +175,6 @@ def read_settings(config: pytest.Config) -> Settings:
     read = _Reader(config)
     profile = PROFILES[read.choice("webbench_profile", tuple(PROFILES), "quick")]
     rounds = read.number("webbench_rounds", FEW, profile.rounds)
-    cache = read.raw("webbench_cache")
     settings = Settings(
         profile=replace(profile, rounds=rounds),
         stacks=tuple(read.words("webbench_stack")),
@@ -181,12 +205,12 @@ def read_settings(config: pytest.Config) -> Settings:
         against_stack=read.raw("webbench_against_stack"),
         thresholds=_thresholds(read),
         budget_s=_budget(read),
-        markdown=_path(config, read.raw("webbench_markdown")),
+        markdown=read.path("webbench_markdown"),
         explain=bool(read.raw("webbench_explain")),
         strict=bool(read.raw("webbench_strict")),
         allow_missing=bool(read.raw("webbench_allow_missing")),
-        output=config.rootpath / (read.raw("webbench_output") or ".webbench"),
-        cache=config.rootpath / Path(cache).expanduser() if cache else None,
+        output=read.path("webbench_output") or find_project(config).folder / ".webbench",
+        cache=read.path("webbench_cache"),
     )
     if read.faults:
         raise UsageError("; ".join(read.faults), hint="see pytest --help, section webbench")
@@ -228,10 +252,6 @@ def _budget(read: _Reader) -> float | None:
     except ValueError:
         read.faults.append(f"--webbench-budget: {text!r} is not a time such as 90s, 5m or 1h")
         return None
-
-
-def _path(config: pytest.Config, text: str | None) -> Path | None:
-    return config.invocation_params.dir / Path(text).expanduser() if text else None
 
 
 def _share(text: str) -> float | None:

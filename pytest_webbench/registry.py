@@ -115,6 +115,6 @@ def _by_name(kind: str, values: Sequence[Named]) -> dict[str, Named]:
     if twice:
         raise UsageError(
             f"two {kind}s are called {twice[0]!r}",
-            hint=f"give each {kind} a name of its own (--webbench-url NAME=URL, or in the hook)",
+            hint=f"give each {kind} a name of its own (--webbench-url=NAME=URL, or in the hook)",
         )
     return dict(zip(names, values, strict=True))

@@ -29,6 +29,7 @@ from pytest_webbench.logic.planning import expected_seconds, make_load, make_pla
 from pytest_webbench.logic.validity import server_faults
 from pytest_webbench.neighbours import TimeLimits, notes_on_options, refuse_what_spoils_figures
 from pytest_webbench.profilers import Profiler
+from pytest_webbench.project_file import find_project
 from pytest_webbench.reading import read_settings
 from pytest_webbench.registry import read_registry
 from pytest_webbench.report.text import describe_run, duration, render_configuration, render_run
@@ -185,7 +186,10 @@ class WebbenchSession:
             self.settings.profile,
             warmup_s=sum(step.amount.duration_s or 0.0 for step in steps),
         )
-        lines = [describe_run(self.settings, self._plan, launcher=self.launcher.about, expected_s=expected_s)]
+        lines = [f"webbench: {note}" for note in find_project(self.config).notes]
+        lines.append(
+            describe_run(self.settings, self._plan, launcher=self.launcher.about, expected_s=expected_s)
+        )
         if self.comparing is not None:
             budget = duration(self.comparing.budget)
             lines.append(f"webbench: against {self.comparing.about}; rounds are added for up to {budget}")

@@ -76,8 +76,9 @@ def _option(option: Option) -> str:
     facts = [f"**Ini value:** `{option.dest}`{kind}." if option.ini else "No ini value."]
     if option.default:
         facts.append(f"**Default:** {option.default}.")
+    value = f"={option.metavar}" if option.metavar else ""
     help_text = re.sub(r"--webbench[a-z-]*", r"{option}`\g<0>`", option.help[0].upper() + option.help[1:])
-    return f"```{{option}} {option.flag} {option.metavar}\n{help_text}.\n\n{' '.join(facts)}\n```"
+    return f"```{{option}} {option.flag}{value}\n{help_text}.\n\n{' '.join(facts)}\n```"
 
 
 def stacks() -> str:

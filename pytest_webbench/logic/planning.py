@@ -154,7 +154,7 @@ def make_load(
             f"{scenario.name} cannot make {scenario.amount} out of {len(records)} records: "
             f"it has {len(exchanges)} different ones and sends each once",
             hint="raise --webbench-records, or lower "
-            f"--webbench-requests {scenario.name}={max(len(exchanges), 1)}",
+            f"--webbench-requests={scenario.name}={max(len(exchanges), 1)}",
         )
     return Load(
         users=scenario.users,

@@ -73,13 +73,13 @@ def error_of(run: RunWebbench, *arguments: str, **doubles: Any) -> str:
             "--webbench-records=10",
             "delete_item cannot make 30 requests out of 10 records: it has 10 different ones "
             "and sends each once | "
-            "Next step: raise --webbench-records, or lower --webbench-requests delete_item=10",
+            "Next step: raise --webbench-records, or lower --webbench-requests=delete_item=10",
         ),
         (
             "--webbench-records=0",
             "get_item cannot make 250 requests out of 0 records: it has 0 different ones "
             "and sends each once | "
-            "Next step: raise --webbench-records, or lower --webbench-requests get_item=1",
+            "Next step: raise --webbench-records, or lower --webbench-requests=get_item=1",
         ),
     ],
 )
@@ -152,7 +152,7 @@ def test_two_servers_of_one_name(run: RunWebbench) -> None:
     error = error_of(run, "--webbench-url=mine=http://127.0.0.1:1", "--webbench-url=mine=http://127.0.0.1:2")
     assert error == (
         "two stacks are called 'mine' | "
-        "Next step: give each stack a name of its own (--webbench-url NAME=URL, or in the hook)"
+        "Next step: give each stack a name of its own (--webbench-url=NAME=URL, or in the hook)"
     )
 
 

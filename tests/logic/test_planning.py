@@ -231,7 +231,7 @@ def test_too_few_records_name_both_ways_out() -> None:
     assert str(caught.value) == (
         "delete_item cannot make 100 requests out of 40 records: "
         "it has 40 different ones and sends each once\n"
-        "Next step: raise --webbench-records, or lower --webbench-requests delete_item=40"
+        "Next step: raise --webbench-records, or lower --webbench-requests=delete_item=40"
     )
 
 
