@@ -8,11 +8,13 @@ from typing import Any, NoReturn
 import pytest
 
 from pytest_webbench.errors import WebbenchError
+from pytest_webbench.launchers.placeholders import asks_for
 from pytest_webbench.logic.baseline import FORMAT
 from pytest_webbench.values.codec import to_json
 from pytest_webbench.values.load import Schedule
 from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import Settings
+from pytest_webbench.values.stack import Stack
 from pytest_webbench.values.summary import CellSummary, name_of_model
 
 __all__ = [
@@ -121,6 +123,7 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
             "versions": dict(launch.versions),
             "config": {
                 **launch.config,
+                "workers_asked": settings.workers,
                 "seed": settings.seed,
                 "profile": to_json(settings.profile),
                 "users": summary.users,
@@ -141,22 +144,24 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
 
 
 def planned_info(
-    scenario: Scenario, settings: Settings, *, launcher: str, engine: str, default_records: int
+    scenario: Scenario, stack: Stack, settings: Settings, *, launcher: str, engine: str, default_records: int
 ) -> dict[str, Any]:
     """What will stand below ``webbench`` in ``extra_info`` of a cell, as far as it is known before.
 
-    The records of a server that runs already, a rate that is chosen in the run, and the connections that
-    it needs are not known yet.
+    How many workers a command starts that is not told, the records of a server that runs already, a rate
+    that is chosen in the run, and the connections that it needs are not known yet.
     """
     records = default_records if settings.records is None else settings.records
     config: dict[str, Any] = {
-        "workers": settings.workers,
-        "threads": settings.threads,
+        "workers_asked": settings.workers,
         "profile": to_json(settings.profile),
         "amount": to_json(scenario.amount),
         "records": None if settings.urls else records,
         "generators": _generators(settings),
     }
+    if not settings.urls:
+        asked = {"workers": settings.workers, "threads": settings.threads}
+        config |= {name: value for name, value in asked.items() if asks_for(stack, name)}
     if scenario.rate is not None:
         schedule = Schedule(rate=scenario.rate, arrivals=scenario.arrivals)
         config |= {"users": scenario.users, "model": name_of_model(schedule)}

@@ -174,7 +174,8 @@ class WebbenchSession:
         scenario = self.registry.scenarios[cell.scenario]
         records = self.registry.suites[scenario.suite].dataset.default_count
         names = {"launcher": self.launcher.name, "engine": self._engine.name}
-        return bridge.planned_info(scenario, self.settings, default_records=records, **names)
+        stack = self.registry.stacks[cell.stack]
+        return bridge.planned_info(scenario, stack, self.settings, default_records=records, **names)
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """The header line."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_webbench.values.baseline import Difference, Findings
+from pytest_webbench.values.measurement import UNKNOWN
 
 __all__ = ["FORMAT", "compare_origins", "differences", "machine_differences"]
 
@@ -102,8 +103,8 @@ def _facts(origin: Origin) -> dict[str, Any]:
         "amount": _amount(config.get("amount") or {}),
         "turns of a round": config.get("turns"),
         "generators": config.get("generators"),
-        "workers": config.get("workers"),
-        "threads": config.get("threads"),
+        "workers": _in_force(config, "workers"),
+        "threads": _in_force(config, "threads"),
         "Python of the stack": origin.get("versions", {}).get("python"),
         "network": config.get("network"),
         "container engine": config.get("engine"),
@@ -112,6 +113,16 @@ def _facts(origin: Origin) -> dict[str, Any]:
         "memory of the container": config.get("memory"),
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _in_force(config: Mapping[str, Any], name: str) -> Any:
+    """How many workers or threads there were, if that is known.
+
+    Files of earlier versions have what was asked for, whether or not the command was told so.
+    """
+    seen = "workers_asked" in config or f"{{{name}}}" in config.get("command", "")
+    value = config.get(name)
+    return value if seen and value != UNKNOWN else None
 
 
 def _amount(amount: Mapping[str, Any]) -> str | None:

@@ -1,10 +1,13 @@
 """The container launcher with a real engine."""
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from pytest_webbench.containers.labels import others_at_work, prune, remove_laun
 from pytest_webbench.errors import InstallError, SeedError, StartError
 from pytest_webbench.launchers import container
 from pytest_webbench.launchers.container import Limits
-from tests.containers.conftest import MakeLauncher, MakeStack
+from tests.containers.conftest import SERVER, MakeLauncher, MakeStack
 
 pytestmark = [pytest.mark.container, pytest.mark.usefixtures("leftovers")]
 
@@ -270,3 +273,59 @@ def test_prune_removes_images_and_spares_what_is_at_work(
         assert any(name.startswith("pytest-webbench/idle-tiny:") for name in images)
         assert httpx.get(f"{running.base_url}/").text == "hello"
     assert not engine.client.images.list("pytest-webbench/idle-tiny")
+
+
+WAITING = SERVER.replace(
+    "http.server.HTTPServer((host", "__import__('time').sleep(60)\nhttp.server.HTTPServer((host"
+)
+FORKING = SERVER.replace(
+    "http.server.HTTPServer((host, int(port)), Handler).serve_forever()",
+    "server = http.server.HTTPServer((host, int(port)), Handler)\n"
+    "for _ in range(3):\n"
+    "    if os.fork() == 0:\n"
+    "        break\n"
+    "else:\n"
+    "    os.wait()\n"
+    "server.serve_forever()",
+)
+
+
+def test_another_server_at_the_port_is_not_measured(
+    engine: Engine, make_stack: MakeStack, make_launcher: MakeLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not engine.shares_network:
+        pytest.skip("this engine's host network is not ours")
+
+    class Squatter(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Squatter) as squatter:
+        threading.Thread(target=squatter.serve_forever).start()
+        port = squatter.server_address[1]
+        monkeypatch.setattr(container, "_free_port", lambda: port)
+        try:
+            with pytest.raises(StartError) as caught, make_launcher().start(make_stack(WAITING)):
+                pass
+        finally:
+            squatter.shutdown()
+    assert caught.value.message.startswith(f"another server has the port of tiny: process {os.getpid()} ")
+
+
+@pytest.mark.parametrize("shares_network", [True, False])
+def test_workers_are_counted_where_they_can_be_seen(
+    engine: Engine, make_stack: MakeStack, make_launcher: MakeLauncher, shares_network: bool
+) -> None:
+    if not engine.shares_network:
+        pytest.skip("this engine's processes are not here")
+    with make_launcher(on=replace(engine, shares_network=shares_network)).start(
+        make_stack(FORKING)
+    ) as running:
+        assert running.launch.config["workers"] == 3
+        assert running.launch.config["threads"] == "-"

@@ -70,6 +70,7 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
         "model": "closed loop",
         "turns": 1,
         "generators": 1,
+        "workers_asked": 2,
     }
     own_rounds = ours.pop("rounds")
     assert [each["p95_s"] for each in own_rounds] == [

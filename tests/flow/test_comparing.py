@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pytest_webbench.errors import StackDiedError, StartError
+from pytest_webbench.errors import OwnCopyError, StackDiedError, StartError
 from pytest_webbench.values.exchange import Request
 from pytest_webbench.values.load import ErrorClass
 from tests.flow.conftest import RunWebbench
@@ -178,6 +178,24 @@ def test_a_base_that_does_not_start_fails_the_test_and_keeps_the_figures(
     markdown = (repository / "pr.md").read_text()
     assert "nothing was compared" in markdown
     assert "mine@base exited with code 3" in markdown
+
+
+@pytest.mark.parametrize("side", ["mine", "mine@base"])
+def test_nothing_is_measured_if_a_side_serves_code_that_is_not_its_own(
+    run: RunWebbench, repository: Path, side: str
+) -> None:
+    failures = {side: OwnCopyError(f"{side} does not serve its own copy")}
+    outcome = run(
+        *MINE,
+        "--webbench-stack=other",
+        CPU_ASIDE,
+        "--webbench-against=main",
+        "--benchmark-json=figures.json",
+        failures=failures,
+    )
+    outcome.counts(failed=1, passed=1)
+    assert f"{side} does not serve its own copy" in outcome.text
+    assert [name for name in outcome.rows() if ":" not in name] == ["get_item[other]"]
 
 
 def test_a_regression_that_was_found_stays_found_if_a_stack_dies_later(

@@ -22,6 +22,7 @@ from pytest_webbench.launchers import RunningStack, process, readiness
 from pytest_webbench.launchers.process import ProcessLauncher
 from pytest_webbench.meters.processes import process_tree
 from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
+from pytest_webbench.values.stack import Stack
 from tests.launchers.conftest import APP, MakeStack
 from tests.processes import gone, soon
 
@@ -68,6 +69,55 @@ def test_a_stack_answers_once_it_is_up(
         "network": "loopback (127.0.0.1), no proxy",
         "journal_mode": "WAL",
     }
+
+
+FORKING = APP.replace(
+    "server = http.server",
+    "for _ in range(int(sys.argv[2])):\n"
+    "    if os.fork() == 0:\n"
+    "        break\n"
+    "else:\n"
+    "    os.wait()\n"
+    "server = http.server",
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@pytest.mark.parametrize(
+    ("program", "words", "known"),
+    [(APP, (), (1, "-")), (APP, ("{workers}x{threads}",), (1, 2)), (FORKING, ("3", "{threads}"), (3, 2))],
+    ids=["untold", "deaf", "forking"],
+)
+def test_workers_and_threads_are_those_in_force(
+    launcher: ProcessLauncher,
+    make_stack: MakeStack,
+    program: str,
+    words: tuple[str, ...],
+    known: tuple[int, int | str],
+) -> None:
+    with launcher.start(make_stack(program, "--fd={fd}", *words)) as running:
+        config = running.launch.config
+    assert (config["workers"], config["threads"]) == known
+
+
+def test_two_locks_in_one_folder_have_environments_of_their_own(
+    launcher: ProcessLauncher, make_stack: MakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def environment_of(stack: Stack, *_: object) -> Path:
+        python = tmp_path / "environments" / str(stack.lock) / "python"
+        python.parent.mkdir(parents=True)
+        python.symlink_to(sys.executable)
+        return python
+
+    monkeypatch.setattr(process, "ensure_environment", environment_of)
+    monkeypatch.setattr(process, "installed_versions", lambda python: {"python": python.parent.name})
+    stacks = [make_stack(APP, "--fd={fd}", "{python}", name=name, lock=f"{name}.lock") for name in "ab"]
+    for stack in stacks:
+        launcher.prepare(stack)
+    for stack in stacks:
+        with launcher.start(stack) as running:
+            assert Path(ask(running, "/arguments")[1]).parent.name == stack.lock
+            assert running.launch.versions == {"python": stack.lock}
 
 
 def test_placeholders_are_filled(make_stack: MakeStack, tmp_path: Path) -> None:

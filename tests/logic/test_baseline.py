@@ -13,6 +13,7 @@ def make_origin(**changes: Any) -> dict[str, Any]:
     config = {
         "workers": 2,
         "threads": 2,
+        "workers_asked": 2,
         "seed": 1,
         "command": "gunicorn app",
         "profile": to_json(PROFILES["quick"]),
@@ -125,3 +126,23 @@ def test_machines_differ_in_what_does_not_vary_by_itself() -> None:
     assert [str(each) for each in machine_differences({}, {"release": "6.1"})] == [
         "machine, release: unknown then, 6.1 now"
     ]
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        ({"workers": "-"}, {"workers": 2}),
+        ({"threads": 2}, {"threads": "-"}),
+    ],
+)
+def test_workers_and_threads_that_are_not_known_are_no_difference(
+    then: dict[str, Any], now: dict[str, Any]
+) -> None:
+    assert differences(make_origin(**then), make_origin(**now)) == []
+
+
+@pytest.mark.parametrize(("command", "known"), [("serve", False), ("serve --workers={workers}", True)])
+def test_older_files_have_the_workers_that_were_asked_for(command: str, known: bool) -> None:
+    old = make_origin(workers=2, command=command)
+    del old["config"]["workers_asked"]
+    assert bool(differences(old, make_origin(workers=1, command=command))) == known
