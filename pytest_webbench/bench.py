@@ -8,6 +8,8 @@ from pytest_webbench.checking import check_stack, observe_records
 from pytest_webbench.errors import LoadError, StackDiedError, StackError, UsageError
 from pytest_webbench.launchers import RunningStack
 from pytest_webbench.load import LoadEngine, OpenLoad, TurnEngine, nothing
+from pytest_webbench.load.draws import Drawing
+from pytest_webbench.logic.draws import draws_of
 from pytest_webbench.logic.planning import make_load, warmup_amount
 from pytest_webbench.logic.rates import saturating
 from pytest_webbench.logic.state import records_by_key, state_faults
@@ -71,14 +73,28 @@ class Bench:
         Raises what :meth:`Visit.take_turn` raises.
         """
         visit = self.visit(running, suite, scenario, trial)
-        visit.take_turn()
+        for _ in range(visit.turns):
+            visit.take_turn()
         return visit.measurement()
 
     def visit(
         self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial, *, turns: int = 1
     ) -> "Visit":
-        """A round of ``scenario`` that will be made in so many ``turns``."""
-        return Visit(bench=self, running=running, suite=suite, scenario=scenario, trial=trial, turns=turns)
+        """A round of ``scenario`` that will be made in so many ``turns``, or in more.
+
+        One of a server that ran already is made on several sets of connections, for there is no fresh launch
+        to give it others, and how the server shares them out can often not be seen, let alone changed.
+        """
+        draws = draws_of(scenario.amount, scenario.users) if running.launch.startup_s is None else 0
+        return Visit(
+            bench=self,
+            running=running,
+            suite=suite,
+            scenario=scenario,
+            trial=trial,
+            turns=max(turns // max(draws, 1), 1) * max(draws, 1),
+            draws=draws,
+        )
 
     def saturate(self, running: RunningStack, suite: Suite, scenario: Scenario) -> float:
         """How many requests per second the stack serves at most; 0 if it answered none rightly.
@@ -162,10 +178,13 @@ class Visit:
     scenario: Scenario
     trial: Trial
     turns: int = 1
+    draws: int = 0
     _records: Sequence[Record] = ()
     _load: Load | None = None
+    _drawing: Drawing | None = None
+    _part: Load | None = None
     _opened: OpenLoad | None = None
-    _result: LoadResult | None = None
+    _taken: int = 0
     _usages: list[ServerUsage] = field(default_factory=list)
     _machine: list[MachineUsage] = field(default_factory=list)
 
@@ -175,24 +194,31 @@ class Visit:
         Raises :class:`~pytest_webbench.errors.StackDiedError` if the server ends meanwhile,
         :class:`~pytest_webbench.errors.SeedError` and :class:`~pytest_webbench.errors.LoadError`.
         """
-        load = self._load or self._prepare()
+        drawing = self._drawing or self._prepare()
+        part = self._part or self._draw(drawing)
+        if part is None:  # each request has been sent
+            return
         meter, machine = self.running.meter, MachineMeter()
 
         def begin() -> None:
             meter.begin()
             machine.begin()
 
-        if self._opened is None and self.turns > 1:
-            self._opened = self._open(load)
+        result = None
         if self._opened is None:
-            self._result = self.bench.carry_out(self.running, load, begin)
+            result = self.bench.carry_out(self.running, part, begin)
         else:
             self._opened.take_turn(begin)
+        self._taken += 1
         self._usages.append(meter.end())
         self._machine.append(machine.end())
-        if self._opened is not None and len(self._usages) == self.turns:
-            self._result = self._opened.result()
+        if self._opened is not None and self._taken == part.turns:
+            result = self._opened.result()
             check_alive(self.running)
+        if result is not None:
+            drawing.add(result)
+            self._part = self._opened = None
+            self._taken = 0
 
     def measurement(self) -> Measurement:
         """What all turns gave together, once the last one is over.
@@ -200,9 +226,12 @@ class Visit:
         Raises :class:`~pytest_webbench.errors.SeedError` if the database cannot be looked at, and what
         :meth:`~pytest_webbench.launchers.RunningStack.verify` raises.
         """
-        load, result = self._load, self._result
+        load, drawing = self._load, self._drawing
         assert load is not None
-        assert result is not None
+        assert drawing is not None
+        result = drawing.whole()
+        if not self.draws:
+            result = replace(result, draws=())
         self.running.verify()
         return Measurement(
             trial=self.trial,
@@ -218,28 +247,39 @@ class Visit:
             machine=add_machine_usages(self._machine),
         )
 
-    def _prepare(self) -> Load:
+    def _prepare(self) -> Drawing:
         """Fill the database, warm up, and make the load."""
         running, writes, warm = self.running, self.scenario.writes, self.bench.profile.warm_cell
         load = self._make_load()
+        self._drawing = None
         if warm:
             self.bench.seed_records(running, self.suite)
             load = self._warm_up(load, warmup_amount(load, warm))
+        drawing = Drawing(load, max(1, self.draws))
+        if load.warm_up is not None:
+            self._draw(drawing)
         if writes or not warm:
             self.bench.seed_records(running, self.suite)
-        self._load = load
-        return load
+        self._load, self._drawing = replace(load, warm_up=None), drawing
+        return drawing
 
     def _warm_up(self, load: Load, amount: Amount) -> Load:
-        """Make the warm-up, on the connections of the load if it can be; the load to make after it."""
+        """Make the warm-up, if it cannot be made on the connections of the load; the load to make then."""
         undone = self.running.reachable_inside or not self.scenario.writes
         if isinstance(self.bench.engine, TurnEngine) and load.schedule is None and undone:
-            self._opened = self._open(replace(load, warm_up=amount))
-            self._opened.warm_up()
-            check_alive(self.running)
-            return load
+            return replace(load, warm_up=amount)
         self.bench.warm_up(self.running, replace(load, amount=amount, turns=1))
         return load if undone else self._make_load()
+
+    def _draw(self, drawing: Drawing) -> Load | None:
+        """Begin the next part of the load on connections of its own, and warm up on these."""
+        self._part = part = drawing.next()
+        if part is not None and (part.turns > 1 or part.warm_up is not None):
+            self._opened = self._open(part)
+            if part.warm_up is not None:
+                self._opened.warm_up()
+                check_alive(self.running)
+        return part
 
     def _make_load(self) -> Load:
         self._records, load = self.bench.make_load(self.running, self.suite, self.scenario, self.trial)

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_webbench.errors import SeedError
+from pytest_webbench.http1.address import Target
 from pytest_webbench.launchers.readiness import wait_until_ready
 from pytest_webbench.logic.masking import mask_url
 from pytest_webbench.meters import Meter, NoMeter
+from pytest_webbench.meters.running_server import RunningServer
+from pytest_webbench.values.load import Held
 from pytest_webbench.values.measurement import UNKNOWN, LaunchRecord
 from pytest_webbench.values.stack import Stack
 
@@ -17,7 +20,8 @@ __all__ = ["AttachedLauncher"]
 class AttachedLauncher:
     """Measures servers that somebody else started, at the URLs given by the names of the stacks.
 
-    Nothing is launched, seeded or ended; the server's processes and versions are not seen.
+    Nothing is launched, seeded or ended; of the server's processes only the connections are seen, and its
+    versions are not.
     """
 
     name = "attached"
@@ -36,7 +40,8 @@ class AttachedLauncher:
         """Wait for a right answer of the server, and leave it running at the end."""
         running = AttachedStack(stack=stack, base_url=self._urls[stack.name].rstrip("/"))
         wait_until_ready(running, timeout_s=self._start_timeout_s)
-        yield running
+        target = Target.parse(running.base_url)
+        yield replace(running, server=RunningServer(target.host, target.port))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,7 @@ class AttachedStack:
     base_url: str = field(repr=False)
     answers: bool = True
     reachable_inside: bool = False
+    server: RunningServer | None = None
 
     @property
     def launch(self) -> LaunchRecord:
@@ -63,8 +69,9 @@ class AttachedStack:
     def server_pid(self) -> None:
         """The server's processes are not seen."""
 
-    def connections(self) -> None:
-        """The server's processes are not seen."""
+    def connections(self) -> Held | None:
+        """Which process holds which connection, where the server is on this machine and can be seen."""
+        return None if self.server is None else self.server.connections()
 
     def verify(self) -> None:
         """What runs was not launched by us."""

@@ -11,12 +11,16 @@ from pytest_webbench.errors import LoadError
 from pytest_webbench.http1.address import Target
 from pytest_webbench.http1.tls import speaks_tls
 from pytest_webbench.http1.words import TLS
+from pytest_webbench.load import Look
 from pytest_webbench.load.command_line import Order, read_order
+from pytest_webbench.load.draws import Drawing
 from pytest_webbench.load.native import NativeEngine
 from pytest_webbench.load.printing import as_json, as_text
+from pytest_webbench.logic.draws import draws_of
 from pytest_webbench.logic.figures import Figures, work_out
+from pytest_webbench.meters.running_server import RunningServer
 from pytest_webbench.values.latencies import Latencies
-from pytest_webbench.values.load import ErrorClass
+from pytest_webbench.values.load import ErrorClass, Load
 
 __all__ = ["main"]
 
@@ -44,15 +48,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _carry_out(order: Order) -> Figures:
     engine = NativeEngine(generators=order.generators)
+    target = Target.parse(order.base_url)
+    look = RunningServer(target.host, target.port).connections
+    drawing = Drawing(order.load, order.draws or _draws(order.load, look))
     try:
-        result = engine.run(order.load, order.base_url)
+        while (part := drawing.next()) is not None:
+            drawing.add(engine.run(part, order.base_url, look))
     finally:
         engine.close()
+    result = drawing.whole()
     if not result.ok and result.errors.keys() <= {ErrorClass.RESET.value}:
         result = replace(result, examples=(*_cause(order), *result.examples))
     # Times to the first byte are not shown. Without them there is room for the copy that percentiles take.
     result = replace(result, ttfb_ns=Latencies())
     return work_out(order.load, result, generators=order.generators)
+
+
+def _draws(load: Load, look: Look) -> int:
+    """One set of connections is enough where it is seen to that the server's processes have as many each."""
+    return draws_of(load.amount, load.users) if look() is None else 1
 
 
 def _cause(order: Order) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from pytest_webbench.errors import LoadError
 from pytest_webbench.http1.address import Target
 from pytest_webbench.http1.wire import encode
+from pytest_webbench.logic.draws import DRAWS
 from pytest_webbench.logic.masking import mask_path, mask_url
 from pytest_webbench.logic.sharing import share
 from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
@@ -46,6 +47,7 @@ class Order:
     base_url: str = field(repr=False)
     load: Load
     generators: int
+    draws: int | None
     as_json: bool
 
 
@@ -79,7 +81,14 @@ def _order(options: argparse.Namespace) -> Order:
     )
     generators = len(share(load, options.generators))
     url = target.url + mask_path(parts._replace(scheme="", netloc="").geturl())
-    return Order(url=url, base_url=base_url, load=load, generators=generators, as_json=options.json)
+    return Order(
+        url=url,
+        base_url=base_url,
+        load=load,
+        generators=generators,
+        draws=options.draws,
+        as_json=options.json,
+    )
 
 
 def _request(options: argparse.Namespace) -> Request:
@@ -139,6 +148,13 @@ def _add_load(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--seed", type=int, metavar="N", help="of the chance in poisson arrivals (0)")
     group.add_argument(
         "--timeout", type=_positive, default=30.0, metavar="SECONDS", help="of each request (%(default)g)"
+    )
+    group.add_argument(
+        "--draws",
+        type=_count,
+        metavar="N",
+        help="sets of connections, one after the other, each for a part of the load (1 where the server's "
+        f"processes can be seen to share them evenly, else up to {DRAWS})",
     )
     group.add_argument(
         "--generators", type=_count, default=1, metavar="N", help="processes to make the load (%(default)s)"

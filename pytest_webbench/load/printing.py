@@ -46,6 +46,7 @@ def as_json(figures: Figures) -> str:
         "elapsed_s": result.elapsed_s,
         "requests_per_s": figures.requests_per_s,
         "percentile_error": result.latency_ns.relative_error,
+        "draws_per_s": [draw.per_s for draw in result.draws],
         **_times("", figures.latency),
         **_times("service_", figures.service),
         "lag_s": schedule and result.lag_s,
@@ -82,6 +83,7 @@ def as_text(figures: Figures, *, url: str) -> str:
         _row(f"right answers, {model}", _number(figures.requests_per_s, "/s")),
         _row(f"received, {model}", _bytes_rate(figures.bytes_per_s)),
         _row("connections opened", f"{figures.result.connections_opened:,}"),
+        *_draws(figures),
         _row("generator", f"{figures.result.generator_busy:.0%} of a core"),
         *_schedule(figures),
         "",
@@ -129,6 +131,14 @@ def _requests(figures: Figures) -> Iterator[str]:
     yield _row("  in flight at the end", f"{result.in_flight:,}")
     for example in result.examples:
         yield f"  for example {example}"
+
+
+def _draws(figures: Figures) -> Iterator[str]:
+    """What each set of connections gave, if there were several."""
+    rates = [draw.per_s for draw in figures.result.draws]
+    if len(rates) > 1:
+        yield _row(f"  the slowest of {len(rates)} sets", _number(min(rates), "/s"))
+        yield _row("  the fastest", _number(max(rates), "/s"))
 
 
 def _schedule(figures: Figures) -> Iterator[str]:

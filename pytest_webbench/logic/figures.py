@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pytest_webbench.logic.statistics import percentiles
-from pytest_webbench.logic.validity import generator_faults
+from pytest_webbench.logic.validity import draws_differ, generator_faults
 from pytest_webbench.values.latencies import Latencies
 from pytest_webbench.values.load import Load, LoadResult
 
@@ -64,7 +64,7 @@ def work_out(load: Load, result: LoadResult, *, generators: int) -> Figures:
         bytes_per_s=result.bytes_received / elapsed_s if elapsed_s else None,
         latency=_times(result.latency_ns),
         service=_times(result.service_ns),
-        warnings=tuple(generator_faults(result, load.schedule)) if result.ok else (),
+        warnings=(*generator_faults(result, load.schedule), *draws_differ([result])) if result.ok else (),
     )
 
 

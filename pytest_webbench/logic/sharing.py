@@ -16,7 +16,7 @@ from pytest_webbench.logic.histogram import join_latencies
 from pytest_webbench.values.exchange import Exchange
 from pytest_webbench.values.load import Amount, Arrivals, Load, LoadResult, Schedule
 
-__all__ = ["Share", "merge", "share"]
+__all__ = ["Share", "merge", "put_together", "share"]
 
 _EXAMPLES = 3
 
@@ -55,13 +55,26 @@ def merge(results: Sequence[tuple[Share, LoadResult]]) -> LoadResult:
     ``generator_busy`` is that of the busiest generator.
     """
     each = [result for _, result in results]
+    return put_together(
+        each,
+        users=sum(result.users for result in each),
+        elapsed_s=max(result.elapsed_s for result in each),
+        unconfirmed=_unconfirmed(results),
+        turns=max(result.turns for result in each),
+    )
+
+
+def put_together(
+    each: Sequence[LoadResult], *, users: int, elapsed_s: float, unconfirmed: tuple[int, ...], turns: int
+) -> LoadResult:
+    """What can be said of several results together, whether they came at once or in succession."""
     scheduled = sum(result.scheduled for result in each)
     errors: Counter[str] = Counter()
     for result in each:
         errors.update(result.errors)
     return LoadResult(
-        users=sum(result.users for result in each),
-        elapsed_s=max(result.elapsed_s for result in each),
+        users=users,
+        elapsed_s=elapsed_s,
         sent=sum(result.sent for result in each),
         ok=sum(result.ok for result in each),
         errors=dict(errors),
@@ -71,7 +84,7 @@ def merge(results: Sequence[tuple[Share, LoadResult]]) -> LoadResult:
         service_ns=join_latencies(result.service_ns for result in each),
         in_flight_s=math.fsum(result.in_flight_s for result in each),
         error_s=math.fsum(result.error_s for result in each),
-        unconfirmed=_unconfirmed(results),
+        unconfirmed=unconfirmed,
         unnamed=sum(result.unnamed for result in each),
         generator_cpu_s=math.fsum(result.generator_cpu_s for result in each),
         generator_busy=max(result.generator_busy for result in each),
@@ -82,7 +95,7 @@ def merge(results: Sequence[tuple[Share, LoadResult]]) -> LoadResult:
         lag_s=math.fsum(result.lag_s * result.scheduled for result in each) / max(scheduled, 1),
         late=sum(result.late for result in each),
         examples=tuple(example for result in each for example in result.examples)[:_EXAMPLES],
-        turns=max(result.turns for result in each),
+        turns=turns,
     )
 
 

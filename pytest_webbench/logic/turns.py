@@ -10,7 +10,7 @@ from pytest_webbench.values.machine import MachineUsage
 from pytest_webbench.values.measurement import ServerUsage
 from pytest_webbench.values.scenario import Scenario
 
-__all__ = ["add_machine_usages", "add_usages", "amount_of_turn", "turns_of"]
+__all__ = ["TURN_REQUESTS", "add_machine_usages", "add_usages", "amount_of_turn", "turns_of"]
 
 TURN_S = 0.024
 TURN_S_PER_USER = 0.004

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from pytest_webbench.logic.draws import slowest_share
 from pytest_webbench.logic.statistics import relative_spread
 from pytest_webbench.values.latencies import EXACT_MOST, RELATIVE_ERROR
 from pytest_webbench.values.load import LoadResult, Schedule
@@ -12,6 +13,7 @@ __all__ = [
     "GENERATOR_LIMIT",
     "SPREAD_LIMIT",
     "UNSTABLE_HALF_WIDTH",
+    "draws_differ",
     "generator_faults",
     "judge_cell",
     "server_faults",
@@ -30,6 +32,8 @@ SPREAD_LIMIT = 0.3
 """A relative standard deviation of the rounds beyond which the figure says nothing."""
 UNSTABLE_HALF_WIDTH = 0.1
 """A relative half-width of the interval beyond which a figure is called unstable."""
+DRAWS_DIFFER = 0.2
+"""How far the slowest set of connections may be behind the fastest before that is said."""
 _PERCENTILES = (
     f"percentiles are within {RELATIVE_ERROR:.2%}: where a round has more than {EXACT_MOST:,} responses, "
     "their times are counted in a histogram"
@@ -57,6 +61,8 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval 
             warnings[_PERCENTILES] = None
         if measurement.server.throttled_s:
             warnings["a limit of CPU (--webbench-cpus) held the server back"] = None
+    engine = rounds[0].engine if rounds else ""
+    warnings |= dict.fromkeys(draws_differ([each.load for each in rounds], engine=engine))
     if figure is not None:
         times = [_time_s(each) for each in rounds if each.load.ok]
         spread = relative_spread(times)
@@ -65,6 +71,25 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval 
         elif len(times) > 1 and figure.relative_half_width > UNSTABLE_HALF_WIDTH:
             warnings[f"unstable: the interval is ±{figure.relative_half_width:.0%} wide"] = None
     return Validity(reasons=tuple(reasons), warnings=tuple(warnings))
+
+
+def draws_differ(loads: Sequence[LoadResult], *, engine: str = "native") -> Iterator[str]:
+    """A sentence if the sets of connections of ``loads`` have given very different rates."""
+    draws = [draw for load in loads for draw in load.draws]
+    rates = [draw.per_s for draw in draws]
+    share = slowest_share(rates)
+    if share > 1 - DRAWS_DIFFER:
+        return
+    if all(len(draw.held) > 1 and max(draw.held) - min(draw.held) <= 1 for draw in draws):
+        why = "the server's processes had as many each, so it is something else that varies"
+    elif engine == "native":
+        why = "the server's processes probably do not share them evenly; the figure is the mean"
+    else:
+        why = f"{engine} cannot give each of the server's processes as many; the figure is the mean"
+    yield (
+        f"{len(rates)} sets of connections differ by up to {1 - share:.0%} "
+        f"({min(rates):,.0f} to {max(rates):,.0f} requests/s): {why}"
+    )
 
 
 def _time_s(measurement: Measurement) -> float:

@@ -1,12 +1,12 @@
 """Which process of a server on this machine holds which connection, from ``/proc`` (Linux)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pytest_webbench.meters.processes import ancestors, process_tree
 from pytest_webbench.values.load import Held
 
-__all__ = ["held_connections"]
+__all__ = ["held_by", "held_connections", "sockets_of"]
 
 _ESTABLISHED, _LISTEN = "01", "0A"
 
@@ -20,11 +20,20 @@ def held_connections(pid: int, port: int) -> Held | None:
     to be taken has no holder yet.
     """
     try:
-        parents = process_tree(pid)
-        listening, connected = _sockets(pid, port)
-        owned = {each: set(_inodes(each)) for each in parents}
+        return held_by(process_tree(pid), port)
     except OSError:  # not Linux, another user's process, or it has ended
         return None
+
+
+def held_by(parents: Mapping[int, int], port: int) -> Held | None:
+    """The connections to TCP ``port`` of processes, which come with their ``parents``; ``None`` if unseen.
+
+    Raises :class:`OSError` if one of them cannot be looked at.
+    """
+    if not parents:
+        return None
+    listening, connected = _sockets(next(iter(parents)), port)
+    owned = {each: sockets_of(each) for each in parents}
     able = {each for each, inodes in owned.items() if inodes & listening}
     busy = {each for each in able if not owned[each].isdisjoint(connected)}
     takers = able - {ancestor for each in able for ancestor in ancestors(each, parents)}
@@ -57,6 +66,11 @@ def _sockets(pid: int, port: int) -> tuple[set[str], dict[str, int]]:
         if listening:
             break
     return listening, connected
+
+
+def sockets_of(pid: int) -> set[str]:
+    """The inodes of the sockets that a process has. Raises :class:`OSError` if it cannot be looked at."""
+    return set(_inodes(pid))
 
 
 def _inodes(pid: int) -> Iterator[str]:

@@ -65,6 +65,7 @@ def test_its_counts_are_those_of_the_server(generators: int) -> None:
         "lag_s": None,
         "late": None,
         "percentile_error": 0.0,
+        "draws_per_s": [pytest.approx(said["requests_per_s"])],
         "bytes_received": 300 * size,
         "bytes_per_s": pytest.approx(300 * size / said["elapsed_s"]),
         "connections_opened": 4,

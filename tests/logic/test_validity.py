@@ -129,7 +129,7 @@ def test_users_that_never_wait_obey_littles_law(users: int, latency_s: float, ea
 
 def test_users_run_out_of_requests_at_the_end_of_each_turn() -> None:
     """Ten turns of ten requests by ten users: in each, nine wait for one that takes twice as long."""
-    latencies = array("Q", [10_000_000] * 90 + [20_000_000] * 10)
+    latencies = Latencies(array("Q", [10_000_000] * 90 + [20_000_000] * 10))
     load = make_result(users=10, requests=100, latency_ns=latencies, elapsed_s=0.2)
     assert not verdict_on(load).valid
     assert verdict_on(replace(load, turns=10)) == Validity()
