@@ -126,7 +126,7 @@ class ContainerLauncher:
         for attempt in range(PORT_ATTEMPTS):
             running = self._start_once(stack, launch)
             try:
-                running.become_ready(timeout_s=self._start_timeout_s)
+                ready = running.become_ready(timeout_s=self._start_timeout_s)
             except StartError as error:
                 running.keep_log(self._logs)
                 taken = isinstance(error, PortTakenError) or "in use" in running.log_tail().lower()
@@ -134,7 +134,7 @@ class ContainerLauncher:
                 if not (taken and self._host_network and attempt + 1 < PORT_ATTEMPTS):
                     raise
             else:
-                running.record = self._record(stack, running, time.monotonic() - running.begun)
+                running.record = self._record(stack, running, ready - running.begun)
                 return running
         raise AssertionError("the last attempt returns or raises")
 
@@ -263,8 +263,8 @@ class RunningContainer:
             return self.record
         return replace(self.record, config={**self.record.config, "workers": len(held.processes)})
 
-    def become_ready(self, *, timeout_s: float) -> None:
-        """Wait for the first right answer, and see to it that nobody else gave it."""
+    def become_ready(self, *, timeout_s: float) -> float:
+        """When the first right answer came, by :func:`time.monotonic`; nobody else has given it."""
         try:
             wait_until_ready(self, timeout_s=timeout_s)
         except StartError:
@@ -272,7 +272,9 @@ class RunningContainer:
             if self.host_network:
                 explain_silence(self.stack.name, self._first_pid(), self.port_inside, self.log_tail())
             raise
+        ready = time.monotonic()
         self.verify()
+        return ready
 
     def verify(self) -> None:
         """See who listens. All that it can load is in its image: a side's own folder, and its lock."""

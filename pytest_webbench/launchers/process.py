@@ -152,8 +152,7 @@ class ProcessLauncher:
                         loaded=loaded,
                         record=LaunchRecord(launcher=self.name, startup_s=None),
                     )
-                    running.become_ready(timeout_s=self._start_timeout_s)
-                    startup_s = time.monotonic() - process.begun
+                    startup_s = running.become_ready(timeout_s=self._start_timeout_s) - process.begun
                     running.record = LaunchRecord(
                         launcher=self.name,
                         startup_s=startup_s,
@@ -210,15 +209,17 @@ class RunningProcess:
         """Where it listens."""
         return int(self.base_url.rpartition(":")[2])
 
-    def become_ready(self, *, timeout_s: float) -> None:
-        """Wait for the first right answer, and see to it that nobody else gave it."""
+    def become_ready(self, *, timeout_s: float) -> float:
+        """When the first right answer came, by :func:`time.monotonic`; nobody else has given it."""
         try:
             wait_until_ready(self, timeout_s=timeout_s)
         except StartError:
             self._refuse_other_servers()
             explain_silence(self.stack.name, self.process.pid, self.port, self.log_tail())
             raise
+        ready = time.monotonic()
         self._refuse_other_servers()
+        return ready
 
     def _refuse_other_servers(self) -> None:
         refuse_other_servers(self.stack.name, self.process.pid, self.port, self.data_dir.parent)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -118,6 +119,16 @@ def test_one_that_shares_the_port_is_not_measured_either(
     with squatting(monkeypatch, "share") as squatter:
         error = failure(launcher, make_stack(SHARING, "--port={port}"))
     assert f"process {squatter.process.pid} " in error.message
+
+
+def test_to_look_who_listens_is_no_part_of_the_start(
+    launcher: ProcessLauncher, make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[float] = []
+    monkeypatch.setattr(process, "refuse_other_servers", lambda *_: looked.append(time.monotonic()))
+    with launcher.start(make_stack()) as running:
+        assert running.launch.startup_s is not None
+        assert running.process.begun + running.launch.startup_s <= looked[0]
 
 
 def test_one_that_comes_later_is_found_before_anything_is_timed(
