@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from pytest_webbench.load.fake import FakeEngine
+from pytest_webbench.values.load import LoadResult
 from tests.flow.conftest import SMALL, Outcome, RunWebbench
 from tests.flow.doubles import AppServer, Doubles, ItemsApp
 
@@ -103,3 +105,45 @@ def test_a_server_that_lists_no_json(attach: RunWebbench, app_server: AppServer)
     url = app_server.add("mine", ItemsApp(items={1: {"id": 1}}))
     outcome = attach(f"--webbench-url=mine={url}", "--webbench-scenario=get_item", "--webbench-requests=3")
     outcome.counts(passed=1)
+
+
+def test_each_round_is_made_on_several_sets_of_connections(attach: RunWebbench, url: str) -> None:
+    outcome = attach(
+        f"--webbench-url=mine={url}", "--webbench-scenario=hello", "--webbench-duration=hello=0.5", JSON
+    )
+    outcome.counts(passed=1)
+    ours = outcome.rows()["hello[mine]"]["extra_info"]["webbench"]
+    assert (len(ours["draws_per_s"]), ours["config"]["turns"]) == (2 * 5, 5)
+    # Each set is warmed up for a part of what the round would be.
+    timed = [load for load, _ in outcome.doubles.engine.loads if load.warm_up]
+    assert [load.amount.duration_s for load in timed] == [0.1] * (2 * 5)
+
+
+def test_two_speeds_of_a_running_server_are_said_and_their_mean_is_the_figure(
+    attach: RunWebbench, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every other set of connections is at a worker that takes four times as long."""
+    latency_s = 0.001
+    run = FakeEngine.run
+
+    def run_at_the_other_speed(engine: FakeEngine, *arguments: Any) -> LoadResult:
+        nonlocal latency_s
+        if arguments[0].warm_up:  # no warm-up itself
+            latency_s = 0.005 - latency_s
+        return run(engine, *arguments)
+
+    monkeypatch.setattr(FakeEngine, "run", run_at_the_other_speed)
+    outcome = attach(
+        f"--webbench-url=mine={url}",
+        "--webbench-scenario=hello",
+        "--webbench-duration=hello=0.5",
+        JSON,
+        latency_s=lambda *_: latency_s,
+    )
+    outcome.counts(passed=1)
+    assert "sets of connections differ by up to" in outcome.text
+    ours = outcome.rows()["hello[mine]"]["extra_info"]["webbench"]
+    rates = ours["draws_per_s"]
+    assert max(rates) > 2 * min(rates)
+    for each in ours["rounds"]:
+        assert min(rates) < 1 / each["time_per_request_s"] < max(rates)

@@ -258,10 +258,12 @@ def test_connections_that_were_closed_after_the_warm_up_are_opened_and_shared_be
     """A server closes what rests for too long, such as while its database is filled."""
     peers: list[Peer] = []
     owners: dict[int, int] = {}
+    one_at_a_time = threading.Lock()
 
     def greet(peer: Peer) -> None:
-        peers.append(peer)
-        owners[peer.socket.getpeername()[1]] = 1 + len(owners) % 2
+        with one_at_a_time:
+            peers.append(peer)
+            owners[peer.socket.getpeername()[1]] = 1 + len(owners) % 2
 
     def start() -> None:
         assert server.connections == 8
