@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_webbench.errors import LoadError
+from pytest_webbench.load.k6 import summary
 from pytest_webbench.load.k6.arrivals import arrival_numbers
 from pytest_webbench.load.k6.faults import Loss, loss_fault
 from pytest_webbench.load.k6.plan import make_plan
@@ -127,6 +128,36 @@ def test_latencies_that_do_not_fit_have_more_room() -> None:
     result = read(make_load(requests=2), ["R 0 0 5 4294967295 4294967296", "R 1 0 5 1 2"])
     assert list(result.latency_ns.samples) == [4294967296, 2]
     assert (result.latency_ns.samples.typecode, result.ttfb_ns.samples.typecode) == ("Q", "I")
+
+
+def test_of_very_many_requests_times_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "EXACT_MOST", 10)
+    monkeypatch.setattr(summary, "_PIECE", 4)
+    lines = [f"R {number} 0 {number} {1000 + number} {2000 + number}" for number in range(20)]
+    exact = read(make_load(requests=10), lines[:10])
+    assert (exact.latency_ns.exact, len(exact.latency_ns)) == (True, 10)
+    result = read(make_load(requests=20), lines)
+    assert (result.ok, len(result.latency_ns), len(result.ttfb_ns)) == (20, 20, 20)
+    assert not result.latency_ns.exact
+    assert result.latency_ns.sum_ns == sum(range(2000, 2020))
+    assert (result.ttfb_ns.min_ns, result.ttfb_ns.max_ns) == (1000, 1019)
+    load = make_load(users=2, requests=20, schedule=Schedule(rate=1e9))
+    opened = read(load, ["B 0", *lines])
+    assert (opened.ok, opened.sent, len(opened.latency_ns), len(opened.service_ns)) == (20, 20, 20, 20)
+    assert opened.service_ns.sum_ns == sum(range(2000, 2020))
+
+
+def test_a_line_that_comes_twice_is_noticed() -> None:
+    lines = ["R 0 0 5 1 2", "R 2 0 5 1 2", "R 0 0 5 1 2"]
+    with pytest.raises(LoadError, match="records of k6 are incomplete"):
+        read(make_load(requests=3), lines)
+
+
+def test_an_open_loop_of_too_many_requests_is_refused_before_it_begins() -> None:
+    load = make_load(users=2, duration_s=3600, schedule=Schedule(rate=5000.0))
+    with pytest.raises(LoadError, match="4,194,304 requests at most; here 18,000,000 are due") as caught:
+        make_plan(load, URL)
+    assert "use the native engine" in caught.value.hint
 
 
 def test_the_busiest_k6_is_busy_all_the_time() -> None:

@@ -26,6 +26,8 @@ _MARGIN_A_USER_S = 0.02
 """For k6 to make a user, some ms each."""
 _ROOM_BYTES = 2**30
 """How much memory the users may take, all together, to remember exchanges and right answers."""
+_MOST_DUE = 2**22
+"""When each was due is worked out at the end, from all of them: some 200 bytes each."""
 _EXACT = 2**53
 """Up to here a double holds every integer."""
 _REWRITTEN_BY_GO = re.compile(r'["<>\\^`{|}]|%(?![0-9A-Fa-f]{2})')
@@ -108,6 +110,11 @@ def _open_loop(load: Load, schedule: Schedule, exchanges: list[dict[str, Any]]) 
             hint=f"ask for constant arrivals, or {_HINT}",
         )
     due = _due(load, schedule)
+    if due > _MOST_DUE:
+        raise LoadError(
+            f"An open loop of k6 has {_MOST_DUE:,} requests at most; here {due:,} are due.",
+            hint=f"make it shorter, lower the rate, or {_HINT}",
+        )
     # k6 cuts the gap to whole nanoseconds. So the last request is due a little early, and not after the end.
     period_ns = max(1, math.floor(1e9 / schedule.rate))
     last_s = due * period_ns / 1e9

@@ -28,15 +28,17 @@ from pytest_webbench.errors import LoadError
 from pytest_webbench.load.k6.arrivals import arrival_numbers
 from pytest_webbench.load.k6.faults import Loss, answer_fault, loss_fault
 from pytest_webbench.load.k6.plan import Plan
+from pytest_webbench.logic.histogram import Buckets
 from pytest_webbench.logic.judging import Fault, excerpt
 from pytest_webbench.logic.masking import mask_path
 from pytest_webbench.values.exchange import Answer
-from pytest_webbench.values.latencies import Latencies, Nanoseconds
-from pytest_webbench.values.load import Load, LoadResult
+from pytest_webbench.values.latencies import EXACT_MOST, Latencies, Nanoseconds
+from pytest_webbench.values.load import MOST_UNCONFIRMED, Load, LoadResult
 
 __all__ = ["read_result"]
 
 _EXAMPLES = 3
+_PIECE = 2**16
 _LARGEST_OF_FOUR_BYTES = 2**32 - 1
 _LATE_NS = 1_000_000
 
@@ -60,7 +62,7 @@ def read_result(
         records.read(line)
     records.close(iterations=_count(metrics, "iterations"))
     elapsed_ns = _elapsed_ns(load, records)
-    service_ns = Latencies(_fitted(records.whole_ns))
+    service_ns = records.whole_ns.times()
     result = LoadResult(
         users=load.users,
         elapsed_s=elapsed_ns / 1e9,
@@ -69,10 +71,11 @@ def read_result(
         errors=dict(records.errors),
         in_flight=records.in_flight,
         latency_ns=service_ns,
-        ttfb_ns=Latencies(_fitted(records.first_ns)),
+        ttfb_ns=records.first_ns.times(),
         in_flight_s=records.in_flight_ns / 1e9,
         error_s=records.error_ns / 1e9,
         unconfirmed=tuple(sorted(records.unconfirmed)),
+        unnamed=records.unnamed,
         generator_cpu_s=cpu_s,
         generator_busy=min(1.0, cpu_s / (max(elapsed_ns, 1) / 1e9 * processors)),
         connections_opened=records.connections,
@@ -93,10 +96,11 @@ def _from_when_due(result: LoadResult, plan: Plan, records: "_Records", dropped:
     late_ns = array("Q", bytes(8 * len(order)))
     for index, start_ns, arrival in zip(order, starts_ns, arrivals, strict=True):
         late_ns[index] = max(0, start_ns - arrival * plan.period_ns)
-    waits = zip(records.right, records.blocked_ns, result.latency_ns.samples, strict=True)
+    waits = zip(records.right, records.blocked_ns, records.whole_ns.values, strict=True)
+    latency_ns = _Times(array("Q", (late_ns[index] + blocked + whole for index, blocked, whole in waits)))
     return replace(
         result,
-        latency_ns=Latencies(_fitted(late_ns[index] + blocked + whole for index, blocked, whole in waits)),
+        latency_ns=latency_ns.times(),
         service_ns=result.latency_ns,
         scheduled=plan.due,
         dropped=unsent,
@@ -125,23 +129,86 @@ def _fitted(values: Iterable[int]) -> Nanoseconds:
     return wide if max(wide, default=0) > _LARGEST_OF_FOUR_BYTES else array("I", wide)
 
 
+class _Times:
+    """Times that are kept, and, if there are too many of them, counted: at the end, or meanwhile."""
+
+    def __init__(self, values: Nanoseconds | None = None, *, meanwhile: bool = False) -> None:
+        self.values = array("Q") if values is None else values
+        self._meanwhile = meanwhile
+        self._buckets: Buckets | None = None
+
+    def __len__(self) -> int:
+        return len(self.values) + (0 if self._buckets is None else self._buckets.count)
+
+    def append(self, time_ns: int) -> None:
+        self.values.append(time_ns)
+        if self._meanwhile and len(self.values) > (EXACT_MOST if self._buckets is None else _PIECE):
+            self._count()
+
+    def times(self) -> Latencies:
+        """All of them."""
+        if self._buckets is None and len(self.values) <= EXACT_MOST:
+            return Latencies(_fitted(self.values))
+        if self._meanwhile:
+            return self._count().times()
+        buckets = Buckets()
+        buckets.add(self.values)
+        return buckets.times()
+
+    def _count(self) -> Buckets:
+        self._buckets = self._buckets or Buckets()
+        self._buckets.add(self.values)
+        self.values = array("Q")
+        return self._buckets
+
+
+class _Numbers:
+    """The numbers of the lines, which come nearly in order: those that are missing between others are few."""
+
+    def __init__(self) -> None:
+        self.found = 0
+        self.largest = -1
+        self._next = 0
+        self._beyond: set[int] = set()
+
+    def add(self, number: int) -> None:
+        """One more line, with that number."""
+        self.found += 1
+        self.largest = max(self.largest, number)
+        if number >= self._next:
+            self._beyond.add(number)
+        while self._next in self._beyond:
+            self._beyond.remove(self._next)
+            self._next += 1
+
+    @property
+    def different(self) -> int:
+        """How many numbers there were."""
+        return self._next + len(self._beyond)
+
+
 class _Records:
-    """The accounts of a load, from the lines of the script."""
+    """The accounts of a load, from the lines of the script.
+
+    Of an open loop each request is kept, for only at its end is it known when each was due: ``plan.py``
+    bounds their number. Of a closed one nothing is kept that grows with the number of requests.
+    """
 
     def __init__(self, load: Load) -> None:
         self._load = load
+        self._is_open = load.schedule is not None
         self._deadline_ns = round((load.amount.duration_s or 0.0) * 1e9)
-        self._numbers = array("Q")
+        self._numbers = _Numbers()
         self._skipped: list[int] = []
         self.origin_ns = 0
         self.sent_ns = array("Q")
-        """When each request was sent."""
+        """When each request of an open loop was sent."""
         self.first_sent_ns = sys.maxsize
         self.last_end_ns = 0
         self.right = array("Q")
-        """For each right answer, the place of its request in ``sent_ns``."""
-        self.first_ns = array("Q")
-        self.whole_ns = array("Q")
+        """For each right answer of an open loop, the place of its request in ``sent_ns``."""
+        self.first_ns = _Times(meanwhile=not self._is_open)
+        self.whole_ns = _Times(meanwhile=not self._is_open)
         self.blocked_ns = array("Q")
         self.errors: Counter[str] = Counter()
         self.error_ns = 0
@@ -150,6 +217,7 @@ class _Records:
         self.connections = 0
         self._changes = any(each.effect for each in load.exchanges)
         self.unconfirmed = array("Q")
+        self.unnamed = 0
         self.examples: list[str] = []
 
     @property
@@ -170,7 +238,7 @@ class _Records:
                     self._read_open(*fields)
                 case "S":
                     (number,) = fields
-                    self._numbers.append(int(number))
+                    self._numbers.add(int(number))
                     self._skipped.append(int(number))
                 case "B":
                     (origin,) = fields
@@ -187,12 +255,12 @@ class _Records:
         the deadline, for a result speaks of the first so many numbers.
         """
         numbers = self._numbers
-        found, different = len(numbers), len(set(numbers))
-        if not found == different == iterations == max(numbers, default=-1) + 1:
+        found, different = numbers.found, numbers.different
+        if not found == different == iterations == numbers.largest + 1:
             raise LoadError(
                 "The records of k6 are incomplete.",
                 evidence=f"{iterations} iterations, {found} lines, {different} numbers, the largest "
-                f"{max(numbers, default=None)}",
+                f"{numbers.largest if found else None}",
                 hint="see whether the disk is full",
             )
         skipped = sorted(self._skipped)
@@ -205,10 +273,11 @@ class _Records:
     def _read_right(self, number: str, sent: str, end: str, first: str, whole: str) -> None:
         whole, _, blocked = whole.partition(" ")
         self.connections += bool(blocked)
-        self.right.append(len(self.sent_ns))
+        if self._is_open:
+            self.right.append(len(self.sent_ns))
+            self.blocked_ns.append(int(blocked or 0))
         self.first_ns.append(int(first))
         self.whole_ns.append(int(whole))
-        self.blocked_ns.append(int(blocked or 0))
         self._sent(int(number), int(sent), int(sent) + int(blocked or 0), int(end))
 
     def _read_failure(self, number: str, sent: str, end: str, is_new: str, what: str) -> None:
@@ -231,11 +300,14 @@ class _Records:
 
     def _leave_unconfirmed(self, *numbers: int) -> None:
         if self._changes:
-            self.unconfirmed.extend(numbers)
+            room = MOST_UNCONFIRMED - len(self.unconfirmed)
+            self.unconfirmed.extend(numbers[:room])
+            self.unnamed += len(numbers[room:])
 
     def _sent(self, number: int, sent_ns: int, sending_ns: int, end_ns: int) -> None:
-        self._numbers.append(number)
-        self.sent_ns.append(sent_ns)
+        self._numbers.add(number)
+        if self._is_open:
+            self.sent_ns.append(sent_ns)
         self.first_sent_ns = min(self.first_sent_ns, sending_ns)
         self.last_end_ns = max(self.last_end_ns, end_ns)
 
