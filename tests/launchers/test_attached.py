@@ -1,5 +1,8 @@
 """Servers that somebody else started: they are asked, and left alone."""
 
+import os
+import socket
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,6 +63,19 @@ def test_a_server_is_asked_and_left_running(url: str, suffix: str) -> None:
         assert running.ended() is None
     with urlopen(f"{url}/hello", timeout=60) as answer:
         assert answer.status == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_who_holds_its_connections_is_seen_on_this_machine(url: str) -> None:
+    with AttachedLauncher({"mine": f"{url}/prefix"}).start(STACK) as running:
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        with socket.create_connection(address) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(100)  # so it has been accepted
+            held = running.connections()
+            assert held is not None
+            assert held.processes == (os.getpid(),)
+            assert held.by_port[connection.getsockname()[1]] == os.getpid()
 
 
 def test_there_is_no_way_in(url: str) -> None:
