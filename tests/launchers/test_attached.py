@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -70,12 +71,12 @@ def test_who_holds_its_connections_is_seen_on_this_machine(url: str) -> None:
     with AttachedLauncher({"mine": f"{url}/prefix"}).start(STACK) as running:
         address = ("127.0.0.1", int(url.rpartition(":")[2]))
         with socket.create_connection(address) as connection:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert connection.recv(100)  # so it has been accepted
-            held = running.connections()
-            assert held is not None
-            assert held.processes == (os.getpid(),)
-            assert held.by_port[connection.getsockname()[1]] == os.getpid()
+            port = connection.getsockname()[1]
+            deadline = time.monotonic() + 30
+            while (held := running.connections()) is None or port not in held.by_port:  # not yet accepted
+                assert time.monotonic() < deadline
+        assert held.processes == (os.getpid(),)
+        assert held.by_port[port] == os.getpid()
 
 
 def test_there_is_no_way_in(url: str) -> None:
