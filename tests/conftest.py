@@ -1,0 +1,21 @@
+"""Which tests have the machine for themselves."""
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ALONE = {"accuracy", "containers", "faults", "main_job", "test_workflows.py"}
+"""They measure, or count what is left on the machine: others beside them would be in the figures."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is run alone, and keep what shares an application in one process of pytest-xdist."""
+    for item in items:
+        first, *_ = item.path.relative_to(HERE).parts
+        if first in ALONE:
+            item.add_marker(pytest.mark.alone)
+        if first == "apps" and isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            stack = item.callspec.params.get("stack")
+            if stack is not None:
+                item.add_marker(pytest.mark.xdist_group(stack.name))
