@@ -70,7 +70,7 @@ def exchange(
     except MalformedError as error:
         raise NoResponseError(str(error), malformed=True) from None
     except TimeoutError:
-        raise NoResponseError(f"nothing was connected within {timeout_s:g} s", late=True) from None
+        raise NoResponseError(f"nothing was connected within {round(timeout_s, 1):g} s", late=True) from None
     except OSError as error:
         raise NoResponseError(str(error) or type(error).__name__) from None
     return reader.response()
@@ -175,4 +175,4 @@ def _refuse_late(clock: _Clock, what: str) -> None:
     try:
         clock.look()
     except TimeoutError:
-        raise NoResponseError(f"{what} within {clock.timeout_s:g} s", late=True) from None
+        raise NoResponseError(f"{what} within {round(clock.timeout_s, 1):g} s", late=True) from None

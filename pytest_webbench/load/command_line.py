@@ -130,7 +130,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("url", type=_url, metavar="URL", help="http://host:port/path?query")
+    parser.add_argument(
+        "url",
+        type=_url,
+        metavar="URL",
+        help="http://[user:password@]host:port/path?query; no TLS, no Unix socket",
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON object, times in seconds")
     _add_load(parser.add_argument_group("load"))
     _add_exchange(parser.add_argument_group("request and right answer"))

@@ -147,3 +147,31 @@ def test_two_speeds_of_a_running_server_are_said_and_their_mean_is_the_figure(
     assert max(rates) > 2 * min(rates)
     for each in ours["rounds"]:
         assert min(rates) < 1 / each["time_per_request_s"] < max(rates)
+
+
+def test_a_password_in_an_address_is_left_out_everywhere(attach: RunWebbench, url: str) -> None:
+    secret = url.replace("://", "://ann:s3cret@")
+    outcome = attach(
+        f"--webbench-url={secret}", "--webbench-scenario=hello", "-v", "--junitxml=junit.xml", JSON
+    )
+    outcome.counts(passed=1)
+    assert "s3cret" not in outcome.text
+    files = [file for file in outcome.folder.rglob("*") if file.is_file()]
+    assert {"junit.xml", "run.json", "report.html"} <= {file.name for file in files}
+    assert [file.name for file in files if b"s3cret" in file.read_bytes()] == []
+
+
+@pytest.mark.parametrize("rest", ["/?key=s3cret", "/#s3cret"])
+def test_a_query_in_an_address_is_refused_without_being_shown(attach: RunWebbench, rest: str) -> None:
+    outcome = attach(f"--webbench-url=http://127.0.0.1:1{rest}")
+    assert outcome.result.ret == pytest.ExitCode.USAGE_ERROR
+    said = outcome.text + "\n".join(outcome.result.errlines)
+    assert "holds more than host, port and path" in said
+    assert "s3cret" not in said
+
+
+def test_an_ipv6_address_is_chosen_by_its_name(attach: RunWebbench) -> None:
+    outcome = attach(
+        "--webbench-url=http://[::1]:8000", "--webbench-stack=ip6-0.0.0.0.0.0.0.1:8000", "--co", "-q"
+    )
+    assert "hello[ip6-0.0.0.0.0.0.0.1:8000]" in outcome.text

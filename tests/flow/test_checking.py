@@ -1,5 +1,6 @@
 """The check before timing finds what a stack does otherwise than its contract says."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,13 +11,15 @@ from pytest_webbench.errors import ContractError
 from pytest_webbench.launchers.fake import FakeLauncher
 from pytest_webbench.load.fake import FakeEngine
 from pytest_webbench.runner import Runner
+from pytest_webbench.suites import NoDataset, Suite
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
 from pytest_webbench.values.event import Event, StackFailed, TrialFinished
-from pytest_webbench.values.exchange import Answer, Exchange, Refusal, Request
+from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Refusal, Request
 from pytest_webbench.values.plan import Block, Cell, Plan, Trial
 from pytest_webbench.values.profile import PROFILES, Order
 from pytest_webbench.values.stack import Stack
 from tests.flow.doubles import NO_BODY, AnsweringStack, AppServer, ItemsApp, Reply
+from tests.load.servers import Peer, Server, answer, json_answer
 
 RECORDS = SUITE.dataset.records(20)
 
@@ -248,3 +251,62 @@ def test_a_later_launch_that_answers_wrongly_is_not_timed(app_server: AppServer)
     assert sum(isinstance(event, TrialFinished) for event in events) == 1
     (failed,) = [event for event in events if isinstance(event, StackFailed)]
     assert "GET /hello" in str(failed.error)
+
+
+def test_cookies_are_not_kept_and_the_next_step_is_said() -> None:
+    """The second exchange needs what the first one set, and under load it would not be sent either."""
+    seen: list[bytes] = []
+
+    def respond(server: Server, peer: Peer, number: int) -> None:
+        seen.append(peer.request.lower())
+        if peer.path == "/login":
+            peer.send(json_answer({}).replace(b"\r\n\r\n", b"\r\nSet-Cookie: session=s1; Path=/\r\n\r\n", 1))
+        else:
+            peer.send(json_answer({"detail": "log in"}, status=401))
+
+    exchanges = [Exchange(request=Request(path=path), answer=Answer()) for path in ("/login", "/me")]
+    suite = Suite(name="shop", dataset=NoDataset(), examples=lambda records: exchanges)
+    with Server(respond) as server:
+        running = AnsweringStack(stack=STACKS[0], app=ItemsApp(), base_url=server.url)
+        with pytest.raises(ContractError) as caught:
+            check_stack(running, suite, (), ())
+    assert " answers GET /me wrongly: the status is 401, expected 200" in caught.value.message
+    assert caught.value.hint.startswith("give the request a Cookie header: the answer to GET /login set the")
+    assert b"cookie" not in b"".join(seen)
+
+
+def test_an_endpoint_that_is_too_slow_is_told_with_the_option_that_helps() -> None:
+    ask = Exchange(request=Request(), answer=Answer())
+    suite = Suite(name="shop", dataset=NoDataset(), examples=lambda records: [ask])
+    with Server(lambda server, peer, number: peer.hold()) as server:
+        running = AnsweringStack(stack=STACKS[0], app=ItemsApp(), base_url=server.url)
+        with pytest.raises(ContractError) as caught:
+            check_stack(running, suite, (), (), timeout_s=0.2)
+    assert "no answer came within 0.2 s" in caught.value.message
+    assert "--webbench-request-timeout" in caught.value.hint
+
+
+def test_a_scenario_that_cannot_be_sent_is_left_to_its_load(app_server: AppServer) -> None:
+    unsendable = Exchange(request=Request(path="/a b"), answer=Answer())
+    bad = replace(SCENARIOS[0], traffic=lambda records, count, rng: [unsendable])
+    app = Counted()
+    running = AnsweringStack(stack=STACKS[0], app=app, base_url=app_server.add("tiny", app))
+    SUITE.dataset.prepare(running, RECORDS)
+    SUITE.dataset.load(running)
+    check_stack(running, SUITE, [bad, SCENARIOS[2]], RECORDS)
+    assert "GET /items/" in app.asked
+
+
+@pytest.mark.parametrize(
+    ("coding", "why"),
+    [("br", "encoded with 'br'"), ("zstd", "leave it out of the request's Accept-Encoding")],
+)
+def test_an_encoding_that_is_not_decoded_is_refused_by_name(coding: str, why: str) -> None:
+    ask = Exchange(request=Request(), answer=Answer(rule=BodyRule.JSON, json={}))
+    suite = Suite(name="shop", dataset=NoDataset(), examples=lambda records: [ask])
+    packed = answer(b"x", headers=(f"Content-Encoding: {coding}",))
+    with Server(lambda server, peer, number: peer.send(packed)) as server:
+        running = AnsweringStack(stack=STACKS[0], app=ItemsApp(), base_url=server.url)
+        with pytest.raises(ContractError) as caught:
+            check_stack(running, suite, (), ())
+    assert why in caught.value.message

@@ -19,6 +19,7 @@ from pytest_webbench.launchers.attached import AttachedLauncher
 from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
 from pytest_webbench.values.measurement import LaunchRecord, ServerUsage
 from pytest_webbench.values.stack import Stack
+from tests.load.servers import Peer, Server, answer, json_answer
 
 HELLO = Exchange(request=Request(path="/hello"), answer=Answer(rule=BodyRule.JSON, json={"a": 1}))
 STACK = Stack(name="mine", folder=Path(), command=(), ready=HELLO)
@@ -62,8 +63,8 @@ def test_a_server_is_asked_and_left_running(url: str, suffix: str) -> None:
         assert not running.reachable_inside
         assert running.log_tail() == ""
         assert running.ended() is None
-    with urlopen(f"{url}/hello", timeout=60) as answer:
-        assert answer.status == 200
+    with urlopen(f"{url}/hello", timeout=60) as response:
+        assert response.status == 200
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
@@ -89,8 +90,8 @@ def test_there_is_no_way_in(url: str) -> None:
             running.execute(["x.py", "load"])
 
 
-def start(url: str) -> None:
-    with AttachedLauncher({"mine": url}, start_timeout_s=0.05).start(STACK):
+def start(url: str, *, start_timeout_s: float = 0.05) -> None:
+    with AttachedLauncher({"mine": url}, start_timeout_s=start_timeout_s).start(STACK):
         pass
 
 
@@ -115,3 +116,56 @@ def test_a_server_of_another_contract(url: str, monkeypatch: pytest.MonkeyPatch)
         "mine gave no right answer within 0 s (GET /x: the body is not JSON "
         "(Expecting value: line 1 column 1 (char 0)): 'other')"
     )
+
+
+def test_a_server_that_is_not_ready_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 is no wrong answer, but a word for "later", which may take longer than patience with those."""
+    monkeypatch.setattr(readiness, "WRONG_RESPONSE_PATIENCE_S", 0.0)
+
+    def later(server: Server, peer: Peer, number: int) -> None:
+        peer.send(json_answer({"a": 1}) if number >= 3 else answer(status=503))
+
+    with Server(later) as server:
+        start(server.url, start_timeout_s=60)
+        assert server.requests == 4
+
+
+def test_a_first_answer_may_take_all_the_time_that_is_allowed() -> None:
+    """Nothing is asked a second time while it is awaited."""
+
+    def slow(server: Server, peer: Peer, number: int) -> None:
+        server.stopping.wait(0.5)
+        peer.send(json_answer({"a": 1}))
+
+    with Server(slow) as server:
+        start(server.url, start_timeout_s=60)
+        assert server.requests == 1
+
+
+def test_a_server_that_drips_is_given_up_in_time() -> None:
+    def drip(server: Server, peer: Peer, number: int) -> None:
+        for byte in json_answer({"a": 1}):
+            peer.send(bytes([byte]))
+            server.stopping.wait(1)
+
+    began = time.monotonic()
+    with Server(drip) as server, pytest.raises(StartError) as caught:
+        start(server.url, start_timeout_s=0.5)
+    assert time.monotonic() - began < 30
+    assert "bytes of the answer, but not all, came within" in caught.value.message
+    assert "--webbench-start-timeout" in caught.value.hint
+
+
+def test_a_password_is_sent_and_kept_from_sight() -> None:
+    seen: list[bytes] = []
+
+    def respond(server: Server, peer: Peer, number: int) -> None:
+        seen.append(peer.request)
+        peer.send(json_answer({"a": 1}))
+
+    with Server(respond) as server:
+        url = server.url.replace("://", "://ann:s3cret@")
+        with AttachedLauncher({"mine": url}).start(STACK) as running:
+            assert running.launch.config == {"url": server.url.replace("://", "://***@")}
+            assert "s3cret" not in repr(running)
+    assert b"\r\nAuthorization: Basic YW5uOnMzY3JldA==\r\n" in seen[0]

@@ -1,5 +1,7 @@
 """The native client against servers that do not behave: each error is counted, exactly."""
 
+import gzip
+import json
 import os
 import resource
 import socket
@@ -12,6 +14,7 @@ import pytest
 from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
 from pytest_webbench.values.load import ErrorClass
 
+from .codings import check_codings
 from .loads import ANYTHING, HELLO_JSON, carry_out, make_load, unaccounted
 from .servers import Peer, Server, answer, json_answer
 
@@ -319,3 +322,44 @@ def test_without_files_left_the_client_is_exhausted() -> None:
     assert result.errors.keys() == {"client_exhausted"}
     assert result.in_flight > 0
     assert unaccounted(result) == 0
+
+
+def test_bodies_with_a_content_encoding_are_unpacked_and_judged() -> None:
+    check_codings(carry_out)
+
+
+def test_the_same_bytes_are_right_only_with_the_same_content_encoding() -> None:
+    """What is remembered of a right answer holds for what it said of its encoding, too."""
+    packed = gzip.compress(json.dumps(HELLO_JSON).encode())
+
+    def lie(server: Server, peer: Peer, number: int) -> None:
+        headers = ("Content-Encoding: gzip",) if number % 2 == 0 else ()
+        peer.send(answer(packed, headers=headers))
+
+    with Server(lie) as server:
+        result = carry_out(make_load(users=1, requests=20), server.url)
+    assert (result.ok, result.errors) == (10, {"wrong_body": 10})
+
+
+def test_an_encoding_that_is_not_known_is_named() -> None:
+    with Server(
+        lambda server, peer, number: peer.send(answer(b"x", headers=("content-encoding: br",)))
+    ) as server:
+        result = carry_out(make_load(users=1, requests=2), server.url)
+    assert result.errors == {"wrong_body": 2}
+    assert "encoded with 'br'" in result.examples[0]
+
+
+def test_a_bomb_is_a_wrong_body() -> None:
+    bomb = gzip.compress(bytes(64 * 2**20))
+    with Server(lambda s, peer, n: peer.send(answer(bomb, headers=("Content-Encoding: gzip",)))) as server:
+        result = carry_out(make_load(users=2, requests=4), server.url)
+    assert result.errors == {"wrong_body": 4}
+    assert "once it is decoded (gzip)" in result.examples[0]
+
+
+def test_no_example_shows_a_token() -> None:
+    asked = Exchange(request=Request(path="/a?page=2&api_key=s3cret&x=1"), answer=Answer())
+    with Server(lambda server, peer, number: peer.send(answer(status=500))) as server:
+        result = carry_out(make_load(asked, users=1, requests=1), server.url)
+    assert result.examples[0].startswith("GET /a?page=2&api_key=***&x=1: ")

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +19,14 @@ import pytest
 
 import pytest_webbench
 from pytest_webbench.errors import LoadError, UsageError
-from pytest_webbench.load import LoadEngine
+from pytest_webbench.load import LoadEngine, memory
 from pytest_webbench.load.k6 import K6Engine, engine
 from pytest_webbench.load.k6.plan import Plan, make_plan
 from pytest_webbench.logic.judging import judge
 from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
 from pytest_webbench.values.load import Arrivals, Load, Schedule
 
+from .codings import check_codings
 from .loads import ANYTHING, HELLO, HELLO_JSON, make_load, unaccounted
 from .servers import Peer, Server, answer, json_answer
 
@@ -841,3 +843,46 @@ def test_closing_twice_and_going_on(k6: K6Engine) -> None:
     k6.close()
     with Server(say_hello) as server:
         assert k6.run(make_load(requests=2), server.url).ok == 2
+
+
+def test_bodies_with_a_content_encoding_are_unpacked_and_judged(k6: K6Engine) -> None:
+    check_codings(k6.run)
+
+
+def test_a_bomb_ends_k6_before_it_takes_the_memory_of_the_machine(
+    k6: K6Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten GiB of zeros in ten MiB, which k6 would unpack to the end."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    bomb = b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + block * 10_240 + b"\x03\0" + bytes(8)
+    monkeypatch.setattr(memory, "_BASE_BYTES", 256 * 2**20)
+
+    def send(server: Server, peer: Peer, number: int) -> None:
+        with suppress(OSError):
+            peer.send(answer(bomb, headers=("Content-Encoding: gzip",)))
+
+    with (
+        Server(send) as server,
+        pytest.raises(LoadError, match=r"k6 was ended: it took .* MiB of memory, and may take 384 MiB"),
+    ):
+        k6.run(make_load(users=2, requests=10), server.url)
+    assert k6.pid is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (b"\0\0\x12\x04\0\0\0\0\0" + bytes(18), "the server answers in HTTP/2"),
+        (b"\x15\x03\x01\0\x02\x02\x46", "the server speaks TLS"),
+    ],
+)
+def test_what_another_protocol_is_called(k6: K6Engine, sent: bytes, why: str) -> None:
+    def send(server: Server, peer: Peer, number: int) -> None:
+        peer.send(sent)
+        peer.close()
+
+    with Server(send) as server:
+        result = k6.run(make_load(POST_HELLO, users=1, requests=1), server.url)
+    assert result.errors == {"malformed": 1}
+    assert why in result.examples[0]

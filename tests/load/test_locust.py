@@ -5,15 +5,17 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from pytest_webbench.errors import LoadError, UsageError
-from pytest_webbench.load import LoadEngine
+from pytest_webbench.load import LoadEngine, memory
 from pytest_webbench.load.locust import LocustEngine
 from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
 from pytest_webbench.values.load import Arrivals, ErrorClass, Schedule
 
+from .codings import check_codings
 from .loads import ANYTHING, HELLO_JSON, make_load, unaccounted
 from .servers import Peer, Server, answer, json_answer
 from .test_client_errors import CUT, ENDLESS, MALFORMED, closed_port, misbehave
@@ -364,7 +366,7 @@ def test_what_makes_no_sense_is_said_and_the_engine_goes_on(engine: LocustEngine
 
 def test_an_address_that_makes_no_sense_starts_nothing() -> None:
     engine = LocustEngine()
-    with pytest.raises(LoadError, match="not of the form"):
+    with pytest.raises(LoadError, match="https is not supported"):
         engine.run(make_load(requests=1), "https://127.0.0.1:9")
     assert engine.pids == ()
 
@@ -383,3 +385,18 @@ def test_without_locust_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 def test_mistakes_in_what_is_wanted(workers: int, bind: str | None, master: str | None) -> None:
     with pytest.raises(UsageError):
         LocustEngine(workers, bind=bind, master=master)
+
+
+def test_bodies_with_a_content_encoding_are_unpacked_and_judged(engine: LocustEngine) -> None:
+    check_codings(engine.run)
+
+
+def test_a_load_that_takes_too_much_memory_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_BASE_BYTES", 2**20)
+    monkeypatch.setattr(memory, "MAX_RESPONSE", 0)
+    with Server(lambda server, peer, number: peer.send(RIGHT)) as server, closing(LocustEngine()) as engine:
+        with pytest.raises(
+            LoadError, match=r"Locust was ended: it took .* MiB of memory, and may take 1 MiB"
+        ):
+            engine.run(make_load(duration_s=60.0), server.url)
+        assert engine.pids == ()

@@ -1,6 +1,8 @@
 """Benchmarks of one's own, as tests."""
 
-import httpx
+import json
+from urllib.request import urlopen
+
 from pytest_webbench import Answer, BodyRule, Exchange, Request
 
 
@@ -22,5 +24,5 @@ def test_echo(webbench):
 
 def test_first_item(webbench_stack):
     webbench_stack.seed()
-    response = httpx.get(f"{webbench_stack.base_url}/items/1")
-    assert response.json()["id"] == 1
+    with urlopen(f"{webbench_stack.base_url}/items/1", timeout=10) as response:
+        assert json.load(response)["id"] == 1
