@@ -176,7 +176,8 @@ class Program:
 
 
 def _wrk(page: Page, seconds: int, connections: int) -> list[str]:
-    return ["-t1", f"-c{connections}", f"-d{seconds}s", "--latency", page.url]
+    headers = ["-H", "User-Agent: pytest-webbench", "-H", "Accept: */*"]  # the bytes of the native engine
+    return ["-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *headers, page.url]
 
 
 def _read_wrk(report: str) -> Outcome:

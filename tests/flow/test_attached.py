@@ -157,7 +157,7 @@ def test_a_password_in_an_address_is_left_out_everywhere(attach: RunWebbench, ur
     outcome.counts(passed=1)
     assert "s3cret" not in outcome.text
     files = [file for file in outcome.folder.rglob("*") if file.is_file()]
-    assert {"junit.xml", "run.json", "report.html"} <= {file.name for file in files}
+    assert {"junit.xml", "run.json", "figures.json"} <= {file.name for file in files}
     assert [file.name for file in files if b"s3cret" in file.read_bytes()] == []
 
 
