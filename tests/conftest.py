@@ -18,4 +18,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if first == "apps" and isinstance(item, pytest.Function) and hasattr(item, "callspec"):
             stack = item.callspec.params.get("stack")
             if stack is not None:
-                item.add_marker(pytest.mark.xdist_group(stack.name))
+                item.add_marker(pytest.mark.xdist_group(getattr(stack, "name", stack)))
