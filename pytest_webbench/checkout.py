@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_webbench.errors import UsageError
+from pytest_webbench.leftovers import Claim
 from pytest_webbench.logic.relocation import Tree, relocated
 from pytest_webbench.values.stack import CopiedTree, OwnCopy, Stack
 
@@ -54,6 +55,7 @@ class Checkout:
     def __init__(self, stacks: Mapping[str, Stack], ref: str, folder: Path) -> None:
         self._folder = folder
         self._made = False
+        self._claim: Claim | None = None
         self._listings: dict[tuple[Path, str | None], frozenset[str]] = {}
         found = {name: _origin(stack, ref) for name, stack in stacks.items()}
         self._origins = {name: origin for name, origin in found.items() if origin is not None}
@@ -118,6 +120,11 @@ class Checkout:
         if self._made:
             return
         self._made = True
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._claim = Claim(self._folder)
+        except OSError as error:
+            raise _no_room(self._folder, error) from None
         for top in self._tops:
             (commit,) = {each.commit for each in self._origins.values() if each.top == top}
             for arm, wanted in ((BASE, commit), (HEAD, None)):
@@ -130,14 +137,19 @@ class Checkout:
                         _extract(top, wanted, place)
                     _keep_links_inside(top, place)
                 except (OSError, tarfile.TarError) as error:
-                    raise UsageError(
-                        f"the stacks cannot be copied to {place}: {error}",
-                        hint="choose a folder with room by --webbench-output",
-                    ) from None
+                    raise _no_room(place, error) from None
 
     def remove(self) -> None:
         """Remove the copies; safe to call again."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._claim is not None:
+            self._claim.remove()
+
+
+def _no_room(place: Path, error: Exception) -> UsageError:
+    return UsageError(
+        f"the stacks cannot be copied to {place}: {error}",
+        hint="choose a folder with room by --webbench-output",
+    )
 
 
 def _origin(stack: Stack, ref: str) -> _Origin | None:

@@ -4,6 +4,9 @@ import itertools
 import signal
 import sys
 import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from enum import Enum, auto
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -16,16 +19,33 @@ INSISTING = 3
 """The signal, counted from the first, that cuts the clean-up short: an engine may hang."""
 
 
+class Phase(Enum):
+    """How far a run is."""
+
+    RUNNING = auto()
+    """Tests run: an interrupt unwinds what was launched, and pytest reports it."""
+    ENDING = auto()
+    """What is left is taken down, what was found is said and saved: nothing breaks that off."""
+    WRITING = auto()
+    """The report is written, which takes seconds and may be left out."""
+
+
 class Interrupts:
     """The plugin that lets both signals end the run in one way, and no impatience leave containers behind.
 
     A second signal that came while the first one's clean-up is under way would break it off, wherever
-    it stands. So it is answered in words alone; the third one goes through.
+    it stands. So it is answered in words alone; the third one goes through. The run ends with exit code 2
+    by SIGINT, and with 143 by SIGTERM, as a process that the signal ended.
     """
 
     def __init__(self) -> None:
         self._arrivals = itertools.count(1)
         self._has_come = False
+        self._phase = Phase.RUNNING
+        self._code: int | None = None
+        self._words = ""
+        self._overrules = False
+        self._session: pytest.Session | None = None
         self._before: dict[signal.Signals, Any] = {}
 
     def pytest_sessionstart(self) -> None:
@@ -33,12 +53,37 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._handle) for number in NUMBERS}
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Note the end of the tests; after an interrupt, fixtures are torn down later."""
+        try:
+            return (yield)
+        finally:
+            self._phase = Phase.ENDING
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Give the run the exit code of the signal, once all others have seen the one of pytest."""
+        self._phase, self._session = Phase.ENDING, session
+        try:
+            return (yield)
+        finally:
+            self._set_code()
+
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
         """Put back what was there, when all is taken down."""
+        self._set_code()
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+    def _set_code(self) -> None:
+        """Give the run the exit code of the signal, if pytest has not lost the interrupt to a test."""
+        if self._session is not None and self._code is not None:
+            was_interrupted = self._session.exitstatus == pytest.ExitCode.INTERRUPTED
+            if self._overrules or was_interrupted:
+                self._session.exitstatus = self._code
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -54,12 +99,32 @@ class Interrupts:
         if self._has_come:
             raise KeyboardInterrupt("the run was asked to end")
 
+    @contextmanager
+    def open_to_signals(self) -> Iterator[None]:
+        """In a run that is ending: let a signal raise :class:`KeyboardInterrupt`, also one that has come."""
+        if self._overrules:
+            raise KeyboardInterrupt(self._words)
+        self._phase = Phase.WRITING
+        try:
+            yield
+        finally:
+            self._phase = Phase.ENDING
+
     def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._has_come = True
         arrival = next(self._arrivals)  # of this signal, even if the next one comes before the next line
-        if arrival == 1 or arrival >= INSISTING:
-            raise KeyboardInterrupt(f"ended by {signal.Signals(number).name}")
-        sys.__stderr__.write("\nwebbench: taking down what runs; once more leaves it behind\n")  # type: ignore[union-attr]
+        self._words = f"ended by {signal.Signals(number).name}"
+        code = pytest.ExitCode.INTERRUPTED if number == signal.SIGINT else 128 + number
+        self._code = self._code or code
+        is_running = self._phase is Phase.RUNNING
+        self._overrules = self._overrules or not is_running
+        if self._phase is Phase.WRITING or (is_running and (arrival == 1 or arrival >= INSISTING)):
+            raise KeyboardInterrupt(self._words)
+        if arrival >= INSISTING:
+            pytest.exit(f"webbench: {self._words}", returncode=self._code)
+        what = "saying and saving what was found" if arrival == 1 else "taking down what runs"
+        times = "twice" if arrival == 1 else "once"
+        sys.__stderr__.write(f"\nwebbench: {what}; {times} more leaves it behind\n")  # type: ignore[union-attr]
 
 
 def fill_line_numbers(error: BaseException) -> None:

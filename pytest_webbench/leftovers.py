@@ -18,7 +18,7 @@ import psutil
 
 from pytest_webbench.owners import Owner
 
-__all__ = ["Claim", "Swept", "owned_folder", "sweep", "temporary_folders"]
+__all__ = ["Claim", "Swept", "describe_swept", "owned_folder", "sweep", "temporary_folders"]
 
 PREFIX = "webbench-"
 OWNER = "webbench-owner"
@@ -75,6 +75,12 @@ class Swept:
 
     folders: tuple[Path, ...]
     processes: int
+
+
+def describe_swept(swept: Swept) -> str:
+    """``2 processes; /tmp/webbench-a, /tmp/webbench-b``."""
+    processes = f"{swept.processes} process{'es' * (swept.processes != 1)}; " if swept.processes else ""
+    return processes + ", ".join(map(str, swept.folders))
 
 
 def temporary_folders() -> list[Path]:

@@ -28,21 +28,23 @@ class MachineLock:
 
     def __init__(self) -> None:
         self._descriptor: int | None = None
+        self._has_tried = False
 
-    def take(self, folder: Path, *, wait: bool, say: Callable[[str], None]) -> None:
-        """Take the lock for the run in ``folder``, once; with ``wait``, when the one that has it has ended.
+    def take(self, folder: Path, *, wait: bool, say: Callable[[str], None]) -> bool:
+        """Take the lock for the run in ``folder``; with ``wait``, when the one that has it has ended.
 
-        Raises :class:`~pytest_webbench.errors.UsageError` that names the other run. Where there can be no
-        such lock, that is said and the run goes on.
+        Whether this was the first time. Raises :class:`~pytest_webbench.errors.UsageError` that names the
+        other run. Where there can be no such lock, that is said and the run goes on.
         """
-        if self._descriptor is not None:
-            return
+        if self._has_tried:
+            return False
+        self._has_tried = True
         path = Path(os.environ.get(PLACE) or _FOLDER) / f"pytest-webbench-{os.getuid()}.lock"
         try:
             descriptor = _open(path)
         except OSError as error:
             say(f"whether another run measures on this machine is not known: {path}: {error.strerror}")
-            return
+            return True
         try:
             _lock(descriptor, wait=wait, say=say)
             os.ftruncate(descriptor, 0)
@@ -52,6 +54,7 @@ class MachineLock:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
+        return True
 
     def release(self) -> None:
         """Let the next one in. Safe to call again."""

@@ -170,6 +170,11 @@ OPTIONS = (
         "",
         "let --benchmark-compare go on if the baseline lacks a benchmark of this run",
     ),
+    Option(
+        "--webbench-wait",
+        "",
+        "wait while another run of this user measures on this machine, in place of ending with exit code 4",
+    ),
     Option("--webbench-output", "DIR", "folder for measurements and logs", ".webbench"),
     Option("--webbench-cache", "DIR", "folder that keeps the stacks' environments", "the user's cache"),
 )

@@ -209,6 +209,7 @@ def read_settings(config: pytest.Config) -> Settings:
         explain=bool(read.raw("webbench_explain")),
         strict=bool(read.raw("webbench_strict")),
         allow_missing=bool(read.raw("webbench_allow_missing")),
+        wait=bool(read.raw("webbench_wait")),
         output=read.path("webbench_output") or find_project(config).folder / ".webbench",
         cache=read.path("webbench_cache"),
     )

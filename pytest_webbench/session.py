@@ -1,9 +1,8 @@
 """The plugin of a run with ``--webbench``: collect, plan, run once, replay, report."""
 
 import shutil
-import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from pytest_webbench.comparing import Comparing
 from pytest_webbench.errors import StackError, UsageError, WebbenchError
 from pytest_webbench.execution import Execution
 from pytest_webbench.explaining import Explaining
+from pytest_webbench.having_machine import COPIES, HavingMachine, uncaptured
 from pytest_webbench.interrupts import Interrupts
 from pytest_webbench.launchers import Launcher
 from pytest_webbench.live import LiveBench, LiveStack, launch_live
@@ -70,7 +70,7 @@ class WebbenchSession:
         self.folder = RunFolder(self.settings.output)
         self._wanted = self._take_arguments()
         suites = tuple(self._wanted or self.registry.suites)
-        copies = self.folder.path / "against"
+        copies = self.folder.path / COPIES
         self._arms = choose_arms(self.settings, self.registry, copies, suites=suites)
         self.registry = self._arms.registry if self._arms else self.registry
         self.comparing: Comparing | None = None
@@ -79,6 +79,8 @@ class WebbenchSession:
             config=config, settings=self.settings, logs=self.folder.logs
         )
         self._engine: LoadEngine = hook.pytest_webbench_engine(config=config, settings=self.settings)
+        self._machine = HavingMachine(config, self.settings, self.folder.path, self._engine)
+        config.pluginmanager.register(self._machine, "webbench-machine")
         self._plan: Plan | None = None
         self._has_run = False
         self._interrupts = Interrupts()
@@ -88,7 +90,9 @@ class WebbenchSession:
         self._check_loads()
         self._baselines = Baselines(config, self.settings)
         config.pluginmanager.register(self._baselines, "webbench-baselines")
-        config.pluginmanager.register(ReportWriter(self._reported), "webbench-report")
+        config.pluginmanager.register(
+            ReportWriter(self._reported, self._interrupts.open_to_signals), "webbench-report"
+        )
         if self.settings.explain and not self._disabled:
             self._profiler: Profiler = hook.pytest_webbench_profiler(config=config, settings=self.settings)
             explaining = Explaining(
@@ -231,13 +235,14 @@ class WebbenchSession:
             consumers=(self.results.consume, self.folder.consume),
             check=self._interrupts.check,
         )
-        with self._limits.suspended(), self._uncaptured():
+        with self._limits.suspended(), uncaptured(self.config):
             execution.carry_out(self._plan, self.results, self.comparing)
 
     def _begin_folder(self) -> None:
         """Make the folder of the run, and the copies of what is compared, the first time."""
         assert self._plan is not None
         try:
+            self._machine.take()
             self.folder.begin(self.settings, self._plan, self._about())
             if self._arms is not None and self._arms.checkout is not None:
                 self._arms.checkout.make()
@@ -266,13 +271,6 @@ class WebbenchSession:
         """Whether ``-x`` or ``--maxfail`` would stop pytest after that many failures."""
         most = self.config.getoption("maxfail")
         return bool(most) and failures >= most
-
-    @contextmanager
-    def _uncaptured(self) -> Iterator[None]:
-        capture = self.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled() if capture else nullcontext():
-            sys.stdout.write("\n")
-            yield
 
     @pytest.fixture
     def webbench_replay(self, request: pytest.FixtureRequest) -> Callable[[Any, str, str], None]:
@@ -440,9 +438,11 @@ class WebbenchSession:
 
     def pytest_unconfigure(self) -> None:
         """End the load generator."""
-        self._engine.close()
-        if self._arms is not None and self._arms.checkout is not None:
-            self._arms.checkout.remove()
+        try:
+            self._engine.close()
+        finally:
+            if self._arms is not None and self._arms.checkout is not None:
+                self._arms.checkout.remove()
 
 
 def _width() -> int:

@@ -1,8 +1,10 @@
-"""Which tests have the machine for themselves."""
+"""Which tests have the machine for themselves; runs within the others know nothing of each other."""
 
 from pathlib import Path
 
 import pytest
+
+from pytest_webbench import machine_lock
 
 HERE = Path(__file__).parent
 ALONE = {"accuracy", "containers", "faults", "main_job", "test_workflows.py"}
@@ -19,3 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             stack = item.callspec.params.get("stack")
             if stack is not None:
                 item.add_marker(pytest.mark.xdist_group(getattr(stack, "name", stack)))
+
+
+@pytest.fixture(autouse=True)
+def _own_machine_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock for each test, so that no run within it waits for one elsewhere."""
+    monkeypatch.setenv(machine_lock.PLACE, str(tmp_path))

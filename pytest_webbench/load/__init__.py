@@ -19,7 +19,8 @@ class LoadEngine(Protocol):
     """Makes load and says what it saw.
 
     The seam at which load generators are exchanged; :class:`pytest_webbench.load.fake.FakeEngine`
-    stands in for one in tests.
+    stands in for one in tests. One that sends nothing says so by an attribute ``makes_load`` that is false,
+    and does not keep other runs from measuring.
     """
 
     name: str

@@ -36,6 +36,7 @@ class FakeEngine:
     """
 
     name = "fake"
+    makes_load = False
 
     def __init__(
         self,

@@ -4,9 +4,7 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,6 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from pytest_webbench.errors import ProfilerError, UsageError
+from pytest_webbench.leftovers import owned_folder
+from pytest_webbench.supervision.supervised import Supervised
 
 __all__ = ["PySpyProfiler", "tidy_stacks"]
 
@@ -56,49 +56,59 @@ class PySpyProfiler:
     @contextmanager
     def record(self, pid: int, *, deep: bool = False) -> Iterator["PySpyRecording"]:
         """Sample ``pid`` and its descendants until the context is left."""
-        folder = Path(tempfile.mkdtemp(prefix="webbench-"))
-        try:
+        with owned_folder() as claim:
             recording = PySpyRecording()
             application = _working_folder(pid)
             said = _Said(pid)
-            output = folder / "stacks"
-            with output.open("wb") as file, self._spawn(pid, file.fileno(), deep=deep) as process:
+            output = claim.folder / "stacks"
+            with output.open("wb") as file:
+                process, words = self._spawn(pid, file.fileno(), deep=deep)
                 try:
-                    said.listen_to(process)
+                    said.listen_to(words)
                     said.wait_until_begun()
                     yield recording
                     said.have_end(process)
                 finally:
-                    _signal(process, signal.SIGKILL)
+                    try:
+                        process.close()
+                    except KeyboardInterrupt:
+                        process.close()
+                        raise
                     said.join()
+                    words.close()
             recording.stacks = tidy_stacks(_read(output), application)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
-    def _spawn(self, pid: int, output: int, *, deep: bool) -> "subprocess.Popen[str]":
+    def _spawn(self, pid: int, output: int, *, deep: bool) -> tuple[Supervised, IO[str]]:
+        """Start py-spy; with what it says."""
         options = ["--subprocesses", "--rate", str(self.rate_hz), "--format", "raw", "--full-filenames"]
         options += ["--output", f"/dev/fd/{output}", *(("--native",) if deep else ())]
+        ours, theirs = os.pipe()
+        words = os.fdopen(ours, errors="replace")
         try:
-            with self._binary.open("rb") as binary:
+            with self._binary.open("rb") as binary, Path(os.devnull).open("wb") as log:
                 begin = [str(self._binary), "record", "--pid", str(pid)]
                 if deep and not _shares_files(pid):
                     begin = [*_within(pid), f"/dev/fd/{binary.fileno()}", "record", "--pid", _pid_within(pid)]
-                process = subprocess.Popen(
+                process = Supervised(  # in a session of its own: Ctrl-C is for us, who end it
                     [*begin, *options],
-                    pass_fds=(output, binary.fileno()),
-                    env={**os.environ, "RUST_BACKTRACE": "0"},
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    errors="replace",
-                    start_new_session=True,  # Ctrl-C is for us, who end it
+                    folder=Path.cwd(),
+                    environment={**os.environ, "RUST_BACKTRACE": "0"},
+                    log=log,
+                    stdout=theirs,
+                    stderr=theirs,
+                    descriptors=(output, binary.fileno()),
                 )
         except OSError as error:
+            words.close()
             raise ProfilerError(f"py-spy cannot be started: {error.strerror}", hint=_HINT) from None
+        except BaseException:
+            words.close()
+            raise
+        finally:
+            os.close(theirs)
         with suppress(OSError):  # ahead of the server and the load, or it comes late and misses samples
             os.setpriority(os.PRIO_PGRP, process.pid, NICENESS)
-        return process
+        return process, words
 
 
 def _shares_files(pid: int) -> bool:
@@ -124,12 +134,6 @@ def _pid_within(pid: int) -> str:
     return line.split()[-1]
 
 
-def _signal(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
-    """Send a signal to ``process`` and to what it has started: nsenter passes none on."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-
-
 @dataclass(kw_only=True)
 class PySpyRecording:
     """What py-spy saw, once it has ended."""
@@ -146,9 +150,9 @@ class _Said:
         self._begun_or_ended = threading.Event()
         self._reader: threading.Thread | None = None
 
-    def listen_to(self, process: "subprocess.Popen[str]") -> None:
-        """Begin to read what ``process`` writes."""
-        self._reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+    def listen_to(self, words: IO[str]) -> None:
+        """Begin to read what it writes."""
+        self._reader = threading.Thread(target=self._read, args=(words,), daemon=True)
         self._reader.start()
 
     def _read(self, lines: IO[str]) -> None:
@@ -171,12 +175,12 @@ class _Said:
         if not any(BEGUN in line for line in self._lines):
             raise self._error("cannot look at" if in_time else "takes too long to look at")
 
-    def have_end(self, process: "subprocess.Popen[str]") -> None:
+    def have_end(self, process: Supervised) -> None:
         """Have ``process`` write what it saw, and wait for that; raises :class:`ProfilerError`."""
-        _signal(process, signal.SIGINT)
+        process.send_signal(signal.SIGINT)  # also to what it has started: nsenter passes none on
         if not self.join(END_TIMEOUT_S):
             raise self._error("does not end looking at")
-        if process.wait() not in (0, -signal.SIGINT):  # nsenter is ended by the signal
+        if process.wait(END_TIMEOUT_S) not in (0, -signal.SIGINT):  # nsenter is ended by the signal
             raise self._error("failed to look at")
 
     def _error(self, what: str) -> ProfilerError:

@@ -25,7 +25,7 @@ class Supervised:
 
     ``pid`` is its process id, ``begun`` when it was started, by :func:`time.monotonic`.
     It sees ``environment`` alone, is the leader of a session of its own, and inherits ``descriptors``.
-    Standard error goes to ``log``; so does standard output, unless ``stdout`` is a descriptor for it.
+    Standard output and error go to ``log``, unless ``stdout`` and ``stderr`` are descriptors for them.
     ``remove`` is a folder that is removed when all has ended. The descriptors stay the caller's.
 
     :meth:`close` must be called. Raises :class:`OSError` if the program cannot be run.
@@ -40,12 +40,13 @@ class Supervised:
         log: IO[bytes],
         stdin: int | None = None,
         stdout: int | None = None,
+        stderr: int | None = None,
         descriptors: Sequence[int] = (),
         remove: Path | None = None,
     ) -> None:
         self._lines = b""
         self._replies: dict[str, Any] = {}
-        handed = {stdin, stdout, *descriptors} - {None}
+        handed = {stdin, stdout, stderr, *descriptors} - {None}
         self._supervisor = subprocess.Popen(
             [sys.executable, "-I", "-S", str(PROGRAM), str(os.getpid())],
             cwd="/",
@@ -63,6 +64,7 @@ class Supervised:
                 environment=dict(environment),
                 stdin=stdin,
                 stdout=stdout,
+                stderr=stderr,
                 descriptors=list(descriptors),
                 remove=None if remove is None else str(remove),
             )

@@ -124,7 +124,7 @@ class _Supervisor:
                 os._exit(127)
         os.close(tell)
         self._program = child
-        for descriptor in {order["stdin"], order["stdout"], *order["descriptors"]} - {None}:
+        for descriptor in _descriptors(order) | {*order["descriptors"]}:
             os.close(descriptor)  # a socket that listens must not outlive the server
         said = os.read(failure, 16)
         os.close(failure)
@@ -145,7 +145,8 @@ class _Supervisor:
         """Kill what is there until nothing is left, and remove the folder that was made for it."""
         signal.set_wakeup_fd(-1)  # nothing cuts this short
         deadline = time.monotonic() + PATIENCE_S
-        left = [self._program] if self._program else []
+        # Not the program first: what it has put into another namespace of processes would get out of sight.
+        left = _descendants() or ([self._program] if self._program and not self._has_ended else [])
         while left:
             if not _LINUX:
                 with suppress(OSError):
@@ -187,10 +188,15 @@ def _become(order: dict[str, Any]) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing if order["stdin"] is None else order["stdin"], 0)
     os.dup2(2 if order["stdout"] is None else order["stdout"], 1)
-    for descriptor in {order["stdin"], order["stdout"]} - {None}:
+    os.dup2(2 if order["stderr"] is None else order["stderr"], 2)
+    for descriptor in _descriptors(order):
         os.close(descriptor)
     os.chdir(order["folder"])
     os.execvpe(order["command"][0], order["command"], order["environment"])  # noqa: S606
+
+
+def _descriptors(order: dict[str, Any]) -> set[int]:
+    return {order[name] for name in ("stdin", "stdout", "stderr") if order[name] is not None}
 
 
 def _descendants() -> list[int]:

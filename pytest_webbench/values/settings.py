@@ -90,5 +90,6 @@ class Settings:
     explain: bool = False
     strict: bool = False
     allow_missing: bool = False
+    wait: bool = False
     output: Path = Path(".webbench")
     cache: Path | None = None

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM: that impatience does not break a clean-up off."""
 
 import os
+import pkgutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -11,11 +12,14 @@ from typing import Any
 
 import pytest
 
+from pytest_webbench import closing
 from pytest_webbench.interrupts import Interrupts, fill_line_numbers
+from pytest_webbench.load.fake import FakeEngine
 from pytest_webbench.values.load import Load
 from tests.flow.conftest import RunWebbench
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM]
+CODES = {signal.SIGINT: 2, signal.SIGTERM: 143}
 _NO_LINE = 0b1_1111_000
 """An entry of a table of lines that gives none to as many steps as its last three bits say, and one more."""
 
@@ -97,7 +101,7 @@ def test_an_interrupt_that_is_lost_on_its_way_ends_the_run_all_the_same(
                 os.kill(os.getpid(), number)
 
     outcome = run("--webbench-stack=flask-sqlite3", "--webbench-rounds=50", before_run=send)
-    assert outcome.exit_code == pytest.ExitCode.INTERRUPTED
+    assert outcome.exit_code == CODES[number]
     assert loads == 4  # the second trial, with its warm-up, is brought to its end
     assert len(outcome.lines_of_trials()) == 2
     events = outcome.doubles.launcher.events
@@ -147,3 +151,82 @@ def test_lines_are_filled_in_for_what_an_interrupt_came_from_too() -> None:
     first, inner = interrupt.__code__.co_firstlineno, fail.__code__.co_firstlineno
     assert [line for _, line in walk_tb(error.__traceback__)][1:] == [first]
     assert [line for _, line in walk_tb(error.__context__.__traceback__)] == [first, inner]
+
+
+# --- while what was found is said and written ------------------------------------------------------
+
+
+def _sending(number: signal.Signals, function: Callable[..., Any]) -> Callable[..., Any]:
+    def send(*arguments: Any, **options: Any) -> Any:
+        os.kill(os.getpid(), number)
+        return function(*arguments, **options)
+
+    return send
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_while_the_report_is_written_leaves_it_out(
+    run: RunWebbench, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr(closing, "write_page", _sending(number, pytest.fail))
+    outcome = run("--webbench-stack=flask-sqlite3", "--webbench-scenario=hello", "--benchmark-autosave")
+    assert outcome.exit_code == CODES[number]
+    (line,) = [line for line in outcome.result.outlines if "ended by" in line]
+    assert line == f"webbench: the report was left out: ended by {number.name}"
+    assert "1 passed" in outcome.text
+    assert "Traceback" not in outcome.text + outcome.errors
+    assert len(outcome.saved()) == 1
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize(
+    ("home", "name"),
+    [
+        ("pytest_webbench.session", "render_run"),
+        ("pytest_webbench.files", "_publish"),
+        ("pytest_benchmark.session.BenchmarkSession", "display"),
+    ],
+)
+def test_a_signal_while_anything_else_is_said_or_saved_does_not_break_it_off(
+    run: RunWebbench, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, home: str, name: str
+) -> None:
+    place = pkgutil.resolve_name(home)
+    monkeypatch.setattr(place, name, _sending(number, getattr(place, name)))
+    outcome = run("--webbench-stack=flask-sqlite3", "--webbench-scenario=hello", "--benchmark-autosave")
+    assert outcome.exit_code == CODES[number]
+    assert "1 passed" in outcome.text
+    assert f"webbench: the report was left out: ended by {number.name}" in outcome.text
+    assert "Traceback" not in outcome.text + outcome.errors
+    assert len(outcome.saved()) == 1
+    assert not list(outcome.folder.glob(".webbench/*/report.html"))
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_while_all_is_closed_does_not_break_it_off(
+    run: RunWebbench, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    closed = []
+
+    def close(engine: FakeEngine) -> None:
+        os.kill(os.getpid(), number)
+        closed.append(engine)
+
+    monkeypatch.setattr(FakeEngine, "close", close)
+    outcome = run("--webbench-stack=flask-sqlite3", "--webbench-scenario=hello")
+    assert closed
+    assert outcome.exit_code == CODES[number]
+    assert "Traceback" not in outcome.text + outcome.errors
+
+
+def test_a_test_that_handles_an_interrupt_itself_passes(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import os, signal, pytest
+
+        @pytest.mark.parametrize("number", [signal.SIGINT])
+        def test_one(number):
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), number)
+        """
+    )
+    assert run("test_a_test_that_handles_an_interrupt_itself_passes.py").exit_code == 0

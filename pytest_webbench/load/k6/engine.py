@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ import psutil
 
 from pytest_webbench.errors import LoadError, UsageError
 from pytest_webbench.http1.address import Target
+from pytest_webbench.leftovers import owned_folder
 from pytest_webbench.load import Look, nothing
 from pytest_webbench.load.k6.plan import Plan, make_plan
 from pytest_webbench.load.k6.summary import read_result
@@ -108,8 +108,8 @@ class K6Engine:
         before_start()
         if load.most_requests == 0 or (load.schedule is not None and plan.due == 0):
             return read_result(load, plan, (), {})
-        with tempfile.TemporaryDirectory(prefix="webbench-k6-") as name, _no_set_clock():
-            folder = Path(name)
+        with owned_folder() as claim, _no_set_clock():
+            folder = claim.folder
             _write(plan, folder)
             cpu_s = self._carry_out(plan, folder, MemoryBound("k6", load.users))
             metrics = json.loads((folder / "summary.json").read_bytes())
