@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_webbench.checking import check_stack, observe_records
-from pytest_webbench.errors import LoadError, StackDiedError, StackError, UsageError
+from pytest_webbench.errors import ContractError, LoadError, StackDiedError, StackError, UsageError
 from pytest_webbench.launchers import RunningStack
 from pytest_webbench.load import LoadEngine, OpenLoad, TurnEngine, nothing
 from pytest_webbench.load.draws import Drawing
@@ -47,6 +47,14 @@ class Bench:
         earlier launch: the loads that write are themselves compared with the database. Raises a
         :class:`~pytest_webbench.errors.StackError`.
         """
+        try:
+            self._make_ready(running, suite, scenarios, thorough=thorough)
+        except UsageError as error:  # a mistake of the user's that these records, or this round, bring out
+            raise ContractError(error.message, evidence=error.evidence, hint=error.hint) from None
+
+    def _make_ready(
+        self, running: RunningStack, suite: Suite, scenarios: Sequence[Scenario], *, thorough: bool
+    ) -> None:
         reading = [each for each in scenarios if not each.writes]
         profile, timeout_s = self.profile, self.request_timeout_s
         time.sleep(profile.settle_s)
@@ -112,8 +120,8 @@ class Bench:
         self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial
     ) -> tuple[Sequence[Record], Load]:
         """The records that the database holds, and the load made from them."""
-        records = self._records(running, suite)
         try:
+            records = self._records(running, suite)
             load = make_load(
                 scenario,
                 records,
@@ -122,7 +130,7 @@ class Bench:
                 timeout_s=self.request_timeout_s,
             )
         except UsageError as error:  # only now is it known how many records an attached server holds
-            raise LoadError(error.message, hint=error.hint) from None
+            raise LoadError(error.message, evidence=error.evidence, hint=error.hint) from None
         return records, load
 
     def _records(self, running: RunningStack, suite: Suite) -> Sequence[Record]:

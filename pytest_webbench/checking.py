@@ -13,13 +13,14 @@ from pytest_webbench.http1.judging import bytes_to_keep, judge_whole
 from pytest_webbench.http1.response import Response
 from pytest_webbench.http1.wire import encode
 from pytest_webbench.launchers import RunningStack
+from pytest_webbench.logic.exchanges import exchanges_of
 from pytest_webbench.logic.masking import mask_body, mask_path
 from pytest_webbench.logic.state import records_by_key, state_faults
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.exchange import Exchange, JsonValue, Record, Refusal, Request
 from pytest_webbench.values.scenario import Scenario
 
-__all__ = ["check_stack", "observe_records"]
+__all__ = ["check_stack", "exchanges_of_check", "observe_records"]
 
 EXCHANGES_PER_SCENARIO = 3
 REFUSAL_BYTES = 2**20
@@ -44,7 +45,8 @@ def check_stack(
     After a scenario that writes, the database is compared too; it is filled again before each of them,
     and left changed by the last. With ``careful`` nothing is sent that a server at fault might store.
     Raises :class:`~pytest_webbench.errors.ContractError` for the first wrong answer, with what was
-    expected and what came.
+    expected and what came, and :class:`~pytest_webbench.errors.UsageError` for a mistake in the suite or a
+    scenario.
     """
     check = _Check(running, timeout_s)
     for example in suite.examples(records):
@@ -52,8 +54,7 @@ def check_stack(
             continue  # a server that does not refuse it would be changed
         check.one(example)
     for scenario in scenarios:
-        rng = random.Random(f"check/{scenario.name}")
-        exchanges = scenario.traffic(records, EXCHANGES_PER_SCENARIO, rng)[:EXCHANGES_PER_SCENARIO]
+        exchanges = exchanges_of_check(scenario, records)
         if not check.can_send(exchanges):
             continue
         if scenario.writes:
@@ -62,6 +63,12 @@ def check_stack(
             check.one(each)
         if scenario.writes:
             _check_state(running, suite.dataset.state(running), records, exchanges, scenario)
+
+
+def exchanges_of_check(scenario: Scenario, records: Sequence[Record]) -> tuple[Exchange, ...]:
+    """The few exchanges with which ``scenario`` is checked; raises what its traffic raises."""
+    rng = random.Random(f"check/{scenario.name}")
+    return exchanges_of(scenario, records, EXCHANGES_PER_SCENARIO, rng)[:EXCHANGES_PER_SCENARIO]
 
 
 def observe_records(running: RunningStack, suite: Suite, *, timeout_s: float = 30.0) -> tuple[Record, ...]:

@@ -10,7 +10,8 @@ import pytest
 
 from pytest_webbench.errors import LoadError, UsageError
 from pytest_webbench.http1.address import Target
-from pytest_webbench.logic.names import did_you_mean
+from pytest_webbench.logic.exchanges import shown
+from pytest_webbench.logic.names import NAME_WORDS, did_you_mean, is_name
 from pytest_webbench.logic.rates import COMMON_SHARE
 from pytest_webbench.logic.thresholds import parse_threshold
 from pytest_webbench.options import OPTIONS, Option
@@ -280,6 +281,9 @@ def _urls(read: _Reader) -> tuple[NamedUrl, ...]:
         name, separator, url = text.partition("=")
         if not separator or "://" in name:
             name, url = "", text
+        elif not is_name(name):
+            read.faults.append(f"--webbench-url: the name {shown(name)} cannot be used; wanted: {NAME_WORDS}")
+            continue
         try:
             target = Target.parse(url)
         except LoadError as error:

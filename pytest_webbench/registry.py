@@ -1,18 +1,22 @@
 """What the hooks brought: suites, stacks and scenarios, checked and selected."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
+from pytest_webbench.definitions import scenario_faults, stack_faults, suite_faults
 from pytest_webbench.errors import UsageError
+from pytest_webbench.guarded import guard_scenario, guard_suite
+from pytest_webbench.logic.exchanges import shown
 from pytest_webbench.logic.masking import mask_url
 from pytest_webbench.logic.names import did_you_mean, duplicates, select
 from pytest_webbench.logic.planning import resolve
 from pytest_webbench.reading import check_names
 from pytest_webbench.suites import Suite
+from pytest_webbench.user_code import calling
 from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import NamedUrl, Settings
@@ -23,7 +27,6 @@ __all__ = ["Registry", "read_registry", "with_versions"]
 
 BUILT_IN = "items"
 
-T = TypeVar("T")
 Named = TypeVar("Named", Suite, Stack, Scenario)
 
 
@@ -60,12 +63,16 @@ class Registry:
 def read_registry(config: pytest.Config, settings: Settings) -> Registry:
     """Ask the hooks, and select what ``settings`` ask for.
 
-    Raises :class:`~pytest_webbench.errors.UsageError` for a name given twice, a suite or a name that
-    is not known.
+    Raises :class:`~pytest_webbench.errors.UsageError` that names everything that is wrong with what they
+    returned; for a hook that fails, a name given twice, a suite or a name that is not known.
     """
-    suites = _by_name("suite", _flat(config.hook.pytest_webbench_suites(config=config)))
-    scenarios = _by_name("scenario", _flat(config.hook.pytest_webbench_scenarios(config=config)))
-    found = _flat(config.hook.pytest_webbench_stacks(config=config))
+    faults: list[str] = []
+    all_suites = _ask(config, "suites", suite_faults, faults)
+    all_scenarios = _ask(config, "scenarios", scenario_faults, faults)
+    found = _ask(config, "stacks", stack_faults, faults)
+    _raise_faults(faults)
+    suites = _by_name("suite", [guard_suite(each) for each in all_suites])
+    scenarios = _by_name("scenario", [guard_scenario(each) for each in all_scenarios])
     stacks = _by_name("stack", [with_versions(each, settings.versions) for each in found])
     if settings.urls:
         stacks = _by_name("stack", [_attached(each, stacks) for each in settings.urls])
@@ -78,6 +85,7 @@ def read_registry(config: pytest.Config, settings: Settings) -> Registry:
                     evidence=f"known: {', '.join(suites)}",
                     hint="return the suite from pytest_webbench_suites",
                 )
+    _raise_faults(_relations(suites, scenarios, stacks, settings))
     check_names(settings, scenarios)
     return Registry(
         suites=suites,
@@ -104,9 +112,55 @@ def _attached(server: NamedUrl, known: Mapping[str, Stack]) -> Stack:
     )
 
 
-def _flat(results: Sequence[Sequence[T]]) -> list[T]:
-    """The results of a hook in the order of registration (pluggy calls the last registered first)."""
-    return [each for result in reversed(results) for each in result]
+def _ask(
+    config: pytest.Config, kind: str, faults_of: Callable[[Any], Iterable[str]], faults: list[str]
+) -> list[Any]:
+    """What the hook for ``kind`` gave in the order of registration; what is wrong goes to ``faults``.
+
+    pluggy calls the last registered first.
+    """
+    name = f"pytest_webbench_{kind}"
+    with calling(f"the hook {name}"):
+        results = getattr(config.hook, name)(config=config)
+        found = []
+        for result in reversed(results):
+            if isinstance(result, str | bytes | Mapping) or not hasattr(result, "__iter__"):
+                faults.append(f"{name} returned {shown(result)}; wanted: a list")
+            else:
+                found += list(result)
+    faults += [fault for each in found for fault in faults_of(each)]
+    return found
+
+
+def _relations(
+    suites: Mapping[str, Suite],
+    scenarios: Mapping[str, Scenario],
+    stacks: Mapping[str, Stack],
+    settings: Settings,
+) -> Iterator[str]:
+    """What is wrong between definitions each of which is right by itself."""
+    for suite in suites.values():
+        for step in suite.warmup:
+            if step.scenario not in scenarios or scenarios[step.scenario].suite != suite.name:
+                yield f"suite {suite.name!r}: warmup names {step.scenario!r}; wanted: a scenario of it"
+    for stack in stacks.values():
+        if not stack.command and not settings.urls:
+            yield (
+                f"stack {stack.name!r}: command is empty; wanted: the words of a command, or "
+                f"--webbench-url {stack.name}=URL if it runs already"
+            )
+
+
+def _raise_faults(faults: Iterable[str]) -> None:
+    found = list(dict.fromkeys(faults))
+    if not found:
+        return
+    many = len(found) > 1
+    raise UsageError(
+        f"{len(found)} mistakes in suites, stacks and scenarios" if many else found[0],
+        evidence="\n".join(found) if many else "",
+        hint="correct what the hooks return, in conftest.py or in a plugin",
+    )
 
 
 def _by_name(kind: str, values: Sequence[Named]) -> dict[str, Named]:

@@ -25,13 +25,14 @@ from pytest_webbench.interrupts import Interrupts
 from pytest_webbench.launchers import Launcher
 from pytest_webbench.live import LiveBench, LiveStack, launch_live
 from pytest_webbench.load import LoadEngine
-from pytest_webbench.logic.planning import expected_seconds, make_load, make_plan
+from pytest_webbench.logic.planning import expected_seconds, make_plan
 from pytest_webbench.logic.validity import server_faults
 from pytest_webbench.neighbours import TimeLimits, notes_on_options, refuse_what_spoils_figures
 from pytest_webbench.profilers import Profiler
 from pytest_webbench.project_file import find_project
 from pytest_webbench.reading import read_settings
 from pytest_webbench.registry import read_registry
+from pytest_webbench.rehearsal import rehearse
 from pytest_webbench.report.text import describe_run, duration, render_configuration, render_run
 from pytest_webbench.report.verdicts import (
     describe_regression,
@@ -87,7 +88,7 @@ class WebbenchSession:
         config.pluginmanager.register(self._interrupts, "webbench-interrupts")
         self._limits = TimeLimits()
         config.pluginmanager.register(self._limits, "webbench-limits")
-        self._check_loads()
+        rehearse(self.registry, self.settings)
         self._baselines = Baselines(config, self.settings)
         config.pluginmanager.register(self._baselines, "webbench-baselines")
         config.pluginmanager.register(
@@ -113,22 +114,6 @@ class WebbenchSession:
         )
         check_wanted(wanted, self.registry)
         return wanted
-
-    def _check_loads(self) -> None:
-        """Find out before anything is launched whether the records suffice for the requests."""
-        if self.settings.urls:
-            if self.settings.rates.common_share is not None and self.settings.allow_writes:
-                raise UsageError(
-                    "to find out a common rate, records would be changed and deleted without end",
-                    hint="give a rate, or leave out --webbench-allow-writes",
-                )
-            return
-        for name in self.registry.selected_scenarios:
-            scenario = self.registry.scenarios[name]
-            dataset = self.registry.suites[scenario.suite].dataset
-            count = self.settings.records
-            records = dataset.records(dataset.default_count if count is None else count)
-            make_load(scenario, records, seed=self.settings.seed, round_=0, timeout_s=1.0)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(

@@ -1,12 +1,23 @@
 """Names that people type: selection by patterns, and the nearest match of a typing error."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 from pytest_webbench.errors import UsageError
 
-__all__ = ["did_you_mean", "duplicates", "select"]
+__all__ = ["NAME_WORDS", "did_you_mean", "duplicates", "is_name", "select"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NAME_WORDS = "1 to 64 letters (a-z, A-Z), digits, and _ . - after the first"
+"""What a name consists of. It stands in names of files and of tests, in options and in tables."""
+
+
+def is_name(value: Any) -> bool:
+    """Whether ``value`` may be the name of a stack, a scenario, a suite or a running server."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def select(kind: str, patterns: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
@@ -43,11 +54,14 @@ def _likeness(one: str, other: str) -> float:
 
 
 def duplicates(names: Iterable[str]) -> tuple[str, ...]:
-    """The names that occur more than once, each once, in the order of their second occurrence."""
+    """The names that occur more than once, each once, in the order of their second occurrence.
+
+    Capital letters make no difference: two logs would be one file on some file systems.
+    """
     seen: set[str] = set()
     twice: dict[str, None] = {}
     for name in names:
-        if name in seen:
+        if name.casefold() in seen:
             twice[name] = None
-        seen.add(name)
+        seen.add(name.casefold())
     return tuple(twice)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_webbench.errors import UsageError
+from pytest_webbench.logic.exchanges import exchanges_of
 from pytest_webbench.values.exchange import Record
 from pytest_webbench.values.load import Amount, Load, Schedule
 from pytest_webbench.values.plan import Block, Cell, Plan, Trial
@@ -143,11 +144,12 @@ def make_load(
 ) -> Load:
     """The load of a round: the same requests for every stack, other ones in every round.
 
-    Raises :class:`~pytest_webbench.errors.UsageError` if the records do not suffice for the requests.
+    Raises :class:`~pytest_webbench.errors.UsageError` if the records do not suffice for the requests, or
+    the traffic makes something else than exchanges, and whatever the traffic raises.
     """
     rng = random.Random(f"{seed}/round/{round_}/{scenario.name}")
     chance = random.Random(f"{seed}/arrivals/{round_}/{scenario.name}").getrandbits(53)
-    exchanges = tuple(scenario.traffic(records, scenario.amount.requests, rng))
+    exchanges = exchanges_of(scenario, records, scenario.amount.requests, rng)
     wanted = scenario.amount.requests
     if not exchanges or (wanted is not None and not scenario.repeat and len(exchanges) < wanted):
         raise UsageError(
