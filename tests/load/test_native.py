@@ -121,7 +121,7 @@ def test_what_makes_no_sense_is_said_and_the_worker_goes_on(engine: NativeEngine
 
 
 def test_an_address_that_makes_no_sense_starts_nothing(engine: NativeEngine) -> None:
-    with pytest.raises(LoadError, match="not of the form"):
+    with pytest.raises(LoadError, match="https is not supported"):
         engine.run(make_load(requests=1), "https://127.0.0.1:9")
     assert engine.pid is None
 
