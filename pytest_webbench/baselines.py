@@ -21,7 +21,7 @@ from pytest_webbench.logic.baseline import FORMAT, compare_origins, machine_diff
 from pytest_webbench.values.baseline import Difference, Findings
 from pytest_webbench.values.settings import Settings
 
-__all__ = ["Baselines"]
+__all__ = ["TEST_FAILED", "Baselines"]
 
 CUT_SHORT = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
 INTERRUPTED = "the run was interrupted"
@@ -149,6 +149,27 @@ class Baselines:
         return [f"webbench: {printable(line)}" for line in self._ahead]
 
     # --- when all is measured -------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Forget what an earlier attempt of the same test measured: the last one alone counts."""
+        self._begin_attempt(item.nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> None:
+        """The same, for plugins that run a test again without its hooks."""
+        if fixturedef.argname == "benchmark":
+            self._begin_attempt(request.node.nodeid)
+
+    def _begin_attempt(self, nodeid: str) -> None:
+        self._plugin.benchmarks[:] = [each for each in self._plugin.benchmarks if each.fullname != nodeid]
+        self._failed_tests.discard(nodeid)
+
+    def has_failed(self, nodeid: str) -> bool:
+        """Whether the last attempt of a test failed."""
+        return nodeid in self._failed_tests
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember which tests failed, expectedly or not."""

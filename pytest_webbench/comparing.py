@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_webbench.logic.metrics import metric_value
 from pytest_webbench.logic.planning import make_paired_plan
@@ -59,7 +59,8 @@ class Comparing:
         """Look at the rounds so far; the verdicts are kept in ``comparisons``, too.
 
         What was decided at an earlier look stays, with the rounds that decided it: a later look allows for
-        less error, and might take it back.
+        less error, and might take it back. Errors are counted anew at each look, in all rounds; and where a
+        side failed since, only what got worse stays.
         """
         self._looks += 1
         questions = [question for cell in self.cells for question in self._questions(cell, results)]
@@ -67,6 +68,8 @@ class Comparing:
             (each.cell, each.metric): each
             for each in self.comparisons
             if each.verdict is not Verdict.INCONCLUSIVE
+            and each.metric is not Metric.ERRORS
+            and (each.fails or not self._failed_side(each.cell, results))
         }
         looked = {(each.cell, each.metric): each for each in judge_family(questions, look=self._looks)}
         self.comparisons = list((looked | decided).values())
@@ -77,7 +80,11 @@ class Comparing:
 
         A cell that got worse in one metric is decided: its test fails, whatever the others say.
         """
-        undecided = {each.cell for each in self.comparisons if self._may_be_decided(each)}
+        undecided = {
+            each.cell
+            for each in self.comparisons
+            if self._may_be_decided(each) and not self._failed_side(each.cell, results)
+        }
         cells = tuple(each for each in self.cells if each in undecided - self._failing())
         if not cells:
             return None
@@ -135,36 +142,103 @@ class Comparing:
         groups = [[each for each in (cell, self.base_of(cell)) if each] for cell in cells]
         return make_paired_plan(groups, rounds=rounds, seed=self.seed)
 
+    def _failed_side(self, cell: Cell, results: Results) -> str:
+        """The message of the stack of ``cell`` or of its base if one has failed."""
+        for each, who in self._sides(cell):
+            if error := results.stack_failures.get(each.stack):
+                return f"{who} failed: {error.message}"
+        return ""
+
+    def _sides(self, cell: Cell) -> list[tuple[Cell, str]]:
+        base = self.base_of(cell)
+        return [(base, "the base"), (cell, str(cell))] if base else []
+
+    def nothing_compared(self, cell: Cell) -> str:
+        """Why not a single metric of ``cell`` could be compared; empty where one was, or none had to be."""
+        if self.base_of(cell) is None:
+            return ""
+        mine = [each for each in self.comparisons if each.cell == cell]
+        if any(each.pairs and not each.why for each in mine if each.metric is not Metric.ERRORS):
+            return ""
+        reasons = [each.why for each in mine if each.why]
+        if not mine or reasons:
+            return reasons[0] if reasons else "no metric of both sides is known"
+        return ""
+
     def _questions(self, cell: Cell, results: Results) -> list[Question]:
         base = self.base_of(cell)
-        if base is None or {cell.stack, base.stack} & results.stack_failures.keys():
+        if base is None:
             return []
-        pairs = _sound_pairs(results.rounds.get(cell, []), results.rounds.get(base, []))
-        return [
-            question
-            for metric in Metric
-            if (threshold := threshold_of(self.thresholds, metric, cell))
-            and (question := _question(cell, base, threshold, pairs))
-        ]
+        pairs = _pairs(results.rounds.get(cell, []), results.rounds.get(base, []))
+        sound = [pair for pair in pairs if all(map(_is_sound, pair))]
+        failed = self._failed_side(cell, results)
+        why = failed or ("" if sound else self._why_no_pairs(cell, results))
+        questions = []
+        for metric in Metric:
+            threshold = threshold_of(self.thresholds, metric, cell)
+            if threshold is None:
+                continue
+            if metric is Metric.ERRORS:
+                question = _question(cell, base, threshold, pairs)
+                reason = failed or (self._why_no_errors(cell, results, pairs) if question else why)
+            else:
+                question, reason = _question(cell, base, threshold, sound), why
+            if question is not None:
+                questions.append(replace(question, why=reason))
+        return questions
+
+    def _why_no_pairs(self, cell: Cell, results: Results) -> str:
+        """Why there is no pair of rounds in which nothing speaks against either."""
+        for each, who in self._sides(cell):
+            rounds = results.rounds.get(each, [])
+            if not any(map(_is_sound, rounds)):
+                error = results.trial_failures.get(each)
+                said = [fault for one in rounds for fault in _faults(one)]
+                why = error.message if error else said[0] if said else "it was not measured"
+                return f"{who} has no round to compare: {why}"
+        return "no round of the base has one of the same block beside it"
+
+    def _why_no_errors(
+        self, cell: Cell, results: Results, pairs: Sequence[tuple[Measurement, Measurement]]
+    ) -> str:
+        """Why failed requests cannot be compared: where nothing else came, they say nothing of a change."""
+        heads_ok, bases_ok = (any(pair[side].load.ok for pair in pairs) for side in (0, 1))
+        heads, bases = (sum(_errors(pair[side]) for pair in pairs) for side in (0, 1))
+        if pairs and bases_ok and (heads_ok or heads > bases):
+            return ""
+        return self._why_no_pairs(cell, results)
 
 
-def _sound_pairs(
+def _pairs(
     heads: Sequence[Measurement], bases: Sequence[Measurement]
 ) -> list[tuple[Measurement, Measurement]]:
-    """The rounds of head and base from the same block, where nothing speaks against either.
-
-    Wrong answers do not speak against a round here: they are what the metric of errors counts.
-    """
-    by_round = {each.trial.round: each for each in bases if _is_sound(each)}
-    pairs = [(each, by_round.get(each.trial.round)) for each in heads if _is_sound(each)]
+    """The rounds of head and base from the same block."""
+    by_round = {each.trial.round: each for each in bases}
+    pairs = [(each, by_round.get(each.trial.round)) for each in heads]
     return [(head, base) for head, base in pairs if base is not None]
 
 
 def _is_sound(measurement: Measurement) -> bool:
+    """Whether nothing speaks against a round.
+
+    Wrong answers do not, as long as there are right ones: they are what the metric of errors counts.
+    """
     if not measurement.load.ok:
         return False
     faults = any(generator_faults(measurement.load, measurement.schedule))
     return not faults and (not server_faults(measurement) or bool(measurement.load.errors))
+
+
+def _faults(measurement: Measurement) -> list[str]:
+    """What speaks against a round, in words."""
+    faults = list(server_faults(measurement))
+    if not measurement.load.ok:
+        return [*faults, "no request was completed"]
+    return [*faults, *generator_faults(measurement.load, measurement.schedule)]
+
+
+def _errors(measurement: Measurement) -> int:
+    return sum(measurement.load.errors.values())
 
 
 def _question(

@@ -15,7 +15,7 @@ from pytest_webbench.logic.masking import mask_url
 from pytest_webbench.logic.names import select
 from pytest_webbench.logic.planning import at_rate, resolve
 from pytest_webbench.logic.summary import summarise
-from pytest_webbench.logic.validity import server_faults
+from pytest_webbench.logic.validity import INVALID_PASSES, describe_invalid, server_faults
 from pytest_webbench.registry import Registry
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.exchange import Answer, Exchange, Request
@@ -86,7 +86,7 @@ class LiveBench:
         bench: Bench,
         registry: Registry,
         settings: Settings,
-        keep: Callable[[CellSummary], None],
+        keep: Callable[[str, CellSummary], None],
     ) -> None:
         self._item = item
         self._benchmark = benchmark
@@ -112,7 +112,8 @@ class LiveBench:
         :class:`~pytest_webbench.Exchange`, or a :class:`~pytest_webbench.Request`, of which only the
         status 200 is checked. ``users``, ``duration_s`` or ``requests``, and ``rounds`` replace the
         numbers of the profile; ``rate`` (requests per second) makes the loop an open one. The test fails if
-        a request fails or the database is wrong.
+        a request fails or the database is wrong, and as ``--webbench-invalid`` says if the figure is invalid:
+        at a rate by default.
         """
         count = 1 if not self._benchmark.enabled else rounds or self._settings.profile.rounds
         failure: WebbenchError | None = None
@@ -124,7 +125,7 @@ class LiveBench:
         if failure is not None:
             fail_without_figure(self._benchmark, failure)
         summary = summarise(measurements, unit=scenario.unit, planned=count)
-        self._keep(summary)
+        self._keep(self._item.nodeid, summary)
         faults = [fault for each in measurements for fault in server_faults(each)]
         evidence = "\n".join(summary.examples)
         if not summary.time_per_request_s:
@@ -134,6 +135,10 @@ class LiveBench:
         replay(self._item, self._benchmark, summary.samples_s, info)
         if faults:
             pytest.fail(str(StackError(f"{summary.cell}: {faults[0]}", evidence=evidence)), pytrace=False)
+        if self._benchmark.enabled and (
+            invalid := describe_invalid(str(summary.cell), summary, self._settings)
+        ):
+            pytest.fail("\n".join([*invalid, INVALID_PASSES]), pytrace=False)
         return summary
 
     def _measure(self, scenario: Scenario, count: int) -> list[Measurement]:

@@ -161,6 +161,12 @@ OPTIONS = (
     ),
     Option("--webbench-markdown", "FILE", "write the verdicts for a pull request to this file"),
     Option(
+        "--webbench-invalid",
+        "fail|note",
+        "what becomes of the test of an invalid cell: it fails, or the tables note it",
+        "fail in a comparison, at a rate, and where pytest-benchmark saves or compares; else note",
+    ),
+    Option(
         "--webbench-strict",
         "",
         "fail where figures of other launchers, engines, profiles, workers or machines would be compared",

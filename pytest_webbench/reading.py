@@ -18,7 +18,7 @@ from pytest_webbench.options import OPTIONS, Option
 from pytest_webbench.project_file import find_project
 from pytest_webbench.values.load import Arrivals
 from pytest_webbench.values.profile import PROFILES
-from pytest_webbench.values.settings import NamedUrl, Override, Rates, Settings
+from pytest_webbench.values.settings import NamedUrl, Override, Rates, Settings, WhenInvalid
 from pytest_webbench.values.verdict import Threshold
 from pytest_webbench.values.versions import VERSION_SETS
 
@@ -53,6 +53,7 @@ MEMORY_LEAST = 32 << 20
 LAUNCHERS = ("auto", "process", "container")
 ENGINES = ("native", "k6", "locust")
 ARRIVALS = ("constant", "poisson")
+WHEN_INVALID = ("fail", "note")
 
 
 class _Reader:
@@ -207,6 +208,8 @@ def read_settings(config: pytest.Config) -> Settings:
         thresholds=_thresholds(read),
         budget_s=_budget(read),
         markdown=read.path("webbench_markdown"),
+        invalid=_invalid(read),
+        baseline=any(config.getoption(f"benchmark_{each}", None) for each in ("save", "autosave", "compare")),
         explain=bool(read.raw("webbench_explain")),
         strict=bool(read.raw("webbench_strict")),
         allow_missing=bool(read.raw("webbench_allow_missing")),
@@ -242,6 +245,12 @@ def _thresholds(read: _Reader) -> tuple[Threshold, ...]:
         except ValueError as error:
             read.faults.append(f"--webbench-fail: {error}")
     return tuple(thresholds)
+
+
+def _invalid(read: _Reader) -> WhenInvalid | None:
+    if read.raw("webbench_invalid") is None:
+        return None
+    return WhenInvalid(read.choice("webbench_invalid", WHEN_INVALID, "fail"))
 
 
 def _budget(read: _Reader) -> float | None:

@@ -12,7 +12,7 @@ import pytest
 from pytest_webbench import bridge
 from pytest_webbench.about import about_run
 from pytest_webbench.arms import choose_arms
-from pytest_webbench.baselines import Baselines
+from pytest_webbench.baselines import TEST_FAILED, Baselines
 from pytest_webbench.bench import Bench
 from pytest_webbench.closing import ReportWriter
 from pytest_webbench.collection import SuiteModule, check_wanted, split_arguments, suite_modules
@@ -26,7 +26,7 @@ from pytest_webbench.launchers import Launcher
 from pytest_webbench.live import LiveBench, LiveStack, launch_live
 from pytest_webbench.load import LoadEngine
 from pytest_webbench.logic.planning import expected_seconds, make_plan
-from pytest_webbench.logic.validity import server_faults
+from pytest_webbench.logic.validity import INVALID_PASSES, describe_invalid, invalidated, server_faults
 from pytest_webbench.neighbours import TimeLimits, notes_on_options, refuse_what_spoils_figures
 from pytest_webbench.profilers import Profiler
 from pytest_webbench.project_file import find_project
@@ -67,7 +67,8 @@ class WebbenchSession:
         self.settings = _untimed(read_settings(config)) if self._disabled else read_settings(config)
         self.registry = read_registry(config, self.settings)
         self.results = Results()
-        self.live: list[CellSummary] = []
+        self.live: dict[str, CellSummary] = {}
+        """What tests measured themselves, by their node ids; of several attempts the last one."""
         self.folder = RunFolder(self.settings.output)
         self._wanted = self._take_arguments()
         suites = tuple(self._wanted or self.registry.suites)
@@ -286,21 +287,24 @@ class WebbenchSession:
             pytest.fail(str(error), pytrace=False)
         if faults:
             pytest.fail("\n".join([f"{cell}: {faults[0]}", *summary.examples]), pytrace=False)
-        self._fail_for_regressions(cell)
+        self._fail_for_verdicts(cell, summary)
 
-    def _fail_for_regressions(self, cell: Cell) -> None:
-        """Fail the test of a cell that got worse than allowed, or whose base gave nothing."""
-        if self.comparing is None:
-            return
-        base = self.comparing.base_of(cell)
-        error = None if base is None else self.results.stack_failures.get(base.stack)
-        if error is not None:
-            pytest.fail(f"the base of {cell}, {self.comparing.about}, failed: {error}", pytrace=False)
-        lines = [
-            describe_regression(each)
-            for each in self.comparing.comparisons
-            if each.cell == cell and each.fails
-        ]
+    def _fail_for_verdicts(self, cell: Cell, summary: CellSummary) -> None:
+        """Fail the test of a cell that got worse than allowed, or of which too little can be said."""
+        lines: list[str] = []
+        invalid = describe_invalid(str(cell), summary, self.settings)
+        if self.comparing is not None and (base := self.comparing.base_of(cell)):
+            error = self.results.stack_failures.get(base.stack)
+            if error is not None:
+                pytest.fail(f"the base of {cell}, {self.comparing.about}, failed: {error}", pytrace=False)
+            found = self.comparing.comparisons
+            lines = [describe_regression(each) for each in found if each.cell == cell and each.fails]
+            if why := self.comparing.nothing_compared(cell):
+                lines.append(f"nothing of {cell} could be compared with its base: {why}")
+            if base_summary := self._summary(base):
+                invalid += describe_invalid(f"the base of {cell}", base_summary, self.settings)
+        if invalid and not self._disabled:
+            lines += [*invalid, INVALID_PASSES]
         if lines:
             pytest.fail("\n".join(lines), pytrace=False)
 
@@ -358,6 +362,17 @@ class WebbenchSession:
         if failure is not None:
             pytest.fail(str(failure), pytrace=False)
 
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Forget what an earlier attempt of the same test measured."""
+        self.live.pop(item.nodeid, None)
+
+    def _live_summaries(self) -> list[CellSummary]:
+        """What tests measured themselves; a figure of a test that failed is not valid."""
+        return [
+            invalidated(summary, TEST_FAILED) if self._baselines.has_failed(name) else summary
+            for name, summary in self.live.items()
+        ]
+
     def live_bench(self, item: pytest.Item, benchmark: Any, stack: LiveStack) -> LiveBench:
         """What ``webbench`` gives."""
         return LiveBench(
@@ -367,7 +382,7 @@ class WebbenchSession:
             bench=self.bench,
             registry=self.registry,
             settings=self.settings,
-            keep=self.live.append,
+            keep=self.live.__setitem__,
         )
 
     # --- the end --------------------------------------------------------------------------------
@@ -380,7 +395,7 @@ class WebbenchSession:
             terminalreporter.section("webbench")
             text = render_run(
                 summaries,
-                self.live,
+                self._live_summaries(),
                 scenarios=self.registry.scenarios,
                 width=_width(),
                 colour=terminalreporter.hasmarkup,

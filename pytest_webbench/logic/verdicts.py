@@ -44,13 +44,17 @@ _MOST_PAIRS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A metric of a cell and of its base: ``base[i]`` and ``head[i]`` are a pair."""
+    """A metric of a cell and of its base: ``base[i]`` and ``head[i]`` are a pair.
+
+    ``why`` says what keeps it from being judged, whatever pairs there are.
+    """
 
     cell: Cell
     base_stack: str
     threshold: Threshold
     base: tuple[float, ...]
     head: tuple[float, ...]
+    why: str = ""
 
     @property
     def metric(self) -> Metric:
@@ -66,7 +70,9 @@ def judge_family(questions: Sequence[Question], *, look: int) -> list[Comparison
     return [
         _judge(each, adjusted[id(each)], look=look, family=max(1, len(tested)))
         if id(each) in adjusted
-        else _judge_without_test(each)
+        else _judge_errors(each)
+        if each.metric is Metric.ERRORS
+        else _leave_open(each)
         for each in questions
     ]
 
@@ -100,6 +106,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def _why_not(question: Question) -> str:
     """What keeps the question from being tested."""
     pairs = len(question.base)
+    if question.why:
+        return question.why
     if pairs < FEWEST_PAIRS:
         return f"only {pairs} pairs of rounds can be compared, and {FEWEST_PAIRS} are the least"
     if min(question.base) <= 0 or min(question.head) <= 0:
@@ -107,24 +115,38 @@ def _why_not(question: Question) -> str:
     return ""
 
 
-def _judge_without_test(question: Question) -> Comparison:
+def _judge_errors(question: Question) -> Comparison:
+    """Errors are counted, not tested: all of the pairs are there to be seen."""
     base, head = math.fsum(question.base), math.fsum(question.head)
-    verdict, why = Verdict.INCONCLUSIVE, _why_not(question)
-    if question.metric is Metric.ERRORS:
-        allowed = question.threshold.limit * len(question.head)
-        verdict, why = (Verdict.SLOWER if head - base > allowed else Verdict.NO_CHANGE), ""
+    allowed = question.threshold.limit * len(question.head)
+    verdict = Verdict.NO_CHANGE
+    if head - base > allowed:
+        verdict = Verdict.SLOWER
+    elif base - head > allowed:
+        verdict = Verdict.FASTER
+    why = question.why or ("" if question.head else "no pair of rounds can be compared")
+    return replace(
+        _leave_open(question),
+        verdict=Verdict.INCONCLUSIVE if why else verdict,
+        base=base if question.base else math.nan,
+        head=head if question.head else math.nan,
+        why=why,
+    )
+
+
+def _leave_open(question: Question) -> Comparison:
     return Comparison(
         cell=question.cell,
         base_stack=question.base_stack,
         metric=question.metric,
         threshold=question.threshold,
-        verdict=verdict,
-        base=base if question.metric is Metric.ERRORS else _mean(question.base),
-        head=head if question.metric is Metric.ERRORS else _mean(question.head),
+        verdict=Verdict.INCONCLUSIVE,
+        base=_mean(question.base),
+        head=_mean(question.head),
         ratio=Interval(estimate=math.nan, low=math.nan, high=math.nan),
         pairs=len(question.base),
         p_value=1.0,
-        why=why,
+        why=_why_not(question),
     )
 
 

@@ -113,12 +113,19 @@ def _sorted(comparisons: Sequence[Comparison]) -> list[Comparison]:
 def _counts(comparisons: Sequence[Comparison]) -> str:
     """How many of each verdict there are: ``1 slower, 3 no change``."""
     found = Counter(each.verdict for each in comparisons)
-    return ", ".join(f"{found[each]} {each}" for each in _ORDER if found[each]) or "nothing was compared"
+    counts = ", ".join(f"{found[each]} {each}" for each in _ORDER if found[each])
+    if comparisons and all(each.why for each in comparisons):
+        return f"nothing could be compared, {counts}"
+    return counts or "nothing was compared"
 
 
 def _remarks(comparisons: Sequence[Comparison], needed_s: float | None) -> list[str]:
     """What an undecided comparison needs, and what this run could have seen."""
-    lines = [f"{each.metric} of {each.cell}: {each.why}" for each in comparisons if each.why]
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for each in comparisons:
+        if each.why:
+            reasons.setdefault((str(each.cell), each.why), []).append(each.metric)
+    lines = [f"{', '.join(metrics)} of {cell}: {why}" for (cell, why), metrics in reasons.items()]
     undecided = [each for each in comparisons if each.verdict is Verdict.INCONCLUSIVE and not each.why]
     for each in undecided:
         rounds = f"about {each.pairs_needed} rounds" if each.pairs_needed else "more rounds than can be said"

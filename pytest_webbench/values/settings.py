@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -10,7 +11,7 @@ from pytest_webbench.values.profile import PROFILES, Profile
 from pytest_webbench.values.verdict import Threshold
 from pytest_webbench.values.versions import VERSION_SETS, VersionSet
 
-__all__ = ["NamedUrl", "Override", "Rates", "Settings"]
+__all__ = ["NamedUrl", "Override", "Rates", "Settings", "WhenInvalid"]
 
 T = TypeVar("T", int, float)
 
@@ -40,6 +41,13 @@ class Rates:
     arrivals: Arrivals = Arrivals.CONSTANT
 
 
+class WhenInvalid(StrEnum):
+    """What becomes of the test of a cell whose figure is not valid."""
+
+    FAIL = "fail"
+    NOTE = "note"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedUrl:
     """A server that already runs, and the name under which its figures stand."""
@@ -54,7 +62,9 @@ class Settings:
 
     ``cpus`` and ``memory_bytes`` limit each stack's container; ``base_image`` replaces that of the set of
     versions. ``generators`` are processes of the native engine; ``load_workers`` those of Locust, which
-    the run starts itself unless they come to ``load_bind`` or belong to ``load_master``.
+    the run starts itself unless they come to ``load_bind`` or belong to ``load_master``. ``invalid`` is
+    ``None`` where nothing is said of it; ``baseline`` if pytest-benchmark is to save the figures, or to
+    compare them with saved ones.
     """
 
     profile: Profile = PROFILES["quick"]
@@ -87,6 +97,8 @@ class Settings:
     thresholds: tuple[Threshold, ...] = ()
     budget_s: float | None = None
     markdown: Path | None = None
+    invalid: WhenInvalid | None = None
+    baseline: bool = False
     explain: bool = False
     strict: bool = False
     allow_missing: bool = False

@@ -341,6 +341,9 @@ def test_an_invalid_figure_is_neither_a_regression_nor_a_pass(run: RunWebbench) 
     baseline(run)
     arguments = ("--webbench-requests=get_item=390", COMPARE, FAIL)
     outcome = run(ONE, *arguments, latency_s=alternating())
+    outcome.counts(failed=1)
+    assert "get_item[flask-sqlite3] is INVALID: the rounds differ by" in outcome.text
+    outcome = run(ONE, *arguments, "--webbench-invalid=note", latency_s=alternating())
     outcome.counts(passed=1)
     assert outcome.exit_code == pytest.ExitCode.USAGE_ERROR
     assert "regressed" not in outcome.text + outcome.errors

@@ -176,7 +176,7 @@ def test_a_base_that_does_not_start_fails_the_test_and_keeps_the_figures(
     assert "mine@base exited with code 3" in outcome.text
     assert len(outcome.rows()["get_item[mine]"]["stats"]["data"]) == 4
     markdown = (repository / "pr.md").read_text()
-    assert "nothing was compared" in markdown
+    assert "nothing could be compared, 3 inconclusive" in markdown
     assert "mine@base exited with code 3" in markdown
 
 

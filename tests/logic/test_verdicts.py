@@ -93,6 +93,31 @@ def test_errors_are_counted(allowed: int, verdict: Verdict) -> None:
     assert (comparison.verdict, comparison.base, comparison.head) == (verdict, 1, 3)
 
 
+def test_fewer_errors_than_the_base_has_are_no_lack_of_change() -> None:
+    assert judge([1, 1, 1], [0, 0, 0], "errors: 0").verdict is Verdict.FASTER
+    assert judge([1, 1, 1], [0, 1, 1], "errors: 1").verdict is Verdict.NO_CHANGE
+
+
+@pytest.mark.parametrize("threshold", ["errors: 0", "time: 5%", "cpu: 3%", "p99: 10%", "memory: 5% and 8m"])
+def test_without_a_pair_there_is_no_verdict(threshold: str) -> None:
+    comparison = judge([], [], threshold)
+    assert comparison.verdict is Verdict.INCONCLUSIVE
+    assert comparison.why
+    assert math.isnan(comparison.base)
+    assert math.isnan(comparison.head)
+
+
+@pytest.mark.parametrize("threshold", ["errors: 0", "time: 5%"])
+def test_what_keeps_it_from_being_judged_is_told_whatever_the_pairs_say(threshold: str) -> None:
+    question = replace(ask(BASE, [2 * each for each in BASE], threshold), why="the base failed")
+    (comparison,) = judge_family([question], look=1)
+    assert (comparison.verdict, comparison.why, comparison.pairs) == (
+        Verdict.INCONCLUSIVE,
+        "the base failed",
+        5,
+    )
+
+
 def test_an_inconclusive_one_says_how_many_pairs_would_decide() -> None:
     chance = random.Random(1)
     base, head = pairs(chance, 5, factor=1.08, spread=0.015)
