@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,9 +32,12 @@ class Claim:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._file = (folder / OWNER).open("ab", buffering=0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self._descriptor = os.open(folder / OWNER, flags, 0o600)
+        self.release = weakref.finalize(self, os.close, self._descriptor)
+        """Lets the folder have no owner, as the end of this process does."""
         with suppress(OSError):  # a file system without locks; there nothing is swept
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._write(Owner.ourselves())
 
     def add(self, pid: int) -> None:
@@ -42,12 +46,12 @@ class Claim:
             self._write(Owner.of(psutil.Process(pid)))
 
     def _write(self, owner: Owner) -> None:
-        self._file.write(f"{owner}\n".encode())
+        os.write(self._descriptor, f"{owner}\n".encode())
 
     def remove(self) -> None:
         """Remove the folder. Safe to call again, also after it was broken off."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self._file.close()
+        self.release()
 
 
 @contextmanager

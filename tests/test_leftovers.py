@@ -81,7 +81,7 @@ def test_a_process_whose_number_is_used_again_is_not_killed(tmp_path: Path) -> N
     with subprocess.Popen(sleep, start_new_session=True) as innocent:
         claim = Claim(folder)
         claim.add(innocent.pid)
-        claim._file.close()
+        claim.release()
         file = folder / OWNER
         host, pid, started = file.read_text().splitlines()[1].rsplit("/", 2)
         owner = file.read_text().splitlines()[0]
@@ -108,7 +108,7 @@ def test_a_folder_that_is_not_known_to_be_a_dead_runs_is_left_alone(
 def test_a_folder_of_another_user_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "webbench-theirs"
     folder.mkdir()
-    Claim(folder)._file.close()
+    Claim(folder).release()
     monkeypatch.setattr(os, "getuid", lambda: folder.stat().st_uid + 1)
     assert sweep([folder]).folders == ()
     assert folder.exists()
@@ -117,7 +117,7 @@ def test_a_folder_of_another_user_is_left_alone(tmp_path: Path, monkeypatch: pyt
 def test_a_link_to_a_folder_is_not_followed(tmp_path: Path) -> None:
     folder = tmp_path / "real"
     folder.mkdir()
-    Claim(folder)._file.close()
+    Claim(folder).release()
     link = tmp_path / "webbench-link"
     link.symlink_to(folder)
     assert sweep([link]).folders == ()
