@@ -117,7 +117,7 @@ class Checkout:
 
         Raises :class:`~pytest_webbench.errors.UsageError` if that fails.
         """
-        if self._made:
+        if self._made or not self._tops:
             return
         self._made = True
         try:
