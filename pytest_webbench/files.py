@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-__all__ = ["write_new", "write_whole"]
+__all__ = ["check_writable", "write_new", "write_whole"]
 
 ATTEMPTS = 100
 """How often another name is chosen; programs that do not wait for their turn may take one."""
@@ -24,6 +24,17 @@ def write_whole(path: Path, content: bytes) -> None:
     target = Path(os.path.realpath(path))  # a link stays one
     with _temporary(target.parent, content) as temporary:
         temporary.replace(target)
+
+
+def check_writable(path: Path) -> None:
+    """Raise :class:`OSError` if :func:`write_whole` could not make ``path``; what is there stays as it is."""
+    if Path("/dev") in path.absolute().parents or (path.exists() and not path.is_file()):
+        path.open("ab").close()
+        return
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(target.parent, b"?"):
+        pass
 
 
 def write_new(folder: Path, choose_name: Callable[[], str], content: bytes) -> Path:

@@ -7,6 +7,7 @@ import pytest
 
 from pytest_webbench.containers.engine import connect
 from pytest_webbench.containers.labels import prune
+from pytest_webbench.plain_output import plain_output
 from pytest_webbench.reading import read_settings
 from pytest_webbench.registry import read_registry
 from pytest_webbench.report.text import describe_known
@@ -23,7 +24,8 @@ def print_known(config: pytest.Config) -> None:
     text = describe_known(
         registry.stacks.values(), registry.scenarios.values(), PROFILES.values(), width=width
     )
-    sys.stdout.write(text)
+    with plain_output():
+        sys.stdout.write(text)
 
 
 def print_pruned() -> None:

@@ -1,7 +1,7 @@
 """The fixtures for everybody's tests: a stack that runs, and measuring it at once."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from pytest_webbench.bench import Bench
 from pytest_webbench.bridge import extra_info, fail_without_figure, replay
+from pytest_webbench.disk_faults import disk_faults
 from pytest_webbench.errors import StackError, WebbenchError
 from pytest_webbench.launchers import Launcher, RunningStack
 from pytest_webbench.logic.masking import mask_url
@@ -64,9 +65,11 @@ def launch_live(name: str, registry: Registry, launcher: Launcher, bench: Bench)
     """Launch the stack ``name`` for tests, seed and check it, and end it when the context is left."""
     stack = registry.stacks[name]
     suite = registry.suites[stack.suite]
-    launcher.prepare(stack)
-    with launcher.start(stack) as running:
-        bench.make_ready(running, suite, registry.checks()[stack.suite])
+    with ExitStack() as up:
+        with disk_faults(name):
+            launcher.prepare(stack)
+            running = up.enter_context(launcher.start(stack))
+            bench.make_ready(running, suite, registry.checks()[stack.suite])
         yield LiveStack(running, suite)
 
 

@@ -1,6 +1,7 @@
 """The entry point of the plugin: options, hooks and fixtures; the rest is imported with ``--webbench``."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,8 +104,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("webbench"):
         return
     from pytest_webbench.errors import UsageError  # noqa: PLC0415
+    from pytest_webbench.plain_output import plain_output  # noqa: PLC0415
     from pytest_webbench.session import WebbenchSession  # noqa: PLC0415
 
+    output = ExitStack()
+    output.enter_context(plain_output())
+    config.add_cleanup(output.close)
     try:
         session = WebbenchSession(config)
     except UsageError as error:

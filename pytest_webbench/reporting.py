@@ -23,13 +23,16 @@ def write_page(run: Path) -> Path:
     return file
 
 
-def write_reports(paths: Sequence[Path], *, kinds: Sequence[str], folder: Path) -> list[Path]:
+def write_reports(
+    paths: Sequence[Path], *, kinds: Sequence[str], folder: Path, most_bytes: int | None = None
+) -> list[Path]:
     """Write what ``kinds`` name of the saved runs at ``paths`` into ``folder``, and say which files.
 
-    The last run is shown, compared with those before it. Raises :class:`OSError` for what cannot be
+    The last run is shown, compared with those before it. None may be larger than ``most_bytes``, as it
+    stands or unpacked; without it, all are read: they are ours. Raises :class:`OSError` for what cannot be
     written, and :class:`~pytest_webbench.errors.UsageError` for what cannot be read.
     """
-    records = [read_run(path) for path in paths]
+    records = [read_run(path, most_bytes=most_bytes) for path in paths]
     if not records[-1].summaries and not records[-1].stack_failures:
         raise UsageError(
             f"{paths[-1]} has no figures: nothing was measured to its end",

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from pytest_webbench.bench import Bench, Visit
+from pytest_webbench.disk_faults import disk_faults
 from pytest_webbench.errors import LoadError, OwnCopyError, StackError
 from pytest_webbench.launchers import Launcher, RunningStack
 from pytest_webbench.load import TurnEngine
@@ -66,7 +67,8 @@ class Runner:
         for name in dict.fromkeys(name for block in plan.blocks for name in block.stacks):
             yield StackPreparing(stack=name)
             try:
-                self.launcher.prepare(self.stacks[name])
+                with disk_faults(name):
+                    self.launcher.prepare(self.stacks[name])
             except StackError as error:
                 yield self._fail(name, error)
         choose, self.choose_rate = self.choose_rate, None  # once, if several plans are carried out
@@ -141,13 +143,15 @@ class Runner:
             # To and fro: what changes steadily hits all alike.
             for visit in visits if turn % 2 == 0 else visits[::-1]:
                 try:
-                    visit.take_turn()
+                    with disk_faults(visit.trial.cell.stack, "cannot be measured"):
+                        visit.take_turn()
                 except (StackError, LoadError) as error:
                     visits = [each for each in visits if each is not visit]
                     yield self._give_up(visit, error)
         for visit in visits:
             try:
-                measurement = visit.measurement()
+                with disk_faults(visit.trial.cell.stack, "cannot be measured"):
+                    measurement = visit.measurement()
             except StackError as error:
                 yield self._give_up(visit, error)
             else:
@@ -167,7 +171,7 @@ class Runner:
     def _bring_up(self, name: str, up: ExitStack) -> RunningStack:
         """Launch and make ready; a stack that fails in between is taken down at once."""
         stack = self.stacks[name]
-        with ExitStack() as attempt:
+        with disk_faults(name), ExitStack() as attempt:
             running = attempt.enter_context(self.launcher.start(stack))
             suite, scenarios = self.suites[stack.suite], self.checks[stack.suite]
             self.bench.make_ready(running, suite, scenarios, thorough=name not in self._checked)

@@ -3,7 +3,7 @@
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from pytest_webbench.errors import UsageError
 from pytest_webbench.logic.summary import summarise
 from pytest_webbench.saved_rows import summary_of_row
 from pytest_webbench.values.code_profile import CodeProfile
-from pytest_webbench.values.codec import from_json
+from pytest_webbench.values.codec import UnpackedTooMuchError, from_json, unpacking_at_most
 from pytest_webbench.values.event import RateChosen
 from pytest_webbench.values.measurement import Measurement
 from pytest_webbench.values.plan import Cell, Plan, Trial
@@ -25,24 +25,44 @@ from pytest_webbench.values.settings import Settings
 from pytest_webbench.values.summary import CellSummary
 from pytest_webbench.values.verdict import Comparison
 
-__all__ = ["read_run"]
+__all__ = ["MOST_BYTES", "read_run"]
 
 T = TypeVar("T")
 
 RUN, TRIALS, COMPARISONS, EXPLAINED = "run.json", "trials.jsonl", "comparisons.json", "explained.jsonl"
 NO_RUN = "give the folder of a run (.webbench/20261121-091500-4711) or a file of --benchmark-json"
+MOST_BYTES = 1 << 30
+"""How large a file of a stranger may be: a run of a day has less."""
 SHOWN = 200
 """How many characters of a message from a parser are shown."""
 
 
-def read_run(path: Path) -> RunRecord:
+def read_run(path: Path, *, most_bytes: int | None = None) -> RunRecord:
     """The run that ``path`` holds: its folder, a file in that, or a JSON file of pytest-benchmark.
+
+    With ``most_bytes``, no file of it may be larger, nor what is packed in it together, and a document or a
+    line, which grows twentyfold when it is parsed, has at most a sixteenth of that.
 
     Raises :class:`~pytest_webbench.errors.UsageError` for what is missing, empty, damaged, or written in a
     newer format. Of a run that was killed, the trials before the one that was cut off are read.
     """
     try:
+        with unpacking_at_most(most_bytes):
+            return _read_run(path, most_bytes)
+    except RecursionError:
+        raise UsageError(f"{path} is damaged: it is nested too deeply for a run", hint=NO_RUN) from None
+    except UnpackedTooMuchError:
+        raise UsageError(
+            f"{path} holds more than {most_bytes:,} bytes once it is unpacked",
+            hint="raise --most if you trust where it comes from",
+        ) from None
+
+
+def _read_run(path: Path, most_bytes: int | None) -> RunRecord:
+    try:
         folder = path if path.is_dir() else path.parent
+        if most_bytes is not None:
+            _check_sizes([] if path.is_dir() else [path], folder, most_bytes)
         if path.is_dir() or path.name in (TRIALS, COMPARISONS, EXPLAINED):
             return _read_folder(folder)
         data = _json_of(path)
@@ -50,6 +70,35 @@ def read_run(path: Path) -> RunRecord:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"{path} cannot be read: {reason}", hint=NO_RUN) from None
+
+
+def _check_sizes(files: Sequence[Path], folder: Path, most_bytes: int) -> None:
+    for file in (*files, *(folder / name for name in (RUN, TRIALS, COMPARISONS, EXPLAINED))):
+        if not file.exists():
+            continue
+        if not file.is_file():  # a pipe or a device may have no end
+            raise UsageError(f"{file} is no file", hint=NO_RUN)
+        size = file.stat().st_size
+        lines = file.suffix == ".jsonl"
+        allowed = most_bytes if lines else most_bytes // 16
+        if size > allowed or (lines and size > most_bytes // 16 and _longest_line(file) > most_bytes // 16):
+            raise UsageError(
+                f"{file} is too large to be read: of {most_bytes:,} bytes, a document or a line may have a "
+                "sixteenth",
+                hint="raise --most if you trust where it comes from",
+            )
+
+
+def _longest_line(file: Path) -> int:
+    """In bytes, found out in little memory."""
+    longest = length = 0
+    with file.open("rb") as opened:
+        while block := opened.read(1 << 20):
+            first, *rest = block.split(b"\n")
+            length += len(first)
+            longest = max(longest, length, *(len(each) for each in rest))
+            length = len(rest[-1]) if rest else length
+    return longest
 
 
 def _json_of(file: Path) -> dict[str, Any]:
@@ -172,14 +221,18 @@ def _lines(file: Path, notes: list[str]) -> Iterator[tuple[dict[str, Any], str]]
     """
     if not file.exists():
         return
-    lines = file.read_bytes().split(b"\n")
+    with file.open("rb") as opened:
+        yield from _objects(opened, file, notes)
+
+
+def _objects(lines: Iterable[bytes], file: Path, notes: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             data = json.loads(line)
         except ValueError as error:
-            if number == len(lines):
+            if not line.endswith(b"\n"):
                 notes.append(
                     f"the last line of {file.name} is cut off, as when a run is killed; the {number - 1} "
                     "before it are shown"

@@ -42,6 +42,7 @@ from pytest_webbench.report.verdicts import (
 from pytest_webbench.results import Results
 from pytest_webbench.sampling import Sampling
 from pytest_webbench.store import RunFolder, write_markdown
+from pytest_webbench.unwritten import Unwritten, exit_unless_writable
 from pytest_webbench.values.plan import Cell, Plan
 from pytest_webbench.values.profile import PROFILES
 from pytest_webbench.values.record import RunAbout
@@ -87,6 +88,8 @@ class WebbenchSession:
         self._has_run = False
         self._interrupts = Interrupts()
         config.pluginmanager.register(self._interrupts, "webbench-interrupts")
+        self._unwritten = Unwritten(lambda: self.folder.fault)
+        config.pluginmanager.register(self._unwritten, "webbench-unwritten")
         self._limits = TimeLimits()
         config.pluginmanager.register(self._limits, "webbench-limits")
         rehearse(self.registry, self.settings)
@@ -221,8 +224,11 @@ class WebbenchSession:
             consumers=(self.results.consume, self.folder.consume),
             check=self._interrupts.check,
         )
-        with self._limits.suspended(), uncaptured(self.config):
-            execution.carry_out(self._plan, self.results, self.comparing)
+        try:
+            with self._limits.suspended(), uncaptured(self.config):
+                execution.carry_out(self._plan, self.results, self.comparing)
+        except UsageError as error:  # a cache that cannot be written to
+            pytest.exit(f"webbench: {error.message}; {error.hint}", returncode=pytest.ExitCode.USAGE_ERROR)
 
     def _begin_folder(self) -> None:
         """Make the folder of the run, and the copies of what is compared, the first time."""
@@ -230,6 +236,8 @@ class WebbenchSession:
         try:
             self._machine.take()
             self.folder.begin(self.settings, self._plan, self._about())
+            if self.settings.markdown is not None and self.comparing is not None:
+                exit_unless_writable("--webbench-markdown", self.settings.markdown)
             if self._arms is not None and self._arms.checkout is not None:
                 self._arms.checkout.make()
                 self.folder.begin(self.settings, self._plan, self._about())  # the copies can be looked at now
@@ -432,9 +440,7 @@ class WebbenchSession:
             self.folder.keep_comparisons(found, about=about, needed_s=needed_s)
             write_markdown(markdown, file=self.settings.markdown)
         except OSError as error:  # the verdicts stand above, and must not be lost to a traceback
-            terminalreporter.write_line(
-                f"webbench: the verdicts were not written to a file: {error}", red=True
-            )
+            self._unwritten.say(terminalreporter, f"the verdicts were not written to a file: {error}")
 
     def pytest_unconfigure(self) -> None:
         """End the load generator."""

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +53,8 @@ class RunFolder:
         self.started = datetime.now().astimezone()
         self.path = output / f"{self.started:%Y%m%d-%H%M%S}-{os.getpid()}"
         self.logs = self.path / "logs"
+        self.fault = ""
+        """Why an event was not written down, if one was not: the first reason."""
 
     def begin(self, settings: Settings, plan: Plan, about: RunAbout) -> None:
         """Make the folder, keep it out of git, and write what is going to be measured, and how."""
@@ -65,10 +68,16 @@ class RunFolder:
             "plan": to_json(plan),
             **to_json(about),
         }
-        (self.path / "run.json").write_text(json.dumps(run, indent=1))
+        write_whole(self.path / "run.json", json.dumps(run, indent=1).encode())
 
     def consume(self, event: Event) -> None:
-        """Write down a trial or a failure."""
+        """Write down a trial or a failure; if it cannot be, :attr:`fault` says so, and the run goes on."""
+        try:
+            self._consume(event)
+        except OSError as error:
+            self.fault = self.fault or f"{error.filename or self.path}: {error.strerror or error}"
+
+    def _consume(self, event: Event) -> None:
         match event:
             case TrialFinished(measurement=measurement):
                 self._append({"trial": to_json(measurement)})
@@ -100,8 +109,16 @@ class RunFolder:
         self._append({"explained": to_json(profile)}, file="explained.jsonl")
 
     def _append(self, line: dict[str, Any], *, file: str = "trials.jsonl") -> None:
-        with (self.path / file).open("a") as lines:
-            lines.write(json.dumps(line) + "\n")
+        path = self.path / file
+        before = path.stat().st_size if path.exists() else 0
+        try:
+            with path.open("a") as lines:
+                lines.write(json.dumps(line) + "\n")
+        except OSError as error:
+            with suppress(OSError):  # a full disk: half a line would make the ones before it look damaged
+                os.truncate(path, before)
+            error.filename = error.filename or str(path)
+            raise
 
 
 def _without_passwords(settings: Settings) -> Settings:

@@ -1,5 +1,8 @@
 """``python -m pytest_webbench report``."""
 
+import base64
+import json
+import zlib
 from pathlib import Path
 
 import pytest
@@ -53,17 +56,97 @@ def test_a_wrong_command_is_a_matter_of_usage(words: list[str]) -> None:
 def test_what_cannot_be_read_is_said_without_a_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["report", str(tmp_path / "nothing")]) == 1
+    assert main(["report", str(tmp_path / "nothing")]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"webbench: {tmp_path}/nothing cannot be read: No such file or directory")
     assert "Traceback" not in error
 
 
 def test_a_run_without_figures_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", str(save_run(tmp_path, []))]) == 1
+    assert main(["report", str(save_run(tmp_path, []))]) == 2
     assert "has no figures: nothing was measured to its end" in capsys.readouterr().err
 
 
 def test_what_cannot_be_written_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(folder), "--markdown", "--output", str(folder / "run.json")]) == 1
     assert "run.json cannot be written: File exists" in capsys.readouterr().err
+
+
+# --- what strangers wrote -------------------------------------------------------------------------------
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    assert main(["report", *map(str, words)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("webbench: ")
+    assert "Traceback" not in error
+    return error
+
+
+def test_what_is_too_large_is_not_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "big.json"
+    with file.open("wb") as opened:
+        opened.truncate(3 << 30)  # no block of it is on the disk
+    assert "is too large to be read" in refused(capsys, file)
+
+
+def test_a_limit_may_be_set(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "is too large to be read" in refused(capsys, folder, "--most", "4k")
+    assert main(["report", str(folder), "--most", "64m", "--markdown"]) == 0
+
+
+def test_a_line_without_an_end_is_not_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (folder / "trials.jsonl").open("ab") as trials:
+        trials.truncate((64 << 20) + 4096)
+    assert "trials.jsonl is too large to be read" in refused(capsys, folder)
+
+
+def test_what_unpacks_to_more_is_not_unpacked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bomb = base64.b64encode(zlib.compress(bytes(8 << 20), level=9)).decode()
+    trials = folder / "trials.jsonl"
+    line = json.loads(trials.read_text().splitlines()[0])
+    line["trial"]["load"]["latency_ns"] = bomb
+    trials.write_text(json.dumps(line) + "\n")
+    assert "holds more than 4,194,304 bytes once it is unpacked" in refused(capsys, folder, "--most", "4m")
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/full"])
+def test_what_has_no_end_is_no_file(device: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"{device} is no file" in refused(capsys, device)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"benchmarks": ' + "[" * 200_000 + "]" * 200_000 + "}",
+        '{"benchmarks": ' + "9" * 100_000 + "}",
+        '{"benchmarks": [{"extra_info": {"webbench": {}}}]}',
+        '{"benchmarks": [{"extra_info": {"webbench": {"config": NaN}}}], "datetime": 7}',
+        '{"benchmarks": {"a": 1}}',
+        '{"benchmarks": null}',
+        "[1, 2]",
+        "NaN",
+        "",
+        "\x00",
+    ],
+)
+def test_nonsense_is_told_in_a_sentence(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "figures.json"
+    file.write_text(content)
+    refused(capsys, file)
+
+
+@pytest.mark.parametrize("value", [None, -1, "x", [], {}, 1e308, float("nan"), 10**30])
+def test_any_field_of_a_trial_may_be_nonsense(
+    value: object, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trials = folder / "trials.jsonl"
+    for field in ("users", "records", "load", "launch", "trial"):
+        line = json.loads(trials.read_text().splitlines()[0])
+        line["trial"][field] = value
+        (folder / "trials.jsonl").write_text(json.dumps(line) + "\n")
+        code = main(["report", str(folder), "--markdown"])
+        assert code in (0, 2)
+        assert "Traceback" not in capsys.readouterr().err

@@ -12,7 +12,7 @@ import uv
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from pytest_webbench.errors import InstallError
+from pytest_webbench.errors import InstallError, UsageError
 from pytest_webbench.values.stack import Stack
 
 __all__ = ["LIST_VERSIONS", "default_cache", "ensure_environment", "installed_versions", "parse_versions"]
@@ -40,7 +40,8 @@ def ensure_environment(stack: Stack, cache: Path, wanted: str | None = None) -> 
     a lock that did not change installs nothing and needs no network, and two commits of a stack that have
     the same lock share one: what is compared then differs in nothing else. A half-made one is never used:
     a file that says "complete" is written last, under a lock that other runs wait for. Without a lock it
-    is the interpreter that runs pytest. Raises :class:`~pytest_webbench.errors.InstallError`.
+    is the interpreter that runs pytest. Raises :class:`~pytest_webbench.errors.InstallError`, and
+    :class:`~pytest_webbench.errors.UsageError` for a cache that cannot be written to.
     """
     if stack.lock is None:
         return Path(sys.executable)
@@ -60,23 +61,34 @@ def ensure_environment(stack: Stack, cache: Path, wanted: str | None = None) -> 
     complete = folder / "webbench-complete"
     if complete.exists():
         return python
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not complete.exists():
-            _uv(
-                stack,
-                folder.parent,
-                "venv",
-                "--quiet",
-                "--clear",
-                "--python",
-                wanted or sys.executable,
-                str(folder),
-            )
-            sync = ("pip", "sync", "--require-hashes", "--compile-bytecode", "--python", str(python))
-            _uv(stack, folder.parent, *sync, str(lock))
-            complete.touch()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not complete.exists():
+                _install(stack, folder, lock, wanted)
+                complete.touch()
+    except OSError as error:
+        raise UsageError(
+            f"the folder of environments cannot be made or written to: {error.filename or folder} "
+            f"({error.strerror or type(error).__name__})",
+            hint="choose another one with --webbench-cache",
+        ) from None
     return python
+
+
+def _install(stack: Stack, folder: Path, lock: Path, wanted: str | None) -> None:
+    """Make the environment in ``folder`` from ``lock``."""
+    python = wanted or sys.executable
+    _uv(stack, folder.parent, "venv", "--quiet", "--clear", "--python", python, str(folder))
+    sync = (
+        "pip",
+        "sync",
+        "--require-hashes",
+        "--compile-bytecode",
+        "--python",
+        str(folder / "bin" / "python"),
+    )
+    _uv(stack, folder.parent, *sync, str(lock))
 
 
 def _uv(stack: Stack, folder: Path, *arguments: str) -> None:

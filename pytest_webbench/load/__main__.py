@@ -3,6 +3,8 @@
 import sys
 
 from pytest_webbench.load.command import main
+from pytest_webbench.plain_output import plain_output
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with plain_output():
+        sys.exit(main())

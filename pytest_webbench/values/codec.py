@@ -9,6 +9,9 @@ import base64
 import sys
 import zlib
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,9 +20,29 @@ import msgspec
 
 from pytest_webbench.values.latencies import Histogram, Latencies
 
-__all__ = ["from_json", "to_json"]
+__all__ = ["UnpackedTooMuchError", "from_json", "to_json", "unpacking_at_most"]
 
 T = TypeVar("T")
+
+
+class UnpackedTooMuchError(Exception):
+    """More than what was allowed came out of what is packed."""
+
+
+_BUDGET: "ContextVar[list[int] | None]" = ContextVar("_BUDGET", default=None)
+
+
+@contextmanager
+def unpacking_at_most(size: int | None) -> Iterator[None]:
+    """Let :func:`from_json` unpack ``size`` bytes in all at most.
+
+    Then it raises :class:`UnpackedTooMuchError`; ``None`` is no bound.
+    """
+    token = _BUDGET.set(None if size is None else [size])
+    try:
+        yield
+    finally:
+        _BUDGET.reset(token)
 
 
 def to_json(value: Any) -> Any:
@@ -51,8 +74,22 @@ def _decode(kind: Any, data: Any) -> Any:
     if kind is Latencies:
         return Latencies(_decode(array, data)) if isinstance(data, str) else _histogram(data)
     if kind is array:
-        return _little_endian(array("Q", zlib.decompress(base64.b64decode(data))))
+        return _little_endian(array("Q", _unpack(base64.b64decode(data))))
     raise NotImplementedError(f"{kind} is not read from JSON")
+
+
+def _unpack(packed: bytes) -> bytes:
+    budget = _BUDGET.get()
+    if budget is None:
+        return zlib.decompress(packed)
+    unpacker = zlib.decompressobj()
+    unpacked = unpacker.decompress(packed, max(budget[0], 0) + 1)
+    budget[0] -= len(unpacked)
+    if budget[0] < 0:
+        raise UnpackedTooMuchError
+    if not unpacker.eof:
+        raise zlib.error("incomplete or truncated stream")
+    return unpacked
 
 
 def _histogram(data: Any) -> Latencies:
