@@ -38,8 +38,8 @@ class LaunchRecord:
     ``startup_s`` runs from the launch to the first right answer; ``None`` for a server that ran
     already. ``versions`` maps the distributions installed for the stack to their versions, with
     ``python``; ``packages`` are the ones worth showing. ``config`` holds everything else that is known
-    of how the stack runs: ``workers`` and ``threads`` as they are in force, or :data:`UNKNOWN`. ``notes``
-    say what a reader of its figures should know.
+    of how the stack runs: ``workers`` and ``threads`` as they are in force, or ``-`` where it is not known.
+    ``notes`` say what a reader of its figures should know.
     """
 
     launcher: str
