@@ -1,0 +1,57 @@
+"""The conftest.py of a project under test: one scenario, and stacks that are one server in several moods.
+
+``moods.json`` beside it maps names of stacks to moods, and holds the amount and the users of the scenario.
+"""
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_webbench import Amount, Answer, BodyRule, Exchange, NoDataset, Request, Scenario, Stack, Suite
+
+SERVER = Path(__file__).with_name("server.py")
+GIVEN = json.loads(Path(__file__).with_name("moods.json").read_text())
+
+
+def ping() -> Exchange:
+    """What is asked, and what must come."""
+    return Exchange(request=Request(path="/ping"), answer=Answer(rule=BodyRule.JSON, json={"n": 1}))
+
+
+def pings(records: Sequence[object], count: int | None, rng: random.Random) -> list[Exchange]:
+    """Always the same, as often as the check asks before timing."""
+    return [ping()] * 3
+
+
+def pytest_webbench_suites() -> list[Suite]:
+    """One without a database."""
+    return [Suite(name="moods", dataset=NoDataset())]
+
+
+def pytest_webbench_scenarios() -> list[Scenario]:
+    """The one that moods spoil."""
+    return [
+        Scenario(
+            name="ping",
+            title="a ping",
+            suite="moods",
+            users=GIVEN["users"],
+            amount=Amount(**GIVEN["amount"]),
+            traffic=pings,
+        )
+    ]
+
+
+def pytest_webbench_stacks() -> list[Stack]:
+    """A stack for each mood, on the socket that it inherits."""
+    return [
+        Stack(
+            name=name,
+            suite="moods",
+            folder=SERVER.parent,
+            command=("{python}", str(SERVER), mood, "--fd", "{fd}"),
+            ready=Exchange(request=Request(path="/ready"), answer=Answer()),
+        )
+        for name, mood in GIVEN["moods"].items()
+    ]
