@@ -6,6 +6,7 @@ from pytest_webbench.logic.judging import excerpt
 __all__ = ["TLS", "after_the_end", "malformed", "other_protocol", "too_long_head"]
 
 _END = b"\r\n\r\n"
+_VERSION = b"HTTP/"
 _TLS_RECORDS = (b"\x14\x03", b"\x15\x03", b"\x16\x03")
 _SETTINGS, _GOAWAY = 4, 7
 TLS = "the server speaks TLS (https), which the generator does not: give the address of a port without TLS"
@@ -14,6 +15,8 @@ _HTTP2 = "the server answers in HTTP/2: the generator speaks HTTP/1.1, which mos
 
 def malformed(what: str, head: bytes) -> str:
     """Why a response that begins with ``head`` cannot be read; ``what`` are the words of the parser."""
+    if not head.startswith(_VERSION[: len(head)]):
+        return other_protocol(head) or f"the response does not begin with HTTP/, but with {excerpt(head)}"
     return other_protocol(head) or f"{what}; the answer begins with {excerpt(head)}"
 
 

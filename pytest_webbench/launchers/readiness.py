@@ -38,6 +38,7 @@ class _Wait:
         self._ready = running.stack.ready
         self._asked = f"{self._ready.request.method} {mask_path(self._ready.request.path)}"
         self._seen = "nothing answered"
+        self._has_seen = False
         self._silence: NoResponseError | None = None
         self._is_wrong = False
         """Whether the last response was wrong, and not of the kind that says "not yet"."""
@@ -80,9 +81,12 @@ class _Wait:
         try:
             wrong = _fault(self._ready, target, left_s, self._running)
         except NoResponseError as error:
+            if error.late and self._has_seen:
+                return False  # it had less than all the time, and what was seen before says more
             self._is_wrong = False
             self._silence = error
             self._seen = f"{self._asked} failed: {error.why}"
+            self._has_seen = True
             return False
         except LoadError as error:
             raise StartError(f"{self._running.stack.name}: {error.message}", hint=error.hint) from None
@@ -92,6 +96,7 @@ class _Wait:
         status, why = wrong
         self._is_wrong = status not in NOT_YET
         self._seen = f"{self._asked}: {why}"
+        self._has_seen = True
         return False
 
     def _failure(self, waited_s: float) -> StartError:
