@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from pytest_webbench import machine_lock
+
 HERE = Path(__file__).parent
 SERVER = "server.py"
 
@@ -101,7 +103,7 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTEST_ADDOPTS": ""},
+                env={**os.environ, "PYTEST_ADDOPTS": "", machine_lock.PLACE: str(folder)},
             )
             limit = threading.Timer(timeout_s, process.kill)
             limit.start()
