@@ -81,8 +81,8 @@ class _Wait:
         try:
             wrong = _fault(self._ready, target, left_s, self._running)
         except NoResponseError as error:
-            if error.late and self._has_seen:
-                return False  # it had less than all the time, and what was seen before says more
+            if error.late and self._has_seen and left_s < self._timeout_s / 2:
+                return False  # the last one, cut short; what was seen before says more
             self._is_wrong = False
             self._silence = error
             self._seen = f"{self._asked} failed: {error.why}"

@@ -1,7 +1,7 @@
 """A server in one of many moods: right, wrong, slow, hostile or dying.
 
-``python server.py MOOD[,name=value...] --fd N`` serves on the socket that it inherits,
-or on a port. A mood spoils ``/ping`` alone, from the fourth one on: the first three are those of the check before timing.
+``python server.py MOOD[,name=value...] --fd N`` serves on the socket that it inherits. A mood spoils
+``/ping`` alone, from the fourth one on: the first three are those of the check before timing.
 ``from=N`` moves the first spoilt one, ``every=N`` spares those in between, and ``from=0`` spoils all paths.
 """
 

@@ -88,7 +88,7 @@ def test_others_do_not_suffer_from_them(loaded: Faced) -> None:
 
 
 def test_none_of_them_becomes_a_baseline(loaded: Faced) -> None:
-    sound = [name for name, row in loaded.rows().items() if not row["group"].endswith("invalid")]
+    sound = [name for name, row in loaded.rows().items() if ": invalid" not in row["group"]]
     assert {name.partition("[")[2] for name in sound} == {f"{GOOD}]"}
 
 

@@ -180,7 +180,7 @@ def test_interim_responses_without_end_are_given_up() -> None:
         (b"\0\0\x12\x04\0\0\0\0\0" + bytes(18), "the server answers in HTTP/2"),
         (b"\0\0\x08\x07\0\0\0\0\0" + bytes(8), "the server answers in HTTP/2"),
         (b"\x15\x03\x01\0\x02\x02\x46", "the server speaks TLS (https)"),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "the answer begins with 'SSH-2.0"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "does not begin with HTTP/, but with 'SSH-2.0"),
         (b"HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "changed to another protocol"),
     ],
 )
