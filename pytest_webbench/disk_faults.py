@@ -5,13 +5,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from pytest_webbench.errors import StackError, StartError
 
-__all__ = ["disk_faults"]
+__all__ = ["disk_faults", "full_folder"]
 
-LEAST_FREE = 256 << 10
-"""With fewer bytes than these left, no database of a stack can grow."""
+LEAST_FREE = 1 << 20
+"""With fewer bytes than these left, a database of a stack cannot grow, nor a command print its rows."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -31,7 +32,7 @@ def disk_faults(name: str, cannot: str = "cannot be launched") -> Iterator[None]
             hint="free some space, or choose another folder with TMPDIR" if error.errno in FULL else "",
         )
     except StackError as error:
-        full = _full_folder()
+        full = full_folder(Path(tempfile.gettempdir()))
         if full is None:
             raise
         failure = type(error)(
@@ -44,9 +45,10 @@ def disk_faults(name: str, cannot: str = "cannot be launched") -> Iterator[None]
     raise failure from None
 
 
-def _full_folder() -> str | None:
+def full_folder(folder: Path, least: int = LEAST_FREE) -> str | None:
+    """``folder`` and how much space it has left, in words, if that is less than ``least`` bytes."""
     try:
-        folder = tempfile.gettempdir()
-        return folder if shutil.disk_usage(folder).free < LEAST_FREE else None
+        free = shutil.disk_usage(folder).free
     except OSError:
         return None
+    return f"{folder} ({free >> 10} KiB free)" if free < least else None

@@ -88,7 +88,7 @@ class WebbenchSession:
         self._has_run = False
         self._interrupts = Interrupts()
         config.pluginmanager.register(self._interrupts, "webbench-interrupts")
-        self._unwritten = Unwritten(lambda: self.folder.fault)
+        self._unwritten = Unwritten(self.folder.path, lambda: self.folder.fault)
         config.pluginmanager.register(self._unwritten, "webbench-unwritten")
         self._limits = TimeLimits()
         config.pluginmanager.register(self._limits, "webbench-limits")

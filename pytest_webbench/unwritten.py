@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from pytest_webbench.disk_faults import full_folder
 from pytest_webbench.errors import printable
 from pytest_webbench.files import check_writable
 
 __all__ = ["Unwritten", "exit_unless_writable"]
+
+LOG_BYTES = 64 << 10
+"""With less, a server cannot write its log, for which many end."""
 
 
 def exit_unless_writable(option: str, file: Path) -> None:
@@ -23,9 +27,10 @@ def exit_unless_writable(option: str, file: Path) -> None:
 
 
 class Unwritten:
-    """A plugin of a run; ``fault`` gives why not all events were written down, or nothing."""
+    """A plugin of a run whose ``folder`` may not take all events: ``fault`` gives the reason, or nothing."""
 
-    def __init__(self, fault: Callable[[], str]) -> None:
+    def __init__(self, folder: Path, fault: Callable[[], str]) -> None:
+        self._folder = folder
         self._fault = fault
         self._session: pytest.Session | None = None
 
@@ -37,6 +42,9 @@ class Unwritten:
         """Say what of the events is missing."""
         if self._fault():
             self.say(terminalreporter, f"not all trials were written down: {self._fault()}")
+        full = full_folder(self._folder, LOG_BYTES)
+        if full is not None:
+            self.say(terminalreporter, f"there is no space left in {full}: servers may have failed for it")
 
     def say(self, terminalreporter: "pytest.TerminalReporter", what: str) -> None:
         """Say ``what`` could not be written, and why."""

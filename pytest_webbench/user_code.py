@@ -3,6 +3,7 @@
 import linecache
 import resource
 import signal
+import sysconfig
 import threading
 import traceback
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ __all__ = ["bounded", "calling"]
 MOST_CPU_S = 60.0
 """How much CPU time one call may take: a million requests are made in less."""
 LOOK_EVERY_S = 0.1
-_PACKAGE = str(Path(__file__).parent)
+_NOT_USERS = (str(Path(__file__).parent), sysconfig.get_path("stdlib"), "<")
 
 
 @contextmanager
@@ -54,10 +55,7 @@ def _place(error: Exception) -> str:
 
 
 def _is_users(file: str) -> bool:
-    parts = Path(file).parts
-    return (
-        not file.startswith((_PACKAGE, "<")) and "site-packages" not in parts and "contextlib.py" not in parts
-    )
+    return not file.startswith(_NOT_USERS) and "site-packages" not in Path(file).parts
 
 
 @contextmanager

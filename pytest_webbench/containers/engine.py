@@ -3,9 +3,12 @@
 import os
 import socket
 import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from pytest_webbench.errors import EngineError
@@ -13,12 +16,16 @@ from pytest_webbench.errors import EngineError
 if TYPE_CHECKING:
     import docker
 
-__all__ = ["ENGINE_FAULTS", "Engine", "connect", "said"]
+__all__ = ["CALL_TIMEOUT_S", "ENGINE_FAULTS", "Engine", "bound_calls", "connect", "said", "within"]
 
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S = 10.0
+"""How long all words together may take until an engine has shown that it answers."""
 ANSWER_TIMEOUT_S = 4
 """How long an engine may take to a word of its own; a few words are asked for."""
 CALL_TIMEOUT_S = 120
-"""How long a call may take once the engine has shown that it answers."""
+"""How long a call may take once the engine has shown that it answers, from its sending to its last byte."""
 LOOPBACK = "127.0.0.1"
 _DEFAULT_SOCKET = "/var/run/docker.sock"
 _SOCKET = "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"
@@ -63,24 +70,66 @@ def connect() -> Engine:
     Raises :class:`~pytest_webbench.errors.EngineError` with the reason, within ten seconds.
     """
     try:
-        client = _client()
-        info = client.info()
+        client, info, product = within(CONNECT_TIMEOUT_S, _introduce)
     except _faults() as error:
         raise EngineError(
             f"no container engine answers: {said(error)}",
             hint="start the engine, set DOCKER_HOST, or use --webbench-launcher=process",
         ) from None
     client.api.timeout = CALL_TIMEOUT_S
+    bound_calls(client)
     if info.get("OSType", "linux") != "linux":
         raise EngineError(f"the container engine runs {info['OSType']} containers; Linux ones are needed")
     host, local = _host_of(client.api.base_url)
     return Engine(
         client=client,
-        name=f"{_product(client)} {info.get('ServerVersion', '')}".strip(),
+        name=f"{product} {info.get('ServerVersion', '')}".strip(),
         host=host,
         bind=LOOPBACK if host == LOOPBACK else None,
         shares_network=local and sys.platform == "linux" and not _is_apart(info),
     )
+
+
+def _introduce() -> "tuple[docker.DockerClient, dict[str, Any], str]":
+    """An engine, what it says of itself, and whose product it is."""
+    client = _client()
+    return client, client.info(), _product(client)
+
+
+def bound_calls(client: "docker.DockerClient") -> None:
+    """Let no call take longer than its timeout, which the library sets anew for each byte that comes.
+
+    What is read as a stream is not bounded here: a build, the output of a command.
+    """
+    api: Any = client.api
+    send = api.send
+
+    def bounded_send(request: Any, **settings: Any) -> Any:
+        return within(CALL_TIMEOUT_S, lambda: send(request, **settings))
+
+    api.send = bounded_send
+
+
+def within(timeout_s: float, call: Callable[[], T]) -> T:
+    """What ``call`` returns or raises; :class:`TimeoutError` if it takes longer than ``timeout_s``.
+
+    Then it is left alone in its thread, which does not keep this process from ending.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:  # passed on to who waits
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="webbench-engine", daemon=True).start()
+    try:
+        return outcome.result(timeout_s)
+    except TimeoutError:
+        if outcome.done():  # it is the call's own
+            raise
+        raise TimeoutError(f"timed out: not done within {timeout_s:g} s") from None
 
 
 def _client() -> "docker.DockerClient":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from pytest_webbench.containers.engine import ENGINE_FAULTS, Engine, said
+from pytest_webbench.containers.engine import CALL_TIMEOUT_S, ENGINE_FAULTS, Engine, bound_calls, said, within
 from pytest_webbench.containers.image import Image, ensure_image
 from pytest_webbench.containers.labels import Labels, others_at_work, remove_launch, sweep
 from pytest_webbench.errors import SeedError, StartError
@@ -192,6 +192,7 @@ class ContainerLauncher:
         if self._host_network:
             options["network_mode"] = "host"
         made = DockerContainer(image.tag, docker_client_kw={"timeout": 120})
+        bound_calls(made.get_docker_client().client)
         made.with_command([fill_in(word, fill) for word in stack.command])
         made.with_envs(**{name: fill_in(value, fill) for name, value in stack.env})
         made.with_tmpfs_mount("/tmp")  # noqa: S108
@@ -377,7 +378,7 @@ class RunningContainer:
 
     def _ask(self, call: Callable[[], Any]) -> Any:
         try:
-            return call()
+            return within(CALL_TIMEOUT_S, call)
         except ENGINE_FAULTS() as error:
             raise SeedError(
                 f"the engine did not reach into the container of {self.stack.name}: {said(error)}",

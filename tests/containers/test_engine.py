@@ -4,12 +4,14 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from pytest_webbench.containers.engine import connect
+from pytest_webbench.containers.engine import connect, within
 from pytest_webbench.errors import EngineError, UsageError
 from pytest_webbench.launching import make_launcher
 from pytest_webbench.owners import Owner
@@ -37,6 +39,50 @@ def test_a_mute_engine_is_given_up(monkeypatch: pytest.MonkeyPatch, mute_engine:
     monkeypatch.setenv("DOCKER_HOST", mute_engine)
     with pytest.raises(EngineError, match=r"it does not respond \(timed out\)"):
         connect()
+
+
+@pytest.fixture
+def dripping_engine(tmp_path: Path) -> Iterator[str]:
+    """An engine that answers each request at once, and never ends: a byte now and then."""
+    path = tmp_path / "drip.sock"
+    over = threading.Event()
+
+    def drip(line: socket.socket) -> None:
+        with line, suppress(OSError):
+            line.recv(65_536)
+            line.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
+            )
+            while not over.wait(0.05):
+                line.sendall(b" ")
+
+    def serve(listener: socket.socket) -> None:
+        while not over.is_set():
+            with suppress(TimeoutError):
+                threading.Thread(target=drip, args=(listener.accept()[0],)).start()
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.settimeout(0.1)
+        listener.bind(str(path))
+        listener.listen(16)
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        yield f"unix://{path}"
+        over.set()
+        thread.join()
+
+
+def test_an_engine_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch, dripping_engine: str) -> None:
+    monkeypatch.setattr("pytest_webbench.containers.engine.CONNECT_TIMEOUT_S", 1.0)
+    monkeypatch.setenv("DOCKER_HOST", dripping_engine)
+    with pytest.raises(EngineError, match=r"it does not respond \(timed out\)"):
+        connect()
+
+
+def test_what_is_done_in_time_is_passed_on() -> None:
+    assert within(60, lambda: 7) == 7
+    with pytest.raises(TimeoutError, match="its own"):
+        within(60, lambda: (_ for _ in ()).throw(TimeoutError("its own")))
 
 
 def test_auto_takes_processes_and_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

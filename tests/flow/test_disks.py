@@ -106,3 +106,11 @@ def test_a_stack_that_fails_on_a_full_disk_says_so(
         raise ContractError("shop answers wrongly", evidence="500")
     assert ("there is no space left in" in caught.value.message) is said
     assert caught.value.evidence == "500"
+
+
+def test_an_output_folder_without_space_is_said(run: RunWebbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no space left" not in run(HELLO).text
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=3 << 10))
+    outcome = run(HELLO)
+    assert outcome.exit_code == pytest.ExitCode.TESTS_FAILED
+    outcome.result.stdout.fnmatch_lines(["webbench: there is no space left in * (3 KiB free): servers *"])

@@ -18,7 +18,7 @@ from pytest_webbench.errors import SeedError
 from pytest_webbench.launchers.fake import FakeStack
 from pytest_webbench.logic.state import records_by_key
 from pytest_webbench.suites.items import STACKS
-from pytest_webbench.suites.items.dataset import ItemsDataset, make_item
+from pytest_webbench.suites.items.dataset import PROGRAM, ItemsDataset, make_item
 
 DATASET = ItemsDataset()
 RECORDS = DATASET.records(DATASET.default_count)
@@ -202,3 +202,29 @@ def test_the_records_of_a_server_that_cannot_be_reached_inside_are_those_it_list
     found: Sequence[Mapping[str, Any]] = DATASET.observe(get)
     assert [record["id"] for record in found] == observed
     assert asked == ["/items/"]
+
+
+@pytest.mark.parametrize("command", ["load", "dump"])
+def test_a_database_that_somebody_else_holds_is_named_and_not_waited_for_without_end(
+    tmp_path: Path, command: str
+) -> None:
+    template, database, program = tmp_path / "template.db", tmp_path / "items.db", tmp_path / "database.py"
+    program.write_text(PROGRAM.read_text().replace("BUSY_TIMEOUT_S = 10.0", "BUSY_TIMEOUT_S = 0.2"))
+    for path in (template, database):
+        with closing(sqlite3.connect(path)) as made:
+            made.execute("CREATE TABLE items (id, name, description, price, quantity)")
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        words = [str(template), str(database)] if command == "load" else [str(database)]
+        done = subprocess.run(
+            [sys.executable, "-I", str(program), command, *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"{database}: database is locked: another connection, perhaps of the application, "
+        "has held it for 0.2 s\n"
+    )

@@ -9,9 +9,14 @@ It is copied to where the stack runs and needs nothing but Python's standard lib
 import json
 import sqlite3
 import sys
+import time
+from collections.abc import Callable
 from contextlib import closing
 
 BUSY_TIMEOUT_S = 10.0
+"""How long somebody else may hold the database."""
+LOCKED = (5, 6)
+"""SQLITE_BUSY and SQLITE_LOCKED."""
 
 
 def load(template: str, path: str) -> None:
@@ -22,10 +27,21 @@ def load(template: str, path: str) -> None:
     ):
         # Before the copy: a page of the template says "rollback journal", and the mode is kept there.
         target.execute("PRAGMA journal_mode=WAL")
-        source.backup(target)
+        source.backup(target, progress=_patience())
         target.execute("PRAGMA journal_mode=WAL")
         # Every round starts with an empty log, so that none pays for the pages of the one before.
         target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _patience() -> Callable[[int, int, int], None]:
+    """Called after each step of a backup, which else waits for a lock without end."""
+    begun = time.monotonic()
+
+    def look(status: int, *_: int) -> None:
+        if status in LOCKED and time.monotonic() - begun > BUSY_TIMEOUT_S:
+            raise sqlite3.OperationalError("database is locked")
+
+    return look
 
 
 def dump(path: str) -> None:
@@ -37,7 +53,15 @@ def dump(path: str) -> None:
 
 if __name__ == "__main__":
     command, *paths = sys.argv[1:]
-    if command == "load":
-        load(*paths)
-    else:
-        dump(*paths)
+    try:
+        if command == "load":
+            load(*paths)
+        else:
+            dump(*paths)
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
+        sys.exit(
+            f"{paths[-1]}: {error}: another connection, perhaps of the application, has held it for "
+            f"{BUSY_TIMEOUT_S:g} s"
+        )
