@@ -13,7 +13,8 @@ import socket
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 BODY = b'{"n": 1}'
 FULL_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -120,8 +121,8 @@ class Connection(asyncio.Protocol):
     def later(self, data: bytes) -> None:
         asyncio.get_running_loop().call_later(float(self.options["s"]), self.transport.write, data)
 
-    def _do(self, work: "asyncio.Future[None] | object") -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
