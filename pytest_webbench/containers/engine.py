@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +16,16 @@ from pytest_webbench.errors import EngineError
 if TYPE_CHECKING:
     import docker
 
-__all__ = ["CALL_TIMEOUT_S", "ENGINE_FAULTS", "Engine", "bound_calls", "connect", "said", "within"]
+__all__ = [
+    "CALL_TIMEOUT_S",
+    "ENGINE_FAULTS",
+    "Engine",
+    "bound_calls",
+    "brought_to_its_end",
+    "connect",
+    "said",
+    "within",
+]
 
 T = TypeVar("T")
 
@@ -187,6 +196,17 @@ def _is_apart(info: dict[str, Any]) -> bool:
 def _product(client: "docker.DockerClient") -> str:
     components = client.version().get("Components") or []
     return "Podman" if any("podman" in each.get("Name", "").lower() for each in components) else "Docker"
+
+
+def brought_to_its_end(call: Callable[[], T]) -> T:
+    """What ``call`` returns. An interrupt meanwhile is raised when it has returned.
+
+    An engine goes on with what it was asked for, whether anybody waits or not: a container that it makes
+    just then would be there only after all was looked through for what to remove.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(int).result()  # from here on its thread is known, and so is waited for in any case
+        return pool.submit(call).result()
 
 
 def said(error: Exception) -> str:

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from pytest_webbench.containers.engine import CALL_TIMEOUT_S, ENGINE_FAULTS, Engine, bound_calls, said, within
+from pytest_webbench.containers.engine import (
+    CALL_TIMEOUT_S,
+    ENGINE_FAULTS,
+    Engine,
+    bound_calls,
+    brought_to_its_end,
+    said,
+    within,
+)
 from pytest_webbench.containers.image import Image, ensure_image
 from pytest_webbench.containers.labels import Labels, others_at_work, remove_launch, sweep
 from pytest_webbench.errors import SeedError, StartError
@@ -205,7 +213,7 @@ class ContainerLauncher:
         reaper_was_off = testcontainers_config.ryuk_disabled
         testcontainers_config.ryuk_disabled = True
         try:
-            made.start()
+            brought_to_its_end(made.start)
         finally:
             testcontainers_config.ryuk_disabled = reaper_was_off
         return made.get_wrapped_container()

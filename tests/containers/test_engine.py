@@ -1,6 +1,7 @@
 """Engines that do not answer; no engine is needed for these."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_webbench.containers.engine import connect, within
+from pytest_webbench.containers.engine import brought_to_its_end, connect, within
 from pytest_webbench.errors import EngineError, UsageError
 from pytest_webbench.launching import make_launcher
 from pytest_webbench.owners import Owner
@@ -124,3 +125,26 @@ def test_an_owner_is_told_from_a_later_process_of_its_number() -> None:
     assert not Owner(host=ours.host, pid=ours.pid, started=ours.started - 1000).lives()
     assert Owner(host="another machine", pid=1, started=1).lives()
     assert Owner.parse("nonsense") is None
+
+
+def test_an_interrupt_waits_for_what_the_engine_does_already() -> None:
+    done: list[bool] = []
+
+    def make() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        released.wait(60)
+        done.append(True)
+
+    released = threading.Event()
+    timer = threading.Timer(0.3, released.set)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        brought_to_its_end(make)
+    assert done
+    timer.join()
+
+
+def test_what_the_engine_returns_or_raises_is_passed_on() -> None:
+    assert brought_to_its_end(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        brought_to_its_end(lambda: 1 // 0)
