@@ -66,8 +66,11 @@ def split_arguments(
     left = []
     for argument in arguments:
         path, _, name = argument.partition("::")
-        suite = path.removeprefix(f"{ROOT}/")
-        if not path.startswith(f"{ROOT}/") or suite not in suites or exists(path):
+        from_root = path
+        while from_root.startswith("../"):  # as pytest shows them in a folder below its root
+            from_root = from_root.removeprefix("../")
+        suite = from_root.removeprefix(f"{ROOT}/")
+        if not from_root.startswith(f"{ROOT}/") or suite not in suites or exists(path):
             left.append(argument)
             continue
         names = wanted.setdefault(suite, set())

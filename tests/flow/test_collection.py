@@ -37,6 +37,19 @@ def test_node_ids_are_the_same_from_another_folder_and_another_root(
     assert collected(run, "--rootdir=/") == ALL_IDS
 
 
+def test_node_ids_may_be_given_as_pytest_shows_them_below_its_root(
+    run: RunWebbench, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makeini("[pytest]")
+    below = pytester.path / "services" / "shop"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    outcome = run("-v", "../../webbench/items::hello[django-drf]")
+    outcome.counts(passed=1)
+    assert "../../webbench/items::hello[django-drf]" in outcome.text
+    assert list(pytester.path.glob(".webbench/*/trials.jsonl"))
+
+
 def test_a_folder_called_webbench_changes_nothing(run: RunWebbench, pytester: pytest.Pytester) -> None:
     pytester.mkdir("webbench")
     assert collected(run) == ALL_IDS
