@@ -96,7 +96,17 @@ def _validity(data: Mapping[str, Any]) -> Validity:
 
 def _plain(config: Mapping[str, Any]) -> dict[str, str | int]:
     """What of ``config`` is of the launch, and not of the load."""
-    of_load = {"profile", "amount", "users", "records", "model", "turns", "seed", "generators"}
+    of_load = {
+        "profile",
+        "amount",
+        "users",
+        "records",
+        "model",
+        "turns",
+        "seed",
+        "generators",
+        "workers_asked",
+    }
     return {
         name: value
         for name, value in config.items()
