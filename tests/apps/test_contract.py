@@ -1,6 +1,7 @@
 """Every application keeps the contract, and keeps it in the same way."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -65,9 +66,13 @@ def is_item_when_coerced(body: object) -> bool:
     return texts and lengths and ranges and "\0" not in f"{name}{description}"
 
 
+THOROUGH = "WEBBENCH_THOROUGH"
+"""The environment variable that asks for as many examples as there is time for at night."""
+
+
 @schema.parametrize()
 @settings(
-    max_examples=100,
+    max_examples=100 if os.environ.get(THOROUGH) else 25,
     derandomize=True,
     deadline=None,
     database=None,

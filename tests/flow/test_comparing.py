@@ -10,7 +10,7 @@ import pytest
 
 from pytest_webbench.errors import OwnCopyError, StackDiedError, StartError
 from pytest_webbench.values.exchange import Request
-from pytest_webbench.values.load import ErrorClass
+from pytest_webbench.values.load import ErrorClass, Load
 from tests.flow.conftest import RunWebbench
 from tests.flow.doubles import stack_of
 from tests.flow.repository import commit, git, make_repository
@@ -338,7 +338,13 @@ def no_json(name: str) -> NoReturn:
 
 
 def test_markdown_that_cannot_be_written_costs_no_verdict(run: RunWebbench, repository: Path) -> None:
-    outcome = run(*MINE, "--webbench-against=self", CPU_ASIDE, "--webbench-markdown=conftest.py/pr.md")
+    def obstruct(load: Load, stack: str) -> None:
+        if not (repository / "pr.md").is_dir():
+            (repository / "pr.md").unlink(missing_ok=True)
+            (repository / "pr.md").mkdir()
+
+    words = ("--webbench-against=self", CPU_ASIDE, "--webbench-markdown=pr.md")
+    outcome = run(*MINE, *words, before_run=obstruct)
     outcome.counts(passed=1)
     assert "the verdicts were not written to a file" in outcome.text
     assert "no change" in outcome.text
