@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ LABEL = "org.pytest-webbench"
 RUN = f"{LABEL}.run"
 LAUNCH = f"{LABEL}.launch"
 OWNER = f"{LABEL}.owner"
+FORGOTTEN_AFTER = timedelta(hours=1)
 
 
 class Labels:
@@ -38,8 +40,21 @@ def remove_launch(engine: Engine, launch: str) -> None:
 
 
 def sweep(engine: Engine) -> list[str]:
-    """Remove what runs of this machine left that are no more; the names of what was removed."""
-    return [_remove(container) for container, owner in _owned(engine) if owner is None or not owner.lives()]
+    """Remove what runs of this machine left that are no more; the names of what was removed.
+
+    The steps of a build have the label of their image alone and no owner. They are removed when they have
+    stood still for longer than any build takes: until then the build may be at work.
+    """
+    return [
+        _remove(container)
+        for container, owner in _owned(engine)
+        if (not owner.lives() if owner is not None else _is_forgotten_step(container))
+    ]
+
+
+def _is_forgotten_step(container: "Container") -> bool:
+    created = datetime.fromisoformat(container.attrs["Created"])
+    return container.status != "running" and datetime.now(UTC) - created > FORGOTTEN_AFTER
 
 
 def others_at_work(engine: Engine) -> list[Owner]:

@@ -6,16 +6,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import docker.errors
 import httpx
 import pytest
 
+from pytest_webbench.containers import labels
 from pytest_webbench.containers.engine import Engine
-from pytest_webbench.containers.labels import others_at_work, prune, remove_launch, sweep
+from pytest_webbench.containers.labels import LABEL, others_at_work, prune, remove_launch, sweep
 from pytest_webbench.errors import InstallError, SeedError, StartError
 from pytest_webbench.launchers import container
 from pytest_webbench.launchers.container import Limits
@@ -260,6 +264,25 @@ def test_what_a_killed_run_left_is_swept_and_what_a_living_one_has_is_not(
     swept = make_launcher().notes
     assert len(swept) == 1
     assert swept[0].startswith("removed 1 containers that a killed run had left")
+
+
+@pytest.mark.parametrize(("minutes", "is_removed"), [(0, False), (59, False), (61, True)])
+def test_the_steps_of_a_build_are_swept_when_no_build_can_be_at_work(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, minutes: int, is_removed: bool
+) -> None:
+    """They bear the label of their image, and nothing says whose they are."""
+    create = engine.client.containers.create
+    step = create("python:3.13-slim", ["sleep", "60"], labels={LABEL: "1"})
+    try:
+        monkeypatch.setattr(labels, "FORGOTTEN_AFTER", labels.FORGOTTEN_AFTER - timedelta(minutes=minutes))
+        assert sweep(engine) == ([step.name] if is_removed else [])
+        if not is_removed:
+            step.start()
+            monkeypatch.setattr(labels, "FORGOTTEN_AFTER", timedelta())
+            assert sweep(engine) == []  # it runs
+    finally:
+        with suppress(docker.errors.NotFound):
+            step.remove(force=True)
 
 
 def test_prune_removes_images_and_spares_what_is_at_work(
