@@ -116,7 +116,7 @@ class Place:
         self._temporary.mkdir()
         self._arguments = (
             *("-p", "no:cacheprovider", "--webbench", f"--webbench-launcher={launcher}"),
-            *("--webbench-stack=stubborn", "--webbench-rounds=2", "webbench/mine"),
+            *("--webbench-stack=stubborn", "--webbench-profile=smoke", "webbench/mine"),
         )
         self.pids: set[int] = set()
         (folder / "app").mkdir()
@@ -133,7 +133,13 @@ class Place:
         self, options: Sequence[str], number: signal.Signals | None = None, moment_s: float = 0.0
     ) -> tuple[int, float, str]:
         """A run, to which a signal is sent so long after its header; its exit code, length and output."""
-        environment = {**os.environ, "TMPDIR": str(self._temporary), PLACE: str(self._folder)}
+        environment = {
+            **os.environ,
+            "TMPDIR": str(self._temporary),
+            PLACE: str(self._folder),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # those of the developer's environment take long to load
+            "PYTEST_ADDOPTS": "-p webbench -p benchmark",
+        }
         with (self._folder / "output").open("w+") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pytest", *self._arguments, *options],
