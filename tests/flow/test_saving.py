@@ -53,7 +53,8 @@ def command(*arguments: str) -> list[str]:
 
 @pytest.fixture
 def environment(pytester: pytest.Pytester) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Bytecode that a process with a full disk writes is cut short, and all others would read it.
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def test_a_full_disk_leaves_the_old_files_and_the_results_of_the_tests(
