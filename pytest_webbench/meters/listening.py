@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from pytest_webbench.meters.connections import sockets_of
 from pytest_webbench.meters.processes import process_tree
 
 __all__ = ["Holder", "foreign_holder", "ports_of"]
@@ -139,20 +140,12 @@ def _connections() -> Iterator[tuple[int, int, str, str]]:
 
 def _sockets_of(pid: int) -> set[str] | None:
     """The inodes of the sockets that a process holds; ``None`` if it does not let us see."""
-    found = set()
     try:
-        for link in Path(f"/proc/{pid}/fd").iterdir():
-            try:
-                target = str(link.readlink())
-            except FileNotFoundError:  # closed meanwhile
-                continue
-            if target.startswith("socket:["):
-                found.add(target[8:-1])
+        return sockets_of(pid)
     except FileNotFoundError:  # it has ended
         return set()
     except OSError:
         return None
-    return found
 
 
 def _processes() -> Iterable[int]:
