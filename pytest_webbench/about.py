@@ -7,10 +7,10 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from pytest_webbench.known import Registry
 from pytest_webbench.logic.code_lines import count_code_lines
 from pytest_webbench.logic.masking import mask_credentials
 from pytest_webbench.machine import describe_machine
-from pytest_webbench.registry import Registry
 from pytest_webbench.values.plan import Plan
 from pytest_webbench.values.record import RunAbout, ScenarioAbout, StackAbout
 from pytest_webbench.values.stack import Stack

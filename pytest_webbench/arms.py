@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pytest_webbench.checkout import Checkout
 from pytest_webbench.errors import UsageError
+from pytest_webbench.known import Registry
 from pytest_webbench.logic.names import did_you_mean
 from pytest_webbench.logic.verdicts import FEWEST_PAIRS
-from pytest_webbench.registry import Registry
 from pytest_webbench.values.settings import Settings
 
 __all__ = ["BASE_SUFFIX", "Arms", "choose_arms"]

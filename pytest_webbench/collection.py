@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from pytest_webbench.errors import UsageError
+from pytest_webbench.known import Registry
 from pytest_webbench.logic.names import did_you_mean
 from pytest_webbench.project_file import find_project
-from pytest_webbench.registry import Registry
 
 __all__ = ["ROOT", "SuiteModule", "check_wanted", "split_arguments", "suite_modules"]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from pytest_webbench.bench import Bench
 from pytest_webbench.comparing import Comparing
+from pytest_webbench.known import Registry
 from pytest_webbench.launchers import Launcher
 from pytest_webbench.logic.planning import at_rate
 from pytest_webbench.logic.rates import common_rate
-from pytest_webbench.registry import Registry
 from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressWriter
 from pytest_webbench.report.verdicts import describe_more
 from pytest_webbench.results import Results

@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from pytest_webbench.bench import Bench
-from pytest_webbench.bridge import extra_info, fail_without_figure, replay
+from pytest_webbench.bridge import fail_without_figure, replay
 from pytest_webbench.disk_faults import disk_faults
 from pytest_webbench.errors import StackError, WebbenchError
+from pytest_webbench.known import Registry
 from pytest_webbench.launchers import Launcher, RunningStack
 from pytest_webbench.logic.masking import mask_url
 from pytest_webbench.logic.names import select
 from pytest_webbench.logic.planning import at_rate, resolve
 from pytest_webbench.logic.summary import summarise
 from pytest_webbench.logic.validity import INVALID_PASSES, describe_invalid, server_faults
-from pytest_webbench.registry import Registry
+from pytest_webbench.saved_rows import extra_info
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.exchange import Answer, Exchange, Request
 from pytest_webbench.values.load import Amount

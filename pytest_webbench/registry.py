@@ -1,7 +1,7 @@
 """What the hooks brought: suites, stacks and scenarios, checked and selected."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ import pytest
 from pytest_webbench.definitions import scenario_faults, stack_faults, suite_faults
 from pytest_webbench.errors import UsageError
 from pytest_webbench.guarded import guard_scenario, guard_suite
+from pytest_webbench.known import Registry
 from pytest_webbench.logic.exchanges import shown
 from pytest_webbench.logic.masking import mask_url
 from pytest_webbench.logic.names import did_you_mean, duplicates, select
@@ -17,47 +18,16 @@ from pytest_webbench.logic.planning import resolve
 from pytest_webbench.reading import check_names
 from pytest_webbench.suites import Suite
 from pytest_webbench.user_code import calling
-from pytest_webbench.values.plan import Cell
 from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import NamedUrl, Settings
 from pytest_webbench.values.stack import Stack
 from pytest_webbench.values.versions import VersionSet
 
-__all__ = ["Registry", "read_registry", "with_versions"]
+__all__ = ["read_registry", "with_versions"]
 
 BUILT_IN = "items"
 
 Named = TypeVar("Named", Suite, Stack, Scenario)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Registry:
-    """All that is known by name. ``scenarios`` are resolved for the settings of this run.
-
-    ``selected_stacks`` and ``selected_scenarios`` are those that the options leave.
-    """
-
-    suites: Mapping[str, Suite]
-    stacks: Mapping[str, Stack]
-    scenarios: Mapping[str, Scenario]
-    selected_stacks: tuple[str, ...]
-    selected_scenarios: tuple[str, ...]
-
-    def cells(self) -> tuple[Cell, ...]:
-        """Every selected scenario on every selected stack of its suite."""
-        return tuple(
-            Cell(scenario=scenario, stack=stack)
-            for scenario in self.selected_scenarios
-            for stack in self.selected_stacks
-            if self.scenarios[scenario].suite == self.stacks[stack].suite
-        )
-
-    def checks(self) -> dict[str, tuple[Scenario, ...]]:
-        """The scenarios of each suite, selected or not: every stack must answer all of them."""
-        return {
-            suite: tuple(each for each in self.scenarios.values() if each.suite == suite)
-            for suite in self.suites
-        }
 
 
 def read_registry(config: pytest.Config, settings: Settings) -> Registry:

@@ -7,8 +7,8 @@ from pytest_webbench.checking import exchanges_of_check
 from pytest_webbench.errors import LoadError, UsageError
 from pytest_webbench.http1.address import Target
 from pytest_webbench.http1.wire import encode
+from pytest_webbench.known import Registry
 from pytest_webbench.logic.planning import make_load
-from pytest_webbench.registry import Registry
 from pytest_webbench.values.exchange import Record
 from pytest_webbench.values.scenario import Scenario
 from pytest_webbench.values.settings import Settings

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from pytest_webbench.bench import Bench
 from pytest_webbench.errors import LoadError, ProfilerError, StackError
+from pytest_webbench.known import Registry
 from pytest_webbench.launchers import Launcher, RunningStack
 from pytest_webbench.logic.attribution import attribute
 from pytest_webbench.logic.machine_code import add_machine_code
 from pytest_webbench.logic.planning import warmup_amount
 from pytest_webbench.profilers import Profiler
-from pytest_webbench.registry import Registry
 from pytest_webbench.suites import Suite
 from pytest_webbench.values.code_profile import CodeProfile
 from pytest_webbench.values.load import Amount, Load

@@ -1,18 +1,22 @@
-"""The figures of a cell from its row in pytest-benchmark's JSON."""
+"""What our rows of pytest-benchmark's JSON hold of a cell: written and read."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_webbench.launchers.placeholders import asks_for
+from pytest_webbench.logic.baseline import FORMAT
 from pytest_webbench.logic.statistics import mean_interval
-from pytest_webbench.values.codec import from_json
+from pytest_webbench.values.codec import from_json, to_json
 from pytest_webbench.values.load import Amount, Arrivals, Schedule
 from pytest_webbench.values.measurement import LaunchRecord
 from pytest_webbench.values.plan import Cell
-from pytest_webbench.values.scenario import Unit
-from pytest_webbench.values.summary import CellSummary, Interval, RoundFigures, Validity
+from pytest_webbench.values.scenario import Scenario, Unit
+from pytest_webbench.values.settings import Settings
+from pytest_webbench.values.stack import Stack
+from pytest_webbench.values.summary import CellSummary, Interval, RoundFigures, Validity, name_of_model
 
-__all__ = ["summary_of_row"]
+__all__ = ["extra_info", "planned_info", "summary_of_row"]
 
 
 def summary_of_row(row: Mapping[str, Any]) -> CellSummary:
@@ -116,3 +120,99 @@ def _plain(config: Mapping[str, Any]) -> dict[str, str | int]:
 
 def _or_nan(value: float | None) -> float:
     return math.nan if value is None else float(value)
+
+
+def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
+    """What stands in ``extra_info`` of a cell's row in the JSON."""
+    launch = summary.launch
+    return {
+        "stack": summary.cell.stack,
+        "scenario": summary.cell.scenario,
+        "metric": "time_per_request" if summary.schedule is None else "mean_response_time",
+        "webbench": {
+            "format": FORMAT,
+            "requests_sent": summary.requests_sent,
+            "requests_ok": summary.requests_ok,
+            "errors": dict(summary.errors),
+            "in_flight": summary.in_flight,
+            "mean_response_time_s": _mean(summary.mean_response_time_s),
+            "p50_s": _known(summary.p50_s),
+            "p95_s": _known(summary.p95_s),
+            "p99_s": _known(summary.p99_s),
+            "ttfb_p50_s": _known(summary.ttfb_p50_s),
+            "service_p50_s": _known(summary.service_p50_s),
+            "dropped": summary.dropped,
+            "lag_s": summary.lag_s,
+            "percentile_error": summary.percentile_error,
+            "draws_per_s": list(summary.draws_per_s),
+            "server_cpu_s_per_request": summary.server_cpu_s_per_request,
+            "server_peak_rss_bytes": summary.server_peak_rss_bytes,
+            "server_throttled_s": summary.server_throttled_s,
+            "server_oom_kills": summary.server_oom_kills,
+            "generator_cpu_fraction": summary.generator_cpu_fraction,
+            "startup_s": summary.startup_s,
+            "launcher": launch.launcher,
+            "engine": summary.engine,
+            "profile": settings.profile.name,
+            "versions": dict(launch.versions),
+            "config": {
+                **launch.config,
+                "workers_asked": settings.workers,
+                "seed": settings.seed,
+                "profile": to_json(settings.profile),
+                "users": summary.users,
+                "amount": to_json(summary.amount),
+                "records": summary.records,
+                "model": summary.model,
+                "turns": summary.turns,
+                "generators": _generators(settings),
+            },
+            "rounds": [to_json(each) for each in summary.rounds],
+            "validity": {
+                "valid": summary.validity.valid,
+                "reasons": list(summary.validity.reasons),
+                "warnings": list(summary.validity.warnings),
+            },
+        },
+    }
+
+
+def planned_info(
+    scenario: Scenario, stack: Stack, settings: Settings, *, launcher: str, engine: str, default_records: int
+) -> dict[str, Any]:
+    """What will stand below ``webbench`` in ``extra_info`` of a cell, as far as it is known before.
+
+    How many workers a command starts that is not told, the records of a server that runs already, a rate
+    that is chosen in the run, and the connections that it needs are not known yet.
+    """
+    records = default_records if settings.records is None else settings.records
+    config: dict[str, Any] = {
+        "workers_asked": settings.workers,
+        "profile": to_json(settings.profile),
+        "amount": to_json(scenario.amount),
+        "records": None if settings.urls else records,
+        "generators": _generators(settings),
+    }
+    if not settings.urls:
+        asked = {"workers": settings.workers, "threads": settings.threads}
+        config |= {name: value for name, value in asked.items() if asks_for(stack, name)}
+    if scenario.rate is not None:
+        schedule = Schedule(rate=scenario.rate, arrivals=scenario.arrivals)
+        config |= {"users": scenario.users, "model": name_of_model(schedule)}
+    elif settings.rates.common_share is None:
+        config |= {"users": scenario.users, "model": name_of_model(None)}
+    return {"launcher": launcher, "engine": engine, "profile": settings.profile.name, "config": config}
+
+
+def _generators(settings: Settings) -> int:
+    """How many processes share the load."""
+    return settings.load_workers if settings.engine == "locust" else settings.generators
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _known(value: float) -> float | None:
+    """``value``, or ``None`` for NaN, which JSON has no word for."""
+    return None if math.isnan(value) else value

@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pytest_webbench.bridge import extra_info
 from pytest_webbench.errors import UsageError
 from pytest_webbench.logic.summary import summarise
-from pytest_webbench.saved_rows import summary_of_row
+from pytest_webbench.saved_rows import extra_info, summary_of_row
 from pytest_webbench.values.code_profile import CodeProfile
 from pytest_webbench.values.codec import UnpackedTooMuchError, from_json, unpacking_at_most
 from pytest_webbench.values.event import RateChosen

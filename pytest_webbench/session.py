@@ -41,6 +41,7 @@ from pytest_webbench.report.verdicts import (
 )
 from pytest_webbench.results import Results
 from pytest_webbench.sampling import Sampling
+from pytest_webbench.saved_rows import extra_info, planned_info
 from pytest_webbench.store import RunFolder, write_markdown
 from pytest_webbench.unwritten import Unwritten, exit_unless_writable
 from pytest_webbench.values.plan import Cell, Plan
@@ -168,7 +169,7 @@ class WebbenchSession:
         records = self.registry.suites[scenario.suite].dataset.default_count
         names = {"launcher": self.launcher.name, "engine": self._engine.name}
         stack = self.registry.stacks[cell.stack]
-        return bridge.planned_info(scenario, stack, self.settings, default_records=records, **names)
+        return planned_info(scenario, stack, self.settings, default_records=records, **names)
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """The header line."""
@@ -288,7 +289,7 @@ class WebbenchSession:
         if summary is None or not summary.time_per_request_s:
             self._fail_without_figure(benchmark, cell, summary)
             return
-        bridge.replay(item, benchmark, summary.samples_s, bridge.extra_info(summary, self.settings))
+        bridge.replay(item, benchmark, summary.samples_s, extra_info(summary, self.settings))
         error = self.results.stack_failures.get(cell.stack)
         faults = [fault for each in self.results.rounds[cell] for fault in server_faults(each)]
         if error is not None:

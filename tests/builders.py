@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_webbench.bridge import extra_info
 from pytest_webbench.errors import StackError
 from pytest_webbench.logic.summary import summarise
+from pytest_webbench.saved_rows import extra_info
 from pytest_webbench.store import RunFolder
 from pytest_webbench.values.event import StackFailed, TrialFinished
 from pytest_webbench.values.latencies import Latencies

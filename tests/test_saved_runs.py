@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.bridge import extra_info
 from pytest_webbench.errors import UsageError
 from pytest_webbench.logic.summary import summarise
+from pytest_webbench.saved_rows import extra_info
 from pytest_webbench.saved_runs import read_run
 from pytest_webbench.store import RunFolder
 from pytest_webbench.values.code_profile import CodeProfile

@@ -21,13 +21,13 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.logging import getLogger
 from sphinx.util.nodes import make_refnode
 
-from pytest_webbench.bridge import extra_info
 from pytest_webbench.logic import validity
 from pytest_webbench.logic.rates import COMMON_SHARE
 from pytest_webbench.logic.statistics import CONFIDENCE
 from pytest_webbench.logic.verdicts import ALPHA, POWER
 from pytest_webbench.options import OPTIONS, Option
 from pytest_webbench.registry import with_versions
+from pytest_webbench.saved_rows import extra_info
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
 from pytest_webbench.values.profile import PROFILES, Profile
 from pytest_webbench.values.scenario import Scenario

@@ -15,7 +15,7 @@ from pytest_webbench.logic.sharing import put_together
 from pytest_webbench.logic.turns import TURN_REQUESTS, amount_of_turn
 from pytest_webbench.values.load import Amount, Draw, Load, LoadResult
 
-__all__ = ["DRAWS", "draws_of", "join_draws", "part_of", "slowest_share"]
+__all__ = ["DRAWS", "draws_of", "join_draws", "part_of"]
 
 DRAWS = 5
 """Sets of connections in a round: the chance of two speeds is seen in most rounds, and hardly takes time."""
@@ -83,8 +83,3 @@ def join_draws(results: Sequence[LoadResult]) -> LoadResult:
 
 def _gap(held: tuple[int, ...]) -> int:
     return held[0] - held[-1]
-
-
-def slowest_share(rates: Sequence[float]) -> float:
-    """The smallest of ``rates`` as a share of the largest; 1 if there are not two."""
-    return min(rates) / max(rates) if len(rates) > 1 and max(rates) > 0 else 1.0

@@ -11,7 +11,7 @@ from statistics import fmean, stdev
 from pytest_webbench.values.latencies import Latencies
 from pytest_webbench.values.summary import Interval
 
-__all__ = ["CONFIDENCE", "mean_interval", "percentiles", "ratio_interval", "relative_spread"]
+__all__ = ["CONFIDENCE", "mean_interval", "percentiles", "ratio_interval", "relative_spread", "slowest_share"]
 
 CONFIDENCE = 0.95
 """The confidence level of every interval that is printed."""
@@ -77,3 +77,8 @@ def _t_interval(values: Sequence[float]) -> tuple[float, float]:
 
 def _exp(value: float) -> float:
     return math.inf if value == math.inf else math.exp(value)
+
+
+def slowest_share(rates: Sequence[float]) -> float:
+    """The smallest of ``rates`` as a share of the largest; 1 if there are not two."""
+    return min(rates) / max(rates) if len(rates) > 1 and max(rates) > 0 else 1.0

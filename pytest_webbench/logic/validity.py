@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import sqrt
 
-from pytest_webbench.logic.draws import slowest_share
-from pytest_webbench.logic.statistics import percentiles, relative_spread
+from pytest_webbench.logic.statistics import percentiles, relative_spread, slowest_share
 from pytest_webbench.values.latencies import EXACT_MOST, RELATIVE_ERROR
 from pytest_webbench.values.load import Arrivals, LoadResult, Schedule
 from pytest_webbench.values.measurement import Measurement
