@@ -26,7 +26,7 @@ from engine_bench.server import Server, run_nginx
 from engine_bench.stack import STACK_NAMES, launch_stack
 from engine_bench.tables import Table, comparison_table, memory_table, stack_table
 
-from pytest_webbench.errors import WebbenchError
+from pytest_webbench.model.errors import WebbenchError
 
 STACK_GENERATORS = ("native", "wrk", "k6")
 """Those that say their median latency."""

@@ -28,7 +28,7 @@ from gate_bench.report import describe_calibration, gate_table
 from gate_bench.series import Series
 from gate_bench.tallying import missed_goals, tally
 
-from pytest_webbench.errors import WebbenchError
+from pytest_webbench.model.errors import WebbenchError
 
 
 def main(arguments: Sequence[str]) -> int:

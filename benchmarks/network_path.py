@@ -13,23 +13,20 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_webbench.bench import Bench
-from pytest_webbench.containers.engine import connect
-from pytest_webbench.launchers import Launcher
-from pytest_webbench.launchers.container import ContainerLauncher
-from pytest_webbench.launchers.environment import default_cache
-from pytest_webbench.launchers.process import ProcessLauncher
-from pytest_webbench.load.native import NativeEngine
-from pytest_webbench.logic.statistics import mean_interval, ratio_interval
-from pytest_webbench.logic.summary import time_per_request_s
-from pytest_webbench.registry import with_versions
+from pytest_webbench.analysis.statistics import mean_interval, ratio_interval
+from pytest_webbench.analysis.summary import time_per_request_s
+from pytest_webbench.load.native.engine import NativeEngine
+from pytest_webbench.model.load import Amount
+from pytest_webbench.model.plan import PROFILES, Cell, Trial
+from pytest_webbench.model.stack import VERSION_SETS, Launcher, Stack
+from pytest_webbench.runs.trial import Bench
+from pytest_webbench.session.definitions.registry import with_versions
+from pytest_webbench.stacks.container import ContainerLauncher
+from pytest_webbench.stacks.docker.engine import connect
+from pytest_webbench.stacks.environment import default_cache
+from pytest_webbench.stacks.process import ProcessLauncher
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
 from pytest_webbench.suites.items.stacks import DOCKERFILE
-from pytest_webbench.values.load import Amount
-from pytest_webbench.values.plan import Cell, Trial
-from pytest_webbench.values.profile import PROFILES
-from pytest_webbench.values.stack import Stack
-from pytest_webbench.values.versions import VERSION_SETS
 
 BLOCKS = 6
 VERSIONS = VERSION_SETS["current"]

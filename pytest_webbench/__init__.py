@@ -8,44 +8,64 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_webbench.errors import StackError, UsageError, WebbenchError
-    from pytest_webbench.launchers import Launcher, RunningStack
-    from pytest_webbench.live import LiveBench, LiveStack
-    from pytest_webbench.load import LoadEngine
-    from pytest_webbench.meters import Meter
-    from pytest_webbench.suites import Dataset, NoDataset, Suite
-    from pytest_webbench.values.exchange import (
-        Answer,
-        BodyRule,
-        Effect,
-        EffectKind,
-        Exchange,
-        Refusal,
-        Request,
-    )
-    from pytest_webbench.values.load import Amount, Arrivals, Load, LoadResult, Schedule
-    from pytest_webbench.values.measurement import LaunchRecord, ServerUsage
-    from pytest_webbench.values.published import Published
-    from pytest_webbench.values.scenario import Scenario, Unit, WarmupStep
-    from pytest_webbench.values.settings import Settings
-    from pytest_webbench.values.stack import Stack
-    from pytest_webbench.values.summary import CellSummary
+    from pytest_webbench.model.errors import StackError, UsageError, WebbenchError
+    from pytest_webbench.model.http import Answer, BodyRule, Effect, EffectKind, Exchange, Refusal, Request
+    from pytest_webbench.model.load import Amount, Arrivals, Load, LoadEngine, LoadResult, Schedule
+    from pytest_webbench.model.measurement import LaunchRecord, ServerUsage
+    from pytest_webbench.model.results import CellSummary
+    from pytest_webbench.model.settings import Settings
+    from pytest_webbench.model.stack import Launcher, Meter, RunningStack, Stack
+    from pytest_webbench.model.suite import Dataset, NoDataset, Published, Scenario, Suite, Unit, WarmupStep
+    from pytest_webbench.session.fixtures import LiveBench, LiveStack
 
 _HOMES = {
-    "errors": ("StackError", "UsageError", "WebbenchError"),
-    "launchers": ("Launcher", "RunningStack"),
-    "live": ("LiveBench", "LiveStack"),
-    "load": ("LoadEngine",),
-    "meters": ("Meter",),
-    "suites": ("Dataset", "NoDataset", "Suite"),
-    "values.exchange": ("Answer", "BodyRule", "Effect", "EffectKind", "Exchange", "Refusal", "Request"),
-    "values.load": ("Amount", "Arrivals", "Load", "LoadResult", "Schedule"),
-    "values.measurement": ("LaunchRecord", "ServerUsage"),
-    "values.published": ("Published",),
-    "values.scenario": ("Scenario", "Unit", "WarmupStep"),
-    "values.settings": ("Settings",),
-    "values.stack": ("Stack",),
-    "values.summary": ("CellSummary",),
+    "model.errors": (
+        "StackError",
+        "UsageError",
+        "WebbenchError",
+    ),
+    "model.http": (
+        "Answer",
+        "BodyRule",
+        "Effect",
+        "EffectKind",
+        "Exchange",
+        "Refusal",
+        "Request",
+    ),
+    "model.load": (
+        "Amount",
+        "Arrivals",
+        "Load",
+        "LoadEngine",
+        "LoadResult",
+        "Schedule",
+    ),
+    "model.measurement": (
+        "LaunchRecord",
+        "ServerUsage",
+    ),
+    "model.results": ("CellSummary",),
+    "model.settings": ("Settings",),
+    "model.stack": (
+        "Launcher",
+        "Meter",
+        "RunningStack",
+        "Stack",
+    ),
+    "model.suite": (
+        "Dataset",
+        "NoDataset",
+        "Published",
+        "Scenario",
+        "Suite",
+        "Unit",
+        "WarmupStep",
+    ),
+    "session.fixtures": (
+        "LiveBench",
+        "LiveStack",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_webbench.errors import UsageError, printable
-from pytest_webbench.plain_output import plain_output
-from pytest_webbench.reporting import KINDS, write_reports
-from pytest_webbench.saved_runs import MOST_BYTES
+from pytest_webbench.host.plain_output import plain_output
+from pytest_webbench.model.errors import UsageError, printable
+from pytest_webbench.runs.store import MOST_BYTES
+from pytest_webbench.session.reports import KINDS, write_reports
 
 __all__ = ["main"]
 

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_webbench import hookspecs
-from pytest_webbench.options import add_options
+from pytest_webbench.session import hookspecs
+from pytest_webbench.session.options.table import add_options
 
 if TYPE_CHECKING:
-    from pytest_webbench.launchers import Launcher
-    from pytest_webbench.live import LiveBench, LiveStack
-    from pytest_webbench.load import LoadEngine
-    from pytest_webbench.profilers import Profiler
-    from pytest_webbench.session import WebbenchSession
-    from pytest_webbench.suites import Suite
-    from pytest_webbench.values.scenario import Scenario
-    from pytest_webbench.values.settings import Settings
-    from pytest_webbench.values.stack import Stack
+    from pytest_webbench.model.load import LoadEngine
+    from pytest_webbench.model.settings import Settings
+    from pytest_webbench.model.stack import Launcher, Profiler, Stack
+    from pytest_webbench.model.suite import Scenario, Suite
+    from pytest_webbench.session.fixtures import LiveBench, LiveStack
+    from pytest_webbench.session.session import WebbenchSession
 
 SESSION: "pytest.StashKey[WebbenchSession]" = pytest.StashKey()
 NEEDED = "measures web stacks: run pytest with --webbench"
@@ -59,7 +56,7 @@ def pytest_webbench_scenarios() -> "Sequence[Scenario]":
 @pytest.hookimpl(trylast=True)
 def pytest_webbench_launcher(settings: "Settings", logs: Path) -> "Launcher":
     """Containers where an engine answers, else local processes, or the servers of ``--webbench-url``."""
-    from pytest_webbench.launching import make_launcher  # noqa: PLC0415
+    from pytest_webbench.stacks.launcher import make_launcher  # noqa: PLC0415
     from pytest_webbench.suites.items.stacks import DOCKERFILE  # noqa: PLC0415
 
     return make_launcher(settings, logs, DOCKERFILE)
@@ -68,7 +65,7 @@ def pytest_webbench_launcher(settings: "Settings", logs: Path) -> "Launcher":
 @pytest.hookimpl(trylast=True)
 def pytest_webbench_engine(settings: "Settings") -> "LoadEngine":
     """The native engine, k6 or Locust."""
-    from pytest_webbench.loading import make_engine  # noqa: PLC0415
+    from pytest_webbench.load.engine import make_engine  # noqa: PLC0415
 
     return make_engine(settings)
 
@@ -76,7 +73,7 @@ def pytest_webbench_engine(settings: "Settings") -> "LoadEngine":
 @pytest.hookimpl(trylast=True)
 def pytest_webbench_profiler() -> "Profiler":
     """py-spy."""
-    from pytest_webbench.profilers.py_spy import PySpyProfiler  # noqa: PLC0415
+    from pytest_webbench.host.meters.py_spy import PySpyProfiler  # noqa: PLC0415
 
     return PySpyProfiler()
 
@@ -86,8 +83,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Carry out ``--webbench-list`` and ``--webbench-prune``."""
     if not (config.getoption("webbench_list") or config.getoption("webbench_prune")):
         return None
-    from pytest_webbench.errors import UsageError  # noqa: PLC0415
-    from pytest_webbench.listing import print_known, print_pruned  # noqa: PLC0415
+    from pytest_webbench.model.errors import UsageError  # noqa: PLC0415
+    from pytest_webbench.session.listing import print_known, print_pruned  # noqa: PLC0415
 
     try:
         if config.getoption("webbench_prune"):
@@ -103,9 +100,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """With ``--webbench``, register the plugin that does the work."""
     if not config.getoption("webbench"):
         return
-    from pytest_webbench.errors import UsageError  # noqa: PLC0415
-    from pytest_webbench.plain_output import plain_output  # noqa: PLC0415
-    from pytest_webbench.session import WebbenchSession  # noqa: PLC0415
+    from pytest_webbench.host.plain_output import plain_output  # noqa: PLC0415
+    from pytest_webbench.model.errors import UsageError  # noqa: PLC0415
+    from pytest_webbench.session.session import WebbenchSession  # noqa: PLC0415
 
     output = ExitStack()
     output.enter_context(plain_output())

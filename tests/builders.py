@@ -6,21 +6,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_webbench.errors import StackError
-from pytest_webbench.logic.summary import summarise
-from pytest_webbench.saved_rows import extra_info
-from pytest_webbench.store import RunFolder
-from pytest_webbench.values.event import StackFailed, TrialFinished
-from pytest_webbench.values.latencies import Latencies
-from pytest_webbench.values.load import Amount, LoadResult
-from pytest_webbench.values.machine import Machine, MachineUsage
-from pytest_webbench.values.measurement import LaunchRecord, Measurement, ServerUsage, StateCheck
-from pytest_webbench.values.plan import Cell, Plan, Trial
-from pytest_webbench.values.profile import PROFILES, Order
-from pytest_webbench.values.record import RunAbout, RunRecord, ScenarioAbout, StackAbout
-from pytest_webbench.values.scenario import Unit
-from pytest_webbench.values.settings import Settings
-from pytest_webbench.values.summary import CellSummary
+from pytest_webbench.analysis.summary import summarise
+from pytest_webbench.model.errors import StackError
+from pytest_webbench.model.events import StackFailed, TrialFinished
+from pytest_webbench.model.load import Amount, Latencies, LoadResult
+from pytest_webbench.model.measurement import (
+    LaunchRecord,
+    Machine,
+    MachineUsage,
+    Measurement,
+    ServerUsage,
+    StateCheck,
+)
+from pytest_webbench.model.plan import PROFILES, Cell, Order, Plan, Trial
+from pytest_webbench.model.results import CellSummary
+from pytest_webbench.model.saved_run import RunAbout, RunRecord, ScenarioAbout, StackAbout
+from pytest_webbench.model.settings import Settings
+from pytest_webbench.model.suite import Unit
+from pytest_webbench.runs.rows import extra_info
+from pytest_webbench.runs.store import RunFolder
 
 GET_ITEM = Cell(scenario="get_item", stack="flask-sqlite3")
 

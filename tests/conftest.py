@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_webbench import machine_lock
+from pytest_webbench.host import machine_lock
 
 HERE = Path(__file__).parent
 ALONE = {"accuracy", "containers", "faults", "main_job", "test_workflows.py"}

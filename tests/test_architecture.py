@@ -93,8 +93,8 @@ def _is_module(package: str, name: str) -> bool:
 
 
 def test_values_are_frozen_and_made_by_keywords() -> None:
-    for path in (PACKAGE / "values").glob("*.py"):
-        module = importlib.import_module(f"pytest_webbench.values.{path.stem}")
+    for path in (PACKAGE / "model").glob("*.py"):
+        module = importlib.import_module(f"pytest_webbench.model.{path.stem}")
         for value in vars(module).values():
             if dataclasses.is_dataclass(value) and isinstance(value, type):
                 parameters = value.__dataclass_params__  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_webbench.options import OPTIONS
+from pytest_webbench.session.options.table import OPTIONS
 
 ROOT = Path(__file__).parents[1]
 FLAGS = "|".join(option.flag for option in OPTIONS if option.metavar)

@@ -7,8 +7,8 @@ from statistics import median
 
 from engine_bench.generators import Generator, Outcome
 from engine_bench.server import Server
-from pytest_webbench.errors import LoadError
-from pytest_webbench.meters.process_tree import ProcessTreeMeter
+from pytest_webbench.host.meters.process_tree import ProcessTreeMeter
+from pytest_webbench.model.errors import LoadError
 
 __all__ = ["Round", "Spread", "measure_rounds", "ratios"]
 
@@ -49,7 +49,7 @@ def measure_rounds(
 ) -> dict[str, list[Round]]:
     """Let each generator make its load in each round, in a new random order; first all warm up.
 
-    Raises :class:`~pytest_webbench.errors.LoadError` if a generator fails, or one of its requests.
+    Raises :class:`~pytest_webbench.model.errors.LoadError` if a generator fails, or one of its requests.
     """
     for generator in generators:
         say(f"warm-up: {generator.name}")

@@ -22,10 +22,10 @@ from statistics import median_low
 from typing import Protocol
 
 from engine_bench.server import Page
-from pytest_webbench.errors import LoadError
-from pytest_webbench.load.native import NativeEngine
-from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
-from pytest_webbench.values.load import Amount, Load
+from pytest_webbench.load.native.engine import NativeEngine
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
+from pytest_webbench.model.load import Amount, Load
 
 __all__ = ["GENERATORS", "Generator", "Outcome", "native_load"]
 
@@ -80,7 +80,7 @@ class Generator(Protocol):
     def run(self, page: Page, *, seconds: int, connections: int) -> Outcome:
         """Ask for ``page`` on ``connections`` connections for ``seconds``.
 
-        Raises :class:`~pytest_webbench.errors.LoadError` if the generator fails.
+        Raises :class:`~pytest_webbench.model.errors.LoadError` if the generator fails.
         """
         ...
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_webbench.errors import WebbenchError
+from pytest_webbench.model.errors import WebbenchError
 
 __all__ = ["describe_machine", "pinned_to", "two_cores"]
 

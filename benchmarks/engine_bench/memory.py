@@ -8,10 +8,10 @@ import psutil
 
 from engine_bench.generators import native_load
 from engine_bench.server import Server
-from pytest_webbench.errors import LoadError
-from pytest_webbench.load.native import NativeEngine
-from pytest_webbench.meters.process_tree import ProcessTreeMeter
-from pytest_webbench.values.load import Amount
+from pytest_webbench.host.meters.process_tree import ProcessTreeMeter
+from pytest_webbench.load.native.engine import NativeEngine
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.load import Amount
 
 __all__ = ["Memory", "measure_memory"]
 
@@ -42,7 +42,7 @@ class Memory:
 def measure_memory(server: Server, *, requests: int, connections: int) -> Memory:
     """Carry out ``requests`` requests and read the memory of both processes.
 
-    Raises :class:`~pytest_webbench.errors.LoadError` if one of them fails.
+    Raises :class:`~pytest_webbench.model.errors.LoadError` if one of them fails.
     """
     engine = NativeEngine()
     try:

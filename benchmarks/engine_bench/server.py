@@ -18,7 +18,7 @@ from typing import Protocol
 import httpx
 
 from engine_bench.machine import pinned_to
-from pytest_webbench.errors import StartError
+from pytest_webbench.model.errors import StartError
 
 __all__ = ["Nginx", "Page", "Server", "run_nginx"]
 
@@ -109,7 +109,7 @@ def run_nginx(core: int, *, varied: bool) -> Iterator[Nginx]:
 
     Its answers are the same for a second, after which their Date changes. If they are ``varied``, each has
     a header that no other has, so that nobody can know one by its bytes.
-    Raises :class:`~pytest_webbench.errors.StartError` if it is not installed or does not start.
+    Raises :class:`~pytest_webbench.model.errors.StartError` if it is not installed or does not start.
     """
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or shutil.which("nginx")
     if program is None:

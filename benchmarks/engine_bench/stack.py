@@ -10,14 +10,14 @@ import httpx
 
 from engine_bench.machine import pinned_to
 from engine_bench.server import Page
-from pytest_webbench.bench import Bench
-from pytest_webbench.launchers.environment import default_cache
-from pytest_webbench.launchers.process import ProcessLauncher
-from pytest_webbench.load.native import NativeEngine
-from pytest_webbench.registry import with_versions
+from pytest_webbench.load.native.engine import NativeEngine
+from pytest_webbench.model.plan import PROFILES
+from pytest_webbench.model.stack import VERSION_SETS
+from pytest_webbench.runs.trial import Bench
+from pytest_webbench.session.definitions.registry import with_versions
+from pytest_webbench.stacks.environment import default_cache
+from pytest_webbench.stacks.process import ProcessLauncher
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
-from pytest_webbench.values.profile import PROFILES
-from pytest_webbench.values.versions import VERSION_SETS
 
 __all__ = ["STACK_NAMES", "LaunchedStack", "launch_stack"]
 
@@ -41,7 +41,7 @@ class LaunchedStack:
 def launch_stack(name: str, core: int) -> Iterator[LaunchedStack]:
     """Launch the stack called ``name`` on ``core``, all its processes; end it when the context is left.
 
-    Raises a :class:`~pytest_webbench.errors.StackError` if it does not start, or answers wrongly.
+    Raises a :class:`~pytest_webbench.model.errors.StackError` if it does not start, or answers wrongly.
     """
     (stack,) = (with_versions(each, VERSION_SETS["current"]) for each in STACKS if each.name == name)
     with ExitStack() as context:

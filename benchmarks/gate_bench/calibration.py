@@ -6,8 +6,8 @@ from pathlib import Path
 from gate_bench.parts import PARTS, Setup
 from gate_bench.repository import make_slowed
 from gate_bench.runs import carry_out
-from pytest_webbench.errors import WebbenchError
-from pytest_webbench.values.verdict import Metric
+from pytest_webbench.model.errors import WebbenchError
+from pytest_webbench.model.results import Metric
 
 __all__ = ["Calibration", "calibrate"]
 
@@ -43,7 +43,7 @@ def calibrate(folder: Path, setup: Setup) -> Calibration:
     """Measure a request without units against one with some, below ``folder``.
 
     It need not be exact: what is wrong with ``own_s`` changes the growth of the whole by no more than its
-    share of a request. Raises :class:`~pytest_webbench.errors.WebbenchError` if CPU time is not seen.
+    share of a request. Raises :class:`~pytest_webbench.model.errors.WebbenchError` if CPU time is not seen.
     """
     make_slowed(folder / "repository", base=0, head=TRIED_UNITS)
     run = carry_out(

@@ -7,8 +7,8 @@ from pathlib import Path
 from gate_bench.calibration import Calibration
 from gate_bench.parts import Part, Setup
 from gate_bench.runs import Run
-from pytest_webbench.errors import WebbenchError
-from pytest_webbench.values.codec import from_json, to_json
+from pytest_webbench.model.codec import from_json, to_json
+from pytest_webbench.model.errors import WebbenchError
 
 __all__ = ["Kept"]
 
@@ -17,7 +17,7 @@ class Kept:
     """The folder of a benchmark: ``setup.json``, ``calibration.json`` and ``runs.jsonl``.
 
     ``setup`` is that of the folder, whose seed takes the place of a new one. Raises
-    :class:`~pytest_webbench.errors.WebbenchError` if the folder has runs of another one.
+    :class:`~pytest_webbench.model.errors.WebbenchError` if the folder has runs of another one.
     """
 
     def __init__(self, folder: Path, setup: Setup) -> None:

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_webbench.errors import WebbenchError
+from pytest_webbench.model.errors import WebbenchError
 from pytest_webbench.suites.items import STACKS
 
 __all__ = ["BASE", "HEAD", "SAME_STACKS", "make_same", "make_slowed"]
@@ -40,7 +40,7 @@ app.before_request(counted_work.work)
 def make_same(folder: Path) -> None:
     """A repository in ``folder``, made anew, with copies of :data:`SAME_STACKS`.
 
-    Raises :class:`~pytest_webbench.errors.WebbenchError` if git fails.
+    Raises :class:`~pytest_webbench.model.errors.WebbenchError` if git fails.
     """
     _make(folder, SAME_STACKS)
     _commit(folder)
@@ -50,7 +50,7 @@ def make_slowed(folder: Path, *, base: int, head: int) -> None:
     """A repository in ``folder``, made anew, with a stack that does counted work.
 
     For each request it is ``base`` units in the commit and ``head`` units in the working tree. Raises
-    :class:`~pytest_webbench.errors.WebbenchError` if git fails.
+    :class:`~pytest_webbench.model.errors.WebbenchError` if git fails.
     """
     _make(folder, (STACK,))
     application = folder / "apps" / STACK

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gate_bench.repository import BASE, HEAD
-from pytest_webbench.arms import BASE_SUFFIX
-from pytest_webbench.errors import WebbenchError
-from pytest_webbench.logic.summary import time_per_request_s
-from pytest_webbench.values.codec import from_json
-from pytest_webbench.values.measurement import Measurement
-from pytest_webbench.values.plan import Cell
-from pytest_webbench.values.verdict import Metric, Verdict
+from pytest_webbench.analysis.summary import time_per_request_s
+from pytest_webbench.model.codec import from_json
+from pytest_webbench.model.errors import WebbenchError
+from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.results import Metric, Verdict
+from pytest_webbench.runs.compare import BASE_SUFFIX
 
 __all__ = ["Counted", "Found", "Rounds", "Run", "Work", "carry_out"]
 
@@ -113,7 +113,7 @@ def carry_out(
 ) -> Run:
     """Run ``pytest --webbench`` with ``arguments`` in ``repository``; ``output`` is made anew.
 
-    Raises :class:`~pytest_webbench.errors.WebbenchError` if it does not give verdicts on so many
+    Raises :class:`~pytest_webbench.model.errors.WebbenchError` if it does not give verdicts on so many
     ``cells``, or takes longer than ``timeout_s``.
     """
     shutil.rmtree(output, ignore_errors=True)

@@ -11,9 +11,9 @@ from gate_bench.keeping import Kept
 from gate_bench.parts import Part
 from gate_bench.repository import make_same, make_slowed
 from gate_bench.runs import Run, carry_out
-from pytest_webbench.errors import WebbenchError
+from pytest_webbench.model.errors import WebbenchError
+from pytest_webbench.model.results import Metric, Verdict
 from pytest_webbench.report.text import duration
-from pytest_webbench.values.verdict import Metric, Verdict
 
 __all__ = ["Series"]
 

@@ -8,8 +8,8 @@ from gate_bench.calibration import Calibration
 from gate_bench.compare_fail import LIMITS, Said, compare_fail
 from gate_bench.parts import Part
 from gate_bench.runs import Run
-from pytest_webbench.values.plan import Cell
-from pytest_webbench.values.verdict import Metric, Verdict
+from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.results import Metric, Verdict
 
 __all__ = ["Tally", "missed_goals", "tally"]
 

@@ -21,18 +21,17 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.logging import getLogger
 from sphinx.util.nodes import make_refnode
 
-from pytest_webbench.logic import validity
-from pytest_webbench.logic.rates import COMMON_SHARE
-from pytest_webbench.logic.statistics import CONFIDENCE
-from pytest_webbench.logic.verdicts import ALPHA, POWER
-from pytest_webbench.options import OPTIONS, Option
-from pytest_webbench.registry import with_versions
-from pytest_webbench.saved_rows import extra_info
+from pytest_webbench.analysis import validity
+from pytest_webbench.analysis.gate import ALPHA, POWER
+from pytest_webbench.analysis.statistics import CONFIDENCE
+from pytest_webbench.load.schedule import COMMON_SHARE
+from pytest_webbench.model.plan import PROFILES, Profile
+from pytest_webbench.model.stack import VERSION_SETS, Stack, VersionSet
+from pytest_webbench.model.suite import Scenario
+from pytest_webbench.runs.rows import extra_info
+from pytest_webbench.session.definitions.registry import with_versions
+from pytest_webbench.session.options.table import OPTIONS, Option
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
-from pytest_webbench.values.profile import PROFILES, Profile
-from pytest_webbench.values.scenario import Scenario
-from pytest_webbench.values.stack import Stack
-from pytest_webbench.values.versions import VERSION_SETS, VersionSet
 
 __all__ = ["numbers", "setup"]
 

@@ -4,8 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from pytest_webbench.values.codec import from_json
-from pytest_webbench.values.measurement import Measurement
+from pytest_webbench.model.codec import from_json
+from pytest_webbench.model.measurement import Measurement
 
 for line in Path(sys.argv[1], "trials.jsonl").read_text().splitlines():
     event = json.loads(line)

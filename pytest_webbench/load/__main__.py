@@ -2,8 +2,8 @@
 
 import sys
 
-from pytest_webbench.load.command import main
-from pytest_webbench.plain_output import plain_output
+from pytest_webbench.host.plain_output import plain_output
+from pytest_webbench.load.command.run import main
 
 if __name__ == "__main__":
     with plain_output():

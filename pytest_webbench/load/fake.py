@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import repeat, takewhile
 
-from pytest_webbench.errors import LoadError
-from pytest_webbench.load import Look, OpenLoad, nothing
+from pytest_webbench.analysis.responses import Fault
+from pytest_webbench.load.schedule import due_ns
 from pytest_webbench.load.tally import Tally
-from pytest_webbench.logic.judging import Fault
-from pytest_webbench.logic.schedule import due_ns
-from pytest_webbench.values.exchange import Request
-from pytest_webbench.values.load import ErrorClass, Load, LoadResult
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.http import Request
+from pytest_webbench.model.load import ErrorClass, Load, LoadResult, Look, OpenLoad, nothing
 
 __all__ = ["FakeEngine", "FakeOpenLoad"]
 

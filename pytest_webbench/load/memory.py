@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import psutil
 
-from pytest_webbench.errors import LoadError
-from pytest_webbench.http1.bounds import MAX_RESPONSE
+from pytest_webbench.load.http1.bounds import MAX_RESPONSE
+from pytest_webbench.model.errors import LoadError
 
 __all__ = ["MemoryBound"]
 

@@ -12,19 +12,18 @@ from typing import Any
 
 import altair as alt
 
-from pytest_webbench.logic.agreement import Agreement
-from pytest_webbench.logic.latency import Point
-from pytest_webbench.logic.summary import rank
-from pytest_webbench.report.numbers import (
+from pytest_webbench.analysis.cross_run import Agreement
+from pytest_webbench.analysis.summary import Point, rank
+from pytest_webbench.model.results import CellSummary, Interval
+from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.report.content.numbers import (
     shown_interval,
     shown_milliseconds,
     shown_number,
     shown_ratio,
     shown_significant,
 )
-from pytest_webbench.report.tables import clean, rank_words, round_value
-from pytest_webbench.values.record import RunRecord
-from pytest_webbench.values.summary import CellSummary, Interval
+from pytest_webbench.report.content.tables import clean, rank_words, round_value
 
 __all__ = [
     "PRINT",

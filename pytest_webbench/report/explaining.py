@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from pytest_webbench.logic.attribution import APPLICATION, OTHER, attribute, compare_parts
-from pytest_webbench.logic.flame import flame
+from pytest_webbench.analysis.hot_spots import APPLICATION, OTHER, attribute, compare_parts, flame
+from pytest_webbench.model.results import Attribution, CodeProfile, Interval, PartDifference, PartTime
 from pytest_webbench.report.text import make_table, make_text, plain_cells, render
-from pytest_webbench.values.code_profile import Attribution, CodeProfile, PartDifference, PartTime
-from pytest_webbench.values.summary import Interval
 
 if TYPE_CHECKING:
     import altair as alt

@@ -6,8 +6,9 @@ from typing import Any
 
 import vl_convert
 
-from pytest_webbench.logic.agreement import set_beside
-from pytest_webbench.logic.latency import latency_curve
+from pytest_webbench.analysis.cross_run import set_beside
+from pytest_webbench.analysis.summary import latency_curve
+from pytest_webbench.model.saved_run import RunRecord
 from pytest_webbench.report.charts import (
     PRINT,
     Chart,
@@ -18,8 +19,7 @@ from pytest_webbench.report.charts import (
     rounds_chart,
     scenario_chart,
 )
-from pytest_webbench.report.tables import clean, describe_load, scenario_groups
-from pytest_webbench.values.record import RunRecord
+from pytest_webbench.report.content.tables import clean, describe_load, scenario_groups
 
 __all__ = ["as_png", "as_svg", "chart_images"]
 

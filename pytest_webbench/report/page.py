@@ -12,16 +12,16 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_webbench.logic.trust import judge_trust, overall
-from pytest_webbench.report.cards import make_cards
+from pytest_webbench.analysis.diagnostics import judge_trust, overall
+from pytest_webbench.model.results import Level
+from pytest_webbench.model.saved_run import RunRecord
 from pytest_webbench.report.charts import SHAPES
-from pytest_webbench.report.configuration import describe_machine_briefly
-from pytest_webbench.report.numbers import counted
-from pytest_webbench.report.sections import make_sections
-from pytest_webbench.report.tables import clean
-from pytest_webbench.report.view import View
-from pytest_webbench.values.finding import Level
-from pytest_webbench.values.record import RunRecord
+from pytest_webbench.report.content.cards import make_cards
+from pytest_webbench.report.content.configuration import describe_machine_briefly
+from pytest_webbench.report.content.numbers import counted
+from pytest_webbench.report.content.sections import make_sections
+from pytest_webbench.report.content.tables import clean
+from pytest_webbench.report.content.view import View
 
 __all__ = ["make_view", "render_page"]
 

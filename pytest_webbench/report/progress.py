@@ -6,9 +6,8 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pytest_webbench.errors import printable
-from pytest_webbench.report.text import describe_rate, duration
-from pytest_webbench.values.event import (
+from pytest_webbench.model.errors import printable
+from pytest_webbench.model.events import (
     BlockFinished,
     BlockStarted,
     Event,
@@ -20,7 +19,8 @@ from pytest_webbench.values.event import (
     TrialFinished,
     TrialStarted,
 )
-from pytest_webbench.values.plan import Plan
+from pytest_webbench.model.plan import Plan
+from pytest_webbench.report.text import describe_rate, duration
 
 __all__ = ["BarProgress", "LineProgress", "ProgressWriter"]
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from pytest_webbench.logic.trust import judge_trust
-from pytest_webbench.report.configuration import configuration_parts
-from pytest_webbench.report.sections import make_sections
-from pytest_webbench.report.tables import Table, clean
+from pytest_webbench.analysis.diagnostics import judge_trust
+from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.report.content.configuration import configuration_parts
+from pytest_webbench.report.content.sections import make_sections
+from pytest_webbench.report.content.tables import Table, clean
+from pytest_webbench.report.content.view import Part
 from pytest_webbench.report.verdicts import escaped, fenced
-from pytest_webbench.report.view import Part
-from pytest_webbench.values.record import RunRecord
 
 __all__ = ["results_as_markdown"]
 

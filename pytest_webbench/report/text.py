@@ -9,16 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pytest_webbench.errors import printable
-from pytest_webbench.logic.summary import rank
-from pytest_webbench.report.numbers import shown_interval, shown_number, shown_ratio
-from pytest_webbench.values.event import RateChosen
-from pytest_webbench.values.plan import Plan
-from pytest_webbench.values.profile import Profile
-from pytest_webbench.values.scenario import Scenario
-from pytest_webbench.values.settings import Settings
-from pytest_webbench.values.stack import Stack
-from pytest_webbench.values.summary import CellSummary, Standing
+from pytest_webbench.analysis.summary import rank
+from pytest_webbench.model.errors import printable
+from pytest_webbench.model.events import RateChosen
+from pytest_webbench.model.plan import Plan, Profile
+from pytest_webbench.model.results import CellSummary, Standing
+from pytest_webbench.model.settings import Settings
+from pytest_webbench.model.stack import Stack
+from pytest_webbench.model.suite import Scenario
+from pytest_webbench.report.content.numbers import shown_interval, shown_number, shown_ratio
 
 __all__ = [
     "describe_known",

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from pytest_webbench.errors import printable
-from pytest_webbench.logic.thresholds import describe_limit
+from pytest_webbench.analysis.gate import describe_limit
+from pytest_webbench.model.errors import printable
+from pytest_webbench.model.results import Comparison, Metric, Verdict
 from pytest_webbench.report.text import duration, make_table, make_text, plain_cells, render
-from pytest_webbench.values.verdict import Comparison, Metric, Verdict
 
 __all__ = [
     "describe_more",

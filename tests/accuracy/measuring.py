@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from pytest_webbench.load.native import NativeEngine
-from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
-from pytest_webbench.values.load import Amount, Arrivals, Load, LoadResult, Schedule
+from pytest_webbench.load.native.engine import NativeEngine
+from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
+from pytest_webbench.model.load import Amount, Arrivals, Load, LoadResult, Schedule
 
 __all__ = ["make_load", "nearest_rank", "run", "within_the_bound"]
 

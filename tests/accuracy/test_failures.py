@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_webbench.load.native import NativeEngine
+from pytest_webbench.load.native.engine import NativeEngine
 
 from .measuring import make_load
 from .running import Program

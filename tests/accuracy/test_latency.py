@@ -2,8 +2,8 @@
 
 import pytest
 
-from pytest_webbench.logic.statistics import percentiles
-from pytest_webbench.values.load import Arrivals, Load
+from pytest_webbench.analysis.statistics import percentiles
+from pytest_webbench.model.load import Arrivals, Load
 
 from .measuring import make_load, nearest_rank, run, within_the_bound
 from .noise import attempted

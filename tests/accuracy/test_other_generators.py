@@ -9,16 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from pytest_webbench.launchers.environment import default_cache
-from pytest_webbench.launchers.process import ProcessLauncher
-from pytest_webbench.load.native import NativeEngine
-from pytest_webbench.logic.statistics import percentiles
-from pytest_webbench.registry import with_versions
+from pytest_webbench.analysis.statistics import percentiles
+from pytest_webbench.load.native.engine import NativeEngine
+from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
+from pytest_webbench.model.load import Amount, Load
+from pytest_webbench.model.stack import VERSION_SETS, Stack
+from pytest_webbench.session.definitions.registry import with_versions
+from pytest_webbench.stacks.environment import default_cache
+from pytest_webbench.stacks.process import ProcessLauncher
 from pytest_webbench.suites.items import STACKS
-from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
-from pytest_webbench.values.load import Amount, Load
-from pytest_webbench.values.stack import Stack
-from pytest_webbench.values.versions import VERSION_SETS
 
 from .noise import attempted
 from .requiring import require_program

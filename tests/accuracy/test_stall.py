@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from pytest_webbench.logic.statistics import percentiles
-from pytest_webbench.values.load import Load, LoadResult
+from pytest_webbench.analysis.statistics import percentiles
+from pytest_webbench.model.load import Load, LoadResult
 
 from .measuring import make_load, run
 from .noise import attempted

@@ -8,15 +8,15 @@ import psutil
 import pytest
 from docker.models.containers import Container
 
-from pytest_webbench.containers.engine import Engine, connect
-from pytest_webbench.containers.image import base_image_id
-from pytest_webbench.containers.labels import OWNER
-from pytest_webbench.errors import EngineError
-from pytest_webbench.launchers.container import ContainerLauncher, Limits
-from pytest_webbench.owners import Owner
+from pytest_webbench.host.leftovers import Owner
+from pytest_webbench.model.errors import EngineError
+from pytest_webbench.model.http import Answer, Exchange, Request
+from pytest_webbench.model.stack import Stack
+from pytest_webbench.stacks.container import ContainerLauncher, Limits
+from pytest_webbench.stacks.docker.engine import Engine, connect
+from pytest_webbench.stacks.docker.image import base_image_id
+from pytest_webbench.stacks.docker.labels import OWNER
 from pytest_webbench.suites.items.stacks import DOCKERFILE
-from pytest_webbench.values.exchange import Answer, Exchange, Request
-from pytest_webbench.values.stack import Stack
 
 BASE_IMAGE = "python:3.13-slim"
 

@@ -17,12 +17,12 @@ import docker.errors
 import httpx
 import pytest
 
-from pytest_webbench.containers import labels
-from pytest_webbench.containers.engine import Engine
-from pytest_webbench.containers.labels import LABEL, others_at_work, prune, remove_launch, sweep
-from pytest_webbench.errors import InstallError, SeedError, StartError
-from pytest_webbench.launchers import container
-from pytest_webbench.launchers.container import Limits
+from pytest_webbench.model.errors import InstallError, SeedError, StartError
+from pytest_webbench.stacks import container
+from pytest_webbench.stacks.container import Limits
+from pytest_webbench.stacks.docker import labels
+from pytest_webbench.stacks.docker.engine import Engine
+from pytest_webbench.stacks.docker.labels import LABEL, others_at_work, prune, remove_launch, sweep
 from tests.containers.conftest import SERVER, MakeLauncher, MakeStack
 
 pytestmark = [pytest.mark.container, pytest.mark.usefixtures("leftovers")]
@@ -223,10 +223,10 @@ def test_an_interruption_of_the_removal_leaves_nothing(
 
 KILLED = """
 import pathlib, sys
-from pytest_webbench.containers.engine import connect
-from pytest_webbench.launchers.container import ContainerLauncher
-from pytest_webbench.values.exchange import Answer, Exchange, Request
-from pytest_webbench.values.stack import Stack
+from pytest_webbench.stacks.docker.engine import connect
+from pytest_webbench.stacks.container import ContainerLauncher
+from pytest_webbench.model.http import Answer, Exchange, Request
+from pytest_webbench.model.stack import Stack
 
 folder, dockerfile = map(pathlib.Path, sys.argv[1:])
 launcher = ContainerLauncher(

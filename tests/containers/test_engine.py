@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_webbench.containers.engine import brought_to_its_end, connect, within
-from pytest_webbench.errors import EngineError, UsageError
-from pytest_webbench.launching import make_launcher
-from pytest_webbench.owners import Owner
-from pytest_webbench.values.settings import NamedUrl, Settings
+from pytest_webbench.host.leftovers import Owner
+from pytest_webbench.model.errors import EngineError, UsageError
+from pytest_webbench.model.settings import NamedUrl, Settings
+from pytest_webbench.stacks.docker.engine import brought_to_its_end, connect, within
+from pytest_webbench.stacks.launcher import make_launcher
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def dripping_engine(tmp_path: Path) -> Iterator[str]:
 
 
 def test_an_engine_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch, dripping_engine: str) -> None:
-    monkeypatch.setattr("pytest_webbench.containers.engine.CONNECT_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("pytest_webbench.stacks.docker.engine.CONNECT_TIMEOUT_S", 1.0)
     monkeypatch.setenv("DOCKER_HOST", dripping_engine)
     with pytest.raises(EngineError, match=r"it does not respond \(timed out\)"):
         connect()

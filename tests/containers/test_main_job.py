@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.containers.engine import Engine
+from pytest_webbench.stacks.docker.engine import Engine
 from pytest_webbench.suites.items import SCENARIOS, STACKS
 
 pytestmark = [pytest.mark.container, pytest.mark.usefixtures("engine", "leftovers")]

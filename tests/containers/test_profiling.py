@@ -5,10 +5,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from pytest_webbench.logic.attribution import attribute
-from pytest_webbench.profilers.py_spy import PySpyProfiler
-from pytest_webbench.values.code_profile import CodeProfile
-from pytest_webbench.values.plan import Cell
+from pytest_webbench.analysis.hot_spots import attribute
+from pytest_webbench.host.meters.py_spy import PySpyProfiler
+from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.results import CodeProfile
 from tests.containers.conftest import SERVER, MakeLauncher, MakeStack
 
 pytestmark = [pytest.mark.container, pytest.mark.usefixtures("leftovers")]

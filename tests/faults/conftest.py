@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pytest_webbench import machine_lock
+from pytest_webbench.host import machine_lock
 
 HERE = Path(__file__).parent
 SERVER = "server.py"

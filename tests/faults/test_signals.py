@@ -18,13 +18,13 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from pytest_webbench.containers.engine import Engine, connect
-from pytest_webbench.containers.image import base_image_id
-from pytest_webbench.containers.labels import OWNER as OWNER_LABEL
-from pytest_webbench.containers.labels import sweep
-from pytest_webbench.errors import EngineError
-from pytest_webbench.machine_lock import PLACE, MachineLock
-from pytest_webbench.owners import Owner
+from pytest_webbench.host.leftovers import Owner
+from pytest_webbench.host.machine_lock import PLACE, MachineLock
+from pytest_webbench.model.errors import EngineError
+from pytest_webbench.stacks.docker.engine import Engine, connect
+from pytest_webbench.stacks.docker.image import base_image_id
+from pytest_webbench.stacks.docker.labels import OWNER as OWNER_LABEL
+from pytest_webbench.stacks.docker.labels import sweep
 from tests.processes import soon
 
 LIMIT_S = 180.0

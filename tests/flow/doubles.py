@@ -17,14 +17,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_webbench.errors import StackError
-from pytest_webbench.launchers.fake import FakeLauncher, FakeStack
-from pytest_webbench.load import Look, nothing
+from pytest_webbench.host.meters.fake import FakeProfiler
 from pytest_webbench.load.fake import FakeEngine
-from pytest_webbench.profilers.fake import FakeProfiler
-from pytest_webbench.values.exchange import EffectKind, Exchange, Request
-from pytest_webbench.values.load import ErrorClass, Load, LoadResult
-from pytest_webbench.values.stack import Stack
+from pytest_webbench.model.errors import StackError
+from pytest_webbench.model.http import EffectKind, Exchange, Request
+from pytest_webbench.model.load import ErrorClass, Load, LoadResult, Look, nothing
+from pytest_webbench.model.stack import Stack
+from pytest_webbench.stacks.fake import FakeLauncher, FakeStack
 
 COLUMNS = ("id", "name", "description", "price", "quantity")
 Reply = tuple[int, Any]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pytest_webbench.load.fake import FakeEngine
-from pytest_webbench.values.load import LoadResult
+from pytest_webbench.model.load import LoadResult
 from tests.flow.conftest import SMALL, Outcome, RunWebbench
 from tests.flow.doubles import AppServer, Doubles, ItemsApp
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.values.exchange import Request
-from pytest_webbench.values.load import ErrorClass
-from pytest_webbench.values.measurement import LaunchRecord
+from pytest_webbench.model.http import Request
+from pytest_webbench.model.load import ErrorClass
+from pytest_webbench.model.measurement import LaunchRecord
 from tests.flow import doubles
 from tests.flow.conftest import Outcome, RunWebbench
 from tests.flow.doubles import AnsweringStack
@@ -694,7 +694,7 @@ def test_a_place_that_cannot_be_written_to_is_found_at_once(
 def test_a_histogram_without_its_library_is_refused_at_once(
     run: RunWebbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_webbench.baselines.find_spec", lambda name: None)
+    monkeypatch.setattr("pytest_webbench.session.benchmark.baselines.find_spec", lambda name: None)
     error = refused(run(ONE, "--benchmark-histogram"))
     assert error.endswith("not installed | Next step: pip install 'pytest-benchmark[histogram]'")
 
@@ -712,7 +712,7 @@ def test_a_file_that_was_there_is_kept_until_the_new_one_is_whole(
     file = baseline(run, ONE)
     before = run(ONE, JSON).folder / "figures.json"
     figures, stored = before.read_bytes(), file.read_bytes()
-    monkeypatch.setattr("pytest_webbench.files.os.fsync", give_up)
+    monkeypatch.setattr("pytest_webbench.host.files.os.fsync", give_up)
     outcome = run(ONE, JSON, SAVE)
     outcome.counts(passed=1)
     assert outcome.exit_code == pytest.ExitCode.TESTS_FAILED

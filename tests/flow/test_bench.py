@@ -2,15 +2,14 @@
 
 import pytest
 
-from pytest_webbench.bench import Bench
-from pytest_webbench.errors import LoadError, StackDiedError
-from pytest_webbench.launchers.fake import FakeStack
 from pytest_webbench.load.fake import FakeEngine
+from pytest_webbench.model.errors import LoadError, StackDiedError
+from pytest_webbench.model.load import Amount
+from pytest_webbench.model.measurement import ServerUsage, StateCheck
+from pytest_webbench.model.plan import PROFILES, Cell, Trial
+from pytest_webbench.runs.trial import Bench
+from pytest_webbench.stacks.fake import FakeStack
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
-from pytest_webbench.values.load import Amount
-from pytest_webbench.values.measurement import ServerUsage, StateCheck
-from pytest_webbench.values.plan import Cell, Trial
-from pytest_webbench.values.profile import PROFILES
 
 BY_NAME = {each.name: each for each in SCENARIOS}
 GET_ITEM = BY_NAME["get_item"]

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.logic.summary import time_per_request_s
+from pytest_webbench.analysis.summary import time_per_request_s
+from pytest_webbench.model.codec import from_json
+from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.suites.items import SCENARIOS, STACKS
-from pytest_webbench.values.codec import from_json
-from pytest_webbench.values.measurement import Measurement
 from tests.flow.conftest import Outcome, RunWebbench
 
 ONE = "webbench/items::get_item[flask-sqlite3]"
@@ -116,8 +116,8 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
 
 
 def _profile(name: str) -> Any:
-    from pytest_webbench.values.codec import to_json
-    from pytest_webbench.values.profile import PROFILES
+    from pytest_webbench.model.codec import to_json
+    from pytest_webbench.model.plan import PROFILES
 
     return to_json(PROFILES[name])
 

@@ -5,19 +5,18 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.bench import Bench
-from pytest_webbench.checking import check_stack, observe_records
-from pytest_webbench.errors import ContractError
-from pytest_webbench.launchers.fake import FakeLauncher
 from pytest_webbench.load.fake import FakeEngine
-from pytest_webbench.runner import Runner
-from pytest_webbench.suites import NoDataset, Suite
+from pytest_webbench.model.errors import ContractError
+from pytest_webbench.model.events import Event, StackFailed, TrialFinished
+from pytest_webbench.model.http import Answer, BodyRule, Exchange, Refusal, Request
+from pytest_webbench.model.plan import PROFILES, Block, Cell, Order, Plan, Trial
+from pytest_webbench.model.stack import Stack
+from pytest_webbench.model.suite import NoDataset, Suite
+from pytest_webbench.runs.contract import check_stack, observe_records
+from pytest_webbench.runs.runner import Runner
+from pytest_webbench.runs.trial import Bench
+from pytest_webbench.stacks.fake import FakeLauncher
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
-from pytest_webbench.values.event import Event, StackFailed, TrialFinished
-from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Refusal, Request
-from pytest_webbench.values.plan import Block, Cell, Plan, Trial
-from pytest_webbench.values.profile import PROFILES, Order
-from pytest_webbench.values.stack import Stack
 from tests.flow.doubles import NO_BODY, AnsweringStack, AppServer, ItemsApp, Reply
 from tests.load.servers import Peer, Server, answer, json_answer
 

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pytest_webbench.errors import OwnCopyError, StackDiedError, StartError
-from pytest_webbench.values.exchange import Request
-from pytest_webbench.values.load import ErrorClass, Load
+from pytest_webbench.model.errors import OwnCopyError, StackDiedError, StartError
+from pytest_webbench.model.http import Request
+from pytest_webbench.model.load import ErrorClass, Load
 from tests.flow.conftest import RunWebbench
 from tests.flow.doubles import stack_of
 from tests.flow.repository import commit, git, make_repository

@@ -20,10 +20,10 @@ from pytest_webbench import (
     Stack,
     Suite,
 )
-from pytest_webbench.definitions import scenario_faults, stack_faults, suite_faults
-from pytest_webbench.errors import UsageError
-from pytest_webbench.guarded import guard_scenario, guard_suite
-from pytest_webbench.logic.exchanges import exchange_faults, exchanges_of, refusal_faults
+from pytest_webbench.analysis.responses import exchange_faults, exchanges_of, refusal_faults
+from pytest_webbench.model.errors import UsageError
+from pytest_webbench.session.definitions.checks import scenario_faults, stack_faults, suite_faults
+from pytest_webbench.session.definitions.guarded import guard_scenario, guard_suite
 from tests.flow.conftest import RunWebbench
 from tests.flow.test_usage_errors import error_of
 
@@ -247,7 +247,7 @@ def test_an_exception_is_told_with_the_users_line() -> None:
 
 
 def test_traffic_that_never_returns_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_webbench.user_code.MOST_CPU_S", 0.2)
+    monkeypatch.setattr("pytest_webbench.session.definitions.user_code.MOST_CPU_S", 0.2)
 
     def spinning(records: object, count: object, rng: object) -> object:
         while True:

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_webbench.disk_faults import disk_faults
-from pytest_webbench.errors import ContractError, StackError, StartError, UsageError
-from pytest_webbench.launchers.environment import ensure_environment
-from pytest_webbench.launchers.fake import FakeLauncher
-from pytest_webbench.store import RunFolder
-from pytest_webbench.values.event import StackFailed
-from pytest_webbench.values.stack import Stack
+from pytest_webbench.host.files import disk_faults
+from pytest_webbench.model.errors import ContractError, StackError, StartError, UsageError
+from pytest_webbench.model.events import StackFailed
+from pytest_webbench.model.stack import Stack
+from pytest_webbench.runs.store import RunFolder
+from pytest_webbench.stacks.environment import ensure_environment
+from pytest_webbench.stacks.fake import FakeLauncher
 from tests.flow.conftest import RunWebbench
 
 FULL = Path("/dev/full")

@@ -2,11 +2,11 @@
 
 import pytest
 
-from pytest_webbench.errors import UsageError
-from pytest_webbench.load.native import NativeEngine
-from pytest_webbench.loading import make_engine
-from pytest_webbench.values.load import Arrivals
-from pytest_webbench.values.settings import Rates, Settings
+from pytest_webbench.load.engine import make_engine
+from pytest_webbench.load.native.engine import NativeEngine
+from pytest_webbench.model.errors import UsageError
+from pytest_webbench.model.load import Arrivals
+from pytest_webbench.model.settings import Rates, Settings
 
 
 def test_the_native_engine_is_the_default() -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.errors import LoadError, ProfilerError, StackDiedError
-from pytest_webbench.launchers.fake import FakeStack
-from pytest_webbench.profilers.fake import FakeProfiler
-from pytest_webbench.sampling import DURATION_S, ENOUGH, MOST_LOADS
-from pytest_webbench.values.code_profile import CodeProfile
-from pytest_webbench.values.codec import from_json
-from pytest_webbench.values.load import Load
-from pytest_webbench.values.plan import Cell
+from pytest_webbench.host.meters.fake import FakeProfiler
+from pytest_webbench.model.codec import from_json
+from pytest_webbench.model.errors import LoadError, ProfilerError, StackDiedError
+from pytest_webbench.model.load import Load
+from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.results import CodeProfile
+from pytest_webbench.runs.profiling import DURATION_S, ENOUGH, MOST_LOADS
+from pytest_webbench.stacks.fake import FakeStack
 from tests.flow.conftest import Outcome, RunWebbench
 from tests.flow.test_failures import all_taken_down
 
@@ -259,7 +259,7 @@ def test_both_sides_of_a_comparison_are_explained(run: RunWebbench) -> None:
 
 
 def test_a_full_disk_is_said(run: RunWebbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pytest_webbench.store import RunFolder
+    from pytest_webbench.runs.store import RunFolder
 
     def fail(self: RunFolder, profile: CodeProfile) -> None:
         raise OSError(28, "No space left on device")
@@ -274,7 +274,7 @@ def test_a_full_disk_is_said(run: RunWebbench, monkeypatch: pytest.MonkeyPatch) 
 def test_without_py_spy_nothing_is_measured(
     run: RunWebbench, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pytest_webbench.profilers import py_spy
+    from pytest_webbench.host.meters import py_spy
     from tests.flow.doubles import Doubles
 
     monkeypatch.setattr(f"{py_spy.__name__}.shutil.which", lambda name, path=None: None)

@@ -7,10 +7,10 @@ from itertools import count
 
 import pytest
 
-from pytest_webbench.errors import InstallError, LoadError, StackDiedError, StartError
-from pytest_webbench.values.codec import from_json
-from pytest_webbench.values.load import ErrorClass, Load
-from pytest_webbench.values.measurement import Measurement
+from pytest_webbench.model.codec import from_json
+from pytest_webbench.model.errors import InstallError, LoadError, StackDiedError, StartError
+from pytest_webbench.model.load import ErrorClass, Load
+from pytest_webbench.model.measurement import Measurement
 from tests.flow.conftest import Outcome, RunWebbench
 
 JSON = "--benchmark-json=figures.json"
@@ -86,8 +86,8 @@ def test_a_stack_that_cannot_be_installed_is_not_started(run: RunWebbench) -> No
 def test_an_install_error_fails_the_items_of_its_stack(
     run: RunWebbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pytest_webbench.launchers.fake import FakeLauncher
-    from pytest_webbench.values.stack import Stack
+    from pytest_webbench.model.stack import Stack
+    from pytest_webbench.stacks.fake import FakeLauncher
 
     def prepare(self: FakeLauncher, stack: Stack) -> None:
         if stack.name == "django-drf":
@@ -293,8 +293,8 @@ def test_a_folder_that_cannot_be_written_to_is_told_without_a_traceback(
 
 
 def test_the_settings_and_the_plan_of_a_run_are_on_disk(run: RunWebbench) -> None:
-    from pytest_webbench.values.plan import Plan
-    from pytest_webbench.values.settings import Settings
+    from pytest_webbench.model.plan import Plan
+    from pytest_webbench.model.settings import Settings
 
     outcome = run(*TWO)
     (file,) = outcome.folder.glob(".webbench/*/run.json")

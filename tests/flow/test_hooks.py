@@ -65,7 +65,7 @@ OWN_SUITE = """
 """
 
 FAKES = """
-    from pytest_webbench.launchers.fake import FakeLauncher
+    from pytest_webbench.stacks.fake import FakeLauncher
     from pytest_webbench.load.fake import FakeEngine
 
     def pytest_webbench_launcher(settings):

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench import closing
-from pytest_webbench.interrupts import Interrupts, fill_line_numbers
 from pytest_webbench.load.fake import FakeEngine
-from pytest_webbench.values.load import Load
+from pytest_webbench.model.load import Load
+from pytest_webbench.session import terminal as closing
+from pytest_webbench.session.interrupts import Interrupts, fill_line_numbers
 from tests.flow.conftest import RunWebbench
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM]
@@ -182,8 +182,8 @@ def test_a_signal_while_the_report_is_written_leaves_it_out(
 @pytest.mark.parametrize(
     ("home", "name"),
     [
-        ("pytest_webbench.session", "render_run"),
-        ("pytest_webbench.files", "_publish"),
+        ("pytest_webbench.session.session", "render_run"),
+        ("pytest_webbench.host.files", "_publish"),
         ("pytest_benchmark.session.BenchmarkSession", "display"),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_webbench.values.exchange import Request
+from pytest_webbench.model.http import Request
 from tests.flow.conftest import RunWebbench
 from tests.flow.repository import make_repository
 

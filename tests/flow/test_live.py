@@ -2,8 +2,8 @@
 
 import pytest
 
-from pytest_webbench.errors import StartError
-from pytest_webbench.values.load import ErrorClass
+from pytest_webbench.model.errors import StartError
+from pytest_webbench.model.load import ErrorClass
 from tests.flow.conftest import RunWebbench
 
 JSON = "--benchmark-json=figures.json"

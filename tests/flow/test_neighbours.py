@@ -56,7 +56,7 @@ def test_a_test_that_launches_a_stack_is_not_cut_while_it_starts(
     """
     )
     pytester.makeconftest("""
-        from pytest_webbench.launchers.fake import FakeLauncher
+        from pytest_webbench.stacks.fake import FakeLauncher
         from tests.flow.test_neighbours import timers
 
         prepare = FakeLauncher.prepare
@@ -96,7 +96,7 @@ def test_the_profiler_of_pytest_benchmark_costs_no_figure(run: RunWebbench) -> N
 
 def test_plugins_loaded_by_their_modules(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("""
-        from pytest_webbench.launchers.fake import FakeLauncher
+        from pytest_webbench.stacks.fake import FakeLauncher
         from pytest_webbench.load.fake import FakeEngine
 
         def pytest_webbench_launcher():

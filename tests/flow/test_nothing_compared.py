@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.errors import LoadError
-from pytest_webbench.values.load import ErrorClass, Load
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.load import ErrorClass, Load
 from tests.flow.conftest import Outcome, RunWebbench
 from tests.flow.repository import make_repository
 

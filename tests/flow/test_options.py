@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_webbench.options import OPTIONS
-from pytest_webbench.values.codec import from_json
-from pytest_webbench.values.load import Amount
-from pytest_webbench.values.settings import Override, Settings
+from pytest_webbench.model.codec import from_json
+from pytest_webbench.model.load import Amount
+from pytest_webbench.model.settings import Override, Settings
+from pytest_webbench.session.options.table import OPTIONS
 from tests.flow.conftest import Outcome
 from tests.flow.doubles import AppServer, Doubles
 

@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_webbench import bench, runner
-from pytest_webbench.values.load import Amount, Load
+from pytest_webbench.model.load import Amount, Load
+from pytest_webbench.runs import runner
+from pytest_webbench.runs import trial as bench
 from tests.flow.conftest import RunWebbench
 
 
@@ -51,8 +52,8 @@ def test_the_paper_is_repeated_step_by_step(run: RunWebbench, monkeypatch: pytes
 
 
 def test_the_papers_numbers_are_those_of_the_scenarios() -> None:
+    from pytest_webbench.model.plan import PROFILES
     from pytest_webbench.suites.items import SCENARIOS, SUITE
-    from pytest_webbench.values.profile import PROFILES
 
     assert SUITE.dataset.default_count == 1500
     assert PROFILES["paper"].rounds == 5

@@ -3,18 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from pytest_webbench.bench import Bench
-from pytest_webbench.errors import LoadError, SeedError
-from pytest_webbench.launchers.fake import FakeLauncher, FakeStack
-from pytest_webbench.load import LoadEngine, Look, OpenLoad, nothing
 from pytest_webbench.load.fake import FakeEngine
-from pytest_webbench.runner import Runner
+from pytest_webbench.model.errors import LoadError, SeedError
+from pytest_webbench.model.events import Event, StackFailed, TrialFailed, TrialFinished
+from pytest_webbench.model.load import Amount, Load, LoadEngine, LoadResult, Look, OpenLoad, nothing
+from pytest_webbench.model.plan import PROFILES, Block, Cell, Order, Plan, Trial
+from pytest_webbench.model.stack import Stack
+from pytest_webbench.runs.runner import Runner
+from pytest_webbench.runs.trial import Bench
+from pytest_webbench.stacks.fake import FakeLauncher, FakeStack
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
-from pytest_webbench.values.event import Event, StackFailed, TrialFailed, TrialFinished
-from pytest_webbench.values.load import Amount, Load, LoadResult
-from pytest_webbench.values.plan import Block, Cell, Plan, Trial
-from pytest_webbench.values.profile import PROFILES, Order
-from pytest_webbench.values.stack import Stack
 
 ONE, OTHER = STACKS[0], STACKS[1]
 GET_ITEM = replace(next(each for each in SCENARIOS if each.name == "get_item"), amount=Amount(requests=400))

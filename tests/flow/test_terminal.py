@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from pytest_webbench.errors import StartError
-from pytest_webbench.values.exchange import Request
-from pytest_webbench.values.load import ErrorClass
+from pytest_webbench.model.errors import StartError
+from pytest_webbench.model.http import Request
+from pytest_webbench.model.load import ErrorClass
 from tests.flow.conftest import Outcome, RunWebbench
 from tests.flow.doubles import stack_of
 

@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 
-from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
-from pytest_webbench.values.load import Load, LoadResult
+from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
+from pytest_webbench.model.load import Load, LoadResult
 
 from .loads import make_load
 from .servers import Peer, Server, answer

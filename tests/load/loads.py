@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import uvloop
 
-from pytest_webbench.load.client import run_load
-from pytest_webbench.values.exchange import Answer, BodyRule, Effect, EffectKind, Exchange, Request
-from pytest_webbench.values.load import Amount, Load, LoadResult, Schedule
+from pytest_webbench.load.native.client import run_load
+from pytest_webbench.model.http import Answer, BodyRule, Effect, EffectKind, Exchange, Request
+from pytest_webbench.model.load import Amount, Load, LoadResult, Schedule
 
 __all__ = ["ANYTHING", "HELLO", "HELLO_JSON", "carry_out", "make_load", "unaccounted"]
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_webbench.load import native
-from pytest_webbench.load.native import NativeEngine
-from pytest_webbench.values.load import Held
+from pytest_webbench.load.native import engine as native
+from pytest_webbench.load.native.engine import NativeEngine
+from pytest_webbench.model.load import Held
 
 from .loads import HELLO_JSON, make_load, unaccounted
 from .servers import Peer, Server, json_answer

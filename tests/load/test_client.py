@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
-from pytest_webbench.errors import LoadError
-from pytest_webbench.load.connection import Connection
-from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
+from pytest_webbench.load.native.connection import Connection
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
 
 from .loads import ANYTHING, HELLO, HELLO_JSON, carry_out, make_load, unaccounted
 from .servers import Peer, Server, answer, json_answer

@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
-from pytest_webbench.values.load import ErrorClass
+from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
+from pytest_webbench.model.load import ErrorClass
 
 from .codings import check_codings
 from .loads import ANYTHING, HELLO_JSON, carry_out, make_load, unaccounted

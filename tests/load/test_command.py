@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import pytest_webbench
-from pytest_webbench.load.command import main
+from pytest_webbench.load.command.run import main
 
 from .servers import Peer, Server, answer
 
 ROOT = Path(pytest_webbench.__file__).parents[1]
-COMMAND = [sys.executable, "-m", "pytest_webbench.load"]
+COMMAND = [sys.executable, "-m", "pytest_webbench.model.load"]
 TIMES = ("mean_s", "p50_s", "p90_s", "p99_s", "p999_s", "max_s")
 BODY = "grüße\r\n"
 

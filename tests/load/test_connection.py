@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
-from pytest_webbench.http1.address import Target
-from pytest_webbench.http1.wire import encode
-from pytest_webbench.load.connection import Connection, Question, Questions
+from pytest_webbench.load.http1.address import Target
+from pytest_webbench.load.http1.wire import encode
+from pytest_webbench.load.native.connection import Connection, Question, Questions
 from pytest_webbench.load.tally import Tally
 
 from .loads import HELLO, make_load

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_webbench.load.command import main
-from pytest_webbench.load.native import NativeEngine
-from pytest_webbench.meters import running_server
-from pytest_webbench.meters.running_server import RunningServer
+from pytest_webbench.host import running_server
+from pytest_webbench.host.running_server import RunningServer
+from pytest_webbench.load.command.run import main
+from pytest_webbench.load.native.engine import NativeEngine
 
 from .loads import ANYTHING, make_load
 

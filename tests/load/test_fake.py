@@ -2,11 +2,10 @@
 
 import pytest
 
-from pytest_webbench.errors import LoadError
-from pytest_webbench.load import LoadEngine
 from pytest_webbench.load.fake import FakeEngine
-from pytest_webbench.values.exchange import Answer, Exchange, Request
-from pytest_webbench.values.load import ErrorClass, LoadResult
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.http import Answer, Exchange, Request
+from pytest_webbench.model.load import ErrorClass, LoadEngine, LoadResult
 
 from .loads import HELLO, make_load, unaccounted
 

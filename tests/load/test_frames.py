@@ -3,7 +3,8 @@
 from array import array
 from dataclasses import replace
 
-from pytest_webbench.load.frames import (
+from pytest_webbench.analysis.statistics import Buckets
+from pytest_webbench.load.native.frames import (
     LENGTH,
     Failure,
     Order,
@@ -13,10 +14,8 @@ from pytest_webbench.load.frames import (
     unpack_order,
     unpack_reply,
 )
-from pytest_webbench.logic.histogram import Buckets
-from pytest_webbench.values.exchange import Answer, BodyRule, Effect, EffectKind, Exchange, Request
-from pytest_webbench.values.latencies import Latencies
-from pytest_webbench.values.load import Amount, Load, LoadResult
+from pytest_webbench.model.http import Answer, BodyRule, Effect, EffectKind, Exchange, Request
+from pytest_webbench.model.load import Amount, Latencies, Load, LoadResult
 
 EXCHANGE = Exchange(
     request=Request(method="POST", path="/items/", body='{"name": "Łódź"}', headers=(("X-A", "b"),)),

@@ -18,13 +18,13 @@ import psutil
 import pytest
 
 import pytest_webbench
-from pytest_webbench.errors import LoadError, UsageError
-from pytest_webbench.load import LoadEngine, memory
+from pytest_webbench.analysis.responses import judge
+from pytest_webbench.load import memory
 from pytest_webbench.load.k6 import K6Engine, engine
 from pytest_webbench.load.k6.plan import Plan, make_plan
-from pytest_webbench.logic.judging import judge
-from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
-from pytest_webbench.values.load import Arrivals, Load, Schedule
+from pytest_webbench.model.errors import LoadError, UsageError
+from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
+from pytest_webbench.model.load import Arrivals, Load, LoadEngine, Schedule
 
 from .codings import check_codings
 from .loads import ANYTHING, HELLO, HELLO_JSON, make_load, unaccounted

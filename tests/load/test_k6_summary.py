@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_webbench.errors import LoadError
 from pytest_webbench.load.k6 import summary
 from pytest_webbench.load.k6.arrivals import arrival_numbers
 from pytest_webbench.load.k6.faults import Loss, loss_fault
 from pytest_webbench.load.k6.plan import make_plan
 from pytest_webbench.load.k6.summary import read_result
-from pytest_webbench.values.load import Load, LoadResult, Schedule
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.load import Load, LoadResult, Schedule
 
 from .loads import make_load, unaccounted
 

@@ -9,11 +9,11 @@ from contextlib import closing
 
 import pytest
 
-from pytest_webbench.errors import LoadError, UsageError
-from pytest_webbench.load import LoadEngine, memory
+from pytest_webbench.load import memory
 from pytest_webbench.load.locust import LocustEngine
-from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
-from pytest_webbench.values.load import Arrivals, ErrorClass, Schedule
+from pytest_webbench.model.errors import LoadError, UsageError
+from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
+from pytest_webbench.model.load import Arrivals, ErrorClass, LoadEngine, Schedule
 
 from .codings import check_codings
 from .loads import ANYTHING, HELLO_JSON, make_load, unaccounted

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 import pytest_webbench
-from pytest_webbench.errors import LoadError
 from pytest_webbench.load.locust import LocustEngine
+from pytest_webbench.model.errors import LoadError
 
 from .loads import HELLO_JSON, make_load, unaccounted
 from .servers import Peer, Server, json_answer
@@ -156,8 +156,8 @@ PARENT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pytest_webbench.load.locust import LocustEngine
-from pytest_webbench.values.exchange import Answer, Exchange, Request
-from pytest_webbench.values.load import Amount, Load
+from pytest_webbench.model.http import Answer, Exchange, Request
+from pytest_webbench.model.load import Amount, Load
 
 def load(**amount):
     exchange = Exchange(request=Request(), answer=Answer())

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 import pytest_webbench
-from pytest_webbench.errors import LoadError
-from pytest_webbench.load import LoadEngine, native
-from pytest_webbench.load.frames import WORD, Order, frame, pack_order
-from pytest_webbench.load.native import NativeEngine
-from pytest_webbench.values.exchange import Answer, Exchange, Request
+from pytest_webbench.load.native import engine as native
+from pytest_webbench.load.native.engine import NativeEngine
+from pytest_webbench.load.native.frames import WORD, Order, frame, pack_order
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.http import Answer, Exchange, Request
+from pytest_webbench.model.load import LoadEngine
 
 from .loads import HELLO_JSON, make_load, unaccounted
 from .servers import Peer, Server, json_answer
@@ -211,9 +212,9 @@ def test_closing_twice_and_going_on(engine: NativeEngine) -> None:
 PARENT = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from pytest_webbench.load.native import NativeEngine
-from pytest_webbench.values.exchange import Answer, Exchange, Request
-from pytest_webbench.values.load import Amount, Load
+from pytest_webbench.load.native.engine import NativeEngine
+from pytest_webbench.model.http import Answer, Exchange, Request
+from pytest_webbench.model.load import Amount, Load
 load = Load(users=3, amount=Amount(duration_s=600), exchanges=(Exchange(request=Request(), answer=Answer()),))
 NativeEngine().run(load, sys.argv[2])
 """
@@ -245,7 +246,7 @@ def test_the_worker_ends_in_a_load_when_its_input_ends() -> None:
 
     with Server(tell) as server:
         order = Order(load=make_load(duration_s=600), base_url=server.url)
-        command = [sys.executable, "-m", "pytest_webbench.load.worker"]
+        command = [sys.executable, "-m", "pytest_webbench.load.native.worker"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as worker:
             assert worker.stdin is not None
             worker.stdin.write(frame(pack_order(order)))
@@ -263,11 +264,11 @@ def run_worker(code: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_worker_ends_with_its_input() -> None:
-    done = run_worker("-m pytest_webbench.load.worker")
+    done = run_worker("-m pytest_webbench.load.native.worker")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_the_worker_imports_nothing_heavy() -> None:
     heavy = ("pytest", "httpx", "numpy", "scipy", "rich", "pluggy")
-    code = f"import pytest_webbench.load.worker, sys; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import pytest_webbench.load.native.worker, sys; print([m for m in {heavy} if m in sys.modules])"
     assert run_worker(f"-c {code}").stdout.strip() == "[]"

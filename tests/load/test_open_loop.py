@@ -7,8 +7,8 @@ from itertools import islice, pairwise
 
 import pytest
 
-from pytest_webbench.logic.schedule import due_ns
-from pytest_webbench.values.load import Arrivals, Schedule
+from pytest_webbench.load.schedule import due_ns
+from pytest_webbench.model.load import Arrivals, Schedule
 
 from .loads import HELLO_JSON, carry_out, make_load, unaccounted
 from .servers import Peer, Server, json_answer

@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_webbench.load import tally as tally_module
-from pytest_webbench.load.client import run_load
-from pytest_webbench.load.recorder import PIECE, Recorder
-from pytest_webbench.load.tally import Tally
-from pytest_webbench.values.latencies import RELATIVE_ERROR, Latencies
-from pytest_webbench.values.load import LoadResult, Schedule
+from pytest_webbench.load.native.client import run_load
+from pytest_webbench.load.tally import PIECE, Recorder, Tally
+from pytest_webbench.model.load import RELATIVE_ERROR, Latencies, LoadResult, Schedule
 
 from .loads import HELLO_JSON, make_load, unaccounted
 from .servers import Peer, Server, json_answer

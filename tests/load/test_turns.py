@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_webbench.errors import LoadError
-from pytest_webbench.load import OpenLoad, TurnEngine
-from pytest_webbench.load.native import NativeEngine
-from pytest_webbench.values.exchange import Answer, BodyRule, Exchange, Request
-from pytest_webbench.values.load import Amount, Held, Load, LoadResult
+from pytest_webbench.load.native.engine import NativeEngine
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
+from pytest_webbench.model.load import Amount, Held, Load, LoadResult, OpenLoad, TurnEngine
 
 from .loads import HELLO_JSON, make_load, unaccounted
 from .servers import Peer, Server, answer, json_answer

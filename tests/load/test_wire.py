@@ -4,10 +4,10 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from pytest_webbench.errors import LoadError
-from pytest_webbench.http1.address import Target
-from pytest_webbench.http1.wire import encode
-from pytest_webbench.values.exchange import Request
+from pytest_webbench.load.http1.address import Target
+from pytest_webbench.load.http1.wire import encode
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.http import Request
 
 TARGET = Target(host="127.0.0.1", port=8000)
 

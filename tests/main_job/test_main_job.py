@@ -13,13 +13,13 @@ from typing import Any
 import psutil
 import pytest
 
-from pytest_webbench.launchers.environment import default_cache
-from pytest_webbench.launchers.process import ProcessLauncher
-from pytest_webbench.registry import with_versions
+from pytest_webbench.model.codec import from_json
+from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.stack import VERSION_SETS
+from pytest_webbench.session.definitions.registry import with_versions
+from pytest_webbench.stacks.environment import default_cache
+from pytest_webbench.stacks.process import ProcessLauncher
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
-from pytest_webbench.values.codec import from_json
-from pytest_webbench.values.measurement import Measurement
-from pytest_webbench.values.versions import VERSION_SETS
 
 RUN_LIMIT_S = 600
 POLL_S = 0.02

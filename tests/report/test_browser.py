@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
+from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.results import CodeProfile, Validity
+from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.suite import Unit
 from pytest_webbench.report.page import render_page
 from pytest_webbench.suites.items import SUITE
-from pytest_webbench.values.code_profile import CodeProfile
-from pytest_webbench.values.plan import Cell
-from pytest_webbench.values.record import RunRecord
-from pytest_webbench.values.scenario import Unit
-from pytest_webbench.values.summary import Validity
 from tests.builders import make_run, make_summary
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.logic.agreement import set_beside
-from pytest_webbench.logic.latency import latency_curve
+from pytest_webbench.analysis.cross_run import set_beside
+from pytest_webbench.analysis.summary import latency_curve
+from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.results import Interval, Validity
+from pytest_webbench.model.suite import Published
 from pytest_webbench.report.charts import (
     PRINT,
     SCREEN,
@@ -22,9 +25,6 @@ from pytest_webbench.report.charts import (
     scenario_chart,
 )
 from pytest_webbench.report.images import as_png, as_svg, chart_images
-from pytest_webbench.values.plan import Cell
-from pytest_webbench.values.published import Published
-from pytest_webbench.values.summary import Interval, Validity
 from tests.builders import make_run, make_summary
 
 STACKS = ("fast", "slow", "broken")

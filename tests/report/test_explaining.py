@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.results import CodeProfile
 from pytest_webbench.report.explaining import (
     describe_difference,
     describe_profile,
@@ -12,8 +14,6 @@ from pytest_webbench.report.explaining import (
     render_explained,
     time_chart,
 )
-from pytest_webbench.values.code_profile import CodeProfile
-from pytest_webbench.values.plan import Cell
 
 HOSTILE = "a\x1b[31mb[bold]<script>"
 

@@ -8,15 +8,21 @@ from typing import Any
 
 import pytest
 
+from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.results import (
+    CodeProfile,
+    Comparison,
+    Interval,
+    Level,
+    Metric,
+    Threshold,
+    Validity,
+    Verdict,
+)
+from pytest_webbench.model.saved_run import RunRecord, StackAbout
 from pytest_webbench.report.page import make_view, render_page
 from pytest_webbench.report.results_markdown import results_as_markdown
 from pytest_webbench.suites.items import SUITE
-from pytest_webbench.values.code_profile import CodeProfile
-from pytest_webbench.values.finding import Level
-from pytest_webbench.values.plan import Cell
-from pytest_webbench.values.record import RunRecord, StackAbout
-from pytest_webbench.values.summary import Interval, Validity
-from pytest_webbench.values.verdict import Comparison, Metric, Threshold, Verdict
 from tests.builders import GET_ITEM, make_run, make_summary
 
 HOSTILE = '\x1b[31m</script><script>alert(1)</script>"><img src=x onerror=alert(2)>\x1b[0m\x07'

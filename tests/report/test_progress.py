@@ -5,10 +5,8 @@ import re
 
 import pytest
 
-from pytest_webbench.errors import LoadError, StackError
-from pytest_webbench.logic.planning import make_plan
-from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressWriter
-from pytest_webbench.values.event import (
+from pytest_webbench.model.errors import LoadError, StackError
+from pytest_webbench.model.events import (
     BlockFinished,
     BlockStarted,
     Event,
@@ -19,8 +17,9 @@ from pytest_webbench.values.event import (
     TrialFinished,
     TrialStarted,
 )
-from pytest_webbench.values.plan import Cell, Trial
-from pytest_webbench.values.profile import PROFILES
+from pytest_webbench.model.plan import PROFILES, Cell, Trial
+from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressWriter
+from pytest_webbench.runs.planning import make_plan
 from tests.builders import make_round
 
 CELL = Cell(scenario="hello", stack="a")

@@ -4,10 +4,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.results import Validity
+from pytest_webbench.model.saved_run import RunRecord
 from pytest_webbench.report.results_markdown import results_as_markdown
-from pytest_webbench.values.plan import Cell
-from pytest_webbench.values.record import RunRecord
-from pytest_webbench.values.summary import Validity
 from tests.builders import make_run, make_summary
 
 SNAPSHOT = Path(__file__).parent / "snapshots/results.md"

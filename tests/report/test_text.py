@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_webbench.logic.summary import summarise
+from pytest_webbench.analysis.summary import summarise
+from pytest_webbench.model.load import Amount
+from pytest_webbench.model.measurement import LaunchRecord, ServerUsage, StateCheck
+from pytest_webbench.model.plan import PROFILES, Cell, Order, Plan
+from pytest_webbench.model.results import CellSummary, Validity
+from pytest_webbench.model.settings import Settings
+from pytest_webbench.model.stack import Stack
+from pytest_webbench.model.suite import Unit
 from pytest_webbench.report.text import (
     describe_known,
     describe_run,
@@ -17,14 +24,6 @@ from pytest_webbench.report.text import (
     render_results,
 )
 from pytest_webbench.suites.items import SCENARIOS, STACKS
-from pytest_webbench.values.load import Amount
-from pytest_webbench.values.measurement import LaunchRecord, ServerUsage, StateCheck
-from pytest_webbench.values.plan import Cell, Plan
-from pytest_webbench.values.profile import PROFILES, Order
-from pytest_webbench.values.scenario import Unit
-from pytest_webbench.values.settings import Settings
-from pytest_webbench.values.stack import Stack
-from pytest_webbench.values.summary import CellSummary, Validity
 from tests.builders import make_result, make_round, make_summary
 
 BY_NAME = {each.name: each for each in SCENARIOS}

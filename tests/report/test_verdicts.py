@@ -3,11 +3,10 @@
 import math
 from dataclasses import replace
 
-from pytest_webbench.logic.thresholds import parse_threshold
+from pytest_webbench.analysis.gate import parse_threshold
+from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.results import Comparison, Interval, Metric, Verdict
 from pytest_webbench.report.verdicts import describe_regression, render_verdicts, verdicts_as_markdown
-from pytest_webbench.values.plan import Cell
-from pytest_webbench.values.summary import Interval
-from pytest_webbench.values.verdict import Comparison, Metric, Verdict
 
 SLOWER = Comparison(
     cell=Cell(scenario="list_items", stack="flask-sqlite3"),

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.errors import SeedError
-from pytest_webbench.launchers.fake import FakeStack
-from pytest_webbench.logic.state import records_by_key
+from pytest_webbench.analysis.database_state import records_by_key
+from pytest_webbench.model.errors import SeedError
+from pytest_webbench.stacks.fake import FakeStack
 from pytest_webbench.suites.items import STACKS
 from pytest_webbench.suites.items.dataset import PROGRAM, ItemsDataset, make_item
 

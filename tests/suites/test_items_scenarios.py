@@ -10,10 +10,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_webbench.logic.judging import judge
+from pytest_webbench.analysis.responses import judge
+from pytest_webbench.model.http import Effect, EffectKind, Exchange, Record, Refusal
 from pytest_webbench.suites.items import SCENARIOS, SUITE
 from pytest_webbench.suites.items.scenarios import examples
-from pytest_webbench.values.exchange import Effect, EffectKind, Exchange, Record, Refusal
 
 BY_NAME = {each.name: each for each in SCENARIOS}
 RECORDS = SUITE.dataset.records(200)

@@ -13,7 +13,7 @@ from pytest_webbench import (
     Stack,
     Suite,
 )
-from pytest_webbench.launchers.attached import AttachedLauncher
+from pytest_webbench.stacks.attached import AttachedLauncher
 
 
 def price_of(number):

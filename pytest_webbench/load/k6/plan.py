@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_webbench.errors import LoadError
-from pytest_webbench.http1.address import Target
-from pytest_webbench.http1.wire import default_headers, encode
-from pytest_webbench.logic.masking import mask_path
-from pytest_webbench.values.codec import to_json
-from pytest_webbench.values.exchange import BodyRule, Exchange, JsonValue, Request
-from pytest_webbench.values.load import Arrivals, Load, Schedule
+from pytest_webbench.analysis.masking import mask_path
+from pytest_webbench.load.http1.address import Target
+from pytest_webbench.load.http1.wire import default_headers, encode
+from pytest_webbench.model.codec import to_json
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.http import BodyRule, Exchange, JsonValue, Request
+from pytest_webbench.model.load import Arrivals, Load, Schedule
 
 __all__ = ["Plan", "make_plan"]
 

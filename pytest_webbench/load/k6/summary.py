@@ -24,16 +24,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pytest_webbench.errors import LoadError
+from pytest_webbench.analysis.masking import mask_path
+from pytest_webbench.analysis.responses import Fault, excerpt
+from pytest_webbench.analysis.statistics import Buckets
 from pytest_webbench.load.k6.arrivals import arrival_numbers
 from pytest_webbench.load.k6.faults import Loss, answer_fault, loss_fault
 from pytest_webbench.load.k6.plan import Plan
-from pytest_webbench.logic.histogram import Buckets
-from pytest_webbench.logic.judging import Fault, excerpt
-from pytest_webbench.logic.masking import mask_path
-from pytest_webbench.values.exchange import Answer
-from pytest_webbench.values.latencies import EXACT_MOST, Latencies, Nanoseconds
-from pytest_webbench.values.load import MOST_UNCONFIRMED, Load, LoadResult
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.http import Answer
+from pytest_webbench.model.load import EXACT_MOST, MOST_UNCONFIRMED, Latencies, Load, LoadResult, Nanoseconds
 
 __all__ = ["read_result"]
 

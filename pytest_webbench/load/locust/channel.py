@@ -13,14 +13,14 @@ from typing import NamedTuple
 from gevent import socket
 from geventhttpclient.response import HTTPParseError, HTTPResponse
 
-from pytest_webbench.http1.bounds import MAX_HEAD, MAX_RESPONSE
-from pytest_webbench.http1.head import coding_of
-from pytest_webbench.http1.words import after_the_end, malformed, too_long_head
-from pytest_webbench.load.connection import Question, Questions
+from pytest_webbench.analysis.responses import Fault, excerpt, judge
+from pytest_webbench.load.http1.bounds import MAX_HEAD, MAX_RESPONSE
+from pytest_webbench.load.http1.head import coding_of
+from pytest_webbench.load.http1.words import after_the_end, malformed, too_long_head
+from pytest_webbench.load.native.connection import Question, Questions
+from pytest_webbench.load.native.users import connect_fault
 from pytest_webbench.load.tally import Tally
-from pytest_webbench.load.users import connect_fault
-from pytest_webbench.logic.judging import Fault, excerpt, judge
-from pytest_webbench.values.load import ErrorClass
+from pytest_webbench.model.load import ErrorClass
 
 __all__ = ["Address", "Channel", "Ending", "connect"]
 

@@ -7,15 +7,14 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from pytest_webbench.errors import LoadError, UsageError
-from pytest_webbench.http1.address import Target
-from pytest_webbench.load import Look, nothing
-from pytest_webbench.load.frames import Failure, Order, pack_order, unpack_reply
+from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.locust.line import Line
 from pytest_webbench.load.locust.messages import parse_address, speaks
 from pytest_webbench.load.locust.process import RoleProcess
 from pytest_webbench.load.memory import MemoryBound
-from pytest_webbench.values.load import Load, LoadResult
+from pytest_webbench.load.native.frames import Failure, Order, pack_order, unpack_reply
+from pytest_webbench.model.errors import LoadError, UsageError
+from pytest_webbench.model.load import Load, LoadResult, Look, nothing
 
 __all__ = ["LocustEngine"]
 

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from pytest_webbench.load.frames import LENGTH, frame
+from pytest_webbench.load.native.frames import LENGTH, frame
 
 __all__ = ["Line"]
 

@@ -2,7 +2,7 @@
 
 Started by :class:`~pytest_webbench.load.locust.engine.LocustEngine` with a socket as standard input, or by
 hand, and then it waits for engines on its control port. What it says there, and understands, are the frames
-of :mod:`pytest_webbench.load.frames`: first a greeting in JSON, then a reply to each order.
+of :mod:`pytest_webbench.load.native.frames`: first a greeting in JSON, then a reply to each order.
 """
 
 import json
@@ -20,17 +20,6 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import STATE_MISSING, MasterRunner
 
-from pytest_webbench.errors import LoadError
-from pytest_webbench.load.frames import (
-    LENGTH,
-    Failure,
-    Order,
-    frame,
-    pack_order,
-    pack_reply,
-    unpack_order,
-    unpack_reply,
-)
 from pytest_webbench.load.locust.messages import (
     HEARTBEAT_S,
     HELLO,
@@ -42,8 +31,19 @@ from pytest_webbench.load.locust.messages import (
     STOP,
     speaks,
 )
-from pytest_webbench.logic.sharing import merge, share
-from pytest_webbench.values.load import LoadResult
+from pytest_webbench.load.native.frames import (
+    LENGTH,
+    Failure,
+    Order,
+    frame,
+    pack_order,
+    pack_reply,
+    unpack_order,
+    unpack_reply,
+)
+from pytest_webbench.load.partition import merge, share
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.load import LoadResult
 
 __all__ = ["lead"]
 

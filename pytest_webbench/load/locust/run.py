@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, cast
 from gevent import socket
 from gevent.event import AsyncResult, Event
 
-from pytest_webbench.errors import LoadError
-from pytest_webbench.http1.address import Target
-from pytest_webbench.http1.wire import encode
-from pytest_webbench.load.connection import Question, Questions
-from pytest_webbench.load.frames import Order
+from pytest_webbench.load.http1.address import Target
+from pytest_webbench.load.http1.wire import encode
 from pytest_webbench.load.locust.channel import Address
 from pytest_webbench.load.locust.loop import GeventLoop
-from pytest_webbench.load.open_loop import Dispatcher
+from pytest_webbench.load.native.connection import Question, Questions
+from pytest_webbench.load.native.frames import Order
+from pytest_webbench.load.native.open_loop import Dispatcher
 from pytest_webbench.load.tally import Tally
-from pytest_webbench.values.load import LoadResult
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.load import LoadResult
 
 if TYPE_CHECKING:
-    from pytest_webbench.load.client import Run as NativeRun
     from pytest_webbench.load.locust.users import LoadUser
+    from pytest_webbench.load.native.client import Run as NativeRun
 
 __all__ = ["Run"]
 

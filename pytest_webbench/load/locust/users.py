@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, cast
 import gevent
 from gevent.event import AsyncResult
 
-from pytest_webbench.load.connection import Question
+from pytest_webbench.analysis.responses import Fault
 from pytest_webbench.load.locust.channel import Channel, Ending, connect
 from pytest_webbench.load.locust.run import Run
-from pytest_webbench.load.open_loop import Dispatcher
-from pytest_webbench.logic.judging import Fault
-from pytest_webbench.values.load import ErrorClass
+from pytest_webbench.load.native.connection import Question
+from pytest_webbench.load.native.open_loop import Dispatcher
+from pytest_webbench.model.load import ErrorClass
 
 if TYPE_CHECKING:
-    from pytest_webbench.load.open_loop import OpenUser as NativeOpenUser
+    from pytest_webbench.load.native.open_loop import OpenUser as NativeOpenUser
 
 __all__ = ["LoadUser", "make_user"]
 

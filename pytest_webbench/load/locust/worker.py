@@ -24,8 +24,6 @@ from locust.exception import StopUser
 from locust.rpc import Message
 from locust.runners import WorkerRunner
 
-from pytest_webbench.errors import LoadError
-from pytest_webbench.load.frames import Failure, pack_reply, unpack_order
 from pytest_webbench.load.locust.messages import (
     HEARTBEAT_S,
     HELLO,
@@ -40,8 +38,10 @@ from pytest_webbench.load.locust.messages import (
 )
 from pytest_webbench.load.locust.run import Run
 from pytest_webbench.load.locust.users import make_user
-from pytest_webbench.load.worker import end_with, raise_open_files
-from pytest_webbench.values.load import LoadResult
+from pytest_webbench.load.native.frames import Failure, pack_reply, unpack_order
+from pytest_webbench.load.native.worker import end_with, raise_open_files
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.load import LoadResult
 
 __all__ = ["work"]
 

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from pytest_webbench.suites import Suite
+from pytest_webbench.model.load import Amount
+from pytest_webbench.model.suite import Suite, WarmupStep
 from pytest_webbench.suites.items.dataset import ItemsDataset
 from pytest_webbench.suites.items.paper import PAPER
 from pytest_webbench.suites.items.scenarios import SCENARIOS, examples
 from pytest_webbench.suites.items.stacks import STACKS
-from pytest_webbench.values.load import Amount
-from pytest_webbench.values.scenario import WarmupStep
 
 __all__ = ["SCENARIOS", "STACKS", "SUITE"]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_webbench.errors import SeedError
-from pytest_webbench.launchers import RunningStack
-from pytest_webbench.logic.state import records_by_key
-from pytest_webbench.suites import Get
-from pytest_webbench.values.exchange import Record
+from pytest_webbench.analysis.database_state import records_by_key
+from pytest_webbench.model.errors import SeedError
+from pytest_webbench.model.http import Record
+from pytest_webbench.model.stack import RunningStack
+from pytest_webbench.model.suite import Get
 
 __all__ = ["ItemsDataset", "make_item"]
 

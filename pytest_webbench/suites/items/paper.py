@@ -1,6 +1,6 @@
 """The figures of Bednarz and Miłosz (2025), which the scenarios and stacks of this suite are after."""
 
-from pytest_webbench.values.published import Published
+from pytest_webbench.model.suite import Published
 
 __all__ = ["PAPER"]
 

@@ -4,8 +4,7 @@ import json
 import random
 from collections.abc import Sequence
 
-from pytest_webbench.suites.items.dataset import make_item
-from pytest_webbench.values.exchange import (
+from pytest_webbench.model.http import (
     Answer,
     BodyRule,
     Effect,
@@ -16,8 +15,9 @@ from pytest_webbench.values.exchange import (
     Refusal,
     Request,
 )
-from pytest_webbench.values.load import Amount
-from pytest_webbench.values.scenario import Scenario, Unit
+from pytest_webbench.model.load import Amount
+from pytest_webbench.model.suite import Scenario, Unit
+from pytest_webbench.suites.items.dataset import make_item
 
 __all__ = ["HELLO", "SCENARIOS", "examples"]
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from pytest_webbench.model.stack import Stack
 from pytest_webbench.suites.items.scenarios import HELLO
-from pytest_webbench.values.stack import Stack
 
 __all__ = ["DOCKERFILE", "STACKS"]
 

@@ -1,0 +1,1 @@
+"""Numbers in, conclusions out: pure functions."""

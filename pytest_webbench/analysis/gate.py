@@ -1,0 +1,332 @@
+"""Verdicts on a head against its base, from paired rounds.
+
+A pair is a round of the head and one of the base from the same block: each from a launch of its own, one
+measured right after the other. What is judged is the logarithm of their ratio.
+
+* *Slower* and *faster*: one-sided t tests (Student 1908) of whether the mean lies beyond the threshold,
+  not merely beyond no change. All cells and metrics of a run are one family, corrected by Holm's method
+  (Holm 1979), so that the chance of any false alarm in the whole run is bounded.
+* *No change*: the confidence interval lies within the threshold on both sides, the two one-sided tests of
+  equivalence (Schuirmann 1987).
+* Rounds are added until all is decided, and each look at the data is a chance for error. So the error
+  that is allowed in all, :data:`ALPHA`, is spent over the looks (Lan and DeMets 1983): look ``k`` gets
+  ``ALPHA / (k (k + 1))``, which adds up to no more than the whole, however many looks there are.
+
+
+Thresholds: from their text, and the one that holds for a cell.
+"""
+
+import math
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from statistics import fmean, stdev
+
+from pytest_webbench.analysis.statistics import ratio_interval
+from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.results import Comparison, Interval, Metric, Threshold, Verdict
+
+__all__ = [
+    "ALPHA",
+    "DEFAULTS",
+    "FEWEST_PAIRS",
+    "GROWTH",
+    "POWER",
+    "Question",
+    "describe_limit",
+    "holm",
+    "judge_family",
+    "pairs_missing",
+    "parse_threshold",
+    "threshold_of",
+]
+
+ALPHA = 0.05
+"""The chance of a false alarm that is allowed for a whole run."""
+POWER = 0.8
+"""How surely the smallest effect that is printed would have been found."""
+ASSURANCE = 0.9
+"""How surely the number of pairs that is asked for would decide."""
+CAUTION = 0.5
+LEAST_OF_DISTANCE = 0.7
+"""The distance from the threshold may be less than it seems: by so many standard errors, at most to this."""
+GROWTH = 1.5
+"""Each look at the data has so many times the pairs of the one before it."""
+FEWEST_PAIRS = 3
+"""Fewer pairs are not judged."""
+_MOST_PAIRS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A metric of a cell and of its base: ``base[i]`` and ``head[i]`` are a pair.
+
+    ``why`` says what keeps it from being judged, whatever pairs there are.
+    """
+
+    cell: Cell
+    base_stack: str
+    threshold: Threshold
+    base: tuple[float, ...]
+    head: tuple[float, ...]
+    why: str = ""
+
+    @property
+    def metric(self) -> Metric:
+        """What is compared."""
+        return self.threshold.metric
+
+
+def judge_family(questions: Sequence[Question], *, look: int) -> list[Comparison]:
+    """A verdict on each of ``questions``, which are all of a run; this is look number ``look``, from 1."""
+    tested = [each for each in questions if each.metric is not Metric.ERRORS and _why_not(each) == ""]
+    p_values = [_p_change(each) for each in tested]
+    adjusted = dict(zip(map(id, tested), holm(p_values), strict=True))
+    return [
+        _judge(each, adjusted[id(each)], look=look, family=max(1, len(tested)))
+        if id(each) in adjusted
+        else _judge_errors(each)
+        if each.metric is Metric.ERRORS
+        else _leave_open(each)
+        for each in questions
+    ]
+
+
+def _alpha(look: int) -> float:
+    """What of the error is spent at look number ``look``; all looks together spend :data:`ALPHA`."""
+    return ALPHA / (look * (look + 1))
+
+
+def pairs_missing(undecided: Sequence[Comparison]) -> int:
+    """How many more pairs would decide a cell, of which ``undecided`` are those that say so of themselves.
+
+    One metric that got worse is enough; if none seems to have, it takes all of them.
+    """
+    worse = [each for each in undecided if each.ratio.estimate > 1 + each.threshold.limit]
+    missing = [(each.pairs_needed or each.pairs) - each.pairs for each in worse or undecided]
+    return min(missing) if worse else max(missing)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values, adjusted for their number by Holm's step-down method, in the same order."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted = [1.0] * len(p_values)
+    so_far = 0.0
+    for rank, index in enumerate(order):
+        so_far = max(so_far, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = so_far
+    return adjusted
+
+
+def _why_not(question: Question) -> str:
+    """What keeps the question from being tested."""
+    pairs = len(question.base)
+    if question.why:
+        return question.why
+    if pairs < FEWEST_PAIRS:
+        return f"only {pairs} pairs of rounds can be compared, and {FEWEST_PAIRS} are the least"
+    if min(question.base) <= 0 or min(question.head) <= 0:
+        return "a round has the value 0, of which there is no ratio"
+    return ""
+
+
+def _judge_errors(question: Question) -> Comparison:
+    """Errors are counted, not tested: all of the pairs are there to be seen."""
+    base, head = math.fsum(question.base), math.fsum(question.head)
+    allowed = question.threshold.limit * len(question.head)
+    verdict = Verdict.NO_CHANGE
+    if head - base > allowed:
+        verdict = Verdict.SLOWER
+    elif base - head > allowed:
+        verdict = Verdict.FASTER
+    why = question.why or ("" if question.head else "no pair of rounds can be compared")
+    return replace(
+        _leave_open(question),
+        verdict=Verdict.INCONCLUSIVE if why else verdict,
+        base=base if question.base else math.nan,
+        head=head if question.head else math.nan,
+        why=why,
+    )
+
+
+def _leave_open(question: Question) -> Comparison:
+    return Comparison(
+        cell=question.cell,
+        base_stack=question.base_stack,
+        metric=question.metric,
+        threshold=question.threshold,
+        verdict=Verdict.INCONCLUSIVE,
+        base=_mean(question.base),
+        head=_mean(question.head),
+        ratio=Interval(estimate=math.nan, low=math.nan, high=math.nan),
+        pairs=len(question.base),
+        p_value=1.0,
+        why=_why_not(question),
+    )
+
+
+def _judge(question: Question, p_adjusted: float, *, look: int, family: int) -> Comparison:
+    logs, bound, alpha = _logs(question), math.log1p(question.threshold.limit), _alpha(look)
+    centre = fmean(logs)
+    comparison = Comparison(
+        cell=question.cell,
+        base_stack=question.base_stack,
+        metric=question.metric,
+        threshold=question.threshold,
+        verdict=Verdict.INCONCLUSIVE,
+        base=_mean(question.base),
+        head=_mean(question.head),
+        ratio=ratio_interval(question.head, question.base),
+        pairs=len(logs),
+        p_value=p_adjusted,
+        smallest_effect=_smallest_effect(logs, bound, alpha / family),
+    )
+    if p_adjusted <= alpha:
+        if centre < 0:
+            return replace(comparison, verdict=Verdict.FASTER)
+        small = comparison.head - comparison.base <= question.threshold.floor
+        return replace(comparison, verdict=Verdict.NO_CHANGE if small else Verdict.SLOWER)
+    if _p_equivalent(logs, bound) <= alpha / 2:
+        return replace(comparison, verdict=Verdict.NO_CHANGE)
+    return replace(comparison, pairs_needed=_pairs_needed(logs, bound, look, family))
+
+
+def _logs(question: Question) -> list[float]:
+    pairs = zip(question.head, question.base, strict=True)
+    return [math.log(head / base) for head, base in pairs]
+
+
+def _p_change(question: Question) -> float:
+    """Of the hypothesis that the change is within the threshold, in either direction."""
+    logs, bound = _logs(question), math.log1p(question.threshold.limit)
+    return min(1.0, 2 * min(_p_above(logs, bound), _p_above([-each for each in logs], bound)))
+
+
+def _p_equivalent(logs: Sequence[float], bound: float) -> float:
+    """Of the hypothesis that the change is beyond the threshold, on one side or the other."""
+    return max(_p_above(logs, -bound), _p_above([-each for each in logs], -bound))
+
+
+def _p_above(values: Sequence[float], bound: float) -> float:
+    """Of the hypothesis that the mean of ``values`` is at most ``bound``: the one-sided t test."""
+    from scipy.special import stdtr  # noqa: PLC0415
+
+    distance, spread = fmean(values) - bound, stdev(values)
+    if spread == 0:
+        return 0.0 if distance > 0 else 1.0
+    return float(stdtr(len(values) - 1, -distance / spread * math.sqrt(len(values))))
+
+
+def _smallest_effect(logs: Sequence[float], bound: float, alpha: float) -> float:
+    """The growth that as many pairs of this spread find to be beyond the threshold with :data:`POWER`."""
+    return math.expm1(bound + _reach(stdev(logs), len(logs), alpha, POWER))
+
+
+def _reach(spread: float, pairs: int, alpha: float, power: float) -> float:
+    """How far from a bound the mean must lie to be found beyond it with ``power``."""
+    from scipy.special import stdtrit  # noqa: PLC0415
+
+    quantiles = stdtrit(pairs - 1, 1 - alpha / 2) + stdtrit(pairs - 1, power)
+    return float(quantiles) * spread / math.sqrt(pairs)
+
+
+def _pairs_needed(logs: Sequence[float], bound: float, look: int, family: int) -> int | None:
+    """How many pairs would decide with :data:`ASSURANCE`, in a run of their own; ``None``: too many to say.
+
+    The looks that would come until then leave less error for the last one. Beyond the threshold the whole
+    family has to be corrected for, within it not. The rule was chosen by simulation (docs/method.md).
+    """
+    made, spread = len(logs), stdev(logs)
+    beyond, seems = abs(fmean(logs)) > bound, abs(abs(fmean(logs)) - bound)
+    distance = max(LEAST_OF_DISTANCE * seems, seems - CAUTION * spread / math.sqrt(made))
+    counts = range(made + 1, _MOST_PAIRS + 1)
+
+    def decide(pairs: int) -> bool:
+        alpha = _alpha(look + math.ceil(math.log(pairs / made, GROWTH)))
+        return _reach(spread, pairs, alpha / family if beyond else alpha, ASSURANCE) <= distance
+
+    found = bisect_left(counts, True, key=decide)
+    return counts[found] if found < len(counts) else None
+
+
+def _mean(values: Sequence[float]) -> float:
+    """The geometric mean, NaN for none; 0 if one of them is."""
+    if not values:
+        return math.nan
+    if min(values) <= 0:
+        return 0.0
+    return math.exp(fmean(map(math.log, values)))
+
+
+DEFAULTS = (
+    Threshold(metric=Metric.TIME, limit=0.05),
+    Threshold(metric=Metric.CPU, limit=0.03),
+    Threshold(metric=Metric.ERRORS, limit=0.0),
+)
+"""CPU time is steadier than time, so that less of it can be asked for."""
+
+_TEXT = re.compile(
+    r"(?P<metric>[a-z0-9]+)"
+    r"(?: +of +(?=[^: ])(?P<scenario>[^\[\]:]*[^\[\]: ])?(?:\[(?P<stack>[^\[\]]+)\])?)?"
+    r" *: *(?P<limit>\d+(?:\.\d+)?) *(?P<percent>%?)"
+    r"(?: +and +(?P<floor>\d+(?:\.\d+)?) *(?P<unit>[a-z]*))?"
+)
+_TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+_SIZE_UNITS = {"": 1.0, "k": 1024.0, "m": 1024.0**2, "g": 1024.0**3}
+
+
+def parse_threshold(text: str) -> Threshold:
+    """The threshold that ``text`` says, such as ``p95 of hello[flask-*]: 10% and 2ms``.
+
+    Raises :class:`ValueError` that says what is wrong with it.
+    """
+    found = _TEXT.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is not METRIC[ of SCENARIO[STACK]]: LIMIT, such as 'p95: 10%'")
+    if found["metric"] not in set(Metric):
+        raise ValueError(f"{text!r}: {found['metric']!r} is no metric (known: {', '.join(Metric)})")
+    metric = Metric(found["metric"])
+    number, relative = float(found["limit"]), bool(found["percent"])
+    if relative == (metric is Metric.ERRORS):
+        how = "a number of requests, such as 0" if metric is Metric.ERRORS else "a percentage, such as 10%"
+        raise ValueError(f"{text!r}: the limit of {metric} is {how}")
+    if metric is Metric.ERRORS and found["floor"]:
+        raise ValueError(f"{text!r}: errors have no floor")
+    return Threshold(
+        metric=metric,
+        limit=number / 100 if relative else number,
+        floor=_floor(text, metric, found["floor"], found["unit"]),
+        scenario=found["scenario"] or "*",
+        stack=found["stack"] or "*",
+    )
+
+
+def _floor(text: str, metric: Metric, number: str | None, unit: str | None) -> float:
+    if number is None:
+        return 0.0
+    units, example = (_SIZE_UNITS, "8m") if metric is Metric.MEMORY else (_TIME_UNITS, "2ms")
+    if unit not in units:
+        raise ValueError(f"{text!r}: the floor of {metric} is such as {example}")
+    return float(number) * units[unit]
+
+
+def threshold_of(thresholds: Sequence[Threshold], metric: Metric, cell: Cell) -> Threshold | None:
+    """The last of ``thresholds`` that speaks of ``metric`` in ``cell``, else the default, if there is one."""
+    for each in reversed((*DEFAULTS, *thresholds)):
+        fits = fnmatchcase(cell.scenario, each.scenario) and fnmatchcase(cell.stack, each.stack)
+        if each.metric is metric and fits:
+            return each
+    return None
+
+
+def describe_limit(threshold: Threshold) -> str:
+    """The limit in short: ``+10 %``, ``0 more``."""
+    if threshold.metric is Metric.ERRORS:
+        return f"{threshold.limit:g} more"
+    floor = ""
+    if threshold.floor:
+        size = threshold.metric is Metric.MEMORY
+        floor = f" and {threshold.floor / 1024**2:g} MiB" if size else f" and {threshold.floor * 1000:g} ms"
+    return f"+{threshold.limit * 100:g} %{floor}"

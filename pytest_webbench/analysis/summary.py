@@ -1,0 +1,263 @@
+"""From the rounds of a cell to its figures, and from those of a scenario to a ranking.
+
+How response times are distributed, as far as there are enough of them to say.
+
+The figures of one load by itself, as ``python -m pytest_webbench.load`` prints them.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TypeVar
+
+from pytest_webbench.analysis.statistics import mean_interval, percentiles, ratio_interval
+from pytest_webbench.analysis.validity import draws_differ, generator_faults, judge_cell
+from pytest_webbench.model.load import Latencies, Load, LoadResult
+from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.results import CellSummary, Interval, RoundFigures, Standing
+from pytest_webbench.model.suite import Unit
+
+__all__ = [
+    "Figures",
+    "Point",
+    "Times",
+    "latency_curve",
+    "rank",
+    "summarise",
+    "time_per_request_s",
+    "work_out",
+]
+
+T = TypeVar("T", int, float)
+
+NO_FIGURE = Interval(estimate=math.nan, low=math.nan, high=math.nan)
+
+
+def time_per_request_s(measurement: Measurement) -> float:
+    """Elapsed seconds per completed request of a round: the figure given to pytest-benchmark.
+
+    Infinite for a round in which no request was completed.
+    """
+    load = measurement.load
+    return load.elapsed_s / load.ok if load.ok else math.inf
+
+
+def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> CellSummary:
+    """The figures of a cell from its ``rounds`` (at least one), of which ``planned`` were to be made."""
+    loads = [each.load for each in rounds]
+    completed = [each for each in rounds if each.load.ok]
+    times = tuple(time_per_request_s(each) for each in completed)
+    responses = tuple(each.load.latency_ns.mean_ns / 1e9 for each in completed)
+    latencies = percentiles([load.latency_ns for load in loads], (0.5, 0.95, 0.99))
+    p50_s, p95_s, p99_s = (value / 1e9 for value in latencies)
+    (ttfb_p50_ns,) = percentiles([load.ttfb_ns for load in loads], (0.5,))
+    schedule = rounds[0].schedule
+    service_p50_s = p50_s
+    if schedule is not None:
+        unit = Unit.TIME  # the rate is given
+        (service_p50_s,) = (each / 1e9 for each in percentiles([load.service_ns for load in loads], (0.5,)))
+    figure = _figure(times, responses, unit)
+    errors: Counter[str] = Counter()
+    for load in loads:
+        errors.update(load.errors)
+    ok = sum(load.ok for load in loads)
+    cpu_s = [each.server.cpu_s for each in rounds if each.server.cpu_s is not None]
+    memory = [each.server.peak_rss_bytes for each in rounds if each.server.peak_rss_bytes is not None]
+    startups = [each.launch.startup_s for each in rounds if each.launch.startup_s is not None]
+    return CellSummary(
+        cell=rounds[0].trial.cell,
+        unit=unit,
+        users=rounds[0].users,
+        amount=rounds[0].amount,
+        records=rounds[0].records,
+        time_per_request_s=times,
+        mean_response_time_s=responses,
+        figure=figure or NO_FIGURE,
+        p50_s=p50_s,
+        p95_s=p95_s,
+        p99_s=p99_s,
+        ttfb_p50_s=ttfb_p50_ns / 1e9,
+        service_p50_s=service_p50_s,
+        requests_sent=sum(load.sent for load in loads),
+        requests_ok=ok,
+        errors=dict(errors),
+        in_flight=sum(load.in_flight for load in loads),
+        dropped=sum(load.dropped for load in loads),
+        lag_s=max(load.lag_s for load in loads),
+        server_cpu_s_per_request=sum(cpu_s) / ok if ok and len(cpu_s) == len(rounds) else None,
+        server_peak_rss_bytes=max(memory, default=None),
+        server_throttled_s=_sum([each.server.throttled_s for each in rounds]),
+        server_oom_kills=_sum([each.server.oom_kills for each in rounds]),
+        generator_cpu_fraction=max(load.generator_busy for load in loads),
+        startup_s=median(startups) if startups else None,
+        engine=rounds[0].engine,
+        launch=rounds[0].launch,
+        validity=judge_cell(rounds, planned=planned, figure=figure),
+        examples=tuple(example for load in loads for example in load.examples)[:3],
+        schedule=schedule and replace(schedule, seed=0),  # each round has another
+        rounds=tuple(map(_round_figures, completed)),
+        turns=max(load.turns for load in loads),
+        percentile_error=max(load.latency_ns.relative_error for load in loads),
+        draws_per_s=tuple(each.per_s for load in loads for each in load.draws),
+    )
+
+
+def _round_figures(measurement: Measurement) -> RoundFigures:
+    load, cpu_s = measurement.load, measurement.server.cpu_s
+    p50_s, p95_s, p99_s = (each / 1e9 for each in percentiles([load.latency_ns], (0.5, 0.95, 0.99)))
+    return RoundFigures(
+        round=measurement.trial.round,
+        time_per_request_s=time_per_request_s(measurement),
+        mean_response_time_s=load.latency_ns.mean_ns / 1e9,
+        p50_s=p50_s,
+        p95_s=p95_s,
+        p99_s=p99_s,
+        server_cpu_s_per_request=None if cpu_s is None else cpu_s / load.ok,
+    )
+
+
+def _sum(values: Sequence[T | None]) -> T | None:
+    """The sum of ``values``, ``None`` if one is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _figure(times: Sequence[float], responses: Sequence[float], unit: Unit) -> Interval | None:
+    """What is shown to people: requests per second, or milliseconds; ``None`` without any round."""
+    if not times:
+        return None
+    if unit is Unit.RATE:
+        return mean_interval(times).inverse()
+    return mean_interval(responses).scaled(1000)
+
+
+def rank(summaries: Sequence[CellSummary]) -> list[Standing]:
+    """The cells of one scenario, the fastest first and the invalid ones last.
+
+    One stack is called faster than another only if the interval of the ratio of their rounds, paired
+    block by block, leaves out 1. Rounds that the other does not have are left out of the pairs.
+    """
+    valid = sorted((each for each in summaries if each.validity.valid), key=_centre)
+    standings = []
+    for summary in valid:
+        faster = [other for other in valid if other is not summary and _surely_faster(other, summary)]
+        ratio = _ratio(summary, valid[0])
+        standings.append(Standing(summary=summary, rank=1 + len(faster), ratio=ratio))
+    return standings + [Standing(summary=each) for each in summaries if not each.validity.valid]
+
+
+def _shown(summary: CellSummary) -> tuple[float, ...]:
+    """The rounds in seconds, of the quantity that the scenario's unit shows."""
+    return summary.time_per_request_s if summary.unit is Unit.RATE else summary.mean_response_time_s
+
+
+def _centre(summary: CellSummary) -> float:
+    """The mean that is printed, in seconds for every unit, so that less is better."""
+    return mean_interval(_shown(summary)).estimate
+
+
+def _surely_faster(one: CellSummary, other: CellSummary) -> bool:
+    return _ratio(one, other).high < 1
+
+
+def _ratio(one: CellSummary, other: CellSummary) -> Interval:
+    values, base = _shown(one), _shown(other)
+    pairs = min(len(values), len(base))
+    return ratio_interval(values[:pairs], base[:pairs])
+
+
+SHARES = (
+    *(step / 100 for step in range(0, 90, 5)),
+    *(0.9 + step / 100 for step in range(10)),
+    *(0.99 + step / 1000 for step in range(10)),
+    0.999,
+)
+BEYOND = 10
+"""So many samples must lie beyond a percentile, else it is about single requests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A ``share`` (0.99) of the requests was answered within ``latency_s``."""
+
+    share: float
+    latency_s: float
+
+
+def latency_curve(samples: Sequence[Latencies]) -> tuple[Point, ...]:
+    """The percentiles up to the 99.9th that at least ten of all ``samples`` lie beyond."""
+    count = sum(map(len, samples))
+    shares = [share for share in SHARES if count * (1 - share) >= BEYOND - 1e-9]
+    found = percentiles(samples, shares) if shares else []
+    return tuple(
+        Point(share=share, latency_s=value / 1e9) for share, value in zip(shares, found, strict=True)
+    )
+
+
+_SHARES = (0.5, 0.9, 0.99, 0.999, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """How long the right answers of a load took; if all are known, each but the mean was really seen."""
+
+    mean_s: float
+    p50_s: float
+    p90_s: float
+    p99_s: float
+    p999_s: float
+    max_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What one load says.
+
+    ``latency`` is ``None`` without a right answer, ``service`` (from the sending of a request to the
+    last byte of its answer) in a closed loop too, where it would be the same. ``requests_per_s`` are
+    right answers. ``warnings`` say why the figures may be the generator's and not the server's.
+    """
+
+    load: Load
+    result: LoadResult
+    generators: int
+    requests_per_s: float | None
+    bytes_per_s: float | None
+    latency: Times | None
+    service: Times | None
+    warnings: tuple[str, ...]
+
+    @property
+    def model(self) -> str:
+        """Which loop the figures come from: those of different ones must not be compared."""
+        return "closed loop" if self.load.schedule is None else "open loop"
+
+    @property
+    def all_right(self) -> bool:
+        """Whether requests were completed and none failed."""
+        return self.result.ok > 0 and not self.result.errors
+
+
+def work_out(load: Load, result: LoadResult, *, generators: int) -> Figures:
+    """The figures of ``result``, which came of ``load`` made by so many ``generators``."""
+    elapsed_s = result.elapsed_s
+    return Figures(
+        load=load,
+        result=result,
+        generators=generators,
+        requests_per_s=result.ok / elapsed_s if elapsed_s else None,
+        bytes_per_s=result.bytes_received / elapsed_s if elapsed_s else None,
+        latency=_times(result.latency_ns),
+        service=_times(result.service_ns),
+        warnings=(*generator_faults(result, load.schedule), *draws_differ([result])) if result.ok else (),
+    )
+
+
+def _times(times: Latencies) -> Times | None:
+    if not times:
+        return None
+    p50_s, p90_s, p99_s, p999_s, max_s = (each / 1e9 for each in percentiles([times], _SHARES))
+    mean_s = times.mean_ns / 1e9
+    return Times(mean_s=mean_s, p50_s=p50_s, p90_s=p90_s, p99_s=p99_s, p999_s=p999_s, max_s=max_s)

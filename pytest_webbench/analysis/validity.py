@@ -1,0 +1,253 @@
+"""Whether a figure may be relied on, and if not, why."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import sqrt
+
+from pytest_webbench.analysis.statistics import percentiles, relative_spread, slowest_share
+from pytest_webbench.model.load import EXACT_MOST, RELATIVE_ERROR, Arrivals, LoadResult, Schedule
+from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.results import CellSummary, Interval, Validity
+from pytest_webbench.model.settings import Settings, WhenInvalid
+
+__all__ = [
+    "GENERATOR_LIMIT",
+    "INVALID_PASSES",
+    "SPREAD_LIMIT",
+    "UNSTABLE_HALF_WIDTH",
+    "describe_invalid",
+    "draws_differ",
+    "generator_faults",
+    "invalidated",
+    "judge_cell",
+    "server_faults",
+]
+
+INVALID_PASSES = "Next step: look the reason up in the documentation; --webbench-invalid=note lets it pass"
+
+GENERATOR_LIMIT = 0.9
+"""Above this share of one core the generator may have been the limit, not the server."""
+LITTLE_TOLERANCE = 0.1
+"""How far the mean number of requests under way may lie from what the users allow."""
+DROPPED_LIMIT = 0.01
+"""The share of the requests of an open loop that may be left unsent; the last ones often are."""
+OVERRUN_LIMIT = 0.05
+"""How much longer a number of requests may take than until the last one is due."""
+LAG_LIMIT = 0.25
+"""How late the generator may be on average, as a share of the mean response time, which has it in it."""
+LAG_KEPT_S = 0.001
+"""A mean lag below this is no reason, however short the responses: it is what a timer and a scheduler keep.
+
+The kernel's timer fires within some tens of microseconds, and then the generator has to get a processor.
+Where something else runs, it may wait for a slice of the scheduler, which is about 3 ms: a mean of 1 ms says
+that a third of the requests waited for one.
+"""
+LAG_WORTH_SAYING = 0.1
+LATE_LIMIT = 0.01
+"""If a larger share than this is late by more than a millisecond, so are some of the slowest 1 %."""
+SPREAD = "the rounds differ"
+SPREAD_LIMIT = 0.3
+"""A relative standard deviation of the rounds beyond which the figure says nothing."""
+UNSTABLE_HALF_WIDTH = 0.1
+"""A relative half-width of the interval beyond which a figure is called unstable."""
+DRAWS_DIFFER = 0.2
+"""How far the slowest set of connections may be behind the fastest before that is said."""
+_PERCENTILES = (
+    f"percentiles are within {RELATIVE_ERROR:.2%}: where a round has more than {EXACT_MOST:,} responses, "
+    "their times are counted in a histogram"
+)
+
+
+def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval | None) -> Validity:
+    """The verdict on a cell from its ``rounds``, of which ``planned`` were to be made."""
+    reasons: dict[str, None] = {}
+    warnings: dict[str, None] = {}
+    if len(rounds) < planned:
+        reasons[f"only {len(rounds)} of {planned} rounds were made"] = None
+    for measurement in rounds:
+        reasons |= dict.fromkeys(_round_reasons(measurement))
+        warnings |= dict.fromkeys(measurement.launch.notes)
+        if not measurement.state.checked:
+            warnings["the database could not be looked at"] = None
+        if measurement.schedule is not None and _lag_share(measurement.load) > LAG_WORTH_SAYING:
+            warnings["more than a tenth of the response time is the generator's own lag"] = None
+        if measurement.schedule is not None and _lateness_share(measurement.load) > LAG_LIMIT:
+            warnings["of the slowest responses (p99), much may be the generator's own lag"] = None
+        held = measurement.load.held
+        if held and max(held) - min(held) > 1:
+            shared = " and ".join(map(str, held))
+            warnings[f"the server's processes did not have as many connections each ({shared})"] = None
+        if not measurement.load.latency_ns.exact:
+            warnings[_PERCENTILES] = None
+        if measurement.server.throttled_s:
+            warnings["a limit of CPU (--webbench-cpus) held the server back"] = None
+    engine = rounds[0].engine if rounds else ""
+    warnings |= dict.fromkeys(draws_differ([each.load for each in rounds], engine=engine))
+    if figure is not None:
+        times = [_time_s(each) for each in rounds if each.load.ok]
+        spread = relative_spread(times)
+        if spread > SPREAD_LIMIT:
+            reasons[f"{SPREAD} by {spread:.0%} (standard deviation)"] = None
+        elif len(times) > 1 and figure.relative_half_width > UNSTABLE_HALF_WIDTH:
+            warnings[f"unstable: the interval is ±{figure.relative_half_width:.0%} wide"] = None
+    return Validity(reasons=tuple(reasons), warnings=tuple(warnings))
+
+
+def draws_differ(loads: Sequence[LoadResult], *, engine: str = "native") -> Iterator[str]:
+    """A sentence if the sets of connections of ``loads`` have given very different rates."""
+    draws = [draw for load in loads for draw in load.draws]
+    rates = [draw.per_s for draw in draws]
+    share = slowest_share(rates)
+    if share > 1 - DRAWS_DIFFER:
+        return
+    if all(len(draw.held) > 1 and max(draw.held) - min(draw.held) <= 1 for draw in draws):
+        why = "the server's processes had as many each, so it is something else that varies"
+    elif engine == "native":
+        why = "the server's processes probably do not share them evenly; the figure is the mean"
+    else:
+        why = f"{engine} cannot give each of the server's processes as many; the figure is the mean"
+    yield (
+        f"{len(rates)} sets of connections differ by up to {1 - share:.0%} "
+        f"({min(rates):,.0f} to {max(rates):,.0f} requests/s): {why}"
+    )
+
+
+def describe_invalid(what: str, summary: CellSummary, settings: Settings) -> list[str]:
+    """Why the test of ``what`` fails for want of validity, a line for each reason; none if it does not."""
+    return [f"{what} is INVALID: {reason}" for reason in _reasons_to_fail(summary, settings)]
+
+
+def invalidated(summary: CellSummary, why: str) -> CellSummary:
+    """``summary`` if it is not valid as it is, else with ``why`` as the reason."""
+    if not summary.validity.valid:
+        return summary
+    return replace(summary, validity=replace(summary.validity, reasons=(why,)))
+
+
+def _reasons_to_fail(summary: CellSummary, settings: Settings) -> tuple[str, ...]:
+    """The reasons for which a test fails.
+
+    Without ``--webbench-invalid``, it fails where something hangs on the figure: at a rate, which the server
+    held or did not, as a baseline, and in a comparison. The verdicts of a comparison are on pairs, whose
+    interval has the spread of the rounds in it, so that this is no reason there.
+    """
+    reasons, given = summary.validity.reasons, settings.invalid
+    if given is WhenInvalid.FAIL or (given is None and (summary.schedule or settings.baseline)):
+        return reasons
+    if given is None and (settings.against or settings.against_stack):
+        return tuple(each for each in reasons if not each.startswith(SPREAD))
+    return ()
+
+
+def _time_s(measurement: Measurement) -> float:
+    """What is shown of a round: in an open loop the rate is given, and response times vary."""
+    load = measurement.load
+    return load.elapsed_s / load.ok if measurement.schedule is None else _mean_s(load)
+
+
+def server_faults(measurement: Measurement) -> tuple[str, ...]:
+    """What the server did wrong in a round: failed requests, a wrong database, a worker that ended."""
+    load, faults = measurement.load, []
+    if load.errors:
+        classes = ", ".join(f"{name} {count}" for name, count in sorted(load.errors.items()))
+        faults.append(f"{sum(load.errors.values())} of {load.sent} requests failed ({classes})")
+    faults.extend(f"the database is wrong: {fault}" for fault in measurement.state.faults)
+    if measurement.server.oom_kills:
+        faults.append("a process of the server was killed for want of memory during a round")
+    if measurement.server.replaced:
+        faults.append("a process of the server ended or was replaced during a round")
+    return tuple(faults)
+
+
+def _round_reasons(measurement: Measurement) -> Iterator[str]:
+    yield from server_faults(measurement)
+    if measurement.load.ok:
+        yield from generator_faults(measurement.load, measurement.schedule)
+    else:
+        yield "no request was completed"
+
+
+def generator_faults(load: LoadResult, schedule: Schedule | None) -> Iterator[str]:
+    """Why the generator cannot be trusted with the figures of ``load``, which has a right answer."""
+    if load.sent != load.ok + sum(load.errors.values()) + load.in_flight:
+        yield (
+            f"the requests do not add up: {load.sent} sent, {load.ok} right, "
+            f"{sum(load.errors.values())} failed, {load.in_flight} in flight"
+        )
+    if load.generator_busy > GENERATOR_LIMIT:
+        yield "the load generator was the limit: it used more than 90 % of a core"
+    if schedule is not None:
+        yield from _schedule_faults(load, schedule)
+    elif fault := _littles_law(load):
+        yield fault
+
+
+def _schedule_faults(load: LoadResult, schedule: Schedule) -> Iterator[str]:
+    """An open loop is one only if what was due was sent, and sent when it was due.
+
+    A load of a number of requests sends all of them, however long that takes: by two of its longest responses
+    more, at most, if the server can take the rate.
+    """
+    if load.dropped > DROPPED_LIMIT * load.scheduled:
+        yield (
+            f"{load.dropped} of {load.scheduled} requests could not be sent before the end: the rate is more "
+            "than the server, or its number of connections, can take"
+        )
+    due_s = load.scheduled / schedule.rate
+    longest_s = load.service_ns.max_ns / 1e9 if len(load.service_ns) else 0.0
+    if load.elapsed_s > due_s * (1 + _overrun_allowed(load, schedule)) + 2 * longest_s:
+        yield (
+            f"{load.scheduled} requests took {load.elapsed_s:.2f} s, and were due within {due_s:.2f} s: the "
+            "rate is more than the server, or its number of connections, can take"
+        )
+    if load.lag_s > LAG_KEPT_S and _lag_share(load) > LAG_LIMIT:
+        yield (
+            f"the generator fell behind the schedule, by {load.lag_s * 1000:.2f} ms on average, "
+            f"where a response takes {_mean_s(load) * 1000:.2f} ms"
+        )
+
+
+def _overrun_allowed(load: LoadResult, schedule: Schedule) -> float:
+    """By which share it may take longer until all is due: random arrivals vary by their number."""
+    by_chance = 4 / sqrt(max(load.scheduled, 1)) if schedule.arrivals is Arrivals.POISSON else 0.0
+    return OVERRUN_LIMIT + by_chance
+
+
+def _lag_share(load: LoadResult) -> float:
+    """The generator's lag as a share of the mean response time, which has it in it."""
+    return load.lag_s / _mean_s(load) if load.ok else 0.0
+
+
+def _lateness_share(load: LoadResult) -> float:
+    """How late the late ones were on average, at most, as a share of p99; 0 if they are too few for it."""
+    if not load.ok or load.late <= LATE_LIMIT * load.scheduled:
+        return 0.0
+    (p99_ns,) = percentiles([load.latency_ns], (0.99,))
+    return load.lag_s * load.scheduled / load.late / (p99_ns / 1e9)
+
+
+def _mean_s(load: LoadResult) -> float:
+    return load.latency_ns.mean_ns / 1e9
+
+
+def _littles_law(load: LoadResult) -> str | None:
+    """Little's law: requests under way = rate x response time. In a closed loop that is the users.
+
+    While the last requests of a fixed number run out, users stand idle: each for at most one response
+    time, which is allowed for in each turn.
+
+    A user without a connection has nothing under way. That is the server's doing, where requests failed or
+    connections were opened anew: there, fewer under way than users say nothing of the generator.
+    """
+    under_way = (load.latency_ns.sum_ns / 1e9 + load.in_flight_s + load.error_s) / load.elapsed_s
+    slack = load.turns * load.latency_ns.max_ns / 1e9 / load.elapsed_s
+    low = load.users * max(0.0, 1 - LITTLE_TOLERANCE - slack)
+    high = load.users * (1 + LITTLE_TOLERANCE)
+    if load.errors or load.connections_opened > load.users * max(1, len(load.draws)):
+        low = 0.0
+    if low <= under_way <= high:
+        return None
+    return (
+        f"rate x response time gives {under_way:.1f} requests under way, but {load.users} users "
+        "were sending (Little's law): the generator was held up"
+    )

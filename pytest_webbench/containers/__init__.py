@@ -1,1 +1,0 @@
-"""Container engines: reaching one, building images, and leaving nothing behind."""

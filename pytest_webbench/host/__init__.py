@@ -1,0 +1,1 @@
+"""This machine: its processes, connections, files and what a load costs on it."""

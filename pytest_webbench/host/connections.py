@@ -1,0 +1,83 @@
+"""Which process of a server on this machine holds which connection, from ``/proc`` (Linux)."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pytest_webbench.host.meters.process_tree import ancestors, process_tree
+from pytest_webbench.model.load import Held
+
+__all__ = ["held_by", "held_connections", "sockets_of"]
+
+_ESTABLISHED, _LISTEN = "01", "0A"
+
+
+def held_connections(pid: int, port: int) -> Held | None:
+    """The connections to TCP ``port`` of the process ``pid`` and its descendants; ``None`` if unseen.
+
+    A process takes connections if it has a socket that listens on the port and none of its descendants
+    has one: Gunicorn's first process has it for its workers alone. One that holds connections takes them,
+    too, and what it has forked only helps it, as long as it holds none. A connection that waits in the kernel
+    to be taken has no holder yet.
+    """
+    try:
+        return held_by(process_tree(pid), port)
+    except OSError:  # not Linux, another user's process, or it has ended
+        return None
+
+
+def held_by(parents: Mapping[int, int], port: int) -> Held | None:
+    """The connections to TCP ``port`` of processes, which come with their ``parents``; ``None`` if unseen.
+
+    Raises :class:`OSError` if one of them cannot be looked at.
+    """
+    if not parents:
+        return None
+    listening, connected = _sockets(next(iter(parents)), port)
+    owned = {each: sockets_of(each) for each in parents}
+    able = {each for each, inodes in owned.items() if inodes & listening}
+    busy = {each for each in able if not owned[each].isdisjoint(connected)}
+    takers = able - {ancestor for each in able for ancestor in ancestors(each, parents)}
+    takers = busy | {each for each in takers if busy.isdisjoint(ancestors(each, parents))}
+    holders = {inode: each for each in takers for inode in owned[each]}
+    if not takers:
+        return None
+    by_port = {client: holders[inode] for inode, client in connected.items() if inode in holders}
+    return Held(processes=tuple(sorted(takers)), by_port=by_port)
+
+
+def _sockets(pid: int, port: int) -> tuple[set[str], dict[str, int]]:
+    """The inodes of the sockets that listen on ``port``, and those of its connections with their clients.
+
+    Not by :meth:`psutil.Process.net_connections`, which takes tens of milliseconds where thousands of
+    closed connections linger, and this is asked several times before each load.
+    """
+    ending = f":{port:04X}"
+    for table in ("tcp", "tcp6"):  # each takes the kernel milliseconds; connections are where the listener is
+        listening: set[str] = set()
+        connected: dict[str, int] = {}
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines():
+            if ending not in line:
+                continue
+            _, local, remote, state, *_, inode = line.split()[:10]
+            if local.endswith(ending) and state == _LISTEN:
+                listening.add(inode)
+            elif local.endswith(ending) and state == _ESTABLISHED:
+                connected[inode] = int(remote.rpartition(":")[2], 16)
+        if listening:
+            break
+    return listening, connected
+
+
+def sockets_of(pid: int) -> set[str]:
+    """The inodes of the sockets that a process has. Raises :class:`OSError` if it cannot be looked at."""
+    return set(_inodes(pid))
+
+
+def _inodes(pid: int) -> Iterator[str]:
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = str(link.readlink())
+        except FileNotFoundError:  # closed meanwhile
+            continue
+        if target.startswith("socket:["):
+            yield target[8:-1]

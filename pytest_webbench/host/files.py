@@ -1,0 +1,142 @@
+"""Files that are written whole or not at all.
+
+A disk that is full or cannot be written to, as an error of the stack that needed it.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from pytest_webbench.model.errors import StackError, StartError
+
+__all__ = ["check_writable", "disk_faults", "full_folder", "write_new", "write_whole"]
+
+ATTEMPTS = 100
+"""How often another name is chosen; programs that do not wait for their turn may take one."""
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Make ``content`` what ``path`` holds; until all of it is on the disk, the old file stays.
+
+    What is no file (a pipe, ``/dev/stdout``) is written to as it is. Raises :class:`OSError`.
+    """
+    if Path("/dev") in path.absolute().parents or (path.exists() and not path.is_file()):
+        path.write_bytes(content)
+        return
+    target = Path(os.path.realpath(path))  # a link stays one
+    with _temporary(target.parent, content) as temporary:
+        temporary.replace(target)
+
+
+def check_writable(path: Path) -> None:
+    """Raise :class:`OSError` if :func:`write_whole` could not make ``path``; what is there stays as it is."""
+    if Path("/dev") in path.absolute().parents or (path.exists() and not path.is_file()):
+        path.open("ab").close()
+        return
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(target.parent, b"?"):
+        pass
+
+
+def write_new(folder: Path, choose_name: Callable[[], str], content: bytes) -> Path:
+    """Write ``content`` to a new file in ``folder``, under the name that ``choose_name`` gives.
+
+    Other processes that do the same wait for their turn, so that a number counted up in
+    ``choose_name`` is taken once. A file that is there is never replaced: if a name is taken after all,
+    another is asked for. Raises :class:`OSError`; then there is no new file.
+    """
+    with _temporary(folder, content) as temporary, _turn(folder):
+        for _ in range(ATTEMPTS):
+            target = folder / choose_name()
+            with suppress(FileExistsError):
+                _publish(temporary, target)
+                return target
+    raise FileExistsError(f"{target} exists already")
+
+
+@contextmanager
+def _temporary(folder: Path, content: bytes) -> Iterator[Path]:
+    """A file with ``content`` in ``folder`` that no pattern for JSON finds, gone when the context is left."""
+    path = folder / f".{uuid4().hex}.tmp"
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Wait until no other process has its turn in ``folder``; a process that ends loses it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks; nothing is replaced there either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    """Give ``temporary`` its name; raises :class:`FileExistsError` if that is taken."""
+    try:
+        target.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(target):
+            raise FileExistsError(target) from None
+        temporary.replace(target)
+
+
+LEAST_FREE = 1 << 20
+"""With fewer bytes than these left, a database of a stack cannot grow, nor a command print its rows."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def disk_faults(name: str, cannot: str = "cannot be launched") -> Iterator[None]:
+    """Raise ``StartError`` for an :class:`OSError` in work for stack ``name``.
+
+    To a failure of the stack itself it adds that the temporary folder is full, where it is: programs that
+    find no space left say so in their own ways, or not at all.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        failure: StackError = StartError(
+            f"{name} {cannot}: {(error.strerror or type(error).__name__).lower()}{place}",
+            hint="free some space, or choose another folder with TMPDIR" if error.errno in FULL else "",
+        )
+    except StackError as error:
+        full = full_folder(Path(tempfile.gettempdir()))
+        if full is None:
+            raise
+        failure = type(error)(
+            f"{error.message.rstrip('.')}; there is no space left in {full}",
+            evidence=error.evidence,
+            hint="free some space, or choose another folder with TMPDIR",
+        )
+    else:
+        return
+    raise failure from None
+
+
+def full_folder(folder: Path, least: int = LEAST_FREE) -> str | None:
+    """``folder`` and how much space it has left, in words, if that is less than ``least`` bytes."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return None
+    return f"{folder} ({free >> 10} KiB free)" if free < least else None

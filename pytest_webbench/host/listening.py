@@ -1,0 +1,177 @@
+"""Who listens on a port of this machine."""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from pytest_webbench.host.connections import sockets_of
+from pytest_webbench.host.meters.process_tree import process_tree
+
+__all__ = ["Holder", "foreign_holder", "ports_of"]
+
+TAKE_S = 1.0
+"""How long a process may take to accept a connection, where that shows who serves."""
+_LISTEN = "0A"
+_OURS_WOULD_GET_IT = frozenset(
+    {
+        "0100007F",  # 127.0.0.1, as the kernel writes it on a little-endian machine
+        "7F000001",
+        "00000000",
+        "0" * 32,  # ::, which takes IPv4 as well
+        "0000000000000000FFFF00000100007F",
+        "0000000000000000FFFF000000000000",
+    }
+)
+"""The local addresses at which a connection to 127.0.0.1 may arrive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A process that listens; without its arguments, which may have secrets in them.
+
+    ``pid`` is ``None`` for one of another user, and ``program`` empty.
+    """
+
+    pid: int | None
+    program: str = ""
+
+    def __str__(self) -> str:
+        if self.pid is None:
+            return "a process of another user"
+        return f"process {self.pid} ({self.program})" if self.program else f"process {self.pid}"
+
+
+def foreign_holder(pid: int, port: int) -> Holder | None:
+    """Who listens on ``port`` of 127.0.0.1, alone or as well, and is no process of the tree of ``pid``.
+
+    A process that inherited the socket of the tree (a helper in the background) is one only if it takes a
+    connection that is made to find out. This process and those above the tree may have it open, too.
+    ``None`` if nobody does, as far as can be seen: sockets of a tree of another user cannot be told from
+    those of others. Where there is no ``/proc`` (macOS), only whether the tree listens at all is seen.
+    """
+    if sys.platform != "linux":
+        return None if port in ports_of(pid) else _any_holder(port)
+    found = _holder(pid, port)
+    # Between two looks a process of the tree may have ended, with its socket: only what stays is believed.
+    return _holder(pid, port) if found is not None and found.pid is None else found
+
+
+def _holder(pid: int, port: int) -> Holder | None:
+    listening = {inode for at, inode in _listening() if at == port}
+    if not listening:
+        return None
+    tree = process_tree(pid)
+    held = {each: _sockets_of(each) for each in tree}
+    owned = {inode for sockets in held.values() for inode in sockets or ()}
+    known = {os.getpid(), *_parents(pid)}
+    sharing = []
+    for other in _processes():
+        sockets = (_sockets_of(other) or set()) & listening if other not in tree else set()
+        if sockets - owned:
+            return Holder(pid=other, program=_program(other))
+        if sockets and other not in known:
+            sharing.append(other)
+    if sharing:
+        taker = _taker(port, sharing)
+        return Holder(pid=taker, program=_program(taker)) if taker else None
+    return None if listening <= owned or None in held.values() else Holder(pid=None)
+
+
+def _taker(port: int, candidates: Iterable[int]) -> int | None:
+    """Which of the processes takes a new connection; ``None`` if none does within :data:`TAKE_S`."""
+    with socket.socket() as client:
+        client.settimeout(TAKE_S)
+        try:
+            client.connect(("127.0.0.1", port))
+        except OSError:
+            return None
+        here = client.getsockname()[1]
+        deadline = time.monotonic() + TAKE_S
+        while time.monotonic() < deadline:
+            inode = next((each for at, to, _, each in _connections() if (at, to) == (port, here)), "0")
+            if inode != "0":  # until it is taken, it is nobody's
+                return next((each for each in candidates if inode in (_sockets_of(each) or set())), None)
+            time.sleep(0.005)
+    return None
+
+
+def _parents(pid: int) -> Iterator[int]:
+    """The processes above ``pid``."""
+    try:
+        yield from (each.pid for each in psutil.Process(pid).parents())
+    except psutil.Error:
+        return
+
+
+def ports_of(pid: int) -> tuple[int, ...]:
+    """The ports of this machine on which the process ``pid`` and its descendants listen for TCP."""
+    if sys.platform != "linux":
+        return tuple(sorted(_ports_by_psutil(process_tree(pid))))
+    sockets: set[str] = set()
+    for each in process_tree(pid):
+        sockets |= _sockets_of(each) or set()
+    return tuple(sorted({at for at, inode in _listening() if inode in sockets}))
+
+
+def _listening() -> list[tuple[int, str]]:
+    """The port and the inode of each socket that listens where a connection to 127.0.0.1 arrives."""
+    return [(port, inode) for port, _, state, inode in _connections() if state == _LISTEN]
+
+
+def _connections() -> Iterator[tuple[int, int, str, str]]:
+    """The two ports, the state and the inode of each socket where a connection to 127.0.0.1 arrives."""
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]
+        except OSError:  # a kernel without IPv6
+            continue
+        for line in lines:
+            _, local, remote, state, *_, inode = line.split()[:10]
+            address, _, port = local.partition(":")
+            if address in _OURS_WOULD_GET_IT:
+                yield int(port, 16), int(remote.rpartition(":")[2], 16), state, inode
+
+
+def _sockets_of(pid: int) -> set[str] | None:
+    """The inodes of the sockets that a process holds; ``None`` if it does not let us see."""
+    try:
+        return sockets_of(pid)
+    except FileNotFoundError:  # it has ended
+        return set()
+    except OSError:
+        return None
+
+
+def _processes() -> Iterable[int]:
+    return (int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit())
+
+
+def _program(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return ""
+
+
+def _ports_by_psutil(pids: Iterable[int]) -> set[int]:
+    found = set()
+    for pid in pids:
+        try:
+            lines = psutil.Process(pid).net_connections("inet")
+        except psutil.Error:
+            continue
+        found |= {each.laddr.port for each in lines if each.status == psutil.CONN_LISTEN}
+    return found
+
+
+def _any_holder(port: int) -> Holder | None:
+    for each in psutil.process_iter():
+        if port in _ports_by_psutil([each.pid]):
+            return Holder(pid=each.pid, program=each.name())
+    return None

@@ -1,0 +1,1 @@
+"""``python -m pytest_webbench.load``: a load from the command line."""

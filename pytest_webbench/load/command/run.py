@@ -1,0 +1,72 @@
+"""The command ``python -m pytest_webbench.load URL``: one load by itself, without a stack and without pytest.
+
+With it anyone can set the native engine beside another generator, against any server.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pytest_webbench.analysis.summary import Figures, work_out
+from pytest_webbench.host.running_server import RunningServer
+from pytest_webbench.load.command.command_line import Order, read_order
+from pytest_webbench.load.command.printing import as_json, as_text
+from pytest_webbench.load.draws import Drawing, draws_of
+from pytest_webbench.load.http1.address import Target
+from pytest_webbench.load.http1.tls import speaks_tls
+from pytest_webbench.load.http1.words import TLS
+from pytest_webbench.load.native.engine import NativeEngine
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.load import ErrorClass, Latencies, Load, Look
+
+__all__ = ["main"]
+
+_TLS_TIMEOUT_S = 2.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out the load that ``arguments`` ask for, print its figures, and return the exit code.
+
+    0: all answers were right; 1: requests failed, none was completed, or there are no figures; 130:
+    Ctrl-C. A mistake in ``arguments`` ends the program with 2.
+    """
+    order = read_order(arguments)
+    try:
+        figures = _carry_out(order)
+    except LoadError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    print(as_json(figures) if order.as_json else as_text(figures, url=order.url))
+    return 0 if figures.all_right else 1
+
+
+def _carry_out(order: Order) -> Figures:
+    engine = NativeEngine(generators=order.generators)
+    target = Target.parse(order.base_url)
+    look = RunningServer(target.host, target.port).connections
+    drawing = Drawing(order.load, order.draws or _draws(order.load, look))
+    try:
+        while (part := drawing.next()) is not None:
+            drawing.add(engine.run(part, order.base_url, look))
+    finally:
+        engine.close()
+    result = drawing.whole()
+    if not result.ok and result.errors.keys() <= {ErrorClass.RESET.value}:
+        result = replace(result, examples=(*_cause(order), *result.examples))
+    # Times to the first byte are not shown. Without them there is room for the copy that percentiles take.
+    result = replace(result, ttfb_ns=Latencies())
+    return work_out(order.load, result, generators=order.generators)
+
+
+def _draws(load: Load, look: Look) -> int:
+    """One set of connections is enough where it is seen to that the server's processes have as many each."""
+    return draws_of(load.amount, load.users) if look() is None else 1
+
+
+def _cause(order: Order) -> tuple[str, ...]:
+    """Why the server closed all connections without a word, if that can be found out."""
+    target = Target.parse(order.base_url)
+    return (TLS,) if speaks_tls(target, timeout_s=_TLS_TIMEOUT_S) else ()

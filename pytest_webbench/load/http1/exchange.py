@@ -1,0 +1,178 @@
+"""One exchange over a connection of its own, outside of any timing: is the server up, is it right?
+
+The bytes are those that the load sends. Nothing is kept from one exchange to the next: no cookie, no
+connection.
+"""
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Callable
+
+from pytest_webbench.load.http1.address import Target
+from pytest_webbench.load.http1.bounds import MAX_RESPONSE
+from pytest_webbench.load.http1.response import MalformedError, Response, ResponseReader
+from pytest_webbench.load.http1.tls import speaks_tls
+from pytest_webbench.load.http1.wire import encode
+from pytest_webbench.load.http1.words import TLS
+from pytest_webbench.model.http import Request
+
+__all__ = ["NoResponseError", "cause_of_silence", "exchange"]
+
+_PIECE = 64 * 2**10
+_LOOK_S = 0.1
+"""How often it is asked whether the wait is in vain."""
+_TLS_TIMEOUT_S = 2.0
+
+
+class NoResponseError(Exception):
+    """There is no response, for the reason in ``why``; ``late`` if that is the time allowed.
+
+    ``closed`` says that the server closed the connection without a word, ``malformed`` that what it sent is
+    no HTTP/1.1.
+    """
+
+    def __init__(
+        self, why: str, *, late: bool = False, closed: bool = False, malformed: bool = False
+    ) -> None:
+        super().__init__(why)
+        self.why = why
+        self.late = late
+        self.closed = closed
+        self.malformed = malformed
+
+
+def exchange(
+    target: Target,
+    request: Request,
+    *,
+    timeout_s: float,
+    keep: int = MAX_RESPONSE,
+    in_vain: Callable[[], bool] = lambda: False,
+) -> Response:
+    """The response of ``target`` to ``request``, all of it within ``timeout_s``, from the connect on.
+
+    Of its body ``keep`` bytes are kept. The wait ends when ``in_vain`` says so, which is asked time and
+    again.
+
+    Raises :class:`NoResponseError` if no whole response of HTTP/1.1 comes, and
+    :class:`~pytest_webbench.model.errors.LoadError` if the request cannot be sent as it stands. Looking up a
+    host's name takes the time that the system's resolver takes.
+    """
+    wire = encode(request, target)
+    clock = _Clock(timeout_s, in_vain)
+    try:
+        with _connect(target, clock) as sock:
+            reader = ResponseReader(is_head=request.method == "HEAD", keep=keep)
+            _send(sock, wire, clock)
+            _receive(sock, reader, clock)
+    except MalformedError as error:
+        raise NoResponseError(str(error), malformed=True) from None
+    except TimeoutError:
+        raise NoResponseError(f"nothing was connected within {round(timeout_s, 1):g} s", late=True) from None
+    except OSError as error:
+        raise NoResponseError(str(error) or type(error).__name__) from None
+    return reader.response()
+
+
+def cause_of_silence(target: Target, error: NoResponseError) -> str:
+    """What is behind ``error``: empty if unknown, or that the server speaks TLS, which is tried."""
+    if not error.closed or not speaks_tls(target, timeout_s=_TLS_TIMEOUT_S):
+        return ""
+    return TLS
+
+
+class _Clock:
+    """The one deadline of an exchange."""
+
+    def __init__(self, timeout_s: float, in_vain: Callable[[], bool]) -> None:
+        self.timeout_s = timeout_s
+        self._deadline = time.monotonic() + timeout_s
+        self._in_vain = in_vain
+
+    def slice_s(self) -> float:
+        """How long to wait before looking again; raises :class:`TimeoutError` at the deadline."""
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        return min(left_s, _LOOK_S)
+
+    def left_s(self) -> float:
+        """How long is left; raises :class:`TimeoutError` at the deadline."""
+        self.slice_s()
+        return max(self._deadline - time.monotonic(), 1e-3)
+
+    def look(self) -> None:
+        """Raise :class:`NoResponseError` if the wait is in vain, :class:`TimeoutError` at the deadline."""
+        if self._in_vain():
+            raise NoResponseError("the server has ended")
+        self.slice_s()
+
+
+def _connect(target: Target, clock: _Clock) -> socket.socket:
+    """A connection to the first address of ``target`` that takes one."""
+    found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    failure: OSError = ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+    for family, kind, protocol, _, address in found:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(clock.left_s())
+            sock.connect(address)
+            # Where no server listens, the kernel may call from the very port that is called.
+            if sock.getsockname() != sock.getpeername():
+                return sock
+            sock.close()
+        except OSError as error:
+            sock.close()
+            if isinstance(error, TimeoutError):
+                raise
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+    raise failure
+
+
+def _send(sock: socket.socket, wire: bytes, clock: _Clock) -> None:
+    """Send ``wire``; a server that answers and closes before it has read all of it is heard nevertheless."""
+    view = memoryview(wire)
+    while view:
+        try:
+            sock.settimeout(clock.slice_s())
+            view = view[sock.send(view) :]
+        except TimeoutError:
+            _refuse_late(clock, "the request could not be sent whole")
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+
+def _receive(sock: socket.socket, reader: ResponseReader, clock: _Clock) -> None:
+    while not reader.done:
+        try:
+            sock.settimeout(clock.slice_s())
+            data = sock.recv(_PIECE)
+        except TimeoutError:
+            count = reader.received
+            _refuse_late(
+                clock, f"{count} bytes of the answer, but not all, came" if count else "no answer came"
+            )
+            continue
+        except ConnectionResetError as error:
+            if reader.received:
+                raise
+            raise NoResponseError(f"the connection was cut ({error})", closed=True) from None
+        if data:
+            reader.feed(data)
+        elif not reader.feed_end():
+            if reader.received:
+                raise NoResponseError(f"the connection ended after {reader.received} bytes of the answer")
+            raise NoResponseError("the connection was closed without an answer", closed=True)
+
+
+def _refuse_late(clock: _Clock, what: str) -> None:
+    """Raise :class:`NoResponseError` if the time is over, and not only the wait between two looks."""
+    try:
+        clock.look()
+    except TimeoutError:
+        raise NoResponseError(f"{what} within {round(clock.timeout_s, 1):g} s", late=True) from None

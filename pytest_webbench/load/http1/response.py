@@ -1,0 +1,158 @@
+"""A response while it is read, outside of any timing."""
+
+from dataclasses import dataclass
+
+import httptools
+
+from pytest_webbench.load.http1.bounds import MAX_HEAD, MAX_RESPONSE
+from pytest_webbench.load.http1.coding import CodingError, decode, excerpt_of
+from pytest_webbench.load.http1.head import Head
+from pytest_webbench.load.http1.words import after_the_end, malformed, too_long_head
+
+__all__ = ["MalformedError", "Response", "ResponseReader"]
+
+
+class MalformedError(Exception):
+    """What came is no response of HTTP/1.1; the words are for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What came: ``body`` as it was sent, as much of its ``size`` bytes as was to be kept.
+
+    ``complete`` is false if it has more bytes than a response may have.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    size: int = 0
+    complete: bool = True
+
+    @property
+    def coding(self) -> str:
+        """The value of its Content-Encoding; empty without."""
+        return ",".join(value for name, value in self.headers if name.lower() == "content-encoding")
+
+    @property
+    def readable(self) -> bytes:
+        """The beginning of the body for a person."""
+        return excerpt_of(self.body, self.coding)
+
+    def decoded(self, most: int = MAX_RESPONSE) -> bytes:
+        """The body without its Content-Encoding.
+
+        Raises :class:`~pytest_webbench.load.http1.coding.CodingError` if it is too long or cannot be decoded.
+        """
+        if self.size > len(self.body) or not self.complete:
+            raise CodingError(f"the body has {self.size} bytes or more, too many to be read")
+        return decode(self.body, self.coding, most=most) if self.coding and self.body else self.body
+
+
+class ResponseReader:
+    """Takes what comes on a connection until a response is there, within the bounds of all responses.
+
+    Of the body ``keep`` bytes are kept at least.
+    """
+
+    def __init__(self, *, is_head: bool, keep: int) -> None:
+        self._is_head = is_head
+        self._keep = keep
+        self._parser = httptools.HttpResponseParser(self)
+        self._begun = b""
+        self._headed = self._surplus = False
+        self._status = 0
+        self._headers: list[tuple[str, str]] = []
+        self._parts: list[bytes] = []
+        self._kept = 0
+        self._body_size = 0
+        self.received = 0
+        """How many bytes have come."""
+        self.done = False
+        """Whether the response is there, or has more bytes than it may have."""
+
+    def feed(self, data: bytes) -> None:
+        """Go on with ``data``. Raises :class:`MalformedError`."""
+        room = len(data) if self._headed else MAX_HEAD - self.received
+        self.received += len(data)
+        self._begun += data[: max(0, MAX_HEAD - len(self._begun))]
+        try:
+            self._parser.feed_data(data[:room])
+            if len(data) > room:
+                if not self._headed:
+                    raise MalformedError(malformed(too_long_head(), self._begun))
+                self._parser.feed_data(data[room:])
+        except httptools.HttpParserUpgrade:
+            why = "the server changed to another protocol"
+            raise MalformedError(malformed(why, self._begun)) from None
+        except httptools.HttpParserError as exc:
+            self._surplus = self._surplus or self.done
+            if not self._surplus:
+                raise MalformedError(malformed(str(exc), self._begun)) from None
+        if self._surplus:
+            raise MalformedError(after_the_end(self._begun, self._status, is_head=self._is_head))
+        if self.done:
+            self._check_version()
+        self.done = self.done or self.received > MAX_RESPONSE
+
+    def feed_end(self) -> bool:
+        """The connection has ended: whether that is the end of the response, too."""
+        if self._headed and not self.done and not Head(self._begun).has_length:
+            self._check_version()
+            self.done = self._parser.should_keep_alive() is False
+        return self.done
+
+    def response(self) -> Response:
+        """What came, once it is :attr:`done`."""
+        return Response(
+            status=self._status,
+            headers=tuple(self._headers),
+            body=b"".join(self._parts),
+            size=self._body_size,
+            complete=self.received <= MAX_RESPONSE,
+        )
+
+    def _check_version(self) -> None:
+        version = self._parser.get_http_version()
+        if version not in {"1.0", "1.1"}:
+            raise MalformedError(malformed(f"it is HTTP/{version}", self._begun))
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """A response begins."""
+        self._surplus = self._surplus or self.done
+        if not self.done:
+            self._headers.clear()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header came, or one of the end of a body in chunks."""
+        if not self._headed:
+            self._headers.append((name.decode("latin-1"), value.decode("utf-8", "replace")))
+
+    def on_headers_complete(self) -> None:
+        """The headers of a response are complete; interim ones are passed over."""
+        status = self._parser.get_status_code()
+        if self.done or 100 <= status < 200:
+            return
+        self._status = status
+        self._headed = True
+        self.done = self._is_head  # the parser would wait for the body that the headers speak of
+
+    def on_chunk_header(self) -> None:
+        """A chunk of a body begins."""
+        self._surplus = self._surplus or self.done
+
+    def on_body(self, piece: bytes) -> None:
+        """A piece of a body came."""
+        if self.done:
+            self._surplus = True
+            return
+        if self._kept < self._keep:
+            self._parts.append(piece)
+            self._kept += len(piece)
+        self._body_size += len(piece)
+
+    def on_message_complete(self) -> None:
+        """A response is complete."""
+        self.done = self.done or self._headed

@@ -1,0 +1,347 @@
+"""One load: users are connected, ask until the end, and all that they asked is counted.
+
+What is timed, and what is not:
+
+* All users are connected, one after the other, before the clock starts, and then all start at once:
+  the time that a TCP connect takes is no latency of a request. Who is not connected after
+  :data:`_GATHERING_S` seconds joins later; who failed has lost one request, which is counted when the
+  clock starts.
+* A latency runs from the moment before the request is handed to the kernel to the moment at which
+  the kernel handed over the last byte of its answer. Checking that answer comes after it.
+* A user whose connection was closed opens another and goes on with the next request; nothing is
+  ever sent twice. That connect is no latency either, but while it lasts the user asks nothing, so
+  that it shows in the rate, and in ``connections_opened``.
+* After a connection that failed, a user waits for 1 ms before it connects again, and twice as long
+  each time that no answer came in between, up to 100 ms.
+"""
+
+import asyncio
+import gc
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from time import perf_counter_ns
+from typing import Any, NamedTuple
+
+from pytest_webbench.load.http1.address import Target
+from pytest_webbench.load.http1.wire import encode
+from pytest_webbench.load.native.connection import Connection, Question, Questions
+from pytest_webbench.load.native.open_loop import Dispatcher, OpenUser
+from pytest_webbench.load.native.users import ClosedUser, User
+from pytest_webbench.load.schedule import amount_of_turn
+from pytest_webbench.load.tally import Tally
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.load import Amount, Load, LoadResult
+
+__all__ = ["Gate", "Run", "Word", "run_load"]
+
+
+class Word(NamedTuple):
+    """What to do once all users are connected.
+
+    The load starts at ``start_ns`` of :func:`time.perf_counter_ns`; with ``None`` the connections that come
+    from the ports in ``connect_again`` are opened anew, and those that the server has closed meanwhile, and
+    the gate is asked again.
+    """
+
+    start_ns: int | None
+    connect_again: tuple[int, ...] = ()
+
+
+Gate = Callable[[Sequence[int]], Awaitable[Word]]
+"""Is awaited when all users are connected, with the ports from which they are."""
+
+_APART_S = 0.001
+"""How far apart users connect. A burst is often taken by one worker of a server that shares its socket
+between several, all of it, and the others stand idle for the whole load."""
+_APART_IN_ALL_S = 1.0
+"""The most that connecting apart may take."""
+_GATHERING_S = 3.0
+"""How long the start waits for users to connect."""
+_CLOSING_S = 10.0
+"""How long closing the connections may take, which happens at once unless the loop is at fault."""
+
+
+class _Address(NamedTuple):
+    family: int
+    host: str
+    port: int
+
+
+async def run_load(load: Load, base_url: str, gate: Gate | None = None) -> LoadResult:
+    """Carry out ``load`` against the server at ``base_url``; in a loop of uvloop, for speed.
+
+    With a ``gate`` it starts when that says, so that several processes start together.
+
+    Raises :class:`LoadError` if the load makes no sense, a request cannot be encoded, or the host is
+    unknown. Whatever the server does is counted.
+    """
+    if load.users < 1 or not load.exchanges or not load.timeout_s > 0:
+        raise LoadError("A load needs at least one user, one exchange, and a timeout above 0.")
+    target = Target.parse(base_url)
+    questions = Questions([Question(one, encode(one.request, target)) for one in load.exchanges])
+    run = Run(load, questions, await _resolve(target))
+    with _no_garbage_collection():
+        return await run.carry_out(gate)
+
+
+async def _resolve(target: Target) -> list[_Address]:
+    """The addresses of the host of ``target``, in the order in which to try them."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            target.host, target.port, type=socket.SOCK_STREAM
+        )
+    except OSError as exc:
+        raise LoadError(f"The host {target.host!r} has no address: {exc}.") from exc
+    return [_Address(family, str(address[0]), int(address[1])) for family, _, _, _, address in found]
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep the collector from pausing the load; what a connection leaves behind needs none."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if enabled:
+            gc.enable()
+
+
+async def _wait_until(moment_ns: int) -> None:
+    wait_ns = moment_ns - perf_counter_ns()
+    if wait_ns > 0:
+        await asyncio.sleep(wait_ns / 1e9)
+
+
+class Run:
+    """One load: its users, its beginning and its end."""
+
+    def __init__(self, load: Load, questions: Questions, addresses: list[_Address]) -> None:
+        self.load = load
+        self.questions = questions
+        self.loop = asyncio.get_running_loop()
+        self.tally = Tally(load)
+        self.asking = 0
+        """How many users have a request under way."""
+        self.stopped = False
+        self._started = False
+        self._is_last = False
+        """Whether this is the last turn."""
+        self._addresses = addresses
+        self._dispatcher = None if load.schedule is None else Dispatcher(self, load.schedule)
+        self._users = [self._make_user() for _ in range(load.users)]
+        self._gathered = asyncio.Event()
+        self._gathering = 0
+        self._open = 0
+        self._all_closed = asyncio.Event()
+        self._end_ns: asyncio.Future[int] = self.loop.create_future()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def _make_user(self) -> User:
+        return ClosedUser(self) if self._dispatcher is None else OpenUser(self, self._dispatcher)
+
+    async def carry_out(self, gate: Gate | None) -> LoadResult:
+        """Connect, start, wait for the end, and count."""
+        handler = self.loop.get_exception_handler()
+        self.loop.set_exception_handler(self._crash)
+        turns, elapsed_ns, cpu_s = self.load.turns, 0, 0.0
+        try:
+            await self._gather(self._users)
+            if self.load.warm_up is not None:
+                await _wait_until(await self._pass(gate))
+                await self._take_turn(self.load.warm_up)
+                self.tally.forget(connections=self._open)
+            for turn in range(turns):
+                await _wait_until(await self._pass(gate))
+                self._is_last = turn + 1 == turns
+                cpu_s -= time.process_time()
+                elapsed_ns += await self._take_turn(amount_of_turn(self.load.amount, turn=turn, turns=turns))
+                cpu_s += time.process_time()
+        finally:
+            await self._close()
+            self.loop.set_exception_handler(handler)
+        result = self.tally.result(users=self.load.users, elapsed_ns=elapsed_ns, cpu_s=cpu_s)
+        return replace(result, turns=turns)
+
+    # The beginning.
+
+    async def _gather(self, users: Sequence[User]) -> None:
+        """Connect ``users`` one after the other, but do not wait for the slow ones."""
+        self._gathering += len(users)
+        self._gathered.clear()
+        apart_s = min(_APART_S, _APART_IN_ALL_S / len(users))
+        for user in users:
+            user.connect()
+            await asyncio.sleep(apart_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(_GATHERING_S, self.load.timeout_s)):
+                await self._gathered.wait()
+
+    async def _pass(self, gate: Gate | None) -> int:
+        """The moment to start at, once the ``gate`` is content with the connections."""
+        if gate is None:
+            return perf_counter_ns()
+        while True:
+            if lost := [user for user in self._users if user.lost_at_rest]:
+                await self._connect_again(lost)
+            by_port = {user.port: user for user in self._users if user.port is not None}
+            word = await gate(list(by_port))
+            if word.start_ns is not None:
+                return word.start_ns
+            again = [by_port[port] for port in word.connect_again if port in by_port]
+            self.tally.connections_opened -= len(again)
+            await self._connect_again(again)
+
+    async def _connect_again(self, users: Sequence[User]) -> None:
+        for user in users:
+            user.leave()
+        if users:
+            await self._gather(users)
+
+    def ready(self, user: "User", took_ns: int) -> None:
+        """``user`` has tried to connect, which took ``took_ns``."""
+        if self._started:
+            user.begin(took_ns)
+            return
+        self._gathering = max(0, self._gathering - 1)
+        if self._gathering == 0:
+            self._gathered.set()
+
+    async def _take_turn(self, amount: Amount) -> int:
+        """Ask for ``amount`` from now on; how long it took, in nanoseconds."""
+        start_ns = perf_counter_ns()
+        self._start(start_ns, amount)
+        took_ns = await self._end_ns - start_ns
+        self._pause()
+        return took_ns
+
+    def _start(self, now: int, amount: Amount) -> None:
+        self._started = True
+        most, duration_s = self.load.most_requests, amount.duration_s
+        limit = most if amount.requests is None else min(most, self.tally.sent + amount.requests)
+        self.tally.limit = limit
+        deadline_ns = None if duration_s is None else now + int(duration_s * 1e9)
+        if deadline_ns is not None:
+            self._run_until(deadline_ns)
+        self._watch()
+        self._fold()
+        for user in self._users:
+            if user.waits:
+                user.begin(0)
+        if self._dispatcher is not None:
+            self._dispatcher.start(now, deadline_ns)
+
+    # The end.
+
+    def _run_until(self, deadline_ns: int) -> None:
+        """Stop at ``deadline_ns``, and not before: timers of the loop count in whole milliseconds."""
+        now = perf_counter_ns()
+        if now >= deadline_ns and self._is_last and self.load.turns == 1:
+            self._stop(now)  # elsewhere what is under way is waited for
+        elif now >= deadline_ns:
+            self.tally.limit = self.tally.sent  # nothing more is taken
+            self.stop_if_done(now)
+        else:
+            wait_s = (deadline_ns - now) / 1e9
+            self._timers["end"] = self.loop.call_later(wait_s, self._run_until, deadline_ns)
+
+    def stop_if_done(self, now: int) -> None:
+        """Stop if every request has been taken and none is under way; or end the turn."""
+        if not self._started or self.asking or not self.tally.exhausted:
+            return
+        if self._is_last:
+            self._stop(now)
+        elif not self._end_ns.done():
+            self._end_ns.set_result(now)
+
+    def _pause(self) -> None:
+        """A turn is over: from now on nothing is sent until the next one starts."""
+        self._started = False
+        self._end_ns = self.loop.create_future()
+        for timer in self._timers.values():
+            timer.cancel()
+
+    def _stop(self, now: int) -> None:
+        """End the load at ``now``; what is under way counts as in flight."""
+        if self.stopped:
+            return
+        self.stopped = True
+        for user in self._users:
+            user.stop(now)
+        if self._dispatcher is not None:
+            self._dispatcher.close(now)
+        if not self._end_ns.done():
+            self._end_ns.set_result(now)
+
+    def crash(self, exc: BaseException) -> None:
+        """A fault of the generator: it must not look like one of the server's."""
+        if not self._end_ns.done():
+            self._end_ns.set_exception(exc)
+
+    def _crash(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.crash(context.get("exception") or RuntimeError(context["message"]))
+
+    async def _close(self) -> None:
+        """Leave no connection, task or timer behind."""
+        self._stop(perf_counter_ns())
+        for timer in self._timers.values():
+            timer.cancel()
+        await asyncio.gather(*(user.finish() for user in self._users))
+        if self._open:
+            async with asyncio.timeout(_CLOSING_S):
+                await self._all_closed.wait()
+
+    # While it lasts.
+
+    def _watch(self) -> None:
+        """End the requests that have had their time; come back when the next may have had it."""
+        now = oldest_ns = perf_counter_ns()
+        allowed_ns = int(self.load.timeout_s * 1e9)
+        for user in self._users:
+            sent_ns = user.sent_ns
+            if sent_ns and now - sent_ns >= allowed_ns:
+                user.time_out(now)
+            elif sent_ns:
+                oldest_ns = min(oldest_ns, sent_ns)
+        wait_s = (oldest_ns + allowed_ns - now) / 1e9
+        self._timers["watch"] = self.loop.call_later(wait_s + 0.001, self._watch)
+
+    def _fold(self) -> None:
+        """Keep the times from filling the memory."""
+        self._timers["fold"] = self.loop.call_later(self.tally.fold(), self._fold)
+
+    async def dial(self, connection: Connection) -> None:
+        """Connect ``connection``. Raises :class:`OSError` with the cause at the last address."""
+        for address in self._addresses[:-1]:
+            with suppress(OSError):
+                await self._dial(connection, address)
+                return
+        await self._dial(connection, self._addresses[-1])
+
+    async def _dial(self, connection: Connection, address: _Address) -> None:
+        try:
+            await self.loop.create_connection(
+                lambda: connection, address.host, address.port, family=address.family
+            )
+            connection.refuse_itself()
+        except BaseException:
+            connection.abandon()
+            raise
+        self._addresses = [address]
+        self.tally.connections_opened += 1
+
+    def connection_opened(self) -> None:
+        """A connection stands."""
+        self._open += 1
+
+    def connection_closed(self) -> None:
+        """A connection holds no socket any more."""
+        self._open -= 1
+        if self.stopped and self._open == 0:
+            self._all_closed.set()

@@ -1,0 +1,465 @@
+"""One kept-alive HTTP/1.1 connection of a user: asks, times, checks the answer, and asks again."""
+
+import asyncio
+import errno
+import os
+from os import write
+from time import perf_counter_ns
+from typing import Protocol, cast
+
+import httptools
+
+from pytest_webbench.analysis.responses import Fault, excerpt, judge
+from pytest_webbench.load.http1.bounds import MAX_HEAD, MAX_RESPONSE
+from pytest_webbench.load.http1.head import Head, coding_of
+from pytest_webbench.load.http1.judging import bytes_to_keep, judge_response
+from pytest_webbench.load.http1.words import after_the_end, malformed, too_long_head
+from pytest_webbench.load.tally import Tally
+from pytest_webbench.model.http import Exchange
+from pytest_webbench.model.load import ErrorClass
+
+__all__ = ["Connection", "Owner", "Question", "Questions"]
+
+_REMEMBERED = 32 * 2**20
+"""How many bytes of right answers are remembered."""
+_ENDS = ("sockname", "peername")
+
+
+class Question:
+    """An exchange made ready: its request as bytes, and what is known of its right answer.
+
+    ``right_body`` is the last body that was judged right, as it came with ``right_coding`` for its
+    Content-Encoding, and ``right_bytes`` the last whole answer, headers and all: what is equal to it, is as
+    right.
+    """
+
+    __slots__ = ("exchange", "is_head", "kept", "right_body", "right_bytes", "right_coding", "wire")
+
+    def __init__(self, exchange: Exchange, wire: bytes) -> None:
+        self.exchange = exchange
+        self.wire = wire
+        self.is_head = exchange.request.method == "HEAD"
+        self.kept = bytes_to_keep(exchange.answer)
+        self.right_body: bytes | None = None
+        self.right_coding = ""
+        self.right_bytes: bytes | None = None
+
+
+class Questions:
+    """The questions of a load, and the memory of what their right answers were."""
+
+    def __init__(self, questions: list[Question]) -> None:
+        self.all = questions
+        self.room = _REMEMBERED
+
+    def judge(
+        self, question: Question, status: int, body: bytes, *, size: int, coding: str, whole: bytes | None
+    ) -> Fault | None:
+        """What is wrong with an answer; a right one is remembered.
+
+        Its body has ``size`` bytes, of which ``body`` was kept; ``whole`` holds all of it if it came in one
+        piece.
+        """
+        expected = question.exchange.answer
+        is_known = body == question.right_body and coding == question.right_coding and size == len(body)
+        if not (is_known and status == expected.status):
+            fault = judge_response(expected, status, body, size=size, most=question.kept, coding=coding)
+            if fault is not None:
+                return fault
+        self._remember(question, body, coding, whole)
+        return None
+
+    def _remember(self, question: Question, body: bytes, coding: str, answer: bytes | None) -> None:
+        """Keep a right body, and a right answer that came in one piece, while there is room."""
+        cost = len(body) + len(answer or b"")
+        freed = len(question.right_body or b"") + len(question.right_bytes or b"")
+        if cost - freed <= self.room:
+            self.room -= cost - freed
+            question.right_body = body
+            question.right_coding = coding
+            question.right_bytes = answer
+
+
+class Owner(Protocol):
+    """Who has a connection, and hears of its beginning and its end."""
+
+    def connection_opened(self) -> None:
+        """The connection stands."""
+
+    def connection_rested(self, now: int) -> None:
+        """Nothing is left to ask; the connection stays."""
+
+    def connection_ended(self, now: int, *, served: bool, failed: bool) -> None:
+        """The connection asks no more: the server closes it, or it failed."""
+
+    def connection_closed(self) -> None:
+        """The connection holds no socket any more."""
+
+
+class Connection(asyncio.Protocol):
+    """Takes requests from the tally and carries each out, for as long as the connection serves.
+
+    The work of a request is done in two callbacks: :meth:`data_received` gets the end of an answer,
+    and in it :meth:`ask` hands the next request to the kernel, without waiting for a turn of the loop.
+    """
+
+    __slots__ = (
+        "_add_latency",
+        "_add_ttfb",
+        "_all",
+        "_body_size",
+        "_buffered",
+        "_count",
+        "_descriptor",
+        "_done",
+        "_ended",
+        "_first_ns",
+        "_head",
+        "_headed",
+        "_keep",
+        "_number",
+        "_owner",
+        "_parser",
+        "_parts",
+        "_question",
+        "_questions",
+        "_received",
+        "_served",
+        "_size",
+        "_status",
+        "_surplus",
+        "_tally",
+        "_transport",
+        "gone",
+        "sent_ns",
+    )
+
+    def __init__(self, questions: Questions, tally: Tally, owner: Owner) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._descriptor = -1
+        self._questions = questions
+        self._all = questions.all
+        self._count = len(questions.all)
+        self._tally = tally
+        self._add_latency = tally.latency_ns.append
+        self._add_ttfb = tally.ttfb_ns.append
+        self._owner = owner
+        self._parser = httptools.HttpResponseParser(self)
+        self._served = False
+        self._ended = False
+        self._buffered = False
+        self._received = 0
+        self._number = 0
+        self._question = questions.all[0]
+        self._first_ns = 0
+        self.sent_ns = 0
+        """When the request under way was sent; 0 if there is none."""
+        self.gone: Fault | None = None
+        """Why no request can be sent any more, if that was found while none was under way."""
+        self._expect_answer()
+
+    def _expect_answer(self) -> None:
+        """Forget the answer before: the next one begins."""
+        self._head = b""
+        self._headed = False
+        self._status = 0
+        self._keep = True
+        self._parts: list[bytes] = []
+        self._body_size = 0
+        self._size = 0
+        self._done = False
+        self._surplus = False
+
+    # What the user of the connection does with it.
+
+    def ask(self, now: int) -> None:
+        """Take the next request and send it; end if none is left."""
+        tally = self._tally
+        number = tally.sent
+        if number >= tally.limit:
+            self.sent_ns = 0
+            self._owner.connection_rested(now)
+            return
+        tally.sent = number + 1
+        self._number = number
+        self._question = question = self._all[number % self._count]
+        wire = question.wire
+        self._first_ns = 0
+        self.sent_ns = perf_counter_ns()
+        if self._buffered and self._write_behind(wire):
+            return
+        try:
+            # Not transport.write: uvloop would send at the end of this turn of the loop, after the
+            # answers of the other users have been handled, and all of that would be latency.
+            sent = write(self._descriptor, wire)
+        except BlockingIOError:
+            sent = 0
+        except OSError as exc:
+            self._fail(self._loss(exc), perf_counter_ns())
+            return
+        if sent != len(wire) and self._transport is not None:
+            self._buffered = True
+            self._transport.write(wire[sent:])
+
+    def _write_behind(self, wire: bytes) -> bool:
+        """Send ``wire`` after what is left of the request before, if the server has not read all of it."""
+        if self._transport is None or not self._transport.get_write_buffer_size():
+            return False
+        self._transport.write(wire)
+        return True
+
+    def refuse_itself(self) -> None:
+        """Raise :class:`ConnectionRefusedError` if the two ends of the connection are one.
+
+        Where no server listens, the kernel may call from the very port that is called, and TCP then
+        connects the socket to itself.
+        """
+        ends = [] if self._transport is None else [self._transport.get_extra_info(end) for end in _ENDS]
+        if ends and ends[0] == ends[1]:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
+
+    def abandon(self) -> None:
+        """The connect was given up, of which uvloop tells a connection that stood already nothing."""
+        if self._transport is not None:
+            self.connection_lost(None)
+
+    @property
+    def served(self) -> bool:
+        """Whether an answer has come on it."""
+        return self._served
+
+    @property
+    def port(self) -> int | None:
+        """The port from which it comes; ``None`` if it is closed."""
+        return None if self._transport is None else int(self._transport.get_extra_info("sockname")[1])
+
+    def time_out(self, now: int) -> None:
+        """The request under way has had its time."""
+        waited = f"{(now - self.sent_ns) / 1e9:.3g} s"
+        why = (
+            f"{self._size} bytes of the answer, but not all, came in {waited}"
+            if self._first_ns
+            else f"no answer in {waited}"
+        )
+        self._fail(Fault(error=ErrorClass.RESPONSE_TIMEOUT, why=why), now)
+
+    def stop(self, now: int) -> None:
+        """Close the connection; a request under way counts as in flight."""
+        if self.sent_ns:
+            self._tally.leave_open(self._number, now - self.sent_ns)
+        self._close()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands."""
+        self._transport = cast("asyncio.Transport", transport)  # that of uvloop does not inherit from it
+        self._descriptor = transport.get_extra_info("socket").fileno()
+        self._owner.connection_opened()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of an answer came."""
+        now = perf_counter_ns()
+        self._received += len(data)
+        if not self._first_ns:
+            sent_ns = self.sent_ns
+            if not sent_ns:
+                why = f"bytes came before the request was sent: {excerpt(data)}"
+                self.gone = self.gone or Fault(error=ErrorClass.MALFORMED, why=why)
+                return
+            if data == self._question.right_bytes:
+                self._count_right(now - sent_ns, now - sent_ns)
+                self._served = True
+                self.ask(now)
+                return
+            self._first_ns = now
+        self._parse(data, now)
+
+    def eof_received(self) -> None:
+        """The server sends no more."""
+        self._peer_closed(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed."""
+        self._peer_closed(exc)
+        if self._transport is not None:
+            self._transport = None
+            self._owner.connection_closed()
+
+    # What the parser calls. Only what goes wrong late in a piece of data is looked for here; the
+    # answer is dealt with when the whole piece has been parsed.
+
+    def on_message_begin(self) -> None:
+        """An answer begins."""
+        if self._done:
+            self._surplus = True
+
+    def on_headers_complete(self) -> None:
+        """The headers of an answer are complete."""
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            return
+        self._status = status
+        self._keep = self._parser.should_keep_alive()
+        self._headed = True
+        if self._question.is_head:
+            self._done = True  # the parser would wait for the body that the headers speak of
+
+    def on_chunk_header(self) -> None:
+        """A chunk of a body begins."""
+        if self._done:
+            self._surplus = True
+
+    def on_body(self, piece: bytes) -> None:
+        """A piece of a body came."""
+        if self._done:
+            self._surplus = True
+            return
+        if self._body_size < self._question.kept:
+            self._parts.append(piece)
+        self._body_size += len(piece)
+
+    def on_message_complete(self) -> None:
+        """An answer is complete."""
+        if self._headed:
+            self._done = True
+
+    # An answer, from its first piece to its judgement.
+
+    def _parse(self, data: bytes, now: int) -> None:
+        """Go on with the answer under way."""
+        self._size += len(data)
+        try:
+            if not self._headed and self._size > MAX_HEAD:
+                data = self._parse_head(data)
+            elif not self._headed:
+                self._head += data
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(self._malformed("the server changed to another protocol"), now)
+        except httptools.HttpParserError as exc:
+            self._fail(self._after_the_end() if self._done else self._malformed(str(exc)), now)
+        else:
+            if self._surplus:
+                self._fail(self._after_the_end(), now)
+            elif self._done:
+                self._answered(now, data if self._size == len(data) else None)
+            elif self._size > (MAX_RESPONSE if self._headed else MAX_HEAD):
+                self._fail(self._too_long(), now)
+
+    def _parse_head(self, data: bytes) -> bytes:
+        """Parse as much of ``data`` as may still be headers, and return the rest."""
+        room = MAX_HEAD - (self._size - len(data))
+        self._head += data[:room]
+        self._parser.feed_data(data[:room])
+        if not self._headed:
+            raise httptools.HttpParserError(too_long_head())
+        return data[room:]
+
+    def _answered(self, now: int, whole: bytes | None) -> None:
+        """The answer is complete; ``whole`` holds it if it came in one piece."""
+        keep = self._keep
+        if not keep:
+            version = self._parser.get_http_version()
+            if version not in {"1.0", "1.1"}:
+                self._fail(self._malformed(f"it is HTTP/{version}"), now)
+                return
+        if self._question.is_head:
+            keep = Head(self._head).keep
+            self._parser = httptools.HttpResponseParser(self)
+        fault = self._judge(whole if keep else None)
+        if fault is None:
+            self._count_right(now - self.sent_ns, self._first_ns - self.sent_ns)
+        else:
+            self._tally.fail(self._number, self._question.exchange.request, fault, now - self.sent_ns)
+        self._served = True
+        if keep:
+            self._expect_answer()
+            self.ask(now)
+        else:
+            self._end(now, failed=False)
+
+    def _count_right(self, took_ns: int, ttfb_ns: int) -> None:
+        """The answer is right."""
+        try:
+            self._add_latency(took_ns)
+            self._add_ttfb(ttfb_ns)
+        except OverflowError:  # the first of the two has raised it, for it is not the shorter one
+            self._tally.add_long(took_ns, ttfb_ns)
+
+    def _judge(self, whole: bytes | None) -> Fault | None:
+        """What is wrong with the answer; what is right is remembered."""
+        question = self._question
+        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        coding = coding_of(self._head)
+        return self._questions.judge(
+            question, self._status, body, size=self._body_size, coding=coding, whole=whole
+        )
+
+    # The ends of a request and of the connection.
+
+    def _peer_closed(self, exc: Exception | None) -> None:
+        """The server has closed the connection, or it was cut."""
+        if self._ended:
+            return
+        now = perf_counter_ns()
+        if not self.sent_ns:
+            why = "the connection was closed before the request was sent"
+            self.gone = self.gone or Fault(error=ErrorClass.RESET, why=why)
+            self._close()
+        elif exc is None and self._headed and not self._keep and not Head(self._head).has_length:
+            self._answered(now, None)
+        else:
+            self._fail(self._loss(exc), now)
+
+    def _fail(self, fault: Fault, now: int) -> None:
+        """The request under way ended with ``fault``, and the connection with it."""
+        self._tally.fail(self._number, self._question.exchange.request, fault, now - self.sent_ns)
+        self._end(now, failed=True)
+
+    def _end(self, now: int, *, failed: bool) -> None:
+        self._close()
+        self._owner.connection_ended(now, served=self._served, failed=failed)
+
+    def _close(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self.sent_ns = 0
+        self._tally.bytes_received += self._received
+        # The parser holds this connection: without the collector the two would live on together.
+        del self._parser
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What to call what went wrong.
+
+    def _loss(self, exc: Exception | None) -> Fault:
+        """What it means that the connection ended, by ``exc`` or (``None``) in good order."""
+        if self._first_ns:
+            why = f"the connection ended after {self._size} bytes of the answer"
+            return Fault(error=ErrorClass.TRUNCATED, why=why)
+        if isinstance(exc, OSError) and not isinstance(exc, BrokenPipeError):
+            cause = os.strerror(exc.errno) if exc.errno else str(exc)
+            return Fault(error=ErrorClass.RESET, why=f"the connection was cut ({cause})")
+        if self._served:
+            why = "the connection was closed without an answer, after it had served before"
+            return Fault(error=ErrorClass.STALE_CONNECTION, why=why)
+        return Fault(error=ErrorClass.RESET, why="the connection was closed without an answer")
+
+    def _malformed(self, what: str) -> Fault:
+        return Fault(error=ErrorClass.MALFORMED, why=malformed(what, self._head))
+
+    def _after_the_end(self) -> Fault:
+        why = after_the_end(self._head, self._status, is_head=self._question.is_head)
+        return Fault(error=ErrorClass.MALFORMED, why=why)
+
+    def _too_long(self) -> Fault:
+        if not self._headed:
+            return self._malformed(too_long_head())
+        question = self._question
+        if self._status != question.exchange.answer.status:
+            body = b"".join(self._parts)
+            return judge(question.exchange.answer, self._status, body) or self._malformed("too long")
+        why = f"the body has {self._body_size} bytes or more, far more than expected"
+        return Fault(error=ErrorClass.WRONG_BODY, why=why)

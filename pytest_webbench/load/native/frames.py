@@ -1,0 +1,180 @@
+"""What the native engine and its worker say to each other: frames of bytes, each after its length."""
+
+import json
+import struct
+from array import array
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from pytest_webbench.model.codec import from_json, to_json
+from pytest_webbench.model.load import Histogram, Latencies, Load, LoadResult, Nanoseconds
+
+__all__ = [
+    "LENGTH",
+    "PORT",
+    "WORD",
+    "Failure",
+    "Order",
+    "Ready",
+    "frame",
+    "pack_order",
+    "pack_reply",
+    "reply_parts",
+    "unpack_head",
+    "unpack_order",
+    "unpack_reply",
+]
+
+LENGTH = struct.Struct("<Q")
+"""How the length of a frame is written in front of it."""
+WORD = struct.Struct("<QH")
+"""What a worker that is ready is told: the moment to start at, and how many :data:`PORT` follow.
+
+With 0 for the moment it says once more that it is ready, after it has opened anew the connections that come
+from those ports, and those that the server has closed.
+"""
+PORT = struct.Struct("<H")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the worker is to do."""
+
+    load: Load
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why the worker has no result: the parts of a :class:`~pytest_webbench.model.errors.LoadError`."""
+
+    message: str
+    evidence: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The worker has its connections, which come from ``ports``, and waits for the word to start."""
+
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """Of times that follow: the type and number of their samples; or of their buckets, with the totals."""
+
+    typecode: str
+    count: int
+    totals: tuple[int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reply:
+    ready: Ready | None = None
+    result: LoadResult | None = None
+    failure: Failure | None = None
+    times: tuple[_Form, ...] = ()
+
+
+def frame(payload: bytes) -> bytes:
+    """``payload`` with its length in front."""
+    return LENGTH.pack(len(payload)) + payload
+
+
+def pack_order(order: Order) -> bytes:
+    """``order`` as JSON by the standard library, which can write integers of any size."""
+    return json.dumps(to_json(order)).encode()
+
+
+def unpack_order(payload: bytes) -> Order:
+    """The order that :func:`pack_order` has written."""
+    return from_json(Order, json.loads(payload))
+
+
+def reply_parts(reply: Ready | LoadResult | Failure) -> list[bytes | memoryview]:
+    """What a reply is sent as: MessagePack without the times, then those as they are in memory.
+
+    The times are not copied: a load of many requests has most of its memory in them.
+    """
+    if isinstance(reply, Ready):
+        return [msgspec.msgpack.encode(_Reply(ready=reply))]
+    if isinstance(reply, Failure):
+        return [msgspec.msgpack.encode(_Reply(failure=reply))]
+    times = [reply.latency_ns, reply.ttfb_ns, reply.service_ns]
+    nothing = Latencies()
+    bare = replace(reply, latency_ns=nothing, ttfb_ns=nothing, service_ns=nothing)
+    head = _Reply(result=bare, times=tuple(map(_form, times)))
+    return [
+        msgspec.msgpack.encode(head, enc_hook=_to_bytes),
+        *(memoryview(each).cast("B") for one in times for each in _arrays(one)),
+    ]
+
+
+def unpack_head(head: bytes) -> tuple[Ready | LoadResult | Failure, list[Nanoseconds]]:
+    """The reply that begins with ``head``, and the empty arrays that follow, ready to be read into."""
+    reply = msgspec.msgpack.decode(head, type=_Reply, dec_hook=_from_bytes)
+    if reply.result is None:
+        return reply.ready or reply.failure or Failure(message="The load worker sent an empty reply."), []
+    latency_ns, ttfb_ns, service_ns = times = [_roomy(form) for form in reply.times]
+    whole = replace(reply.result, latency_ns=latency_ns, ttfb_ns=ttfb_ns, service_ns=service_ns)
+    return whole, [each for one in times for each in _arrays(one)]
+
+
+def _form(times: Latencies) -> _Form:
+    """What must be known of ``times`` to receive them."""
+    first = _arrays(times)[0]
+    known = times.histogram
+    totals = None if known is None else (known.sum_ns, known.min_ns, known.max_ns)
+    return _Form(typecode=first.typecode, count=len(first), totals=totals)
+
+
+def _arrays(times: Latencies) -> list[Nanoseconds]:
+    known = times.histogram
+    return [times.samples] if known is None else [known.buckets, known.counts]
+
+
+def _roomy(form: _Form) -> Latencies:
+    """Times of that form, all 0."""
+    first = array(form.typecode, bytes(form.count * array(form.typecode).itemsize))
+    if form.totals is None:
+        return Latencies(first)
+    sum_ns, min_ns, max_ns = form.totals
+    counts = array("Q", bytes(form.count * 8))
+    return Latencies(
+        histogram=Histogram(buckets=first, counts=counts, sum_ns=sum_ns, min_ns=min_ns, max_ns=max_ns)
+    )
+
+
+def pack_reply(reply: Ready | LoadResult | Failure) -> bytes:
+    """All parts of ``reply`` in one piece, each after its length."""
+    return b"".join(frame(bytes(part)) for part in reply_parts(reply))
+
+
+def unpack_reply(payload: bytes) -> LoadResult | Failure:
+    """The reply that :func:`pack_reply` has written, on a machine of the same byte order."""
+    view = memoryview(payload)
+    parts = []
+    while view:
+        end = LENGTH.size + LENGTH.unpack(view[: LENGTH.size])[0]
+        parts.append(view[LENGTH.size : end])
+        view = view[end:]
+    reply, samples = unpack_head(bytes(parts[0]))
+    assert not isinstance(reply, Ready)
+    for values, part in zip(samples, parts[1:], strict=True):
+        memoryview(values).cast("B")[:] = part
+    return reply
+
+
+def _to_bytes(value: Any) -> bytes:
+    if isinstance(value, Latencies):
+        return b""  # they are empty: see reply_parts
+    raise NotImplementedError(f"{type(value).__name__} is not sent")
+
+
+def _from_bytes(kind: Any, data: Any) -> Any:  # noqa: ARG001
+    if kind is Latencies:
+        return Latencies()
+    raise NotImplementedError(f"{kind} is not received")

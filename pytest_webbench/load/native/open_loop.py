@@ -1,0 +1,198 @@
+"""The open loop: requests are sent when they are due, however slowly the server answers.
+
+* A request that is due is sent on the connection that has been free for longest, so that all of them,
+  and all workers of the server behind them, have their share. If none is free it waits, and the wait is
+  latency, for a user who came then would have waited, too. What was due and could not be sent before
+  the end of the load is counted as dropped.
+* A connection that the server closes while it is free is opened again; nothing is lost by that.
+* How late the generator notices that a request is due, its lag, is counted apart, and is in the latency.
+
+
+A connection of an open loop.
+"""
+
+import sys
+from collections import deque
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_webbench.load.native.connection import Connection, Owner, Questions
+from pytest_webbench.load.native.timer import PreciseTimer
+from pytest_webbench.load.native.users import User
+from pytest_webbench.load.schedule import due_ns
+from pytest_webbench.load.tally import Tally
+from pytest_webbench.model.load import Schedule
+
+if TYPE_CHECKING:
+    from pytest_webbench.load.native.client import Run
+
+__all__ = ["Dispatcher", "OpenUser", "ScheduledConnection", "ScheduledOwner"]
+
+_LATE_NS = 1_000_000
+
+
+class Dispatcher:
+    """Hands the requests that are due to the users that are free.
+
+    The schedule is gone through twice, once for what becomes due and once for what is sent: so what
+    waits in between takes no memory, however far a server falls behind.
+    """
+
+    def __init__(self, run: "Run", schedule: Schedule) -> None:
+        self._run = run
+        self._tally = run.tally
+        self._to_come = due_ns(schedule)
+        self._to_send = due_ns(schedule)
+        self._free: deque[OpenUser] = deque()
+        self._timer = PreciseTimer(run.loop, self._tick)
+        self._start_ns = 0
+        self._end_ns = 0
+        self._next_ns = 0
+
+    def start(self, start_ns: int, end_ns: int | None) -> None:
+        """The load begins; what would be due at ``end_ns`` or later is not."""
+        self._start_ns = start_ns
+        self._end_ns = end_ns or sys.maxsize
+        self._next_ns = start_ns + next(self._to_come)
+        self._tick()
+
+    def close(self, now: int) -> None:
+        """The load ended; what was due before has been scheduled, noticed or not."""
+        self._timer.close()
+        if self._start_ns:
+            self._notice_all(now)
+
+    def free(self, user: "OpenUser") -> None:
+        """``user`` can send a request."""
+        self._free.append(user)
+        self._hand_out()
+
+    def busy(self, user: "OpenUser") -> None:
+        """``user`` can send no more, if it could before."""
+        if user in self._free:
+            self._free.remove(user)
+
+    def take_due(self) -> int | None:
+        """When the request was due that has waited for longest; ``None`` if none waits."""
+        if self._tally.sent >= self._tally.scheduled:
+            return None
+        return self._start_ns + next(self._to_send)
+
+    def _tick(self) -> None:
+        more = self._notice_all(perf_counter_ns())
+        self._hand_out()
+        if more and not self._run.stopped:
+            self._timer.set(self._next_ns)
+
+    def _notice_all(self, now: int) -> bool:
+        """Count what has become due; whether more will."""
+        tally = self._tally
+        while self._next_ns <= now and self._next_ns < self._end_ns and tally.scheduled < tally.limit:
+            late_ns = now - self._next_ns
+            tally.scheduled += 1
+            tally.lag_ns += late_ns
+            tally.late += late_ns > _LATE_NS
+            self._next_ns = self._start_ns + next(self._to_come)
+        return self._next_ns < self._end_ns and tally.scheduled < tally.limit
+
+    def _hand_out(self) -> None:
+        while self._free and (due := self.take_due()) is not None:
+            self._free.popleft().send(due)
+
+
+class OpenUser(User):
+    """Sends what it is given, one request at a time."""
+
+    def __init__(self, run: "Run", dispatcher: Dispatcher) -> None:
+        super().__init__(run)
+        self._dispatcher = dispatcher
+        self._begun = False
+
+    def new_connection(self) -> Connection:
+        """Part of :class:`~pytest_webbench.load.native.users.User`."""
+        return ScheduledConnection(self.run.questions, self.run.tally, self)
+
+    def begin(self, took_ns: int) -> None:
+        """Be free on the new connection; without one, a request that waits is lost, after ``took_ns``."""
+        self.waits = False
+        self._begun = True
+        if self.run.stopped or self.run.tally.exhausted:
+            self.drop()
+        elif self.fault is None and self.connection is not None and not self.connection.gone:
+            self._dispatcher.free(self)
+        elif self.fault is not None and self._dispatcher.take_due() is not None:
+            self.lose(self.fault, took_ns)
+        else:
+            self.drop()
+            self.retry()
+        self.run.stop_if_done(perf_counter_ns())
+
+    def send(self, due: int) -> None:
+        """Send the next request, which was due at ``due``."""
+        connection = self.connection
+        assert isinstance(connection, ScheduledConnection)
+        if connection.gone is not None:
+            self.lose(connection.gone, 0)
+            self.run.stop_if_done(perf_counter_ns())
+            return
+        self.run.asking += 1
+        connection.ask_due(due)
+
+    # What its connection calls.
+
+    def connection_free(self, now: int) -> None:
+        """Part of :class:`~pytest_webbench.load.native.open_loop.ScheduledOwner`."""
+        self.run.asking -= 1
+        if self.run.tally.exhausted:
+            self.run.stop_if_done(now)
+        else:
+            self._dispatcher.free(self)
+
+    def connection_idle_ended(self) -> None:
+        """Part of :class:`~pytest_webbench.load.native.open_loop.ScheduledOwner`."""
+        if not self._begun or self.connection is None or self.run.stopped:
+            return
+        self._dispatcher.busy(self)
+        self.connection = None
+        self.connect()
+
+
+class ScheduledOwner(Owner, Protocol):
+    """Who has a connection of an open loop, and hears when it is free."""
+
+    def connection_free(self, now: int) -> None:
+        """The request under way was answered; the next one may be sent."""
+
+    def connection_idle_ended(self) -> None:
+        """The server has closed the connection while no request was under way, as it may."""
+
+
+class ScheduledConnection(Connection):
+    """A connection of an open loop: after an answer it waits until it is given the next request."""
+
+    __slots__ = ("_scheduled_owner", "_waited_ns")
+
+    def __init__(self, questions: Questions, tally: Tally, owner: ScheduledOwner) -> None:
+        super().__init__(questions, tally, owner)
+        self._scheduled_owner = owner
+        self._waited_ns = 0
+
+    def ask_due(self, due_ns: int) -> None:
+        """Send the next request, which was due at ``due_ns``."""
+        self._waited_ns = 0
+        super().ask(due_ns)
+        self._waited_ns = max(0, self.sent_ns - due_ns)
+
+    def ask(self, now: int) -> None:
+        """Be free; the owner may call :meth:`ask_due` at once."""
+        self.sent_ns = 0
+        self._scheduled_owner.connection_free(now)
+
+    def _count_right(self, took_ns: int, ttfb_ns: int) -> None:
+        self._tally.add_scheduled(took_ns + self._waited_ns, ttfb_ns, took_ns)
+
+    def _peer_closed(self, exc: Exception | None) -> None:
+        idle = not self._ended and not self.sent_ns
+        super()._peer_closed(exc)
+        if idle:
+            self._scheduled_owner.connection_idle_ended()

@@ -1,0 +1,206 @@
+"""Users: each has one connection at a time, and gets another one when it is gone."""
+
+import asyncio
+import errno
+import os
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+from pytest_webbench.analysis.responses import Fault
+from pytest_webbench.load.native.connection import Connection
+from pytest_webbench.model.load import ErrorClass
+
+if TYPE_CHECKING:
+    from pytest_webbench.load.native.client import Run
+
+__all__ = ["ClosedUser", "User", "connect_fault"]
+
+_FIRST_BACK_OFF_S = 0.001
+_LONGEST_BACK_OFF_S = 0.1
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
+
+
+class User:
+    """Connects, waits for the start, and connects again after each loss; what it asks is up to its kind."""
+
+    def __init__(self, run: "Run") -> None:
+        self.run = run
+        self.connection: Connection | None = None
+        self.fault: Fault | None = None
+        """Why it could not connect."""
+        self.waits = False
+        """Whether it has tried to connect and waits for the start."""
+        self._failures = 0
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def new_connection(self) -> Connection:
+        """A connection of its kind, not yet opened."""
+        raise NotImplementedError
+
+    def begin(self, took_ns: int) -> None:
+        """The load has started, or a later connect, which took ``took_ns``, has come to its end."""
+        raise NotImplementedError
+
+    @property
+    def sent_ns(self) -> int:
+        """When its request under way was sent; 0 if there is none."""
+        return self.connection.sent_ns if self.connection else 0
+
+    @property
+    def port(self) -> int | None:
+        """The port from which its connection comes; ``None`` without one that serves."""
+        return self.connection.port if self.connection and not self.connection.gone else None
+
+    @property
+    def lost_at_rest(self) -> bool:
+        """Whether it has no connection for the server closed it after an answer, as it may."""
+        if self.connection is None:
+            return self.waits and self.fault is None
+        return self.connection.served and self.connection.gone is not None
+
+    def leave(self) -> None:
+        """Before the start: close the connection, in order to open another one."""
+        self.waits = False
+        self.drop()
+
+    def connect(self) -> None:
+        """Open a connection in a task of its own, then tell the run."""
+        self._timer = None
+        self._task = self.run.loop.create_task(self._connect())
+        self._task.add_done_callback(self._connected)
+
+    async def _connect(self) -> None:
+        began_ns = perf_counter_ns()
+        self.fault = await self._open()
+        self.waits = True
+        self.run.ready(self, perf_counter_ns() - began_ns)
+
+    def _connected(self, task: "asyncio.Task[None]") -> None:
+        if task is self._task:
+            self._task = None
+        if not task.cancelled() and (exc := task.exception()):
+            self.run.crash(exc)
+
+    async def _open(self) -> Fault | None:
+        """Get a connection, or say why there is none."""
+        timeout_s = self.run.load.timeout_s
+        connection = self.new_connection()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.run.dial(connection)
+        except TimeoutError:
+            return Fault(error=ErrorClass.CONNECT_TIMEOUT, why=f"no connection within {timeout_s:g} s")
+        except OSError as exc:
+            return connect_fault(exc)
+        self.connection = connection
+        return None
+
+    def drop(self) -> None:
+        """Let go of the connection."""
+        if self.connection is not None:
+            self.connection.stop(0)
+            self.connection = None
+
+    def lose(self, fault: Fault, took_ns: int) -> None:
+        """The next request is lost to ``fault``, for it could not be sent; connect again."""
+        run = self.run
+        number = run.tally.take()
+        exchanges = run.load.exchanges
+        run.tally.fail(number, exchanges[number % len(exchanges)].request, fault, took_ns)
+        self.drop()
+        self.retry()
+
+    def retry(self) -> None:
+        """Connect again, after a while that grows with each connection that gave no answer."""
+        wait_s = min(_FIRST_BACK_OFF_S * 2 ** min(self._failures, 10), _LONGEST_BACK_OFF_S)
+        self._failures += 1
+        self._timer = self.run.loop.call_later(wait_s, self.connect)
+
+    # What its connection calls.
+
+    def connection_opened(self) -> None:
+        """Part of :class:`~pytest_webbench.load.native.connection.Owner`."""
+        self.run.connection_opened()
+
+    def connection_rested(self, now: int) -> None:
+        """Part of :class:`~pytest_webbench.load.native.connection.Owner`."""
+        self.waits = True
+        self.run.asking -= 1
+        self.run.stop_if_done(now)
+
+    def connection_ended(self, now: int, *, served: bool, failed: bool) -> None:
+        """Part of :class:`~pytest_webbench.load.native.connection.Owner`."""
+        run = self.run
+        run.asking -= 1
+        self.connection = None
+        if served:
+            self._failures = 0
+        if run.tally.exhausted:
+            self.waits = True  # for a turn that has more
+            run.stop_if_done(now)
+        elif failed:
+            self.retry()
+        else:
+            self.connect()
+
+    def connection_closed(self) -> None:
+        """Part of :class:`~pytest_webbench.load.native.connection.Owner`."""
+        self.run.connection_closed()
+
+    # What the run calls.
+
+    def time_out(self, now: int) -> None:
+        """Its request under way has had its time."""
+        if self.connection is not None:
+            self.connection.time_out(now)
+
+    def stop(self, now: int) -> None:
+        """End what is under way, at ``now``."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+        if self.connection is not None:
+            self.connection.stop(now)
+
+    async def finish(self) -> None:
+        """Wait for what :meth:`stop` has cancelled."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+
+class ClosedUser(User):
+    """Asks, waits for the answer, and asks again."""
+
+    def new_connection(self) -> Connection:
+        """Part of :class:`User`."""
+        return Connection(self.run.questions, self.run.tally, self)
+
+    def begin(self, took_ns: int) -> None:
+        """Ask on the new connection; without one, a request is lost, after ``took_ns``."""
+        run, lost_at_rest = self.run, self.lost_at_rest
+        self.waits = False
+        if run.stopped:
+            self.drop()
+            return
+        fault = self.fault or (self.connection.gone if self.connection else None)
+        if run.tally.exhausted:
+            self.waits = True  # for a turn that has more
+        elif lost_at_rest:
+            self.drop()
+            self.connect()
+        elif fault is None and self.connection is not None:
+            run.asking += 1
+            self.connection.ask(perf_counter_ns())
+        elif fault is not None:
+            self.lose(fault, took_ns)
+        run.stop_if_done(perf_counter_ns())
+
+
+def connect_fault(exc: OSError) -> Fault:
+    """What it means that a connect ended with ``exc``."""
+    cause = os.strerror(exc.errno) if exc.errno else str(exc)
+    if exc.errno in _EXHAUSTED:
+        return Fault(error=ErrorClass.CLIENT_EXHAUSTED, why=f"the generator cannot connect: {cause}")
+    return Fault(error=ErrorClass.CONNECT_REFUSED, why=f"no connection: {cause}")

@@ -1,0 +1,164 @@
+"""The process that makes the load: reads orders from its standard input, writes results to its output.
+
+Run as ``python -m pytest_webbench.load.native.worker`` by
+:class:`~pytest_webbench.load.native.engine.NativeEngine`, and ends when its input ends. It has a process of
+its own so that pytest and its plugins, whatever threads they run, do not slow the load, and so that a load
+can be ended at any moment.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+
+import uvloop
+
+from pytest_webbench.load.native.client import Word, run_load
+from pytest_webbench.load.native.frames import (
+    LENGTH,
+    PORT,
+    WORD,
+    Failure,
+    Ready,
+    pack_reply,
+    reply_parts,
+    unpack_order,
+)
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.load import LoadResult
+
+__all__ = ["end_with", "main", "raise_open_files"]
+
+_PR_SET_PDEATHSIG = 1
+_STDIN = 0
+
+
+def main() -> None:
+    """Serve loads, one after another, until standard input ends."""
+    parent = os.getppid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    end_with(parent)
+    raise_open_files()
+    replies = _take_stdout()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        while (payload := _read_frame()) is not None:
+            reply = runner.run(_carry_out(payload, replies))
+            for part in reply_parts(reply):
+                _write(replies, LENGTH.pack(len(part)))
+                _write(replies, part)
+
+
+async def _carry_out(payload: bytes, replies: int) -> LoadResult | Failure:
+    """The result of the order in ``payload``, or why there is none."""
+    starter = _Starter(replies)
+    try:
+        order = unpack_order(payload)
+        return await run_load(order.load, order.base_url, starter.wait)
+    except LoadError as exc:
+        return Failure(message=exc.message, evidence=exc.evidence, hint=exc.hint)
+    except Exception:
+        return Failure(message="The load generator failed.", evidence=traceback.format_exc())
+    finally:
+        starter.close()
+
+
+class _Starter:
+    """Says that the users are connected, and waits for the parent's word.
+
+    The parent sends nothing else during a load: what can be read beyond that is the end, and means that
+    the parent is gone.
+    """
+
+    def __init__(self, replies: int) -> None:
+        self._replies = replies
+        self._loop = asyncio.get_running_loop()
+        self._said = b""
+        self._word: asyncio.Future[Word] = self._loop.create_future()
+        self._loop.add_reader(_STDIN, self._read)
+
+    async def wait(self, ports: Sequence[int]) -> Word:
+        """What to do now that the connections stand, which come from ``ports``."""
+        _write(self._replies, pack_reply(Ready(ports=tuple(ports))))
+        word = await self._word
+        self._said, self._word = b"", self._loop.create_future()
+        return word
+
+    def close(self) -> None:
+        """Leave standard input to whoever reads it next."""
+        self._loop.remove_reader(_STDIN)
+        os.set_blocking(_STDIN, True)  # libuv has made it non-blocking
+
+    def _read(self) -> None:
+        missing = self._missing
+        data = os.read(_STDIN, missing) if missing else b""
+        if not data:
+            os._exit(1)
+        self._said += data
+        if not self._missing:
+            start_ns, _ = WORD.unpack_from(self._said)
+            ports = tuple(port for (port,) in PORT.iter_unpack(self._said[WORD.size :]))
+            self._word.set_result(Word(start_ns=start_ns or None, connect_again=ports))
+
+    @property
+    def _missing(self) -> int:
+        """How many bytes of the parent's word have not come yet."""
+        size = WORD.size
+        if len(self._said) >= size:
+            size += WORD.unpack_from(self._said)[1] * PORT.size
+        return size - len(self._said)
+
+
+def end_with(parent: int) -> None:
+    """Have the kernel end this process with its parent, where it can (Linux); else it reads the end."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def raise_open_files() -> None:
+    """Allow as many connections as the system permits."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - there is none on Windows
+
+        with suppress(OSError, ValueError):
+            _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _take_stdout() -> int:
+    """A descriptor of standard output for replies alone; whatever else is printed goes to stderr."""
+    replies = os.dup(1)
+    os.dup2(2, 1)
+    return replies
+
+
+def _read_frame() -> bytes | None:
+    """The next frame of standard input, or ``None`` at its end."""
+    length = _read(LENGTH.size)
+    return None if length is None else _read(LENGTH.unpack(length)[0])
+
+
+def _read(size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        piece = os.read(_STDIN, min(size - len(data), 2**20))
+        if not piece:
+            return None
+        data += piece
+    return bytes(data)
+
+
+def _write(descriptor: int, data: bytes | memoryview) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+if __name__ == "__main__":
+    main()

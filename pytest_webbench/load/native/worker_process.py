@@ -1,0 +1,208 @@
+"""A worker of the native engine, seen from the process that starts it."""
+
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from pytest_webbench.load.native.frames import (
+    LENGTH,
+    PORT,
+    WORD,
+    Failure,
+    Order,
+    Ready,
+    frame,
+    pack_order,
+    unpack_head,
+)
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.load import LoadResult
+
+__all__ = ["WorkerProcess"]
+
+_PACKAGES = Path(__file__).parents[3]
+_BOOT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import pytest_webbench
+sys.path.append(sys.path.pop(0))
+from pytest_webbench.load.native.worker import main
+main()
+"""
+"""Runs the worker of this very package, installed or not, and lets its directory shadow nothing else."""
+_KILL_WAIT_S = 10.0
+_TAIL_BYTES = 2000
+
+
+class WorkerProcess:
+    """A process that runs :mod:`pytest_webbench.load.native.worker`."""
+
+    def __init__(self) -> None:
+        self._last_words = ""
+        self._longest_s = 0.0
+        self._deadline = 0.0
+        self._left = 0
+        self._next: Ready | LoadResult | Failure | None = None
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _BOOT, str(_PACKAGES)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._orders = self._process.stdin
+        self._replies = self._process.stdout
+        os.set_blocking(self._orders.fileno(), False)
+        os.set_blocking(self._replies.fileno(), False)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def lives(self) -> bool:
+        """Whether it can take an order."""
+        return self._process.poll() is None
+
+    def begin(self, order: Order, longest_s: float) -> None:
+        """Have it connect its users for ``order``; no turn may take longer than ``longest_s`` seconds."""
+        self._longest_s = longest_s
+        self._left = order.load.turns + (order.load.warm_up is not None)
+        self._next = None
+        self._extend()
+        with self._fate():
+            self._send(frame(pack_order(order)))
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has an order whose result has not been fetched."""
+        return self._left > 0
+
+    def await_ready(self) -> Ready | Failure:
+        """Wait until its users are connected; or why they will not be."""
+        self._extend()
+        reply = self._take_reply()
+        assert isinstance(reply, Ready | Failure)
+        return reply
+
+    def connect_again(self, ports: Sequence[int]) -> None:
+        """Have it open the connections that come from ``ports`` anew, with those that the server has closed.
+
+        Then it says again that it is ready.
+        """
+        with self._fate():
+            self._send(WORD.pack(0, len(ports)) + b"".join(map(PORT.pack, ports)))
+
+    def start(self, moment_ns: int) -> None:
+        """Have the load start at ``moment_ns`` of :func:`time.perf_counter_ns`."""
+        with self._fate():
+            self._send(WORD.pack(moment_ns, 0))
+
+    def await_turn(self) -> Failure | None:
+        """Wait until the turn is over; or why there was none."""
+        reply = self._take_reply()
+        self._left -= 1
+        if isinstance(reply, Failure):
+            return reply
+        self._next = reply
+        return None
+
+    def await_result(self) -> LoadResult:
+        """What it saw in all turns, once the last one is over."""
+        result, self._next = self._next, None
+        assert isinstance(result, LoadResult)
+        return result
+
+    def _take_reply(self) -> Ready | LoadResult | Failure:
+        """The next reply, with its samples, which are read to where they stay."""
+        reply, self._next = self._next, None
+        if reply is not None:
+            return reply
+        with self._fate():
+            received, samples = unpack_head(bytes(self._receive_frame()))
+            for values in samples:
+                self._receive(LENGTH.size)
+                self._receive_into(memoryview(values).cast("B"))
+        if isinstance(received, Failure):
+            self._left = 0
+        return received
+
+    def _extend(self) -> None:
+        """From now on it may take as long again."""
+        self._deadline = time.monotonic() + self._longest_s
+
+    @contextmanager
+    def _fate(self) -> Iterator[None]:
+        """Kill a worker that died or takes too long, and say so by a :class:`LoadError`."""
+        try:
+            yield
+        except (BrokenPipeError, EOFError) as exc:
+            self.kill()
+            code = self._process.returncode
+            raise LoadError(
+                f"The load worker ended in the middle of a load (exit code {code}).",
+                evidence=self._last_words,
+            ) from exc
+        except TimeoutError as exc:
+            self.kill()
+            raise LoadError(
+                f"The load worker was not done after {self._longest_s:.0f} s.", evidence=self._last_words
+            ) from exc
+
+    def kill(self) -> None:
+        """End the process at once and let go of its files. Safe to call again."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait(_KILL_WAIT_S)
+        self._orders.close()
+        self._replies.close()
+        if not self._stderr.closed:
+            self._last_words = self._tail()
+            self._stderr.close()
+
+    def _tail(self) -> str:
+        """The end of what the process has written to standard error."""
+        size = self._stderr.seek(0, os.SEEK_END)
+        self._stderr.seek(max(0, size - _TAIL_BYTES))
+        return self._stderr.read().decode("utf-8", "replace").strip()
+
+    def _send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            self._wait(self._orders, selectors.EVENT_WRITE)
+            view = view[os.write(self._orders.fileno(), view) :]
+
+    def _receive_frame(self) -> bytearray:
+        return self._receive(LENGTH.unpack(self._receive(LENGTH.size))[0])
+
+    def _receive(self, size: int) -> bytearray:
+        data = bytearray(size)
+        self._receive_into(memoryview(data))
+        return data
+
+    def _receive_into(self, room: memoryview) -> None:
+        while room:
+            self._wait(self._replies, selectors.EVENT_READ)
+            count = os.readv(self._replies.fileno(), [room])
+            if not count:
+                raise EOFError
+            room = room[count:]
+
+    def _wait(self, stream: IO[bytes], event: int) -> None:
+        if stream.closed:  # the engine was closed
+            raise EOFError
+        with selectors.DefaultSelector() as selector:
+            selector.register(stream, event)
+            if not selector.select(max(0.0, self._deadline - time.monotonic())):
+                raise TimeoutError

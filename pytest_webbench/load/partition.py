@@ -1,0 +1,184 @@
+"""One load shared by several generators, and their results put together again.
+
+The shares make the requests of the undivided load, each once, with the same number and so the same
+exchange: what failed can be looked up by its number, whoever sent it. Times or their histograms are put
+together, never percentiles of them.
+
+
+Which connections to open anew, so that each process of a server has as many.
+"""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+from pytest_webbench.analysis.statistics import join_latencies
+from pytest_webbench.model.http import Exchange
+from pytest_webbench.model.load import Amount, Arrivals, Held, Load, LoadResult, Schedule
+
+__all__ = ["Share", "connections_of_each", "merge", "put_together", "share", "surplus"]
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one generator does of a load; its request ``n`` is request ``numbers[n]`` of the whole."""
+
+    load: Load
+    numbers: range
+
+
+def share(load: Load, parts: int) -> list[Share]:
+    """``load`` in ``parts`` shares, or fewer: each has a user, and each of a schedule a request.
+
+    Users are spread as evenly as possible. An amount of requests is cut into ranges, in proportion to
+    the users. For a duration nobody knows how many requests there will be, and a schedule gives all
+    shares the same rate: there, share ``i`` of ``N`` takes the numbers ``i``, ``i + N``, ``i + 2N`` and
+    so on. Together, constant arrivals are due when those of the whole load would be. Poisson arrivals
+    are independent in each share, so that their sum is Poisson too.
+    """
+    limit = load.most_requests
+    parts = max(1, min(parts, load.users, limit))
+    if parts == 1:
+        return [Share(load=load, numbers=range(limit))]
+    users = [load.users // parts + (part < load.users % parts) for part in range(parts)]
+    if load.schedule is None and load.amount.requests is not None:
+        return _cut(load, users, limit)
+    return _deal(load, users, limit)
+
+
+def merge(results: Sequence[tuple[Share, LoadResult]]) -> LoadResult:
+    """The result of the whole load, from those of all its shares.
+
+    Counts are sums, and times are kept as each share has them. It took as long as the longest;
+    ``generator_busy`` is that of the busiest generator.
+    """
+    each = [result for _, result in results]
+    return put_together(
+        each,
+        users=sum(result.users for result in each),
+        elapsed_s=max(result.elapsed_s for result in each),
+        unconfirmed=_unconfirmed(results),
+        turns=max(result.turns for result in each),
+    )
+
+
+def put_together(
+    each: Sequence[LoadResult], *, users: int, elapsed_s: float, unconfirmed: tuple[int, ...], turns: int
+) -> LoadResult:
+    """What can be said of several results together, whether they came at once or in succession."""
+    scheduled = sum(result.scheduled for result in each)
+    errors: Counter[str] = Counter()
+    for result in each:
+        errors.update(result.errors)
+    return LoadResult(
+        users=users,
+        elapsed_s=elapsed_s,
+        sent=sum(result.sent for result in each),
+        ok=sum(result.ok for result in each),
+        errors=dict(errors),
+        in_flight=sum(result.in_flight for result in each),
+        latency_ns=join_latencies(result.latency_ns for result in each),
+        ttfb_ns=join_latencies(result.ttfb_ns for result in each),
+        service_ns=join_latencies(result.service_ns for result in each),
+        in_flight_s=math.fsum(result.in_flight_s for result in each),
+        error_s=math.fsum(result.error_s for result in each),
+        unconfirmed=unconfirmed,
+        unnamed=sum(result.unnamed for result in each),
+        generator_cpu_s=math.fsum(result.generator_cpu_s for result in each),
+        generator_busy=max(result.generator_busy for result in each),
+        connections_opened=sum(result.connections_opened for result in each),
+        bytes_received=sum(result.bytes_received for result in each),
+        scheduled=scheduled,
+        dropped=sum(result.dropped for result in each),
+        lag_s=math.fsum(result.lag_s * result.scheduled for result in each) / max(scheduled, 1),
+        late=sum(result.late for result in each),
+        examples=tuple(example for result in each for example in result.examples)[:_EXAMPLES],
+        turns=turns,
+    )
+
+
+def _cut(load: Load, users: list[int], limit: int) -> list[Share]:
+    """Ranges of the numbers below ``limit``, as long as the ``users`` of a share are many."""
+    ends = [limit * upto // load.users for upto in accumulate(users)]
+    shares = []
+    for own, start, end in zip(users, [0, *ends], ends, strict=False):
+        warm_up = load.warm_up and _in_proportion(load.warm_up, (end - start) / limit)
+        first = start % len(load.exchanges)
+        # A share may have no request at all, but a load has an exchange.
+        kept = max(1, min(end - start, len(load.exchanges)))
+        exchanges = (load.exchanges[first:] + load.exchanges[:first])[:kept]
+        amount = Amount(requests=end - start)
+        part = replace(load, users=own, amount=amount, exchanges=exchanges, warm_up=warm_up)
+        shares.append(Share(load=part, numbers=range(start, end)))
+    return shares
+
+
+def _deal(load: Load, users: list[int], limit: int) -> list[Share]:
+    """The numbers below ``limit`` in turn, as cards are dealt."""
+    parts = len(users)
+    shares = []
+    for part, own in enumerate(users):
+        numbers = range(part, limit, parts)
+        amount = load.amount if load.amount.requests is None else Amount(requests=len(numbers))
+        schedule = load.schedule and _part_of(load.schedule, part, parts)
+        exchanges = _every(load, part, parts)
+        dealt = replace(load, users=own, amount=amount, exchanges=exchanges, schedule=schedule)
+        shares.append(Share(load=dealt, numbers=numbers))
+    return shares
+
+
+def _in_proportion(amount: Amount, part: float) -> Amount:
+    """Of requests so large a ``part``, of a duration all of it."""
+    return amount if amount.requests is None else Amount(requests=round(amount.requests * part))
+
+
+def _every(load: Load, part: int, parts: int) -> tuple[Exchange, ...]:
+    """The exchanges of the numbers ``part``, ``part + parts`` and so on, until they repeat."""
+    if not load.repeat:
+        return load.exchanges[part::parts]
+    count = len(load.exchanges)
+    period = count // math.gcd(count, parts)
+    return tuple(load.exchanges[(part + turn * parts) % count] for turn in range(period))
+
+
+def _part_of(schedule: Schedule, part: int, parts: int) -> Schedule:
+    rate = schedule.rate / parts
+    if schedule.arrivals is Arrivals.CONSTANT:
+        return replace(schedule, rate=rate, offset_s=schedule.offset_s + part / schedule.rate)
+    # A hash: seeds that differ by a small number are usual, and must not meet in another part.
+    return replace(schedule, rate=rate, seed=random.Random(f"{schedule.seed}/{part}").getrandbits(53))
+
+
+def _unconfirmed(results: Sequence[tuple[Share, LoadResult]]) -> tuple[int, ...]:
+    return tuple(sorted(part.numbers[number] for part, result in results for number in result.unconfirmed))
+
+
+def connections_of_each(held: Held, ports: Sequence[int]) -> tuple[int, ...]:
+    """How many of the connections from ``ports`` each process has, the most first."""
+    return tuple(sorted(_counts(held, ports).values(), reverse=True))
+
+
+def surplus(held: Held, ports: Sequence[int]) -> tuple[int, ...]:
+    """The ports of the connections that other processes should have; none if no two differ by more than 1."""
+    counts = _counts(held, ports)
+    kept = list(ports)
+    moved: list[int] = []
+    while counts and max(counts.values()) - min(counts.values()) > 1:
+        most, least = max(counts, key=lambda each: counts[each]), min(counts, key=lambda each: counts[each])
+        port = next(each for each in reversed(kept) if held.by_port.get(each) == most)
+        kept.remove(port)
+        moved.append(port)
+        counts[most] -= 1
+        counts[least] += 1
+    return tuple(moved)
+
+
+def _counts(held: Held, ports: Sequence[int]) -> Counter[int]:
+    counts = Counter(dict.fromkeys(held.processes, 0))
+    counts.update(held.by_port[port] for port in ports if held.by_port.get(port) in counts)
+    return counts

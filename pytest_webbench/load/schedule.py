@@ -1,0 +1,137 @@
+"""When the requests of an open loop are due.
+
+Rounds in turns: cells that are compared are loaded to and fro, for a short while each.
+
+A rate that every stack can serve, so that their response times can be compared.
+"""
+
+import math
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from itertools import count
+
+from pytest_webbench.model.load import Amount, Arrivals, Schedule
+from pytest_webbench.model.measurement import MachineUsage, ServerUsage
+from pytest_webbench.model.suite import Scenario
+
+__all__ = [
+    "COMMON_SHARE",
+    "TURN_REQUESTS",
+    "add_machine_usages",
+    "add_usages",
+    "amount_of_turn",
+    "common_rate",
+    "due_ns",
+    "saturating",
+    "turns_of",
+]
+
+
+def due_ns(schedule: Schedule) -> Iterator[int]:
+    """Nanoseconds from the start of the load at which request 0, 1, ... is due, without end.
+
+    The same for the same schedule. Constant arrivals are worked out from their number, so that no
+    rounding adds up; the gaps of Poisson arrivals are exponential (a Poisson process of that rate).
+    """
+    match schedule.arrivals:
+        case Arrivals.CONSTANT:
+            for number in count():
+                yield round((schedule.offset_s + number / schedule.rate) * 1e9)
+        case Arrivals.POISSON:
+            chance = random.Random(f"{schedule.seed}/arrivals")
+            now_s = schedule.offset_s
+            while True:
+                now_s += chance.expovariate(schedule.rate)
+                yield round(now_s * 1e9)
+
+
+TURN_S = 0.024
+TURN_S_PER_USER = 0.004
+TURN_REQUESTS = 10
+"""How many requests each user has at least in a turn that is a number of them."""
+MOST_TURNS = 60
+
+
+def turns_of(scenario: Scenario) -> int:
+    """In how many turns a round of ``scenario`` is made where it is compared with another.
+
+    What disturbs a machine often lasts longer than a load, and then hits one side alone: the shorter the
+    turns, the more of it hits both. But at the end of each turn users run out of requests, which must
+    stay small beside it; and the database is the same for all turns, so that one which writes has one turn.
+    """
+    amount = scenario.amount
+    if scenario.writes or scenario.rate is not None:
+        return 1
+    if amount.duration_s is not None:
+        turn_s = TURN_S + TURN_S_PER_USER * scenario.users
+        return max(1, min(MOST_TURNS, round(amount.duration_s / turn_s)))
+    assert amount.requests is not None
+    return max(1, min(MOST_TURNS, amount.requests // (TURN_REQUESTS * scenario.users)))
+
+
+def amount_of_turn(amount: Amount, *, turn: int, turns: int) -> Amount:
+    """The part of ``amount`` that belongs to ``turn``, from 0, of ``turns``."""
+    if amount.duration_s is not None:
+        return Amount(duration_s=amount.duration_s / turns)
+    assert amount.requests is not None
+    return Amount(requests=amount.requests // turns + (turn < amount.requests % turns))
+
+
+def add_usages(usages: Sequence[ServerUsage]) -> ServerUsage:
+    """What the server used in all turns; of memory the largest."""
+    return reduce(_add, usages)
+
+
+def add_machine_usages(usages: Sequence[MachineUsage]) -> MachineUsage:
+    """What the machine did in all turns."""
+    return MachineUsage(
+        elapsed_s=_sum(each.elapsed_s for each in usages),
+        busy_s=_sum(each.busy_s for each in usages),
+        steal_s=_sum(each.steal_s for each in usages),
+        own_s=_sum(each.own_s for each in usages),
+    )
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if None in known else math.fsum(each for each in known if each is not None)
+
+
+def _add(one: ServerUsage, other: ServerUsage) -> ServerUsage:
+    peaks = (one.peak_rss_bytes, other.peak_rss_bytes)
+    return replace(
+        one,
+        cpu_s=None if one.cpu_s is None or other.cpu_s is None else one.cpu_s + other.cpu_s,
+        peak_rss_bytes=None if peaks[0] is None or peaks[1] is None else max(peaks[0], peaks[1]),
+        replaced=one.replaced or other.replaced,
+        throttled_s=None
+        if one.throttled_s is None or other.throttled_s is None
+        else one.throttled_s + other.throttled_s,
+        oom_kills=None
+        if one.oom_kills is None or other.oom_kills is None
+        else one.oom_kills + other.oom_kills,
+    )
+
+
+COMMON_SHARE = 0.5
+"""Of what the slowest stack can serve: at half of its load a server queues little, and still works."""
+SATURATING_USERS = 16
+SATURATING_S = 0.8
+
+
+def saturating(scenario: Scenario) -> Scenario:
+    """``scenario`` as a closed loop that keeps every worker busy, for long enough to see the rate."""
+    users = max(scenario.users, SATURATING_USERS)
+    return replace(scenario, users=users, amount=Amount(duration_s=SATURATING_S), rate=None)
+
+
+def common_rate(saturation: Mapping[str, float], share: float) -> float:
+    """``share`` of the least of the stacks' saturation (requests per second), in two digits, cut off.
+
+    Two digits, because the saturation is not known any better.
+    """
+    exact = min(saturation.values()) * share
+    digit = 10.0 ** (math.floor(math.log10(exact)) - 1)
+    return math.floor(exact / digit + 1e-9) * digit

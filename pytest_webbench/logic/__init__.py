@@ -1,1 +1,0 @@
-"""Pure logic: from values to values, without IO, clocks or pytest."""

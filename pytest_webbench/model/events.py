@@ -1,0 +1,105 @@
+"""What happens while a plan is carried out, in the order in which it happens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_webbench.model.errors import LoadError, StackError
+from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.plan import Block, Trial
+
+__all__ = [
+    "BlockFinished",
+    "BlockStarted",
+    "Event",
+    "RateChosen",
+    "StackFailed",
+    "StackPreparing",
+    "StackStarting",
+    "TrialFailed",
+    "TrialFinished",
+    "TrialStarted",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackPreparing:
+    """What a stack needs is being made: its environment or image."""
+
+    stack: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockStarted:
+    """A block begins."""
+
+    block: Block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackStarting:
+    """A stack is being launched, seeded, checked and warmed."""
+
+    stack: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackFailed:
+    """A stack cannot be measured (any more)."""
+
+    stack: str
+    error: StackError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateChosen:
+    """The rate in requests per second at which a scenario is measured on every stack.
+
+    ``saturation`` is what each stack served at most, ``share`` the part of the least that was chosen.
+    """
+
+    scenario: str
+    rate: float
+    saturation: Mapping[str, float]
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialStarted:
+    """A round of a cell begins."""
+
+    trial: Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialFinished:
+    """A round of a cell has been measured."""
+
+    measurement: Measurement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialFailed:
+    """A round of a cell gave nothing, through no fault of the stack."""
+
+    trial: Trial
+    error: LoadError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockFinished:
+    """A block is done and its stacks are down."""
+
+    block: Block
+
+
+Event = (
+    StackPreparing
+    | BlockStarted
+    | StackStarting
+    | StackFailed
+    | RateChosen
+    | TrialStarted
+    | TrialFinished
+    | TrialFailed
+    | BlockFinished
+)

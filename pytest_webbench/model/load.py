@@ -1,0 +1,391 @@
+"""A load, what sends it, and what came of it."""
+
+import math
+import sys
+from array import array
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from pytest_webbench.model.http import Exchange
+
+__all__ = [
+    "BUCKET_BITS",
+    "EXACT_MOST",
+    "MOST_UNCONFIRMED",
+    "RELATIVE_ERROR",
+    "Amount",
+    "Arrivals",
+    "Draw",
+    "ErrorClass",
+    "Held",
+    "Histogram",
+    "Latencies",
+    "Load",
+    "LoadEngine",
+    "LoadResult",
+    "Look",
+    "Nanoseconds",
+    "OpenLoad",
+    "Schedule",
+    "TurnEngine",
+    "nothing",
+]
+
+if TYPE_CHECKING:
+    Nanoseconds = array[int]
+else:
+    Nanoseconds = array  # which takes no parameters at run time before Python 3.12
+
+EXACT_MOST = 2**20
+"""Up to so many times a generator process keeps each; beyond it, a histogram of all of them."""
+BUCKET_BITS = 11
+"""Each doubling of a time is cut into 2 to the power of this many buckets, as in an HDR histogram."""
+RELATIVE_ERROR = 2.0 ** -(BUCKET_BITS + 1)
+"""How far a percentile of a histogram may lie from that of the times, as a share of it: 0.025 %."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """How many times lie in each bucket.
+
+    ``buckets`` are the numbers of those that are not empty, ascending, and ``counts`` how many times each
+    of them has. Bucket ``n`` begins at ``2**e * (1 + s / 2048)`` ns, where ``e`` and ``s`` are quotient and
+    remainder of ``n`` by 2048; below 4096 ns each nanosecond has its own. ``sum_ns``, ``min_ns`` and
+    ``max_ns`` are exact.
+    """
+
+    buckets: Nanoseconds
+    counts: Nanoseconds
+    sum_ns: int
+    min_ns: int
+    max_ns: int
+
+
+class Latencies:
+    """Times in nanoseconds, one for each request that was answered rightly.
+
+    ``samples`` are all of them, with items of 4 bytes (``"I"``) or, where one does not fit, of 8
+    (``"Q"``), if :attr:`exact`; else ``histogram`` says how they are distributed. Number, sum, smallest and
+    largest are exact in either case. Not to be changed; no dataclass, for in JSON it is either a text
+    (the samples) or an object (the histogram).
+    """
+
+    __slots__ = ("_samples", "histogram")
+
+    def __init__(self, samples: Nanoseconds | None = None, *, histogram: Histogram | None = None) -> None:
+        self._samples = array("I") if samples is None else samples
+        self.histogram = histogram
+        if histogram is not None and self._samples:
+            raise ValueError("times are either samples or a histogram")
+
+    @property
+    def exact(self) -> bool:
+        """Whether each single time is known."""
+        return self.histogram is None
+
+    @property
+    def relative_error(self) -> float:
+        """How far a percentile may lie from the true one, as a share of it; 0 if exact."""
+        return 0.0 if self.histogram is None else RELATIVE_ERROR
+
+    @property
+    def samples(self) -> Nanoseconds:
+        """Each single time. Raises :class:`ValueError` if there is only a histogram."""
+        if self.histogram is not None:
+            raise ValueError("single times are not known, only their histogram")
+        return self._samples
+
+    def __len__(self) -> int:
+        return len(self._samples) if self.histogram is None else sum(self.histogram.counts)
+
+    @property
+    def sum_ns(self) -> int:
+        """The sum of all times; exact."""
+        return sum(self._samples) if self.histogram is None else self.histogram.sum_ns
+
+    @property
+    def mean_ns(self) -> float:
+        """The mean of all times; NaN without any."""
+        return self.sum_ns / len(self) if self else math.nan
+
+    @property
+    def min_ns(self) -> int:
+        """The smallest time; exact. Raises :class:`ValueError` without any."""
+        return min(self._samples) if self.histogram is None else self.histogram.min_ns
+
+    @property
+    def max_ns(self) -> int:
+        """The largest time; exact. Raises :class:`ValueError` without any."""
+        return max(self._samples) if self.histogram is None else self.histogram.max_ns
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Latencies):
+            return NotImplemented
+        return (self._samples, self.histogram) == (other._samples, other.histogram)
+
+    __hash__ = None  # type: ignore[assignment]  # as that of the array that it is made of
+
+    def __repr__(self) -> str:
+        what = "samples" if self.exact else "in a histogram"
+        return f"<Latencies: {len(self)} {what}>"
+
+
+MOST_UNCONFIRMED = 2**20
+"""So many requests without a right answer each generator names; with more, a load is invalid anyway."""
+
+
+class ErrorClass(StrEnum):
+    """Why a request did not end in a right answer."""
+
+    CONNECT_REFUSED = "connect_refused"
+    CONNECT_TIMEOUT = "connect_timeout"
+    RESET = "reset"
+    """The connection was reset, or closed before the first byte of the answer, on a fresh connection."""
+    STALE_CONNECTION = "stale_connection"
+    """A kept-alive connection that had served before was closed without an answer."""
+    RESPONSE_TIMEOUT = "response_timeout"
+    TRUNCATED = "truncated"
+    """The connection ended in the middle of an answer."""
+    MALFORMED = "malformed"
+    """What came is not HTTP/1.1."""
+    WRONG_STATUS = "wrong_status"
+    WRONG_BODY = "wrong_body"
+    CLIENT_EXHAUSTED = "client_exhausted"
+    """The generator's machine has no ports or files left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """How much load: for ``duration_s`` seconds, or ``requests`` requests shared by all users."""
+
+    duration_s: float | None = None
+    requests: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.duration_s is None) == (self.requests is None):
+            raise ValueError("an amount is either a duration or a number of requests")
+
+    def __str__(self) -> str:
+        return f"{self.requests} requests" if self.duration_s is None else f"{self.duration_s:g} s"
+
+
+class Arrivals(StrEnum):
+    """How the arrivals of an open loop lie in time."""
+
+    CONSTANT = "constant"
+    """All gaps are the same."""
+    POISSON = "poisson"
+    """The gaps are exponential and independent: nobody knows of anybody else, as on a public site."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When the requests of an open loop are due: ``rate`` a second on average, whatever the server does.
+
+    Constant arrivals begin ``offset_s`` after the start of the load; ``seed`` makes the chance of
+    the others.
+    """
+
+    rate: float
+    arrivals: Arrivals = Arrivals.CONSTANT
+    seed: int = 0
+    offset_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate < float("inf"):
+            raise ValueError("a rate is a finite number above 0")
+
+    def __str__(self) -> str:
+        return f"{self.rate:,.6g}/s {self.arrivals.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """``users`` connections with something to ask, for as long as ``amount`` says.
+
+    Without a ``schedule`` the loop is closed: each user sends its next request once it has its answer.
+    With one it is open: a request is sent when it is due, on a connection that is free; if none is, it
+    waits for one.
+
+    Requests are taken from ``exchanges`` in order, by whichever user is free; request number ``n``
+    (from 0) is ``exchanges[n % len(exchanges)]``. With ``repeat`` false the load ends when each has
+    been sent once. ``timeout_s`` bounds each request, from its sending to the end of its answer.
+
+    In several ``turns`` the load stops in between, until it is told to go on: each turn is an equal part of
+    the amount, and at its end the requests under way are waited for and counted. Before the first turn a
+    ``warm_up`` of its own amount can be made on the same connections, of which nothing is counted; the first
+    turn begins with request 0 again. Only closed loops do either.
+    """
+
+    users: int
+    amount: Amount
+    exchanges: tuple[Exchange, ...]
+    repeat: bool = True
+    timeout_s: float = 30.0
+    schedule: Schedule | None = None
+    turns: int = 1
+    warm_up: Amount | None = None
+
+    @property
+    def most_requests(self) -> int:
+        """How many requests it can have at most."""
+        once = sys.maxsize if self.repeat else len(self.exchanges)
+        return once if self.amount.requests is None else min(self.amount.requests, once)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Which process of a server holds which connection.
+
+    ``processes`` are the ids of those that take connections; ``by_port`` says for the port from which a
+    connection comes which process holds it.
+    """
+
+    processes: tuple[int, ...]
+    by_port: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """What came of one set of connections: ``ok`` right answers in ``elapsed_s`` seconds.
+
+    ``held`` says how many of them each process of the server had, as that of a :class:`LoadResult`.
+    """
+
+    ok: int
+    elapsed_s: float
+    held: tuple[int, ...] = ()
+
+    @property
+    def per_s(self) -> float:
+        """Right answers per second."""
+        return self.ok / self.elapsed_s if self.elapsed_s else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadResult:
+    """What an engine saw of one load.
+
+    ``latency_ns`` and ``ttfb_ns`` hold, for each right answer, nanoseconds of a monotonic clock: up to
+    the last byte of the answer, and from the sending of the request to its first byte. A latency begins
+    with the sending in a closed loop, and when the request was due in an open one, which keeps the time
+    from the sending to the last byte in ``service_ns``. Of very many right answers these are histograms:
+    see :class:`~pytest_webbench.model.load.Latencies`.
+
+    ``elapsed_s`` runs from the first sending to the deadline, or to the end of the last request.
+    ``in_flight_s`` sums how long the requests still open at the deadline had been under way, and
+    ``error_s`` how long the failed ones took. ``unconfirmed`` are the numbers of the requests without a
+    right answer (failed, or in flight), if the load changes anything; ``unnamed`` is how many more there
+    were, beyond :data:`MOST_UNCONFIRMED` of a generator. ``generator_cpu_s`` is the CPU time
+    of the generator during the load, ``generator_busy`` the largest share that one of its processes used
+    of the processors it can use. ``examples`` shows the first failures in words.
+
+    Of an open loop, ``scheduled`` counts the requests that were due, of which ``dropped`` could not be sent
+    before the end; ``lag_s`` is how late the generator noticed on average that one was due, ``late``
+    how often by more than a millisecond. ``held`` says how many connections each process of the server
+    had when the load started, the most first; empty where that cannot be seen.
+    ``turns`` is the number of loads, one after the other, that this is the sum of. ``draws`` has one value
+    for each set of connections where several were drawn, as for a server that runs already.
+    """
+
+    users: int
+    elapsed_s: float
+    sent: int
+    ok: int
+    errors: Mapping[str, int]
+    in_flight: int
+    latency_ns: Latencies
+    ttfb_ns: Latencies
+    service_ns: Latencies = field(default_factory=Latencies)
+    in_flight_s: float = 0.0
+    error_s: float = 0.0
+    unconfirmed: tuple[int, ...] = ()
+    unnamed: int = 0
+    generator_cpu_s: float = 0.0
+    generator_busy: float = 0.0
+    connections_opened: int = 0
+    bytes_received: int = 0
+    scheduled: int = 0
+    dropped: int = 0
+    lag_s: float = 0.0
+    late: int = 0
+    examples: tuple[str, ...] = field(default=())
+    held: tuple[int, ...] = ()
+    turns: int = 1
+    draws: tuple[Draw, ...] = ()
+
+
+Look = Callable[[], Held | None]
+"""Looks at the server's side: which of its processes holds which connection; ``None`` if unseen."""
+
+
+def nothing() -> None:
+    """What is to be done just before a load starts, if there is nothing to be done."""
+
+
+class LoadEngine(Protocol):
+    """Makes load and says what it saw.
+
+    The seam at which load generators are exchanged; :class:`pytest_webbench.load.fake.FakeEngine`
+    stands in for one in tests. One that sends nothing says so by an attribute ``makes_load`` that is false,
+    and does not keep other runs from measuring.
+    """
+
+    name: str
+
+    def run(
+        self,
+        load: Load,
+        base_url: str,
+        look: Look | None = None,
+        before_start: Callable[[], None] = nothing,
+    ) -> LoadResult:
+        """Carry out ``load`` against the server at ``base_url`` and wait for its end.
+
+        An engine that can uses ``look`` to give each process of the server as many connections. It calls
+        ``before_start`` once, before the first request and, if it can, after the connections are made.
+
+        Raises :class:`~pytest_webbench.model.errors.LoadError` if the generator itself fails; failures of
+        the server are counted in the result.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the processes of the engine. Safe to call again."""
+        ...
+
+
+class OpenLoad(Protocol):
+    """A load that is made in turns, with other work between them."""
+
+    def warm_up(self) -> None:
+        """Make the warm-up of a load that has one, before its first turn; nothing of it is counted.
+
+        Raises :class:`~pytest_webbench.model.errors.LoadError` if the generator itself fails.
+        """
+        ...
+
+    def take_turn(self, before_start: Callable[[], None] = nothing) -> None:
+        """Make the next turn and wait for its end; ``before_start`` is called before its first request.
+
+        Raises :class:`~pytest_webbench.model.errors.LoadError` if the generator itself fails.
+        """
+        ...
+
+    def result(self) -> LoadResult:
+        """What was seen in all turns, once the last one is over."""
+        ...
+
+
+@runtime_checkable
+class TurnEngine(LoadEngine, Protocol):
+    """An engine whose loads can stop and go on, several of them side by side."""
+
+    def open(self, load: Load, base_url: str, look: Look | None = None) -> OpenLoad:
+        """Begin ``load``: its users connect, and nothing is sent yet.
+
+        One that is not brought to its end is ended by :meth:`~pytest_webbench.LoadEngine.close`.
+        """
+        ...

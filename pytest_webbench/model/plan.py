@@ -1,0 +1,122 @@
+"""Which trials a run makes, and how many of what."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["PROFILES", "Block", "Cell", "Order", "Plan", "Profile", "Trial"]
+
+
+class Order(StrEnum):
+    """The order in which the trials are carried out."""
+
+    INTERLEAVED = "interleaved"
+    """A block launches every stack, visits all cells in a new random order, and stops the stacks."""
+    SEQUENTIAL = "sequential"
+    """Per stack, per round: one launch, and the scenarios in the order in which they are listed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The numbers of a run; every stack and scenario shares them.
+
+    A scenario keeps its own users and amount, but that ``duration_s`` replaces its duration, and
+    ``request_share`` scales its number of requests (never below ``min_requests``, nor above what the
+    scenario says). A round begins after ``settle_s`` seconds from the launch, ``pause_s`` from the
+    seeding, the suite's warm-up if ``warm_launch``, ``idle_s`` after that, and the cell's own
+    warm-up: the share ``warm_cell`` of its amount. ``gap_s`` lies between two trials.
+    """
+
+    name: str
+    title: str
+    rounds: int
+    order: Order = Order.INTERLEAVED
+    duration_s: float | None = None
+    request_share: float = 1.0
+    min_requests: int = 1
+    settle_s: float = 0.0
+    pause_s: float = 0.0
+    warm_launch: bool = False
+    idle_s: float = 0.0
+    warm_cell: float = 0.0
+    gap_s: float = 0.0
+
+
+PROFILES: dict[str, Profile] = {
+    profile.name: profile
+    for profile in (
+        Profile(
+            name="quick",
+            title="five rounds of short loads, the whole matrix in about three minutes",
+            rounds=5,
+            duration_s=0.4,
+            request_share=0.25,
+            min_requests=30,
+            warm_cell=0.25,
+        ),
+        Profile(
+            name="smoke",
+            title="every cell once, to see that it is alive; no figures to rely on",
+            rounds=1,
+            duration_s=0.1,
+            request_share=0.02,
+            min_requests=10,
+        ),
+        Profile(
+            name="paper",
+            title="users, amounts, pauses, order and five launches as in Bednarz and Miłosz (2025)",
+            rounds=5,
+            order=Order.SEQUENTIAL,
+            settle_s=20.0,
+            pause_s=1.0,
+            warm_launch=True,
+            idle_s=5.0,
+            gap_s=3.0,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Cell:
+    """A scenario on a stack: one item of pytest."""
+
+    scenario: str
+    stack: str
+
+    def __str__(self) -> str:
+        return f"{self.scenario}[{self.stack}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One round of a cell. ``round`` counts from 0; each round of a cell has a launch of its own."""
+
+    cell: Cell
+    round: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Stacks launched afresh and together, the trials made with them, and their end.
+
+    ``stacks`` are in the order of their launch, ``groups`` in the order of their measurement: each is a
+    trial, or several that are compared and therefore made in turns, a short load of each again and again.
+    """
+
+    number: int
+    stacks: tuple[str, ...]
+    groups: tuple[tuple[Trial, ...], ...]
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Those of all groups."""
+        return tuple(trial for group in self.groups for trial in group)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All trials of a run, in order. ``seed`` gives the same order, and the same requests, again."""
+
+    order: Order
+    seed: int
+    blocks: tuple[Block, ...]

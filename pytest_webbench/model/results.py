@@ -1,0 +1,386 @@
+"""What is concluded from measurements: summaries, verdicts, findings, hot spots."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pytest_webbench.model.load import Amount, Schedule
+from pytest_webbench.model.measurement import LaunchRecord
+from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.suite import Unit
+
+__all__ = [
+    "Attribution",
+    "CellSummary",
+    "CodeProfile",
+    "Comparison",
+    "Difference",
+    "Finding",
+    "Findings",
+    "FlameRect",
+    "Interval",
+    "Level",
+    "Metric",
+    "PartDifference",
+    "PartTime",
+    "RoundFigures",
+    "Standing",
+    "Threshold",
+    "Validity",
+    "Verdict",
+    "name_of_model",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """An estimate with its confidence interval; ``high`` is infinite where one value is all there is."""
+
+    estimate: float
+    low: float
+    high: float
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def inverse(self) -> "Interval":
+        """The interval of one over the quantity, for positive quantities."""
+        infinite = float("inf")
+        return Interval(
+            estimate=1 / self.estimate,
+            low=1 / self.high if self.high < infinite else 0.0,
+            high=1 / self.low if self.low > 0 else infinite,
+        )
+
+    def scaled(self, factor: float) -> "Interval":
+        """The interval of the quantity in a unit that is ``factor`` times smaller."""
+        return Interval(estimate=self.estimate * factor, low=self.low * factor, high=self.high * factor)
+
+    @property
+    def relative_half_width(self) -> float:
+        """Half of the interval's width as a share of the estimate; infinite for a single value."""
+        return (self.high - self.low) / 2 / self.estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validity:
+    """Whether a cell's figure may be relied on.
+
+    ``reasons`` say why it is not valid: such a figure is printed with them and is no baseline.
+    ``warnings`` say what makes a valid figure less sure, or could not be checked.
+    """
+
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def valid(self) -> bool:
+        """No reason speaks against the figure."""
+        return not self.reasons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundFigures:
+    """What one round says that has a right answer; ``round`` counts from 0, the rest are seconds.
+
+    ``server_cpu_s_per_request`` is ``None`` where the server's processes cannot be seen.
+    """
+
+    round: int
+    time_per_request_s: float
+    mean_response_time_s: float
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    server_cpu_s_per_request: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellSummary:
+    """The figures of a cell over its rounds.
+
+    ``time_per_request_s`` (elapsed time per completed request) and ``mean_response_time_s`` have one
+    value per round; with a ``schedule`` (of an open loop) response times count from the moment at which a
+    request was due, and ``service_p50_s`` from its sending. Percentiles are over the requests of all
+    rounds together; ``rounds`` has those of each round that has a right answer. CPU and memory are
+    ``None`` where the server's processes cannot be seen, throttling and kills for want of memory (sums)
+    outside of containers; memory is the largest of the rounds, ``startup_s`` the median of the launches,
+    ``generator_cpu_fraction`` (of one processor) and ``lag_s`` the largest of the rounds. Each round was
+    made in so many ``turns``. ``percentile_error`` is how far percentiles may be off, as a share of them: 0
+    unless there were too many requests to keep each time. ``draws_per_s`` are the completed requests per
+    second of each set of connections, in order, where rounds had several.
+    """
+
+    cell: Cell
+    unit: Unit
+    users: int
+    amount: Amount
+    records: int
+    time_per_request_s: tuple[float, ...]
+    mean_response_time_s: tuple[float, ...]
+    figure: Interval
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    ttfb_p50_s: float
+    service_p50_s: float
+    requests_sent: int
+    requests_ok: int
+    errors: Mapping[str, int]
+    in_flight: int
+    dropped: int
+    lag_s: float
+    server_cpu_s_per_request: float | None
+    server_peak_rss_bytes: int | None
+    server_throttled_s: float | None
+    server_oom_kills: int | None
+    generator_cpu_fraction: float
+    startup_s: float | None
+    engine: str
+    launch: LaunchRecord
+    validity: Validity
+    examples: tuple[str, ...] = field(default=())
+    schedule: Schedule | None = None
+    rounds: tuple[RoundFigures, ...] = ()
+    turns: int = 1
+    percentile_error: float = 0.0
+    draws_per_s: tuple[float, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """Which loop the figures come from: those of different ones must not be compared."""
+        return name_of_model(self.schedule)
+
+    @property
+    def samples_s(self) -> tuple[float, ...]:
+        """The rounds' figures for pytest-benchmark, in seconds.
+
+        Time per completed request in a closed loop; in an open one that is given, so there it is the mean
+        response time.
+        """
+        return self.time_per_request_s if self.schedule is None else self.mean_response_time_s
+
+
+def name_of_model(schedule: Schedule | None) -> str:
+    """Which loop a load with ``schedule`` is."""
+    return "closed loop" if schedule is None else f"open loop, {schedule}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A stack's place in a scenario.
+
+    ``ratio`` is how many times as long as the fastest it takes (1 for the fastest itself), ``rank``
+    1 plus the number of stacks whose interval says that they are faster; so ties share a rank.
+    Invalid cells have neither.
+    """
+
+    summary: CellSummary
+    rank: int | None = None
+    ratio: Interval | None = None
+
+
+class Metric(StrEnum):
+    """What is compared, round by round. Less is better in all of them."""
+
+    TIME = "time"
+    """Seconds per completed request in a closed loop, the mean response time in an open one."""
+    MEAN = "mean"
+    """Mean response time, seconds."""
+    P50 = "p50"
+    P95 = "p95"
+    P99 = "p99"
+    CPU = "cpu"
+    """CPU time of the server's processes for each completed request, seconds."""
+    MEMORY = "memory"
+    """Peak memory of the server, bytes."""
+    ERRORS = "errors"
+    """Failed requests of a round."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """By how much ``metric`` may grow in the cells that the patterns name.
+
+    ``limit`` is relative (0.1: by ten percent), for errors a number of requests. What grows by less than
+    ``floor`` (in the metric's unit) is no regression, however much it is as a ratio.
+    """
+
+    metric: Metric
+    limit: float
+    floor: float = 0.0
+    scenario: str = "*"
+    stack: str = "*"
+
+
+class Verdict(StrEnum):
+    """What the rounds say of a metric of two stacks."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    NO_CHANGE = "no change"
+    """None beyond the threshold: the whole interval lies within it."""
+    INCONCLUSIVE = "inconclusive"
+    """The interval reaches beyond the threshold, and does not lie beyond it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A metric of a cell against the same metric of its base, over ``pairs`` of rounds.
+
+    ``base`` and ``head`` are geometric means (errors: sums), ``ratio`` head over base with its interval.
+    ``pairs_needed`` says of an inconclusive one about how many pairs would decide it, if that can be
+    said; ``smallest_effect`` is the relative growth that this many pairs would have found in four of five
+    runs. ``fails`` if its threshold was exceeded. ``why`` says what keeps it from being judged.
+    """
+
+    cell: Cell
+    base_stack: str
+    metric: Metric
+    threshold: Threshold
+    verdict: Verdict
+    base: float
+    head: float
+    ratio: Interval
+    pairs: int
+    p_value: float
+    pairs_needed: int | None = None
+    smallest_effect: float | None = None
+    why: str = ""
+
+    @property
+    def fails(self) -> bool:
+        """Whether its test fails."""
+        return self.verdict is Verdict.SLOWER
+
+
+class Level(StrEnum):
+    """How good what was found is."""
+
+    GOOD = "good"
+    DOUBTFUL = "doubtful"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at: ``subject`` in a word or two, ``text`` in a sentence."""
+
+    subject: str
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeProfile:
+    """The samples of one cell, from a load that was made for them and not timed.
+
+    ``stacks`` maps a stack of calls, its frames from the outermost on and joined by semicolons, to how
+    often it was met; each was looked at ``rate_hz`` times a second in all of the server's processes.
+    ``why_not`` says why there are none, ``note`` what they lack.
+
+    ``parts`` are those of its :class:`~pytest_webbench.Stack`. ``requests`` were answered rightly meanwhile,
+    for which the server used ``cpu_s`` of CPU time. ``cpu_s_per_request`` is that of the timed rounds,
+    without a profiler. Both are ``None`` where they are not known.
+    """
+
+    cell: Cell
+    rate_hz: int
+    stacks: Mapping[str, int] = field(default_factory=dict)
+    why_not: str = ""
+    note: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    requests: int = 0
+    cpu_s: float | None = None
+    cpu_s_per_request: float | None = None
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return sum(self.stacks.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartTime:
+    """What one part of a stack takes, such as "ORM".
+
+    ``share`` is that of the samples in which the server worked, with the interval of a binomial proportion;
+    ``cpu_ms`` is the same in milliseconds of CPU time for each request, ``None`` where that is not known.
+    """
+
+    part: str
+    samples: int
+    share: Interval
+    cpu_ms: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """Where the time of a cell goes, the largest part first.
+
+    ``working`` samples were attributed; in ``waiting`` ones the thread only waited, and they are left out.
+    """
+
+    working: int
+    waiting: int
+    parts: tuple[PartTime, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartDifference:
+    """How much more of a part one cell takes than another: milliseconds of CPU time for each request.
+
+    ``first_ms`` and ``second_ms`` are what each takes, ``more_ms`` the first less the second.
+    """
+
+    part: str
+    first_ms: float
+    second_ms: float
+    more_ms: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlameRect:
+    """A rectangle of a flame graph: calls of one function from one caller.
+
+    ``depth`` counts from 0, the outermost call; ``start`` and ``width`` are shares of all samples in which
+    the server worked. ``part`` is that of the function, or of the one that called it.
+    """
+
+    depth: int
+    start: float
+    width: float
+    label: str
+    part: str
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Something in which stored figures came about otherwise than those of now, in words.
+
+    ``comparable`` says whether they can be compared in spite of it.
+    """
+
+    what: str
+    base: str
+    now: str
+    comparable: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.base} then, {self.now} now"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """How the benchmarks of a run go together with those of baselines, by full names.
+
+    ``missing`` are benchmarks that no baseline has, ``differing`` maps a baseline's name and a difference
+    to the benchmarks concerned, and ``fit`` has each baseline's name with a benchmark that it may be
+    compared in.
+    """
+
+    missing: tuple[str, ...]
+    differing: Mapping[tuple[str, Difference], tuple[str, ...]]
+    fit: frozenset[tuple[str, str]]

@@ -1,0 +1,109 @@
+"""A run as it was saved: what it was, and what it gave."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_webbench.model.events import RateChosen
+from pytest_webbench.model.measurement import Machine, Measurement
+from pytest_webbench.model.plan import Cell, Plan
+from pytest_webbench.model.results import CellSummary, CodeProfile, Comparison
+from pytest_webbench.model.settings import Settings
+from pytest_webbench.model.suite import Published, Unit
+
+__all__ = ["FORMAT", "RunAbout", "RunRecord", "ScenarioAbout", "StackAbout"]
+
+FORMAT = 1
+"""The version of the files' format in the folder of a run.
+
+1: ``run.json`` holds ``format``, ``settings`` and ``plan``, and the fields of :class:`RunAbout`, which the
+first runs of this format lack; ``trials.jsonl`` a line for each event: ``{"trial": measurement}``,
+``{"stack_failed": name, "error": text}``, ``{"trial_failed": ...}`` or ``{"rate_chosen": ...}``. A run
+that compares adds ``comparisons.json``: ``format``, ``against``, ``budget_needed_s`` (``null`` if nothing
+is open, or if it cannot be said) and ``comparisons``, in which a number that is not known is ``null``. A
+run that explains adds ``explained.jsonl``, with a line ``{"explained": ...}`` for each profile.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackAbout:
+    """What a report says of a stack. ``code_lines`` is ``None`` where they cannot be counted."""
+
+    title: str = ""
+    suite: str = ""
+    code_lines: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioAbout:
+    """What a report says of a scenario."""
+
+    title: str = ""
+    unit: Unit = Unit.RATE
+    suite: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAbout:
+    """What a run says of itself before it begins; all of it may be missing in what older versions saved.
+
+    ``version`` is that of the package, ``command`` the words that repeat the run, ``started`` a time in
+    ISO 8601 with its offset from UTC, ``published`` the figures that go with the suites measured.
+    """
+
+    version: str = ""
+    command: tuple[str, ...] = ()
+    started: str = ""
+    machine: Machine | None = None
+    stacks: Mapping[str, StackAbout] = field(default_factory=dict)
+    scenarios: Mapping[str, ScenarioAbout] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One saved run. ``source`` names it: the folder or file that it was read from, without its path.
+
+    ``measurements`` are empty where only the figures of rounds were kept, as in pytest-benchmark's JSON;
+    then ``settings`` and ``plan`` are ``None``. ``origins`` says of each cell how its figure came about,
+    as ``extra_info`` of that JSON does. ``stack_failures`` and ``trial_failures`` say in words why a stack,
+    or a cell, lacks figures. ``against`` is what the base of ``comparisons`` is, ``needed_s`` the
+    budget in seconds that would decide what is open. ``notes`` say what was wrong with the files.
+    """
+
+    source: str
+    about: RunAbout = field(default_factory=RunAbout)
+    settings: Settings | None = None
+    plan: Plan | None = None
+    measurements: tuple[Measurement, ...] = ()
+    summaries: tuple[CellSummary, ...] = ()
+    origins: Mapping[Cell, Mapping[str, Any]] = field(default_factory=dict)
+    stack_failures: Mapping[str, str] = field(default_factory=dict)
+    trial_failures: Mapping[Cell, str] = field(default_factory=dict)
+    rates: tuple[RateChosen, ...] = ()
+    against: str = ""
+    needed_s: float | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    explained: tuple[CodeProfile, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def stacks(self) -> tuple[str, ...]:
+        """The names of all stacks that have figures, in the order in which the run knows them."""
+        found = dict.fromkeys(each.cell.stack for each in self.summaries)
+        known = [name for name in self.about.stacks if name in found]
+        return tuple(dict.fromkeys([*known, *found]))
+
+    def scenarios(self) -> tuple[str, ...]:
+        """The names of all scenarios that have figures, in the order in which the run knows them."""
+        found = dict.fromkeys(each.cell.scenario for each in self.summaries)
+        known = [name for name in self.about.scenarios if name in found]
+        return tuple(dict.fromkeys([*known, *found]))
+
+    def cells_of(self, scenario: str) -> tuple[CellSummary, ...]:
+        """The figures of a scenario."""
+        return tuple(each for each in self.summaries if each.cell.scenario == scenario)
+
+    def rounds_of(self, cell: Cell) -> tuple[Measurement, ...]:
+        """The rounds of a cell, in order; none where only their figures were kept."""
+        found = (each for each in self.measurements if each.trial.cell == cell)
+        return tuple(sorted(found, key=lambda each: each.trial.round))

@@ -1,0 +1,274 @@
+"""Stacks, and the protocols of what launches, meters and profiles them."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pytest_webbench.model.http import Answer, Exchange, Request
+from pytest_webbench.model.load import Held
+from pytest_webbench.model.measurement import LaunchRecord, ServerUsage
+
+__all__ = [
+    "VERSION_SETS",
+    "CopiedTree",
+    "Launcher",
+    "Meter",
+    "NoMeter",
+    "OwnCopy",
+    "Profiler",
+    "Recording",
+    "RunningStack",
+    "Stack",
+    "VersionSet",
+]
+
+
+class Meter(Protocol):
+    """Reads the kernel's accounts of a server before and after a load."""
+
+    def begin(self) -> None:
+        """Note the accounts, just before the load."""
+        ...
+
+    def end(self) -> ServerUsage:
+        """What was used since :meth:`begin`."""
+        ...
+
+
+class NoMeter:
+    """The meter of a server whose processes cannot be seen; it also serves as the fake in tests."""
+
+    def __init__(self, usage: ServerUsage | None = None) -> None:
+        self._usage = usage or ServerUsage()
+
+    def begin(self) -> None:
+        """Nothing to note."""
+
+    def end(self) -> ServerUsage:
+        """The usage given to the constructor: by default nothing is known."""
+        return self._usage
+
+
+class Recording(Protocol):
+    """Samples that are being taken."""
+
+    @property
+    def stacks(self) -> Mapping[str, int]:
+        """The stacks met, as in :class:`~pytest_webbench.model.results.CodeProfile`.
+
+        There are none before the context is left.
+        """
+        ...
+
+
+class Profiler(Protocol):
+    """Samples the stacks of calls of running processes.
+
+    The seam at which profilers are exchanged; :class:`pytest_webbench.host.meters.fake.FakeProfiler` stands
+    in for one in tests.
+    """
+
+    rate_hz: int
+    """How often each process is looked at in a second."""
+
+    def record(self, pid: int, *, deep: bool = False) -> AbstractContextManager[Recording]:
+        """Sample the process ``pid`` and its descendants from now on until the context is left.
+
+        Sampled are the Python calls; with ``deep`` also the machine code, for which some looks may fail.
+        Raises :class:`~pytest_webbench.model.errors.ProfilerError` if it may not, or cannot. Left by an
+        exception, the context ends the profiler at once.
+        """
+        ...
+
+
+GET_ROOT = Exchange(request=Request(path="/"), answer=Answer(status=200))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedTree:
+    """A repository with the top folder ``original``, and the ``copy`` of it from which a side is served.
+
+    ``sources`` are the files that git tracks or would track in the original, by their paths in it.
+    """
+
+    original: Path
+    copy: Path
+    sources: frozenset[str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnCopy:
+    """Of what a side of a comparison of commits is served: ``trees``, whose copies are below ``copies``.
+
+    Those of the other side are there, too.
+    """
+
+    trees: tuple[CopiedTree, ...]
+    copies: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """What is measured: an application in a folder, its lock, and the command that serves it.
+
+    ``command`` and the values of ``env`` may use the placeholders ``{python}`` (the interpreter of
+    the stack's environment), ``{bind}`` (an address as Gunicorn takes it: ``fd://7`` or
+    ``127.0.0.1:8000``), ``{fd}``, ``{host}``, ``{port}``, ``{workers}``, ``{threads}`` and
+    ``{data_dir}`` (a folder of this launch alone). ``lock`` is a file in ``folder`` with pinned and
+    hashed requirements, in whose name ``{versions}`` stands for the set of versions; without one the stack
+    runs under the interpreter that runs pytest. ``ready`` is the exchange whose right answer says that the
+    stack is up. ``settings`` are printed with the results, as the configuration that cannot be seen from
+    the command, and so are the versions of the distributions named in ``packages``. ``parts`` says to which
+    part ("framework", "ORM", one of your own) a file belongs, by a pattern such as ``mylib/*``: for
+    ``--webbench-explain``, which knows the common libraries by itself. ``own_copy`` is set by
+    ``--webbench-against``: such a stack must load nothing of the repository but its own copy.
+    """
+
+    name: str
+    folder: Path
+    command: tuple[str, ...]
+    title: str = ""
+    suite: str = "items"
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # it may hold passwords
+    lock: str | None = None
+    ready: Exchange = GET_ROOT
+    packages: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    own_copy: OwnCopy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionSet:
+    """A lock for each stack, under the same name.
+
+    ``python`` is the Python that it was made for, ``None`` for whichever runs pytest; ``base_image`` the
+    image that containers start from.
+    """
+
+    name: str
+    title: str
+    python: str | None
+    base_image: str
+
+
+VERSION_SETS: dict[str, VersionSet] = {
+    each.name: each
+    for each in (
+        VersionSet(
+            name="current",
+            title="the newest releases when the locks were made",
+            python=None,
+            base_image="python:3.13-slim",
+        ),
+        VersionSet(
+            name="paper",
+            title="those of Bednarz and Miłosz, and for the rest what was current in May 2025",
+            python="3.11",
+            base_image="python:3.11-slim",
+        ),
+    )
+}
+
+
+class RunningStack(Protocol):
+    """A stack that runs and has given its first right answer."""
+
+    @property
+    def stack(self) -> Stack:
+        """What runs."""
+        ...
+
+    @property
+    def base_url(self) -> str:
+        """Where it answers, without a slash at the end: ``http://127.0.0.1:40123``."""
+        ...
+
+    @property
+    def launch(self) -> LaunchRecord:
+        """How it was launched, with the versions, and the worker processes, that are in force now."""
+        ...
+
+    @property
+    def meter(self) -> Meter:
+        """Reads what the server's processes use."""
+        ...
+
+    @property
+    def server_pid(self) -> int | None:
+        """The id of the server's first process on this machine; ``None`` where it cannot be seen."""
+        ...
+
+    def connections(self) -> Held | None:
+        """Which process of the server holds which connection; ``None`` where that cannot be seen."""
+        ...
+
+    def verify(self) -> None:
+        """Find out whether what runs is what was launched: it alone listens, and it serves its own copy.
+
+        Asked before anything is timed, and after each round. Raises
+        :class:`~pytest_webbench.model.errors.StartError` and
+        :class:`~pytest_webbench.model.errors.OwnCopyError`.
+        """
+        ...
+
+    @property
+    def answers(self) -> bool:
+        """Whether a server is there at all; a fake without one is not checked."""
+        ...
+
+    @property
+    def reachable_inside(self) -> bool:
+        """Whether files can be put and commands run beside the application."""
+        ...
+
+    def put_file(self, name: str, content: bytes) -> str:
+        """Write a file into the data folder of this launch; the path as the stack sees it."""
+        ...
+
+    def execute(self, arguments: Sequence[str]) -> bytes:
+        """Run the stack's Python with ``arguments`` beside the application; what it printed.
+
+        ``{data_dir}`` in an argument stands for the data folder. Raises
+        :class:`~pytest_webbench.model.errors.SeedError` if the command fails or does not end in time.
+        """
+        ...
+
+    def log_tail(self) -> str:
+        """The last lines that the server wrote."""
+        ...
+
+    def ended(self) -> str | None:
+        """Why the server has ended, in words; ``None`` while it runs."""
+        ...
+
+
+class Launcher(Protocol):
+    """Brings stacks up.
+
+    The seam at which ways of running are exchanged; :class:`pytest_webbench.stacks.fake.FakeLauncher`
+    stands in for one in tests.
+    """
+
+    name: str
+    about: str
+    """What is launched with, for the header line: ``containers (Docker 28.2, host network)``."""
+    notes: tuple[str, ...]
+    """What else a person should know before the run: what was swept, who else is at work."""
+
+    def prepare(self, stack: Stack) -> None:
+        """Make all that a launch needs and that can be kept: an environment, an image.
+
+        Raises :class:`~pytest_webbench.model.errors.InstallError`.
+        """
+        ...
+
+    def start(self, stack: Stack) -> AbstractContextManager[RunningStack]:
+        """Launch ``stack`` afresh and wait for its first right answer.
+
+        Leaving the context ends the stack and removes all that the launch made. Raises
+        :class:`~pytest_webbench.model.errors.StartError` with the end of the server's log.
+        """
+        ...

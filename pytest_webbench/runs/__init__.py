@@ -1,0 +1,1 @@
+"""From a plan to measurements, and what is kept of them."""

@@ -1,0 +1,363 @@
+"""Which stacks a run compares with which, and where the copies of them lie.
+
+Base and head in one run: which stacks are compared, and how long rounds are added.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pytest_webbench.analysis.gate import (
+    FEWEST_PAIRS,
+    GROWTH,
+    Question,
+    judge_family,
+    pairs_missing,
+    threshold_of,
+)
+from pytest_webbench.analysis.metrics import metric_value
+from pytest_webbench.analysis.names import did_you_mean
+from pytest_webbench.analysis.validity import generator_faults, server_faults
+from pytest_webbench.model.errors import UsageError
+from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.plan import Cell, Plan
+from pytest_webbench.model.results import Comparison, Metric, Threshold, Verdict
+from pytest_webbench.model.settings import Settings
+from pytest_webbench.model.suite import Registry
+from pytest_webbench.runs.planning import make_paired_plan
+from pytest_webbench.runs.runner import Results
+from pytest_webbench.stacks.sources.git import Checkout
+
+__all__ = ["BASE_SUFFIX", "Arms", "Comparing", "choose_arms"]
+
+BASE_SUFFIX = "@base"
+"""Behind the name of a stack: as it is at the commit that it is compared with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arms:
+    """``bases`` says for each stack with which it is compared, ``about`` what the bases are.
+
+    A stack that the commit does not have yet is not among them. ``registry`` knows heads and bases. A
+    ``checkout`` has to be made before they are launched.
+    """
+
+    registry: Registry
+    bases: dict[str, str]
+    about: str
+    checkout: Checkout | None = None
+
+
+def choose_arms(
+    settings: Settings, registry: Registry, folder: Path, *, suites: Sequence[str]
+) -> Arms | None:
+    """What ``settings`` ask to compare of ``suites``; ``None`` for a run without a comparison.
+
+    Copies are going to lie in ``folder``. Raises :class:`~pytest_webbench.model.errors.UsageError` for what
+    cannot be compared.
+    """
+    _refuse_what_cannot_be_compared(settings)
+    if settings.against is not None:
+        return _against_commit(settings.against, registry, folder, suites)
+    if settings.against_stack is not None:
+        return _against_stack(settings.against_stack, registry)
+    return None
+
+
+def _refuse_what_cannot_be_compared(settings: Settings) -> None:
+    if settings.against is None and settings.against_stack is None:
+        return
+    if settings.against is not None and settings.against_stack is not None:
+        raise UsageError(
+            "--webbench-against and --webbench-against-stack both name a base", hint="leave one of them out"
+        )
+    if settings.against is not None and settings.urls:
+        raise UsageError(
+            "--webbench-url measures servers that run already, of which there is no other commit",
+            hint="start the base as well, and use --webbench-against-stack",
+        )
+    if settings.profile.rounds < FEWEST_PAIRS:
+        count = settings.profile.rounds
+        raise UsageError(
+            f"a comparison needs {FEWEST_PAIRS} rounds at least, to see what varies between launches, "
+            f"and --webbench-rounds or the profile says {count}",
+            hint=f"say --webbench-rounds={FEWEST_PAIRS} or more, or leave it out",
+        )
+
+
+def _against_commit(ref: str, registry: Registry, folder: Path, suites: Sequence[str]) -> Arms:
+    selected = [registry.stacks[name] for name in registry.selected_stacks]
+    chosen = {each.name: each for each in selected if each.suite in suites}
+    checkout = Checkout(chosen, ref, folder)
+    bases = {name: name + BASE_SUFFIX for name in checkout.bases}
+    stacks = dict(registry.stacks) | checkout.heads
+    stacks |= {bases[name]: replace(base, name=bases[name]) for name, base in checkout.bases.items()}
+    return Arms(
+        registry=replace(registry, stacks=stacks), bases=bases, about=checkout.about, checkout=checkout
+    )
+
+
+def _against_stack(name: str, registry: Registry) -> Arms:
+    if name not in registry.stacks:
+        raise UsageError(
+            f"--webbench-against-stack: no stack is called {name!r}{did_you_mean(name, registry.stacks)}",
+            evidence=f"known: {', '.join(registry.stacks)}",
+        )
+    suite = registry.stacks[name].suite
+    compared = [
+        each for each in registry.selected_stacks if each != name and registry.stacks[each].suite == suite
+    ]
+    if not compared:
+        raise UsageError(
+            f"there is no stack to compare with {name}", hint="select others with --webbench-stack"
+        )
+    return Arms(
+        registry=replace(registry, selected_stacks=tuple(compared)),
+        bases=dict.fromkeys(compared, name),
+        about=f"stack {name}",
+    )
+
+
+BUDGET_PER_CELL_S = 60.0
+
+
+@dataclass(kw_only=True)
+class Comparing:
+    """Compares the ``cells`` with their bases; ``bases`` says for each stack with which it is compared.
+
+    A cell whose stack has none is measured and not compared. ``about`` says what the base is. ``budget_s``
+    bounds the time in which rounds are added.
+    """
+
+    bases: Mapping[str, str]
+    cells: tuple[Cell, ...]
+    thresholds: tuple[Threshold, ...]
+    about: str
+    rounds: int
+    seed: int
+    budget_s: float | None = None
+    comparisons: list[Comparison] = field(default_factory=list)
+    _looks: int = 0
+    _begun: float | None = None
+    _rounds_planned: int = 0
+
+    def base_of(self, cell: Cell) -> Cell | None:
+        """The cell that ``cell`` is compared with."""
+        base = self.bases.get(cell.stack)
+        return None if base is None else Cell(scenario=cell.scenario, stack=base)
+
+    def all_cells(self) -> tuple[Cell, ...]:
+        """Each cell, then its base, each once."""
+        both = (each for cell in self.cells for each in (cell, self.base_of(cell)) if each)
+        return tuple(dict.fromkeys(both))
+
+    def first_plan(self) -> Plan:
+        """The rounds before the first look."""
+        self._rounds_planned = self.rounds
+        return self._plan(self.cells, range(self.rounds))
+
+    def judge(self, results: Results) -> list[Comparison]:
+        """Look at the rounds so far; the verdicts are kept in ``comparisons``, too.
+
+        What was decided at an earlier look stays, with the rounds that decided it: a later look allows for
+        less error, and might take it back. Errors are counted anew at each look, in all rounds; and where a
+        side failed since, only what got worse stays.
+        """
+        self._looks += 1
+        questions = [question for cell in self.cells for question in self._questions(cell, results)]
+        decided = {
+            (each.cell, each.metric): each
+            for each in self.comparisons
+            if each.verdict is not Verdict.INCONCLUSIVE
+            and each.metric is not Metric.ERRORS
+            and (each.fails or not self._failed_side(each.cell, results))
+        }
+        looked = {(each.cell, each.metric): each for each in judge_family(questions, look=self._looks)}
+        self.comparisons = list((looked | decided).values())
+        return self.comparisons
+
+    def next_plan(self, results: Results) -> Plan | None:
+        """The rounds before the next look; ``None`` if all is decided or the time is spent.
+
+        A cell that got worse in one metric is decided: its test fails, whatever the others say.
+        """
+        undecided = {
+            each.cell
+            for each in self.comparisons
+            if self._may_be_decided(each) and not self._failed_side(each.cell, results)
+        }
+        cells = tuple(each for each in self.cells if each in undecided - self._failing())
+        if not cells:
+            return None
+        wanted = math.ceil(self._rounds_planned * GROWTH) - self._rounds_planned
+        rounds = min(wanted, self._rounds_left(cells, results))
+        if rounds < 1:
+            return None
+        first = self._rounds_planned
+        self._rounds_planned += rounds
+        return self._plan(cells, range(first, self._rounds_planned))
+
+    def start_clock(self) -> None:
+        """The first block begins: from now on time is counted."""
+        if self._begun is None:
+            self._begun = time.monotonic()
+
+    @property
+    def budget(self) -> float:
+        """Seconds."""
+        return BUDGET_PER_CELL_S * len(self.cells) if self.budget_s is None else self.budget_s
+
+    def budget_needed_s(self, results: Results) -> float | None:
+        """The budget that would decide what a number of rounds can decide, at the pace so far; or none."""
+        undecided: dict[Cell, list[Comparison]] = {}
+        for each in self.comparisons:
+            if each.pairs_needed is not None and each.cell not in self._failing():
+                undecided.setdefault(each.cell, []).append(each)
+        if not undecided:
+            return None
+        more = sum(map(pairs_missing, undecided.values()))
+        return self._spent_s + 2 * more * self._pace_s(results)
+
+    def _failing(self) -> set[Cell]:
+        return {each.cell for each in self.comparisons if each.fails}
+
+    @property
+    def _spent_s(self) -> float:
+        return 0.0 if self._begun is None else time.monotonic() - self._begun
+
+    def _pace_s(self, results: Results) -> float:
+        """Seconds that a round took, with its share of the launches."""
+        return self._spent_s / max(1, sum(map(len, results.rounds.values())))
+
+    def _may_be_decided(self, comparison: Comparison) -> bool:
+        return comparison.verdict is Verdict.INCONCLUSIVE and (
+            not comparison.why or 0 < comparison.pairs < self._rounds_planned
+        )
+
+    def _rounds_left(self, cells: Sequence[Cell], results: Results) -> int:
+        """How many rounds of ``cells`` and their bases the time allows, at the pace so far."""
+        left_s, pace_s = self.budget - self._spent_s, self._pace_s(results)
+        return int(left_s / (2 * len(cells) * pace_s)) if pace_s else 0
+
+    def _plan(self, cells: Sequence[Cell], rounds: range) -> Plan:
+        groups = [[each for each in (cell, self.base_of(cell)) if each] for cell in cells]
+        return make_paired_plan(groups, rounds=rounds, seed=self.seed)
+
+    def _failed_side(self, cell: Cell, results: Results) -> str:
+        """The message of the stack of ``cell`` or of its base if one has failed."""
+        for each, who in self._sides(cell):
+            if error := results.stack_failures.get(each.stack):
+                return f"{who} failed: {error.message}"
+        return ""
+
+    def _sides(self, cell: Cell) -> list[tuple[Cell, str]]:
+        base = self.base_of(cell)
+        return [(base, "the base"), (cell, str(cell))] if base else []
+
+    def nothing_compared(self, cell: Cell) -> str:
+        """Why not a single metric of ``cell`` could be compared; empty where one was, or none had to be."""
+        if self.base_of(cell) is None:
+            return ""
+        mine = [each for each in self.comparisons if each.cell == cell]
+        if any(each.pairs and not each.why for each in mine if each.metric is not Metric.ERRORS):
+            return ""
+        reasons = [each.why for each in mine if each.why]
+        if not mine or reasons:
+            return reasons[0] if reasons else "no metric of both sides is known"
+        return ""
+
+    def _questions(self, cell: Cell, results: Results) -> list[Question]:
+        base = self.base_of(cell)
+        if base is None:
+            return []
+        pairs = _pairs(results.rounds.get(cell, []), results.rounds.get(base, []))
+        sound = [pair for pair in pairs if all(map(_is_sound, pair))]
+        failed = self._failed_side(cell, results)
+        why = failed or ("" if sound else self._why_no_pairs(cell, results))
+        questions = []
+        for metric in Metric:
+            threshold = threshold_of(self.thresholds, metric, cell)
+            if threshold is None:
+                continue
+            if metric is Metric.ERRORS:
+                question = _question(cell, base, threshold, pairs)
+                reason = failed or (self._why_no_errors(cell, results, pairs) if question else why)
+            else:
+                question, reason = _question(cell, base, threshold, sound), why
+            if question is not None:
+                questions.append(replace(question, why=reason))
+        return questions
+
+    def _why_no_pairs(self, cell: Cell, results: Results) -> str:
+        """Why there is no pair of rounds in which nothing speaks against either."""
+        for each, who in self._sides(cell):
+            rounds = results.rounds.get(each, [])
+            if not any(map(_is_sound, rounds)):
+                error = results.trial_failures.get(each)
+                said = [fault for one in rounds for fault in _faults(one)]
+                why = error.message if error else said[0] if said else "it was not measured"
+                return f"{who} has no round to compare: {why}"
+        return "no round of the base has one of the same block beside it"
+
+    def _why_no_errors(
+        self, cell: Cell, results: Results, pairs: Sequence[tuple[Measurement, Measurement]]
+    ) -> str:
+        """Why failed requests cannot be compared: where nothing else came, they say nothing of a change."""
+        heads_ok, bases_ok = (any(pair[side].load.ok for pair in pairs) for side in (0, 1))
+        heads, bases = (sum(_errors(pair[side]) for pair in pairs) for side in (0, 1))
+        if pairs and bases_ok and (heads_ok or heads > bases):
+            return ""
+        return self._why_no_pairs(cell, results)
+
+
+def _pairs(
+    heads: Sequence[Measurement], bases: Sequence[Measurement]
+) -> list[tuple[Measurement, Measurement]]:
+    """The rounds of head and base from the same block."""
+    by_round = {each.trial.round: each for each in bases}
+    pairs = [(each, by_round.get(each.trial.round)) for each in heads]
+    return [(head, base) for head, base in pairs if base is not None]
+
+
+def _is_sound(measurement: Measurement) -> bool:
+    """Whether nothing speaks against a round.
+
+    Wrong answers do not, as long as there are right ones: they are what the metric of errors counts.
+    """
+    if not measurement.load.ok:
+        return False
+    faults = any(generator_faults(measurement.load, measurement.schedule))
+    return not faults and (not server_faults(measurement) or bool(measurement.load.errors))
+
+
+def _faults(measurement: Measurement) -> list[str]:
+    """What speaks against a round, in words."""
+    faults = list(server_faults(measurement))
+    if not measurement.load.ok:
+        return [*faults, "no request was completed"]
+    return [*faults, *generator_faults(measurement.load, measurement.schedule)]
+
+
+def _errors(measurement: Measurement) -> int:
+    return sum(measurement.load.errors.values())
+
+
+def _question(
+    cell: Cell, base: Cell, threshold: Threshold, pairs: Sequence[tuple[Measurement, Measurement]]
+) -> Question | None:
+    """``None`` where the metric is not known, such as the CPU time of a server that runs elsewhere."""
+    values = [
+        (metric_value(head, threshold.metric), metric_value(one, threshold.metric)) for head, one in pairs
+    ]
+    known = [(head, one) for head, one in values if head is not None and one is not None]
+    if values and not known:
+        return None
+    return Question(
+        cell=cell,
+        base_stack=base.stack,
+        threshold=threshold,
+        base=tuple(one for _, one in known),
+        head=tuple(head for head, _ in known),
+    )

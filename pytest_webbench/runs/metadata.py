@@ -1,0 +1,138 @@
+"""What a run writes down of itself before it begins.
+
+How many lines of code a source has.
+"""
+
+import ast
+import io
+import os
+import tokenize
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from pytest_webbench.analysis.masking import mask_credentials
+from pytest_webbench.host.machine import describe_machine
+from pytest_webbench.model.plan import Plan
+from pytest_webbench.model.saved_run import RunAbout, ScenarioAbout, StackAbout
+from pytest_webbench.model.stack import Stack
+from pytest_webbench.model.suite import Registry
+
+__all__ = ["about_run", "code_lines_of", "count_code_lines", "repeating_command"]
+
+SEED = "--webbench-seed"
+MOST_FOLDERS, MOST_FILES = 500, 500
+
+
+def about_run(
+    registry: Registry, plan: Plan, *, words: Sequence[str], root: Path, started: datetime
+) -> RunAbout:
+    """The run of ``plan``, begun with the arguments ``words`` of pytest in the folder ``root``."""
+    planned = {name for block in plan.blocks for name in block.stacks}
+    scenarios = {name: registry.scenarios[name] for name in registry.selected_scenarios}
+    suites = dict.fromkeys(each.suite for each in scenarios.values())
+    return RunAbout(
+        version=version("pytest-webbench"),
+        command=repeating_command(words, seed=plan.seed, root=root),
+        started=started.isoformat(timespec="seconds"),
+        machine=describe_machine(),
+        stacks={
+            name: StackAbout(title=each.title, suite=each.suite, code_lines=code_lines_of(each))
+            for name, each in registry.stacks.items()
+            if name in planned
+        },
+        scenarios={
+            name: ScenarioAbout(title=each.title, unit=each.unit, suite=each.suite)
+            for name, each in scenarios.items()
+        },
+        published=tuple(each for name in suites for each in registry.suites[name].published),
+    )
+
+
+def repeating_command(words: Sequence[str], *, seed: int, root: Path) -> tuple[str, ...]:
+    """The words that make the same run again: with its seed, and paths as seen from ``root`` or home."""
+    kept = ["pytest", *(_portable(word, root) for word in words)]
+    given = any(word == SEED or word.startswith(f"{SEED}=") for word in words)
+    return (*kept, *(() if given else (f"{SEED}={seed}",)))
+
+
+def _portable(word: str, root: Path) -> str:
+    """``word`` without the parts of a path that only this machine has, and without a URL's password."""
+    home = str(Path.home())
+    word = mask_credentials(word)
+    return word.replace(f"{root}/", "").replace(home, "~") if len(home) > 1 else word.replace(f"{root}/", "")
+
+
+def code_lines_of(stack: Stack) -> int | None:
+    """A stack's lines of code; ``None`` without an application, or if a file of it cannot be read.
+
+    Nor are they known where an application cannot be told from what lies about it, in a folder of thousands
+    of files. Environments and hidden folders in it are none of its code.
+    """
+    if not stack.command:
+        return None
+    try:
+        files = _sources(stack.folder)
+        return sum(count_code_lines(_source(file)) for file in files) if files else None
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+def _sources(folder: Path) -> list[Path]:
+    """The files of Python in ``folder``; none where there are too many."""
+    found: list[Path] = []
+    for number, (place, folders, names) in enumerate(os.walk(folder)):
+        folders[:] = [each for each in folders if _may_be_code(Path(place, each))]
+        found += [Path(place, name) for name in names if name.endswith(".py")]
+        if number > MOST_FOLDERS or len(found) > MOST_FILES:
+            return []
+    return found
+
+
+def _may_be_code(folder: Path) -> bool:
+    return not folder.name.startswith(".") and not (folder / "pyvenv.cfg").exists()
+
+
+def _source(file: Path) -> str:
+    with tokenize.open(file) as source:
+        return source.read()
+
+
+NO_CODE = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENCODING,
+    tokenize.ENDMARKER,
+}
+
+
+def count_code_lines(source: str) -> int:
+    """The lines that hold a token of Python, without comments and docstrings.
+
+    Raises :class:`SyntaxError` for what is not Python.
+    """
+    docstrings = _lines_of_docstrings(source)
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in NO_CODE:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    return len(lines - docstrings)
+
+
+def _lines_of_docstrings(source: str) -> set[int]:
+    """Only a string that stands alone counts: one with code on its line cannot be a docstring's."""
+    lines: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                lines.update(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+    return lines

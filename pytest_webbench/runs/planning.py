@@ -1,0 +1,204 @@
+"""From cells and a profile to a plan, and from a scenario to the load of one round."""
+
+import math
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pytest_webbench.analysis.responses import exchanges_of
+from pytest_webbench.model.errors import UsageError
+from pytest_webbench.model.http import Record
+from pytest_webbench.model.load import Amount, Load, Schedule
+from pytest_webbench.model.plan import Block, Cell, Order, Plan, Profile, Trial
+from pytest_webbench.model.settings import Settings
+from pytest_webbench.model.suite import Scenario
+
+__all__ = [
+    "at_rate",
+    "expected_seconds",
+    "make_load",
+    "make_paired_plan",
+    "make_plan",
+    "resolve",
+    "warmup_amount",
+]
+
+LAUNCH_S = 1.6
+"""A guess at what a launch with its check and its end takes, for the time expected."""
+MOST_CONNECTIONS = 100
+BETWEEN_REQUESTS_S = 0.5
+"""How long a connection of an open loop is to be free at most."""
+TRIAL_S = 0.15
+"""A guess at what a trial takes beside its load: seeding, the check of the state."""
+
+
+def resolve(scenario: Scenario, settings: Settings) -> Scenario:
+    """``scenario`` with the users and the amount that the profile and the options give it."""
+    profile = settings.profile
+    amount = scenario.amount
+    if amount.requests is None:
+        amount = Amount(duration_s=profile.duration_s or amount.duration_s)
+    else:
+        amount = Amount(requests=_share(amount.requests, profile.request_share, profile.min_requests))
+    # An override by name may turn a duration into a number of requests, and the other way round;
+    # one for all scenarios changes only those that have such an amount.
+    duration_s, requests = settings.durations_s, settings.requests
+    rate = settings.rates.given.get(scenario.name) or scenario.rate
+    if scenario.name in duration_s.by_scenario or (amount.requests is None and duration_s.everywhere):
+        amount = Amount(duration_s=duration_s.get(scenario.name))
+    if scenario.name in requests.by_scenario or (amount.requests is not None and requests.everywhere):
+        amount = Amount(requests=requests.get(scenario.name))
+    users = settings.users.get(scenario.name) or scenario.users
+    resolved = replace(scenario, users=users, amount=amount)
+    if rate is None:
+        return resolved
+    return at_rate(resolved, rate, settings)
+
+
+def at_rate(scenario: Scenario, rate: float, settings: Settings) -> Scenario:
+    """``scenario``, with its users and amount, as an open loop of ``rate`` requests a second.
+
+    It gets connections enough that none is the limit below saturation, and not so many that each is
+    free for longer than servers keep one open, unless the users are given by name or number.
+    """
+    users = settings.users.get(scenario.name)
+    if users is None:
+        users = max(scenario.users, min(MOST_CONNECTIONS, math.ceil(rate * BETWEEN_REQUESTS_S)))
+    return replace(scenario, users=users, rate=rate, arrivals=settings.rates.arrivals)
+
+
+def _share(requests: int, share: float, least: int) -> int:
+    return min(requests, max(least, round(requests * share)))
+
+
+def make_plan(cells: Iterable[Cell], *, profile: Profile, seed: int) -> Plan:
+    """The plan that measures each cell ``profile.rounds`` times, every round from a launch of its own."""
+    ordered = tuple(dict.fromkeys(cells))
+    stacks = tuple(dict.fromkeys(cell.stack for cell in ordered))
+    if profile.order is Order.INTERLEAVED:
+        blocks = tuple(_interleaved(ordered, stacks, number, seed) for number in range(profile.rounds))
+    else:
+        launches = [(stack, number) for stack in stacks for number in range(profile.rounds)]
+        blocks = tuple(
+            Block(
+                number=number,
+                stacks=(stack,),
+                groups=tuple((Trial(cell=cell, round=repeat),) for cell in ordered if cell.stack == stack),
+            )
+            for number, (stack, repeat) in enumerate(launches)
+        )
+    return Plan(order=profile.order, seed=seed, blocks=blocks)
+
+
+def _interleaved(cells: Sequence[Cell], stacks: Sequence[str], number: int, seed: int) -> Block:
+    rng = random.Random(f"{seed}/block/{number}")
+    launches = rng.sample(stacks, len(stacks))
+    visits = rng.sample(cells, len(cells))
+    return Block(
+        number=number,
+        stacks=tuple(launches),
+        groups=tuple((Trial(cell=cell, round=number),) for cell in visits),
+    )
+
+
+def make_paired_plan(groups: Sequence[Sequence[Cell]], *, rounds: range, seed: int) -> Plan:
+    """The plan that measures each cell once in a block, those of a group in turns.
+
+    A group is a cell and its base; groups with a cell in common are one. Which cell comes first is left to
+    chance, and so is the order of the groups and of the launches.
+    """
+    joined = _joined(groups)
+    stacks = sorted({cell.stack for group in joined for cell in group})
+    blocks = []
+    for number in rounds:
+        rng = random.Random(f"{seed}/pairs/{number}")
+        visits = [rng.sample(group, len(group)) for group in rng.sample(joined, len(joined))]
+        blocks.append(
+            Block(
+                number=number,
+                stacks=tuple(rng.sample(stacks, len(stacks))),
+                groups=tuple(tuple(Trial(cell=cell, round=number) for cell in group) for group in visits),
+            )
+        )
+    return Plan(order=Order.INTERLEAVED, seed=seed, blocks=tuple(blocks))
+
+
+def _joined(groups: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
+    """The groups, those with a cell in common put together; each cell stands once."""
+    joined: list[list[Cell]] = []
+    for group in groups:
+        common = [each for each in joined if not set(each).isdisjoint(group)]
+        joined = [each for each in joined if each not in common]
+        joined.append(list(dict.fromkeys(cell for part in (*common, group) for cell in part)))
+    return joined
+
+
+def make_load(
+    scenario: Scenario,
+    records: Sequence[Record],
+    *,
+    seed: int,
+    round_: int,
+    timeout_s: float,
+) -> Load:
+    """The load of a round: the same requests for every stack, other ones in every round.
+
+    Raises :class:`~pytest_webbench.model.errors.UsageError` if the records do not suffice for the requests,
+    or the traffic makes something else than exchanges, and whatever the traffic raises.
+    """
+    rng = random.Random(f"{seed}/round/{round_}/{scenario.name}")
+    chance = random.Random(f"{seed}/arrivals/{round_}/{scenario.name}").getrandbits(53)
+    exchanges = exchanges_of(scenario, records, scenario.amount.requests, rng)
+    wanted = scenario.amount.requests
+    if not exchanges or (wanted is not None and not scenario.repeat and len(exchanges) < wanted):
+        raise UsageError(
+            f"{scenario.name} cannot make {scenario.amount} out of {len(records)} records: "
+            f"it has {len(exchanges)} different ones and sends each once",
+            hint="raise --webbench-records, or lower "
+            f"--webbench-requests={scenario.name}={max(len(exchanges), 1)}",
+        )
+    return Load(
+        users=scenario.users,
+        amount=scenario.amount,
+        exchanges=exchanges,
+        repeat=scenario.repeat,
+        timeout_s=timeout_s,
+        schedule=_schedule(scenario, seed=chance),
+    )
+
+
+def _schedule(scenario: Scenario, seed: int) -> Schedule | None:
+    if scenario.rate is None:
+        return None
+    return Schedule(rate=scenario.rate, arrivals=scenario.arrivals, seed=seed)
+
+
+def warmup_amount(load: Load, share: float) -> Amount:
+    """The cell's own warm-up: ``share`` of the amount of ``load``, at least one request for each user."""
+    amount = load.amount
+    if amount.duration_s is not None:
+        return Amount(duration_s=amount.duration_s * share)
+    assert amount.requests is not None
+    return Amount(requests=min(amount.requests, max(load.users, math.ceil(amount.requests * share))))
+
+
+def expected_seconds(
+    plan: Plan, scenarios: Mapping[str, Scenario], profile: Profile, *, warmup_s: float = 0.0
+) -> float:
+    """About how long the plan will take, in seconds: a guess for the person who waits.
+
+    ``warmup_s`` is the length of the warm-up after a launch, for profiles that have one.
+    """
+    launch_s = LAUNCH_S + profile.settle_s + profile.pause_s + profile.idle_s
+    if profile.warm_launch:
+        launch_s += warmup_s
+    total = 0.0
+    for block in plan.blocks:
+        total += len(block.stacks) * launch_s
+        for trial in block.trials:
+            scenario = scenarios[trial.cell.scenario]
+            amount = scenario.amount
+            each_s = 1 / scenario.rate if scenario.rate else scenario.typical_s
+            load_s = amount.duration_s or (amount.requests or 0) * each_s
+            total += load_s * (1 + profile.warm_cell) + TRIAL_S + profile.gap_s
+    return total

@@ -1,0 +1,230 @@
+"""Carries a plan out: launch, make ready, visit the cells, take down, block by block.
+
+What a run has given so far.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from pytest_webbench.analysis.summary import summarise
+from pytest_webbench.host.files import disk_faults
+from pytest_webbench.load.schedule import turns_of
+from pytest_webbench.model.errors import LoadError, OwnCopyError, StackError
+from pytest_webbench.model.events import (
+    BlockFinished,
+    BlockStarted,
+    Event,
+    RateChosen,
+    StackFailed,
+    StackPreparing,
+    StackStarting,
+    TrialFailed,
+    TrialFinished,
+    TrialStarted,
+)
+from pytest_webbench.model.load import TurnEngine
+from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.plan import Block, Cell, Plan, Trial
+from pytest_webbench.model.results import CellSummary
+from pytest_webbench.model.stack import Launcher, RunningStack, Stack
+from pytest_webbench.model.suite import Scenario, Suite
+from pytest_webbench.runs.trial import Bench, Visit
+
+__all__ = ["RateChooser", "Results", "Runner"]
+
+RateChooser = Callable[[Scenario, Mapping[str, float]], tuple[Scenario, RateChosen]]
+"""Gets a scenario and each stack's saturation in requests per second."""
+
+
+@dataclass(kw_only=True)
+class Runner:
+    """Joins the parts that know nothing of each other: launchers, suites, the bench.
+
+    ``scenarios`` are resolved: with the users and amounts of this run. ``checks`` are the scenarios of
+    each suite, with which every stack is checked; after its first launch with those that write, too.
+    ``stop_early`` is asked with the number of stacks that failed, and says whether to stop.
+    ``choose_rate`` makes an open loop of each scenario, at a rate chosen from what the stacks can serve.
+    ``bases`` says with which stack one is compared: if either serves code that is not its own, neither is
+    measured.
+    """
+
+    bench: Bench
+    launcher: Launcher
+    stacks: Mapping[str, Stack]
+    scenarios: Mapping[str, Scenario]
+    suites: Mapping[str, Suite]
+    checks: Mapping[str, tuple[Scenario, ...]]
+    stop_early: Callable[[int], bool] = lambda failures: False  # noqa: ARG005
+    choose_rate: RateChooser | None = None
+    bases: Mapping[str, str] = field(default_factory=dict)
+    _failed: set[str] = field(default_factory=set)
+    _checked: set[str] = field(default_factory=set)
+
+    def run(self, plan: Plan) -> Generator[Event, None, None]:
+        """Carry out ``plan``, saying what happens.
+
+        A stack that fails is left out from then on and the others go on. Closing the iterator, or an
+        exception such as KeyboardInterrupt in it, takes all that runs down at once.
+        """
+        for name in dict.fromkeys(name for block in plan.blocks for name in block.stacks):
+            yield StackPreparing(stack=name)
+            try:
+                with disk_faults(name):
+                    self.launcher.prepare(self.stacks[name])
+            except StackError as error:
+                yield self._fail(name, error)
+        choose, self.choose_rate = self.choose_rate, None  # once, if several plans are carried out
+        if choose is not None:
+            yield from self._choose_rates(plan, choose)
+        for block in plan.blocks:
+            if self.stop_early(len(self._failed)):
+                return
+            yield BlockStarted(block=block)
+            yield from self._run_block(block)
+            yield BlockFinished(block=block)
+
+    def _choose_rates(self, plan: Plan, choose: RateChooser) -> Iterator[Event]:
+        """Find out what each stack can serve, from a launch of its own, and choose a rate from that."""
+        cells = sorted({trial.cell for block in plan.blocks for trial in block.trials})
+        saturation: dict[str, dict[str, float]] = {}
+        for name in dict.fromkeys(cell.stack for cell in cells):
+            mine = [cell for cell in cells if cell.stack == name and self._may_choose(cell)]
+            if not mine or name in self._failed:
+                continue
+            yield StackStarting(stack=name)
+            try:
+                with ExitStack() as up:
+                    running = self._bring_up(name, up)
+                    for cell in mine:
+                        scenario, suite = self.scenarios[cell.scenario], self.suites[self.stacks[name].suite]
+                        rate = self.bench.saturate(running, suite, scenario)
+                        saturation.setdefault(cell.scenario, {})[name] = rate
+            except StackError as error:
+                yield self._fail(name, error)
+            except LoadError as error:
+                yield TrialFailed(trial=Trial(cell=cell, round=-1), error=error)
+        chosen = dict(self.scenarios)
+        for name, rates in saturation.items():
+            served = {stack: rate for stack, rate in rates.items() if rate and stack not in self._failed}
+            if served:
+                chosen[name], event = choose(self.scenarios[name], served)
+                yield event
+        self.scenarios = chosen
+
+    def _may_choose(self, cell: Cell) -> bool:
+        return self.scenarios[cell.scenario].rate is None
+
+    def _run_block(self, block: Block) -> Iterator[Event]:
+        with ExitStack() as up:
+            running: dict[str, RunningStack] = {}
+            for name in block.stacks:
+                if name in self._failed:
+                    continue
+                yield StackStarting(stack=name)
+                try:
+                    running[name] = self._bring_up(name, up)
+                except StackError as error:
+                    yield from self._fail_pair(name, error)
+            if self.stop_early(len(self._failed)):
+                return
+            gap_s = 0.0
+            for group in block.groups:
+                trials = [trial for trial in group if trial.cell.stack not in self._failed]
+                if trials:
+                    time.sleep(gap_s)
+                    gap_s = self.bench.profile.gap_s
+                    yield from self._measure(trials, running)
+
+    def _measure(self, trials: Sequence[Trial], running: Mapping[str, RunningStack]) -> Iterator[Event]:
+        """Make the rounds of ``trials``: one at once, several in turns, to and fro."""
+        visits = []
+        for trial in trials:
+            yield TrialStarted(trial=trial)
+            visits.append(self._visit(trial, running[trial.cell.stack], alone=len(trials) == 1))
+        for turn in range(visits[0].turns):
+            # To and fro: what changes steadily hits all alike.
+            for visit in visits if turn % 2 == 0 else visits[::-1]:
+                try:
+                    with disk_faults(visit.trial.cell.stack, "cannot be measured"):
+                        visit.take_turn()
+                except (StackError, LoadError) as error:
+                    visits = [each for each in visits if each is not visit]
+                    yield self._give_up(visit, error)
+        for visit in visits:
+            try:
+                with disk_faults(visit.trial.cell.stack, "cannot be measured"):
+                    measurement = visit.measurement()
+            except StackError as error:
+                yield self._give_up(visit, error)
+            else:
+                yield TrialFinished(measurement=measurement)
+
+    def _give_up(self, visit: Visit, error: StackError | LoadError) -> Event:
+        if isinstance(error, StackError):
+            return self._fail(visit.trial.cell.stack, error)
+        return TrialFailed(trial=visit.trial, error=error)
+
+    def _visit(self, trial: Trial, running: RunningStack, *, alone: bool) -> Visit:
+        scenario = self.scenarios[trial.cell.scenario]
+        suite = self.suites[self.stacks[trial.cell.stack].suite]
+        whole = alone or not isinstance(self.bench.engine, TurnEngine)
+        return self.bench.visit(running, suite, scenario, trial, turns=1 if whole else turns_of(scenario))
+
+    def _bring_up(self, name: str, up: ExitStack) -> RunningStack:
+        """Launch and make ready; a stack that fails in between is taken down at once."""
+        stack = self.stacks[name]
+        with disk_faults(name), ExitStack() as attempt:
+            running = attempt.enter_context(self.launcher.start(stack))
+            suite, scenarios = self.suites[stack.suite], self.checks[stack.suite]
+            self.bench.make_ready(running, suite, scenarios, thorough=name not in self._checked)
+            self._checked.add(name)
+            up.push(attempt.pop_all())
+        return running
+
+    def _fail_pair(self, name: str, error: StackError) -> Iterator[StackFailed]:
+        """Fail a stack, and those that are compared with it if its code is not what was to be compared."""
+        yield self._fail(name, error)
+        if isinstance(error, OwnCopyError):
+            pairs = [set(pair) for pair in self.bases.items() if name in pair]
+            for other in dict.fromkeys(each for pair in pairs for each in pair - self._failed):
+                yield self._fail(other, error)
+
+    def _fail(self, name: str, error: StackError) -> StackFailed:
+        self._failed.add(name)
+        return StackFailed(stack=name, error=error)
+
+
+@dataclass(kw_only=True)
+class Results:
+    """Collects the events of a run: the rounds of each cell, the stacks and trials that failed."""
+
+    rounds: dict[Cell, list[Measurement]] = field(default_factory=dict)
+    stack_failures: dict[str, StackError] = field(default_factory=dict)
+    rates: list[RateChosen] = field(default_factory=list)
+    trial_failures: dict[Cell, LoadError] = field(default_factory=dict)
+
+    def consume(self, event: Event) -> None:
+        """Take in ``event``."""
+        match event:
+            case TrialFinished(measurement=measurement):
+                self.rounds.setdefault(measurement.trial.cell, []).append(measurement)
+            case StackFailed(stack=stack, error=error):
+                self.stack_failures[stack] = error
+            case RateChosen():
+                self.rates.append(event)
+            case TrialFailed(trial=trial, error=error):
+                self.trial_failures[trial.cell] = error
+
+    def summary(self, cell: Cell, scenario: Scenario, planned: int) -> CellSummary | None:
+        """The figures of ``cell``, ``None`` if it has not a single round."""
+        rounds = sorted(self.rounds.get(cell, ()), key=lambda each: each.trial.round)
+        return summarise(rounds, unit=scenario.unit, planned=planned) if rounds else None
+
+    def summaries(
+        self, cells: Iterable[Cell], scenarios: Mapping[str, Scenario], planned: int
+    ) -> list[CellSummary]:
+        """The figures of those of ``cells`` that have a round, in the order of ``cells``."""
+        found = (self.summary(cell, scenarios[cell.scenario], planned) for cell in cells)
+        return [summary for summary in found if summary is not None]

@@ -1,0 +1,1 @@
+"""pytest-benchmark: rounds replayed, rows saved, baselines guarded."""

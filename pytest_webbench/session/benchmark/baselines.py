@@ -1,0 +1,336 @@
+"""Saving and comparing: the flow of pytest-benchmark, in which nothing unsound is stored or judged.
+
+pytest-benchmark warns of what it cannot read or compare, and goes on. Here that is an error or is said,
+and before anything is measured where that can be.
+"""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
+from warnings import catch_warnings, filterwarnings
+
+import pytest
+from pytest_benchmark.logger import PytestBenchmarkWarning
+from pytest_benchmark.session import PerformanceRegression
+
+from pytest_webbench.analysis.cross_run import FORMAT, compare_origins, machine_differences
+from pytest_webbench.host.files import write_whole
+from pytest_webbench.model.errors import UsageError, printable
+from pytest_webbench.model.results import Difference, Findings
+from pytest_webbench.model.settings import Settings
+from pytest_webbench.session.benchmark.rows import (
+    as_bytes,
+    derived_rows,
+    mark_unsound,
+    origin_of,
+    why_unsound,
+)
+from pytest_webbench.session.benchmark.storage import GuardedStorage
+
+__all__ = ["TEST_FAILED", "Baselines"]
+
+CUT_SHORT = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+INTERRUPTED = "the run was interrupted"
+TEST_FAILED = "its test failed"
+NOTHING_YET = Findings(missing=(), differing={}, fit=frozenset())
+NAMED = 3
+"""How many benchmarks a line names."""
+
+
+class Baselines:
+    """A plugin of a run with ``--webbench``: guards what pytest-benchmark saves, loads and judges.
+
+    What is to be compared with is loaded when the session starts, and not when pytest is configured.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self._config = config
+        self._settings = settings
+        self._wanted = config.getoption("benchmark_compare")
+        config.option.benchmark_compare = []
+        self._machine_info: Mapping[str, Any] = {}
+        self._machines: dict[str, list[Difference]] = {}
+        self._failed_tests: set[str] = set()
+        self._interrupted = False
+        self._ahead: list[str] = []
+        self._notes: list[str] = []
+        self._faults: list[str] = []
+
+    # --- before anything is measured ------------------------------------------------------------
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Load the baselines; what is wrong with them, or with the places to save in, is told now."""
+        self._session = session
+        self._plugin = plugin = self._config.pluginmanager.getplugin("pytest-benchmark")
+        self._config.option.benchmark_compare = plugin.compare = self._wanted
+        plugin.storage = self._storage = GuardedStorage(
+            plugin.storage, required=bool(plugin.compare_fail), failed=self._fail
+        )
+        plugin.save_json = self._save_json
+        self._find_regressions = plugin.check_regressions
+        plugin.check_regressions = self._check_regressions
+        if plugin.skip or plugin.disabled:
+            return
+        try:
+            self._check_options()
+            if self._wanted:
+                self._load()
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    def _check_options(self) -> None:
+        plugin = self._plugin
+        if plugin.compare_fail and not self._wanted:
+            raise UsageError(
+                "--benchmark-compare-fail has nothing to compare with",
+                hint="add --benchmark-compare, or name a baseline: --benchmark-compare=NUM or =FILE",
+            )
+        if plugin.histogram and find_spec("pygal") is None:
+            raise UsageError(
+                "--benchmark-histogram needs pygal, which is not installed",
+                hint="pip install 'pytest-benchmark[histogram]'",
+            )
+        if plugin.json and (plugin.json.is_dir() or not plugin.json.absolute().parent.is_dir()):
+            raise UsageError(
+                f"--benchmark-json: {plugin.json} cannot be written",
+                hint="give a file in a folder that exists",
+            )
+        if (plugin.save or plugin.autosave) and not self._storage.is_writable():
+            raise UsageError(
+                f"--benchmark-save and --benchmark-autosave cannot write to {self._storage}",
+                hint="choose another place with --benchmark-storage",
+            )
+
+    def _load(self) -> None:
+        with catch_warnings():
+            filterwarnings("ignore", "Can't compare", PytestBenchmarkWarning)
+            self._plugin.handle_loading()
+        if not self._storage.loaded:
+            self._notes.append(f"nothing is compared: there is no baseline in {self._storage}")
+        self._machines = {
+            name: machine_differences(data["machine_info"], self._machine_info)
+            for name, data in self._storage.loaded.items()
+        }
+        for name, rows in self._storage.left_out.items():
+            self._notes += [f"{row} in {name} is not compared with: {why}" for row, why in rows.items()]
+        if self._settings.strict:
+            self._refuse(NOTHING_YET)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_benchmark_compare_machine_info(
+        self, machine_info: dict[str, Any]
+    ) -> Generator[None, None, None]:
+        """Keep the machine, of which pytest-benchmark would print all to say that it is another one."""
+        self._machine_info = machine_info
+        with catch_warnings():
+            filterwarnings("ignore", "Benchmark machine_info is different", PytestBenchmarkWarning)
+            yield
+
+    def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
+        """Leave out what varies from minute to minute, for pytest-benchmark compares machines strictly."""
+        cpu = machine_info.get("cpu", {})
+        for key in ("hz_actual", "hz_actual_friendly"):
+            cpu.pop(key, None)
+
+    def check_plan(self, planned: Mapping[str, Mapping[str, Any]]) -> None:
+        """Find out what speaks against comparing the cells of a plan, before they are measured.
+
+        ``planned`` has, by node id, what is known of how each figure will come about, as in ``extra_info``.
+        Raises :class:`pytest.UsageError`.
+        """
+        if not self._plugin.compared_mapping or self._config.getoption("collectonly"):
+            return
+        findings = compare_origins(self._origins(), planned)
+        self._ahead = self._said_of(findings)
+        try:
+            self._check_findings(findings)
+            if planned and self._plugin.compare_fail and not findings.fit:
+                raise _nothing_judged([*self._notes, *self._ahead])
+        except UsageError as error:
+            self._store_nothing()
+            raise pytest.UsageError(str(error)) from None
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """What the results will be compared with in spite of what."""
+        return [f"webbench: {printable(line)}" for line in self._ahead]
+
+    # --- when all is measured -------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Forget what an earlier attempt of the same test measured: the last one alone counts."""
+        self._begin_attempt(item.nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> None:
+        """The same, for plugins that run a test again without its hooks."""
+        if fixturedef.argname == "benchmark":
+            self._begin_attempt(request.node.nodeid)
+
+    def _begin_attempt(self, nodeid: str) -> None:
+        self._plugin.benchmarks[:] = [each for each in self._plugin.benchmarks if each.fullname != nodeid]
+        self._failed_tests.discard(nodeid)
+
+    def has_failed(self, nodeid: str) -> bool:
+        """Whether the last attempt of a test failed."""
+        return nodeid in self._failed_tests
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember which tests failed, expectedly or not."""
+        if report.failed or hasattr(report, "wasxfail"):
+            self._failed_tests.add(report.nodeid)
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Remember that not all tests ran to their ends; ``pytest.exit`` comes here too."""
+        self._interrupted = True
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> Generator[None, None, None]:
+        """Before pytest-benchmark saves and compares: take out what it must not judge."""
+        interrupted = self._interrupted or exitstatus in CUT_SHORT
+        measured = [each for each in self._plugin.benchmarks if each]
+        for each in measured:
+            failed = TEST_FAILED if each.fullname in self._failed_tests else None
+            mark_unsound(each, INTERRUPTED if interrupted else failed)
+        if interrupted:
+            self._store_nothing(but_json=bool(measured))
+            self._plugin.compared_mapping = {}
+        elif measured and self._plugin.compared_mapping:
+            self._settle(measured)
+        yield
+
+    def _store_nothing(self, *, but_json: bool = False) -> None:
+        self._plugin.save = self._plugin.autosave = None
+        if not but_json:
+            self._plugin.json = None
+
+    def _settle(self, measured: Sequence[Any]) -> None:
+        """Leave to be compared what may be, and say what is not, and why."""
+        rows = {each.fullname: {"extra_info": each.extra_info} for each in measured}
+        unsound = {name: why for name, row in rows.items() if (why := why_unsound(row))}
+        sound = {name: origin_of(row) for name, row in rows.items() if name not in unsound}
+        findings = compare_origins(self._origins(), sound)
+        self._notes += [f"{_short(name)} is not compared: {why}" for name, why in unsound.items()]
+        self._notes += self._said_of(findings)
+        fit = findings.fit
+        try:
+            self._check_findings(findings)
+            if self._plugin.compare_fail and not fit:
+                raise _nothing_judged()
+        except UsageError as error:
+            self._fail(str(error), pytest.ExitCode.USAGE_ERROR)
+            fit = frozenset() if self._settings.strict else fit
+        self._plugin.compared_mapping = {
+            path: {name: row for name, row in baseline.items() if (str(path), name) in fit}
+            for path, baseline in self._plugin.compared_mapping.items()
+        }
+
+    def _check_regressions(self) -> None:
+        """Have pytest-benchmark name the regressions; the run fails, without a traceback."""
+        if not self._plugin.compared_mapping:
+            return
+        try:
+            self._find_regressions()
+        except PerformanceRegression:
+            self._end_with(pytest.ExitCode.TESTS_FAILED)
+
+    # --- what is written ------------------------------------------------------------------------
+
+    def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
+        """Add the rows of the other figures."""
+        rows = output_json["benchmarks"]
+        if any(map(origin_of, rows)):
+            output_json["webbench_format"] = FORMAT
+            output_json["benchmarks"] = [*rows, *(each for row in rows for each in derived_rows(row))]
+
+    def _save_json(self, output_json: dict[str, Any]) -> None:
+        """In place of pytest-benchmark's own: the old file stays until the new one is whole."""
+        file = self._plugin.json
+        try:
+            write_whole(file, as_bytes(output_json))
+        except OSError as error:
+            self._fail(f"--benchmark-json: {file} was not written ({error.strerror or error})")
+        else:
+            self._plugin.logger.info(f"Wrote benchmark data in: {file}", purple=True)
+
+    # --- what is said ---------------------------------------------------------------------------
+
+    def _origins(self) -> dict[str, dict[str, Mapping[str, Any] | None]]:
+        baselines = self._plugin.compared_mapping.items()
+        return {
+            str(path): {name: origin_of(row) for name, row in baseline.items()}
+            for path, baseline in baselines
+        }
+
+    def _differing(self, findings: Findings) -> Iterator[tuple[bool, str]]:
+        """A line for each difference, of the machines too, with whether what differs is compared."""
+        for baseline, found in self._machines.items():
+            yield from ((True, f"{baseline}: {each}") for each in found)
+        for (baseline, difference), names in findings.differing.items():
+            yield difference.comparable, f"{baseline}: {difference} ({_listed(names)})"
+
+    def _said_of(self, findings: Findings) -> list[str]:
+        missing = [f"not compared, for no baseline has it: {_listed(findings.missing)}"]
+        return [
+            *(missing if findings.missing else []),
+            *(
+                f"{'compared all the same' if compared else 'not compared'}: {line}"
+                for compared, line in self._differing(findings)
+            ),
+        ]
+
+    def _check_findings(self, findings: Findings) -> None:
+        """Raise :class:`~pytest_webbench.model.errors.UsageError` for what is not to be got over."""
+        if findings.missing and not self._settings.allow_missing:
+            raise UsageError(
+                f"{', '.join(self._storage.loaded)} has no figure of {_listed(findings.missing)}",
+                evidence="\n".join(self._notes),
+                hint="measure it again, select other benchmarks, or pass --webbench-allow-missing",
+            )
+        if self._settings.strict:
+            self._refuse(findings)
+
+    def _refuse(self, findings: Findings) -> None:
+        """Raise :class:`~pytest_webbench.model.errors.UsageError` if anything differs."""
+        differing = [line for _, line in self._differing(findings)]
+        if differing:
+            raise UsageError(
+                "--webbench-strict: the baseline was measured in another way, and nothing is judged",
+                evidence="\n".join(differing),
+                hint="measure as it was, or measure the baseline again",
+            )
+
+    def _fail(self, fault: str, code: pytest.ExitCode = pytest.ExitCode.TESTS_FAILED) -> None:
+        self._faults.append(fault)
+        self._end_with(code)
+
+    def _end_with(self, code: pytest.ExitCode) -> None:
+        """Have pytest end with ``code``, unless it ends with another error already."""
+        if self._session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            self._session.exitstatus = code
+
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
+        """Say what was not saved or not compared, and what was in spite of what."""
+        for lines, markup in ((self._notes, {"yellow": True}), (self._faults, {"red": True, "bold": True})):
+            for line in lines:
+                terminalreporter.write_line(f"webbench: {printable(line)}", **markup)
+
+
+def _nothing_judged(why: Sequence[str] = ()) -> UsageError:
+    return UsageError(
+        "--benchmark-compare-fail could not judge a single benchmark",
+        evidence="\n".join(why),
+        hint="measure as the baseline was, or measure the baseline again",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first of ``names``, and how many there are more."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(map(_short, names[:NAMED])) + more
+
+
+def _short(fullname: str) -> str:
+    return fullname.rpartition("::")[2]

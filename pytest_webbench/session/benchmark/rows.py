@@ -1,0 +1,106 @@
+"""Rows of pytest-benchmark's JSON: which are ours, which are sound, and the ones made from them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pytest_benchmark import stats, utils
+
+from pytest_webbench.analysis.cross_run import FORMAT
+
+__all__ = ["as_bytes", "derived_rows", "is_derived", "mark_unsound", "origin_of", "why_unsound"]
+
+DERIVED = {
+    "mean": ("mean_response_time", "mean_response_time_s"),
+    "p50": ("p50_response_time", "p50_s"),
+    "p95": ("p95_response_time", "p95_s"),
+    "p99": ("p99_response_time", "p99_s"),
+    "cpu": ("server_cpu_per_request", "server_cpu_s_per_request"),
+}
+"""The rows beside that of a cell: what their names have, their ``metric``, the figure of a round."""
+
+
+def as_bytes(output_json: Mapping[str, Any]) -> bytes:
+    """The file that pytest-benchmark would write."""
+    dump: Any = utils.safe_dumps
+    return str(dump(output_json, ensure_ascii=True, indent=4)).encode()
+
+
+def origin_of(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What ``row`` says of how its figure came about; ``None`` if it is not one of ours."""
+    info = row.get("extra_info")
+    return info.get("webbench") if isinstance(info, Mapping) else None
+
+
+def why_unsound(row: Mapping[str, Any]) -> str | None:
+    """Why ``row`` is no baseline and is not compared with one; ``None`` if nothing speaks against it."""
+    origin = origin_of(row)
+    if origin is None or origin["validity"]["valid"]:
+        return None
+    return "; ".join(origin["validity"]["reasons"])
+
+
+def mark_unsound(bench: Any, why: str | None) -> None:
+    """Mark a benchmark of pytest-benchmark that is not sound, by its validity and by a group of its own.
+
+    ``why`` says what speaks against it beside what its validity says already. The group is for the tables
+    of pytest-benchmark, which knows nothing of validity.
+    """
+    origin = bench.extra_info.get("webbench")
+    if origin is None:
+        return
+    if why is not None and origin["validity"]["valid"]:
+        origin["validity"] |= {"valid": False, "reasons": [why]}
+    if not origin["validity"]["valid"]:
+        bench.group = _joined(bench.group, "invalid")
+
+
+def is_derived(row: Mapping[str, Any]) -> bool:
+    """Whether :func:`derived_rows` made it."""
+    return "derived_from" in (origin_of(row) or {})
+
+
+def derived_rows(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Rows for the other figures of the cell that ``row`` stands for.
+
+    One value is one round, as in ``row``. A figure that is not known of each round has no row.
+    """
+    info, origin = row["extra_info"], origin_of(row)
+    for short, (metric, key) in DERIVED.items() if origin else ():
+        assert origin is not None
+        values = [each[key] for each in origin["rounds"]]
+        if metric == info["metric"] or not values or None in values:
+            continue
+        name = _derived_name(row["name"], short)
+        validity = origin["validity"]
+        yield {
+            **row,
+            "group": _joined(row["group"], short),
+            "name": name,
+            "fullname": row["fullname"].removesuffix(row["name"]) + name,
+            "extra_info": {
+                "stack": info["stack"],
+                "scenario": info["scenario"],
+                "metric": metric,
+                "webbench": {"format": FORMAT, "derived_from": row["fullname"], "validity": validity},
+            },
+            "stats": _stats(values, with_data="data" in row["stats"]),
+        }
+
+
+def _joined(group: str | None, word: str) -> str:
+    return f"{group}: {word}" if group else word
+
+
+def _derived_name(name: str, short: str) -> str:
+    """``hello:p95[flask]``: before the bracket, so that grouping by function tells metrics apart."""
+    function, bracket, parameters = name.partition("[")
+    return f"{function}:{short}{bracket}{parameters}"
+
+
+def _stats(values: Sequence[float], *, with_data: bool) -> dict[str, Any]:
+    made: Any = stats.Stats
+    figures = made()
+    for value in values:
+        figures.update(value)
+    data = {"data": list(values)} if with_data else {}
+    return {**figures.as_dict(), **data, "iterations": 1}

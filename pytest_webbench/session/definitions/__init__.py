@@ -1,0 +1,1 @@
+"""What users and plugins define: checked before anything is launched."""

@@ -1,0 +1,94 @@
+"""A plan carried out, with what a person sees meanwhile; in a comparison, plan after plan."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from pytest_webbench.load.schedule import common_rate
+from pytest_webbench.model.events import BlockStarted, Event, RateChosen
+from pytest_webbench.model.plan import Plan
+from pytest_webbench.model.settings import Settings
+from pytest_webbench.model.stack import Launcher
+from pytest_webbench.model.suite import Registry, Scenario
+from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressWriter
+from pytest_webbench.report.verdicts import describe_more
+from pytest_webbench.runs.compare import Comparing
+from pytest_webbench.runs.planning import at_rate
+from pytest_webbench.runs.runner import Results, Runner
+from pytest_webbench.runs.trial import Bench
+
+__all__ = ["Execution"]
+
+
+@dataclass(kw_only=True)
+class Execution:
+    """Joins the runner with all that listen to it: ``consumers``, and the progress on standard output.
+
+    ``check`` is called after each event, and may raise to end the run.
+    """
+
+    settings: Settings
+    registry: Registry
+    launcher: Launcher
+    bench: Bench
+    stop_early: Callable[[int], bool]
+    consumers: Sequence[Callable[[Event], None]]
+    check: Callable[[], None] = lambda: None
+
+    def carry_out(self, plan: Plan, results: Results, comparing: Comparing | None) -> None:
+        """Carry out ``plan``, and what a comparison adds to it until all is decided or its time is spent.
+
+        ``results`` is one of the consumers: what a comparison looks at.
+        """
+        runner = self._runner({} if comparing is None else comparing.bases)
+        following: Plan | None = plan
+        while following is not None:
+            self._carry_out(following, runner, comparing)
+            following = None if comparing is None else _judge(comparing, results)
+
+    def _runner(self, bases: Mapping[str, str]) -> Runner:
+        common = self.settings.rates.common_share is not None
+        return Runner(
+            bench=self.bench,
+            launcher=self.launcher,
+            stacks=self.registry.stacks,
+            scenarios=self.registry.scenarios,
+            suites=self.registry.suites,
+            checks=self.registry.checks(),
+            stop_early=self.stop_early,
+            choose_rate=self._choose_rate if common else None,
+            bases=bases,
+        )
+
+    def _carry_out(self, plan: Plan, runner: Runner, comparing: Comparing | None) -> None:
+        with closing(_progress(plan)) as progress, closing(runner.run(plan)) as events:
+            for event in events:
+                if comparing is not None and isinstance(event, BlockStarted):
+                    comparing.start_clock()
+                for consume in self.consumers:
+                    consume(event)
+                progress.consume(event)
+                self.check()
+
+    def _choose_rate(
+        self, scenario: Scenario, saturation: Mapping[str, float]
+    ) -> tuple[Scenario, RateChosen]:
+        share = self.settings.rates.common_share
+        assert share is not None
+        rate = common_rate(saturation, share)
+        chosen = RateChosen(scenario=scenario.name, rate=rate, saturation=saturation, share=share)
+        return at_rate(scenario, rate, self.settings), chosen
+
+
+def _judge(comparing: Comparing, results: Results) -> Plan | None:
+    """Look at what a comparison has so far; the rounds to add, if any."""
+    comparisons = comparing.judge(results)
+    plan = comparing.next_plan(results)
+    if plan is not None:
+        sys.stdout.write(f"webbench: {describe_more(comparisons, len(plan.blocks))}\n")
+    return plan
+
+
+def _progress(plan: Plan) -> ProgressWriter:
+    return BarProgress(sys.stdout, plan) if sys.stdout.isatty() else LineProgress(sys.stdout, plan)

@@ -1,0 +1,178 @@
+"""The fixtures for everybody's tests: a stack that runs, and measuring it at once."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_webbench.analysis.masking import mask_url
+from pytest_webbench.analysis.names import select
+from pytest_webbench.analysis.summary import summarise
+from pytest_webbench.analysis.validity import INVALID_PASSES, describe_invalid, server_faults
+from pytest_webbench.host.files import disk_faults
+from pytest_webbench.model.errors import StackError, WebbenchError
+from pytest_webbench.model.http import Answer, Exchange, Request
+from pytest_webbench.model.load import Amount
+from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.plan import Cell, Trial
+from pytest_webbench.model.results import CellSummary
+from pytest_webbench.model.settings import Settings
+from pytest_webbench.model.stack import Launcher, RunningStack
+from pytest_webbench.model.suite import Registry, Scenario, Suite
+from pytest_webbench.runs.planning import at_rate, resolve
+from pytest_webbench.runs.rows import extra_info
+from pytest_webbench.runs.trial import Bench
+from pytest_webbench.session.benchmark.replay import fail_without_figure, replay
+
+__all__ = ["LiveBench", "LiveStack", "launch_live"]
+
+Measurable = str | Scenario | Exchange | Request
+
+
+class LiveStack:
+    """A stack that was launched, seeded and checked: what the fixture ``webbench_stack`` gives.
+
+    ``name`` is the stack's, ``base_url`` where it answers (``http://127.0.0.1:40123``).
+    """
+
+    def __init__(self, running: RunningStack, suite: Suite) -> None:
+        self.name = running.stack.name
+        self.base_url = running.base_url
+        self.running = running
+        self.suite = suite
+
+    def __repr__(self) -> str:
+        return f"<stack {self.name} at {mask_url(self.base_url)}>"
+
+    @property
+    def log(self) -> str:
+        """The last lines that the server wrote."""
+        return self.running.log_tail()
+
+    def seed(self) -> None:
+        """Make its database hold the suite's records again.
+
+        Raises :class:`~pytest_webbench.model.errors.SeedError` for a server that cannot be reached inside.
+        """
+        self.suite.dataset.load(self.running)
+
+
+@contextmanager
+def launch_live(name: str, registry: Registry, launcher: Launcher, bench: Bench) -> Iterator[LiveStack]:
+    """Launch the stack ``name`` for tests, seed and check it, and end it when the context is left."""
+    stack = registry.stacks[name]
+    suite = registry.suites[stack.suite]
+    with ExitStack() as up:
+        with disk_faults(name):
+            launcher.prepare(stack)
+            running = up.enter_context(launcher.start(stack))
+            bench.make_ready(running, suite, registry.checks()[stack.suite])
+        yield LiveStack(running, suite)
+
+
+class LiveBench:
+    """Measures one thing against a running stack: what the fixture ``webbench`` gives.
+
+    All rounds come from one launch, so that what varies between launches is not in their spread; a
+    comparison of two stacks belongs into the plan of ``pytest --webbench``.
+    """
+
+    def __init__(
+        self,
+        *,
+        item: pytest.Item,
+        benchmark: Any,
+        stack: LiveStack,
+        bench: Bench,
+        registry: Registry,
+        settings: Settings,
+        keep: Callable[[str, CellSummary], None],
+    ) -> None:
+        self._item = item
+        self._benchmark = benchmark
+        self._stack = stack
+        self._bench = bench
+        self._registry = registry
+        self._settings = settings
+        self._keep = keep
+
+    def __call__(
+        self,
+        what: Measurable,
+        *,
+        users: int | None = None,
+        duration_s: float | None = None,
+        requests: int | None = None,
+        rate: float | None = None,
+        rounds: int | None = None,
+    ) -> CellSummary:
+        """Measure ``what`` round by round, feed pytest-benchmark, and return the figures.
+
+        ``what`` is the name of a scenario, a :class:`~pytest_webbench.Scenario`, an
+        :class:`~pytest_webbench.Exchange`, or a :class:`~pytest_webbench.Request`, of which only the
+        status 200 is checked. ``users``, ``duration_s`` or ``requests``, and ``rounds`` replace the
+        numbers of the profile; ``rate`` (requests per second) makes the loop an open one. The test fails if
+        a request fails or the database is wrong, and as ``--webbench-invalid`` says if the figure is invalid:
+        at a rate by default.
+        """
+        count = 1 if not self._benchmark.enabled else rounds or self._settings.profile.rounds
+        failure: WebbenchError | None = None
+        try:
+            scenario = self._at_rate(self._scenario(what, duration_s, requests), users, rate)
+            measurements = self._measure(scenario, count)
+        except WebbenchError as error:
+            failure = error  # kept, for a failure raised in here would drag this one along
+        if failure is not None:
+            fail_without_figure(self._benchmark, failure)
+        summary = summarise(measurements, unit=scenario.unit, planned=count)
+        self._keep(self._item.nodeid, summary)
+        faults = [fault for each in measurements for fault in server_faults(each)]
+        evidence = "\n".join(summary.examples)
+        if not summary.time_per_request_s:
+            why = faults[0] if faults else "no request was completed"
+            fail_without_figure(self._benchmark, StackError(f"{summary.cell}: {why}", evidence=evidence))
+        info = extra_info(summary, self._settings)
+        replay(self._item, self._benchmark, summary.samples_s, info)
+        if faults:
+            pytest.fail(str(StackError(f"{summary.cell}: {faults[0]}", evidence=evidence)), pytrace=False)
+        if self._benchmark.enabled and (
+            invalid := describe_invalid(str(summary.cell), summary, self._settings)
+        ):
+            pytest.fail("\n".join([*invalid, INVALID_PASSES]), pytrace=False)
+        return summary
+
+    def _measure(self, scenario: Scenario, count: int) -> list[Measurement]:
+        cell = Cell(scenario=scenario.name, stack=self._stack.name)
+        running, suite = self._stack.running, self._stack.suite
+        trials = [Trial(cell=cell, round=number) for number in range(count)]
+        return [self._bench.measure(running, suite, scenario, trial) for trial in trials]
+
+    def _scenario(self, what: Measurable, duration_s: float | None, requests: int | None) -> Scenario:
+        if isinstance(what, str):
+            (name,) = select("scenario", [what], tuple(self._registry.scenarios))[:1]
+            scenario = self._registry.scenarios[name]
+        elif isinstance(what, Scenario):
+            scenario = resolve(what, self._settings)
+        else:
+            scenario = resolve(_of_exchange(what), self._settings)
+        if duration_s is not None or requests is not None:
+            scenario = replace(scenario, amount=Amount(duration_s=duration_s, requests=requests))
+        return scenario
+
+    def _at_rate(self, scenario: Scenario, users: int | None, rate: float | None) -> Scenario:
+        if rate is not None:
+            scenario = at_rate(scenario, rate, self._settings)
+        return replace(scenario, users=users or scenario.users)
+
+
+def _of_exchange(what: Exchange | Request) -> Scenario:
+    exchange = what if isinstance(what, Exchange) else Exchange(request=what, answer=Answer(status=200))
+    return Scenario(
+        name=f"{exchange.request.method} {exchange.request.path}",
+        users=10,
+        amount=Amount(duration_s=1.0),
+        traffic=lambda records, count, rng: [exchange],  # noqa: ARG005
+        writes=exchange.effect is not None,
+    )

@@ -1,0 +1,118 @@
+"""The hooks of pytest-webbench; the built-in suite comes through them, too."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:  # pytest imports this module on every run, so it imports little
+    from pytest_webbench.model.load import LoadEngine
+    from pytest_webbench.model.settings import Settings
+    from pytest_webbench.model.stack import Launcher, Profiler, Stack
+    from pytest_webbench.model.suite import Scenario, Suite
+
+__all__ = [
+    "pytest_webbench_engine",
+    "pytest_webbench_launcher",
+    "pytest_webbench_profiler",
+    "pytest_webbench_scenarios",
+    "pytest_webbench_stacks",
+    "pytest_webbench_suites",
+]
+
+
+@pytest.hookspec
+def pytest_webbench_stacks(config: pytest.Config) -> "Sequence[Stack]":  # type: ignore[empty-body]
+    """Stacks to measure, beside those of others.
+
+    In a ``conftest.py`` beside an application that implements the contract of the built-in suite::
+
+        from pathlib import Path
+        from pytest_webbench import Answer, Exchange, Request, Stack
+
+        def pytest_webbench_stacks(config):
+            return [
+                Stack(
+                    name="quart",
+                    folder=Path(__file__).parent / "quart_app",
+                    command=("{python}", "-m", "hypercorn", "--bind", "{bind}", "app:app"),
+                    env=(("DATABASE_PATH", "{data_dir}/items.db"),),
+                    lock="requirements.lock",
+                    ready=Exchange(request=Request(path="/hello"), answer=Answer(status=200)),
+                )
+            ]
+
+    Each name may be given once.
+    """
+
+
+@pytest.hookspec
+def pytest_webbench_scenarios(config: pytest.Config) -> "Sequence[Scenario]":  # type: ignore[empty-body]
+    """Scenarios to load the stacks of their suite with, beside those of others.
+
+    ::
+
+        from pytest_webbench import Amount, Answer, Exchange, Request, Scenario
+
+        def search(records, count, rng):
+            return [Exchange(request=Request(path="/items/?limit=10"), answer=Answer(status=200))]
+
+        def pytest_webbench_scenarios(config):
+            return [Scenario(name="search", users=20, amount=Amount(duration_s=5), traffic=search)]
+
+    Each name may be given once.
+    """
+
+
+@pytest.hookspec
+def pytest_webbench_suites(config: pytest.Config) -> "Sequence[Suite]":  # type: ignore[empty-body]
+    """Suites: a contract and a dataset of one's own, to which stacks and scenarios belong by name.
+
+    ::
+
+        from pytest_webbench import NoDataset, Suite
+
+        def pytest_webbench_suites(config):
+            return [Suite(name="shop", dataset=NoDataset())]
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_webbench_launcher(config: pytest.Config, settings: "Settings", logs: Path) -> "Launcher | None":
+    """The launcher that brings the stacks up; the first one returned is used.
+
+    ``logs`` is the folder for the servers' logs, made by whoever writes to it. A test of one's own
+    stacks, scenarios or reports needs no servers::
+
+        from pytest_webbench.stacks.fake import FakeLauncher
+
+        def pytest_webbench_launcher(settings):
+            return FakeLauncher()
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_webbench_engine(config: pytest.Config, settings: "Settings") -> "LoadEngine | None":
+    """The engine that makes the load; the first one returned is used.
+
+    ::
+
+        from pytest_webbench.load.fake import FakeEngine
+
+        def pytest_webbench_engine(settings):
+            return FakeEngine()
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_webbench_profiler(config: pytest.Config, settings: "Settings") -> "Profiler | None":
+    """The profiler of ``--webbench-explain``; the first one returned is used. Not asked without the option.
+
+    ::
+
+        from pytest_webbench.host.meters.fake import FakeProfiler
+
+        def pytest_webbench_profiler(settings):
+            return FakeProfiler({"list_items (./views.py:13);execute (_sqlite3.so)": 100})
+    """

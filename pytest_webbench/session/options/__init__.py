@@ -1,0 +1,1 @@
+"""Options of pytest, ini files and the project's own table."""

@@ -1,0 +1,97 @@
+"""Other plugins of pytest: those that spoil figures, and those whose time limits a plan must not run into."""
+
+import faulthandler
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from pytest_webbench.model.errors import UsageError
+
+__all__ = ["TimeLimits", "notes_on_options", "refuse_what_spoils_figures"]
+
+BENCHMARK_MODULE = "pytest_benchmark.plugin"
+
+
+def refuse_what_spoils_figures(config: pytest.Config) -> None:
+    """Raise :class:`~pytest_webbench.model.errors.UsageError` for plugins that figures cannot be had with."""
+    parallel = config.getoption("numprocesses", None) or config.getoption("dist", "no") != "no"
+    if parallel or hasattr(config, "workerinput"):
+        raise UsageError(
+            "--webbench measures one thing at a time and cannot run under pytest-xdist",
+            hint="leave out -n, or add -n 0 if it stands in addopts",
+        )
+    if config.getoption("codspeed", False):
+        raise UsageError(
+            "--codspeed replaces the benchmark fixture, so that no figure of --webbench would be recorded",
+            hint="run the two apart",
+        )
+    # The entry point registers the plugin as "benchmark", and -p pytest_benchmark.plugin by its module.
+    if not any(config.pluginmanager.hasplugin(name) for name in ("benchmark", BENCHMARK_MODULE)):
+        raise UsageError(
+            "--webbench needs the plugin pytest-benchmark, which is switched off",
+            hint="leave out -p no:benchmark, or load it with -p pytest_benchmark.plugin where "
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD is set",
+        )
+
+
+def notes_on_options(config: pytest.Config, *, expected_s: float) -> list[str]:
+    """What other plugins' options mean for a run that is expected to take ``expected_s`` seconds."""
+    notes = []
+    if config.getoption("benchmark_cprofile", None):
+        notes.append(
+            "--benchmark-cprofile has nothing to profile here: the servers are other processes; "
+            "--webbench-explain shows where their time goes"
+        )
+    limit_s = _session_timeout_s(config)
+    if limit_s and expected_s > limit_s:
+        notes.append(
+            f"--session-timeout ({limit_s:g} s) is shorter than this run is expected to take "
+            f"({expected_s:.0f} s): pytest-timeout would end it before its tests are reported; raise the "
+            "limit, or measure less with --webbench-scenario, --webbench-stack or --webbench-rounds"
+        )
+    return notes
+
+
+def _session_timeout_s(config: pytest.Config) -> float:
+    """The limit of the whole session that pytest-timeout holds; 0 without one."""
+    given = config.getoption("session_timeout", None)
+    try:
+        return float(given if given is not None else config.getini("session_timeout") or 0)
+    except (ValueError, TypeError):  # no such plugin, or no number, of which the plugin itself complains
+        return 0.0
+
+
+class TimeLimits:
+    """Suspends the limits of a single test while a plan, which is the work of all tests, is carried out.
+
+    The plan is carried out inside the first test that needs a figure, after the fixtures that it may rely on.
+    Limits: pytest-timeout's, by whatever plugin implements its hooks, and pytest's ``faulthandler_timeout``.
+    """
+
+    def __init__(self) -> None:
+        self._running: tuple[pytest.Item, Any] | None = None
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> None:
+        """Note which timer runs; others set it."""
+        self._running = (item, settings)
+
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_timeout_cancel_timer(self) -> None:
+        """Note that none runs; others cancel it."""
+        self._running = None
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """No test's limit holds inside of this; the whole time of a test's limit begins anew after it."""
+        running = self._running
+        faulthandler.cancel_dump_traceback_later()
+        if running is None:
+            yield
+            return
+        item, settings = running
+        item.ihook.pytest_timeout_cancel_timer(item=item)
+        yield  # an error ends the test, and with it the need for a limit
+        item.ihook.pytest_timeout_set_timer(item=item, settings=settings)

@@ -1,0 +1,66 @@
+"""Reports written to files: the one place that does."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pytest_webbench.host.files import write_whole
+from pytest_webbench.model.errors import UsageError
+from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.runs.store import read_run
+
+__all__ = ["KINDS", "PAGE", "write_page", "write_reports"]
+
+PAGE = "report.html"
+KINDS = ("html", "markdown", "svg", "png")
+
+
+def write_page(run: Path) -> Path:
+    """Write the page of the run in the folder ``run`` into it, and say where it is.
+
+    Raises :class:`OSError` and :class:`~pytest_webbench.model.errors.UsageError`.
+    """
+    (file,) = write_reports([run], kinds=("html",), folder=run)
+    return file
+
+
+def write_reports(
+    paths: Sequence[Path], *, kinds: Sequence[str], folder: Path, most_bytes: int | None = None
+) -> list[Path]:
+    """Write what ``kinds`` name of the saved runs at ``paths`` into ``folder``, and say which files.
+
+    The last run is shown, compared with those before it. None may be larger than ``most_bytes``, as it
+    stands or unpacked; without it, all are read: they are ours. Raises :class:`OSError` for what cannot be
+    written, and :class:`~pytest_webbench.model.errors.UsageError` for what cannot be read.
+    """
+    records = [read_run(path, most_bytes=most_bytes) for path in paths]
+    if not records[-1].summaries and not records[-1].stack_failures:
+        raise UsageError(
+            f"{paths[-1]} has no figures: nothing was measured to its end",
+            hint="see the logs in its folder, or give another run",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, content in _contents(records, kinds):
+        write_whole(folder / name, content)
+        written.append(folder / name)
+    return written
+
+
+def _contents(records: Sequence[RunRecord], kinds: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """The names of files and what is to be in them; what draws is imported here, for it takes a second."""
+    if "html" in kinds:
+        from pytest_webbench.report.page import render_page  # noqa: PLC0415
+
+        yield PAGE, render_page(records).encode()
+    if "markdown" in kinds:
+        from pytest_webbench.report.results_markdown import results_as_markdown  # noqa: PLC0415
+
+        yield "report.md", results_as_markdown(records).encode()
+    if "svg" in kinds or "png" in kinds:
+        from pytest_webbench.report.images import as_png, as_svg, chart_images  # noqa: PLC0415
+
+        for name, spec in chart_images(records):
+            if "svg" in kinds:
+                yield f"{name}.svg", as_svg(spec).encode()
+            if "png" in kinds:
+                yield f"{name}.png", as_png(spec)

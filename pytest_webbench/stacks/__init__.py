@@ -1,0 +1,1 @@
+"""Bring a stack up, and take it down whatever happens."""

@@ -1,0 +1,92 @@
+"""Servers that run already."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from pytest_webbench.analysis.masking import mask_url
+from pytest_webbench.host.running_server import RunningServer
+from pytest_webbench.load.http1.address import Target
+from pytest_webbench.model.errors import SeedError
+from pytest_webbench.model.load import Held
+from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord
+from pytest_webbench.model.stack import Meter, NoMeter, Stack
+from pytest_webbench.stacks.readiness import wait_until_ready
+
+__all__ = ["AttachedLauncher"]
+
+
+class AttachedLauncher:
+    """Measures servers that somebody else started, at the URLs given by the names of the stacks.
+
+    Nothing is launched, seeded or ended; of the server's processes only the connections are seen, and its
+    versions are not.
+    """
+
+    name = "attached"
+    notes: tuple[str, ...] = ()
+    about = "servers that run already"
+
+    def __init__(self, urls: Mapping[str, str], *, start_timeout_s: float = 30.0) -> None:
+        self._urls = urls
+        self._start_timeout_s = start_timeout_s
+
+    def prepare(self, stack: Stack) -> None:
+        """Nothing to prepare."""
+
+    @contextmanager
+    def start(self, stack: Stack) -> Iterator["AttachedStack"]:
+        """Wait for a right answer of the server, and leave it running at the end."""
+        running = AttachedStack(stack=stack, base_url=self._urls[stack.name].rstrip("/"))
+        wait_until_ready(running, timeout_s=self._start_timeout_s)
+        target = Target.parse(running.base_url)
+        yield replace(running, server=RunningServer(target.host, target.port))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachedStack:
+    """A server that runs already; see :class:`~pytest_webbench.model.stack.RunningStack`."""
+
+    stack: Stack
+    base_url: str = field(repr=False)
+    answers: bool = True
+    reachable_inside: bool = False
+    server: RunningServer | None = None
+
+    @property
+    def launch(self) -> LaunchRecord:
+        """All that is known: the URL, without a password."""
+        config = {"workers": UNKNOWN, "threads": UNKNOWN, "url": mask_url(self.base_url)}
+        return LaunchRecord(launcher=AttachedLauncher.name, startup_s=None, config=config)
+
+    @property
+    def meter(self) -> Meter:
+        """A meter that sees nothing."""
+        return NoMeter()
+
+    @property
+    def server_pid(self) -> None:
+        """The server's processes are not seen."""
+
+    def connections(self) -> Held | None:
+        """Which process holds which connection, where the server is on this machine and can be seen."""
+        return None if self.server is None else self.server.connections()
+
+    def verify(self) -> None:
+        """What runs was not launched by us."""
+
+    def put_file(self, name: str, content: bytes) -> str:  # noqa: ARG002
+        """There is no way in: raises :class:`~pytest_webbench.model.errors.SeedError`."""
+        raise SeedError(f"{self.stack.name} runs already: no file can be put beside it ({name})")
+
+    def execute(self, arguments: Sequence[str]) -> bytes:
+        """There is no way in: raises :class:`~pytest_webbench.model.errors.SeedError`."""
+        raise SeedError(f"{self.stack.name} runs already: no command can be run beside it ({arguments[0]})")
+
+    def log_tail(self) -> str:
+        """The log is not seen."""
+        return ""
+
+    def ended(self) -> str | None:
+        """Whether it ended is only seen from its answers."""
+        return None

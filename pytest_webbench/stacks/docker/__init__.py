@@ -1,0 +1,1 @@
+"""Containers: the engine, images, labels."""

@@ -1,0 +1,223 @@
+"""A container engine: where it is, and what can be done with it."""
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from pytest_webbench.model.errors import EngineError
+
+if TYPE_CHECKING:
+    import docker
+
+__all__ = [
+    "CALL_TIMEOUT_S",
+    "ENGINE_FAULTS",
+    "Engine",
+    "bound_calls",
+    "brought_to_its_end",
+    "connect",
+    "said",
+    "within",
+]
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S = 10.0
+"""How long all words together may take until an engine has shown that it answers."""
+ANSWER_TIMEOUT_S = 4
+"""How long an engine may take to a word of its own; a few words are asked for."""
+CALL_TIMEOUT_S = 120
+"""How long a call may take once the engine has shown that it answers, from its sending to its last byte."""
+LOOPBACK = "127.0.0.1"
+_DEFAULT_SOCKET = "/var/run/docker.sock"
+_SOCKET = "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    import docker.errors  # noqa: PLC0415
+    import requests.exceptions  # noqa: PLC0415
+
+    # OSError: sockets that vanish; TypeError: an answer that is no JSON object.
+    return (docker.errors.DockerException, requests.exceptions.RequestException, OSError, TypeError)
+
+
+ENGINE_FAULTS = _faults
+"""The exceptions with which a failing engine shows itself; a function, for their import is slow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """An engine that answers.
+
+    ``shares_network`` says whether a container on the engine's host network is on ours, too: a local
+    Linux engine that runs as root. ``host`` is where published ports are reached, ``bind`` the address
+    that they are published on (``None``: all of the engine's).
+    """
+
+    client: "docker.DockerClient"
+    name: str
+    host: str
+    bind: str | None
+    shares_network: bool
+
+    def close(self) -> None:
+        """Close the connections to the engine."""
+        with suppress(*_faults()):
+            self.client.close()
+
+
+def connect() -> Engine:
+    """The engine that testcontainers would use: its properties, ``DOCKER_HOST``, or Docker's context.
+
+    Raises :class:`~pytest_webbench.model.errors.EngineError` with the reason, within ten seconds.
+    """
+    try:
+        client, info, product = within(CONNECT_TIMEOUT_S, _introduce)
+    except _faults() as error:
+        raise EngineError(
+            f"no container engine answers: {said(error)}",
+            hint="start the engine, set DOCKER_HOST, or use --webbench-launcher=process",
+        ) from None
+    client.api.timeout = CALL_TIMEOUT_S
+    bound_calls(client)
+    if info.get("OSType", "linux") != "linux":
+        raise EngineError(f"the container engine runs {info['OSType']} containers; Linux ones are needed")
+    host, local = _host_of(client.api.base_url)
+    return Engine(
+        client=client,
+        name=f"{product} {info.get('ServerVersion', '')}".strip(),
+        host=host,
+        bind=LOOPBACK if host == LOOPBACK else None,
+        shares_network=local and sys.platform == "linux" and not _is_apart(info),
+    )
+
+
+def _introduce() -> "tuple[docker.DockerClient, dict[str, Any], str]":
+    """An engine, what it says of itself, and whose product it is."""
+    client = _client()
+    return client, client.info(), _product(client)
+
+
+def bound_calls(client: "docker.DockerClient") -> None:
+    """Let no call take longer than its timeout, which the library sets anew for each byte that comes.
+
+    What is read as a stream is not bounded here: a build, the output of a command.
+    """
+    api: Any = client.api
+    send = api.send
+
+    def bounded_send(request: Any, **settings: Any) -> Any:
+        return within(CALL_TIMEOUT_S, lambda: send(request, **settings))
+
+    api.send = bounded_send
+
+
+def within(timeout_s: float, call: Callable[[], T]) -> T:
+    """What ``call`` returns or raises; :class:`TimeoutError` if it takes longer than ``timeout_s``.
+
+    Then it is left alone in its thread, which does not keep this process from ending.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:  # passed on to who waits
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="webbench-engine", daemon=True).start()
+    try:
+        return outcome.result(timeout_s)
+    except TimeoutError:
+        if outcome.done():  # it is the call's own
+            raise
+        raise TimeoutError(f"timed out: not done within {timeout_s:g} s") from None
+
+
+def _client() -> "docker.DockerClient":
+    # At its import testcontainers asks the engine for its socket, for a minute if it is mute, unless
+    # the variable is set. It serves the reaper only, which is not used.
+    had_socket = _SOCKET in os.environ
+    os.environ.setdefault(_SOCKET, _DEFAULT_SOCKET)
+    try:
+        from testcontainers.core.docker_client import DockerClient, get_docker_host  # noqa: PLC0415
+    finally:
+        if not had_socket:
+            del os.environ[_SOCKET]
+    _ping(get_docker_host() or f"unix://{_DEFAULT_SOCKET}")
+    client: docker.DockerClient = DockerClient(timeout=ANSWER_TIMEOUT_S).client
+    return client
+
+
+def _ping(address: str) -> None:
+    """Ask the engine for a sign of life, with a socket of our own.
+
+    The client library leaves its sockets open when nobody answers, of which pytest warns later. Raises
+    :class:`OSError`; addresses that are neither a local socket nor plain TCP are left to the library.
+    """
+    parts = urlsplit(address)
+    target: str | tuple[str, int]
+    if parts.scheme == "unix":
+        line, target = socket.socket(socket.AF_UNIX), parts.path
+    elif parts.scheme in ("tcp", "http") and not os.environ.get("DOCKER_TLS_VERIFY"):
+        line, target = socket.socket(), (parts.hostname or LOOPBACK, parts.port or 2375)
+    else:
+        return
+    with line:
+        line.settimeout(ANSWER_TIMEOUT_S)
+        line.connect(target)
+        line.sendall(b"GET /_ping HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n")
+        if not line.recv(1):
+            raise ConnectionError("it closes connections without an answer")
+
+
+def _host_of(base_url: str) -> tuple[str, bool]:
+    """Where the engine's published ports are, and whether it is reached through a local socket."""
+    parts = urlsplit(base_url)
+    if parts.scheme.startswith("http+") and parts.hostname != "ssh":
+        return LOOPBACK, True
+    host = parts.hostname or LOOPBACK
+    return (LOOPBACK, False) if host == "localhost" else (host, False)
+
+
+def _is_apart(info: dict[str, Any]) -> bool:
+    """Whether the engine's host network is not the one of this machine, though its socket is here."""
+    options = " ".join(info.get("SecurityOptions") or [])
+    return "rootless" in options or "Docker Desktop" in info.get("OperatingSystem", "")
+
+
+def _product(client: "docker.DockerClient") -> str:
+    components = client.version().get("Components") or []
+    return "Podman" if any("podman" in each.get("Name", "").lower() for each in components) else "Docker"
+
+
+def brought_to_its_end(call: Callable[[], T]) -> T:
+    """What ``call`` returns. An interrupt meanwhile is raised when it has returned.
+
+    An engine goes on with what it was asked for, whether anybody waits or not: a container that it makes
+    just then would be there only after all was looked through for what to remove.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(int).result()  # from here on its thread is known, and so is waited for in any case
+        return pool.submit(call).result()
+
+
+def said(error: Exception) -> str:
+    """What an engine's error says, in one line, without the layers around it."""
+    explanation = getattr(error, "explanation", None)
+    text = explanation if isinstance(explanation, str) and explanation else str(error)
+    lines = text.strip().splitlines() or [type(error).__name__]
+    line = lines[0]
+    if "Read timed out" in line or "timed out" in line:
+        return "it does not respond (timed out)"
+    for sign in ("No such file or directory", "Connection refused", "Permission denied"):
+        if sign in line:
+            return sign.lower()
+    return line if len(line) <= 200 else f"{line[:197]}..."

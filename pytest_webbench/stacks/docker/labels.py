@@ -1,0 +1,97 @@
+"""Whose containers are whose: labels, and the sweep of what a run that was killed left behind."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from pytest_webbench.host.leftovers import Owner
+from pytest_webbench.stacks.docker.engine import ENGINE_FAULTS, Engine
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+__all__ = ["LABEL", "OWNER", "Labels", "others_at_work", "prune", "remove_launch", "sweep"]
+
+LABEL = "org.pytest-webbench"
+RUN = f"{LABEL}.run"
+LAUNCH = f"{LABEL}.launch"
+OWNER = f"{LABEL}.owner"
+FORGOTTEN_AFTER = timedelta(hours=1)
+
+
+class Labels:
+    """The labels of one run; each launch gets a mark of its own."""
+
+    def __init__(self) -> None:
+        self.owner = Owner.ourselves()
+        self.run = uuid4().hex[:12]
+
+    def for_launch(self, launch: str) -> dict[str, str]:
+        """What a container of ``launch`` is marked with."""
+        return {LABEL: "1", RUN: self.run, LAUNCH: launch, OWNER: str(self.owner)}
+
+
+def remove_launch(engine: Engine, launch: str) -> None:
+    """Remove whatever a launch made, even a container whose making was interrupted."""
+    for container in _marked(engine, f"{LAUNCH}={launch}"):
+        _remove(container)
+
+
+def sweep(engine: Engine) -> list[str]:
+    """Remove what runs of this machine left that are no more; the names of what was removed.
+
+    The steps of a build have the label of their image alone and no owner. They are removed when they have
+    stood still for longer than any build takes: until then the build may be at work.
+    """
+    return [
+        _remove(container)
+        for container, owner in _owned(engine)
+        if (not owner.lives() if owner is not None else _is_forgotten_step(container))
+    ]
+
+
+def _is_forgotten_step(container: "Container") -> bool:
+    created = datetime.fromisoformat(container.attrs["Created"])
+    return container.status != "running" and datetime.now(UTC) - created > FORGOTTEN_AFTER
+
+
+def others_at_work(engine: Engine) -> list[Owner]:
+    """The owners of running containers of other runs, which disturb this one."""
+    own = Owner.ourselves()
+    found = {
+        owner: None
+        for container, owner in _owned(engine)
+        if owner is not None and owner != own and owner.lives() and container.status == "running"
+    }
+    return list(found)
+
+
+def prune(engine: Engine) -> tuple[list[str], list[str]]:
+    """Remove all containers whose run is no more, and all images; the names of both."""
+    containers = sweep(engine)
+    images = []
+    for image in engine.client.images.list(all=False, filters={"label": LABEL}):
+        for name in image.tags or [str(image.id)]:
+            with suppress(*ENGINE_FAULTS()):  # one that a container uses stays
+                engine.client.images.remove(name, force=False)
+                images.append(name)
+    return containers, images
+
+
+def _owned(engine: Engine) -> Iterator[tuple["Container", Owner | None]]:
+    for container in _marked(engine, LABEL):
+        yield container, Owner.parse(container.labels.get(OWNER, ""))
+
+
+def _marked(engine: Engine, label: str) -> list["Container"]:
+    filters: dict[str, Any] = {"label": label}
+    return list(engine.client.containers.list(all=True, filters=filters, ignore_removed=True))
+
+
+def _remove(container: "Container") -> str:
+    """Remove with its volumes; one that is gone already or on its way is as good."""
+    with suppress(*ENGINE_FAULTS()):
+        container.remove(force=True, v=True)
+    return str(container.name)

@@ -1,0 +1,85 @@
+"""A launcher without processes, for tests of what is built on launchers."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pytest_webbench.model.errors import StackError
+from pytest_webbench.model.measurement import LaunchRecord, ServerUsage
+from pytest_webbench.model.stack import Meter, NoMeter, Stack
+
+__all__ = ["FakeLauncher", "FakeStack"]
+
+
+@dataclass(kw_only=True)
+class FakeStack:
+    """A stack without a server: an engine that is a fake too makes up its answers.
+
+    It is not checked, nor is its database looked at. One that is made with the ``base_url`` of a server
+    and ``answers=True`` is checked like any other.
+    """
+
+    stack: Stack
+    base_url: str = "http://127.0.0.1:1"
+    launch: LaunchRecord = field(default_factory=lambda: LaunchRecord(launcher="fake", startup_s=0.1))
+    meter: Meter = field(default_factory=lambda: NoMeter(ServerUsage(cpu_s=0.01, peak_rss_bytes=1 << 20)))
+    server_pid: int | None = 1
+    answers: bool = False
+    reachable_inside: bool = True
+    files: dict[str, bytes] = field(default_factory=dict)
+    dead: str | None = None
+
+    def connections(self) -> None:
+        """There are none."""
+
+    def verify(self) -> None:
+        """There is nothing that could be another."""
+
+    def put_file(self, name: str, content: bytes) -> str:
+        """Keep the file in :attr:`files`."""
+        self.files[name] = content
+        return name
+
+    def execute(self, arguments: Sequence[str]) -> bytes:  # noqa: ARG002
+        """Print nothing."""
+        return b""
+
+    def log_tail(self) -> str:
+        """One line."""
+        return f"the log of {self.stack.name}"
+
+    def ended(self) -> str | None:
+        """What was set as :attr:`dead`."""
+        return self.dead
+
+
+class FakeLauncher:
+    """Starts :class:`FakeStack`, fails for the stacks in ``failures``, and notes all in ``events``."""
+
+    name = "fake"
+    notes: tuple[str, ...] = ()
+    about = "fake launcher"
+
+    def __init__(
+        self,
+        failures: Mapping[str, StackError] | None = None,
+        make: Callable[[Stack], FakeStack] = lambda stack: FakeStack(stack=stack),
+    ) -> None:
+        self._failures = failures or {}
+        self._make = make
+        self.events: list[str] = []
+
+    def prepare(self, stack: Stack) -> None:
+        """Note it."""
+        self.events.append(f"prepare {stack.name}")
+
+    @contextmanager
+    def start(self, stack: Stack) -> Iterator[FakeStack]:
+        """Note the start and the end, whatever happens between."""
+        if stack.name in self._failures:
+            raise self._failures[stack.name]
+        self.events.append(f"start {stack.name}")
+        try:
+            yield self._make(stack)
+        finally:
+            self.events.append(f"end {stack.name}")

@@ -1,0 +1,337 @@
+"""Stacks as local processes, each in an environment of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pytest_webbench.host.connections import held_connections
+from pytest_webbench.host.leftovers import owned_folder
+from pytest_webbench.host.meters.process_tree import ProcessTreeMeter, ancestors, process_tree
+from pytest_webbench.host.supervised import Supervised
+from pytest_webbench.model.errors import InstallError, SeedError, StartError
+from pytest_webbench.model.load import Held
+from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord
+from pytest_webbench.model.stack import Meter, Stack
+from pytest_webbench.stacks.commands import Commands
+from pytest_webbench.stacks.environment import asks_for, ensure_environment, fill_in, installed_versions
+from pytest_webbench.stacks.readiness import (
+    PORT_ATTEMPTS,
+    PortTakenError,
+    explain_silence,
+    refuse_other_servers,
+    wait_until_ready,
+)
+from pytest_webbench.stacks.sources.own_copy import LoadedFiles
+
+__all__ = ["ProcessLauncher"]
+
+HOST = "127.0.0.1"
+ALLOWED_ENVIRONMENT = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "TMPDIR", "TZ")
+"""What of our environment a stack sees: no credentials, no settings that would change its speed."""
+GRACE_S = 2.0
+"""How long a stack may take to end after it is asked to, before it is killed."""
+EXECUTE_TIMEOUT_S = 60.0
+LOG_LINES = 15
+
+
+class ProcessLauncher:
+    """Starts each stack on a port that the kernel picks, bound to 127.0.0.1.
+
+    A command with ``{bind}`` or ``{fd}`` is handed a socket that is bound already, so that no other
+    process can take the port; one with ``{port}`` alone gets the number of a port that was free a moment
+    before, and another one if somebody was faster. A stack is the leader of a session of its own, and is
+    asked to end when we are killed.
+    """
+
+    name = "process"
+    notes: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        *,
+        cache: Path,
+        logs: Path,
+        python: str | None = None,
+        workers: int = 2,
+        threads: int = 2,
+        start_timeout_s: float = 30.0,
+        reason: str = "",
+    ) -> None:
+        self.about = f"local processes ({reason})" if reason else "local processes"
+        self._interpreter = python
+        self._cache = cache
+        self._logs = logs
+        self._workers = workers
+        self._threads = threads
+        self._start_timeout_s = start_timeout_s
+        self._pythons: dict[tuple[Path, str | None], Path] = {}
+        self._versions: dict[Path, Mapping[str, str]] = {}
+        self._launches = 0
+
+    def prepare(self, stack: Stack) -> None:
+        """Make the environment of ``stack`` if it is not there yet."""
+        if not stack.folder.is_dir():
+            raise InstallError(f"the folder of {stack.name} is not there: {stack.folder}")
+        python = ensure_environment(stack, self._cache, self._interpreter)
+        self._pythons[stack.folder, stack.lock] = python
+        if python not in self._versions:
+            self._versions[python] = installed_versions(python)
+
+    @contextmanager
+    def start(self, stack: Stack) -> Iterator["RunningProcess"]:
+        """Launch ``stack`` and wait for its first right answer; end it when the context is left."""
+        if (stack.folder, stack.lock) not in self._pythons:
+            self.prepare(stack)
+        for attempt in range(PORT_ATTEMPTS):
+            with ExitStack() as up:
+                try:
+                    running = up.enter_context(self._start_once(stack))
+                except PortTakenError:
+                    if attempt + 1 == PORT_ATTEMPTS:
+                        raise
+                else:
+                    yield running
+                    return
+
+    @contextmanager
+    def _start_once(self, stack: Stack) -> Iterator["RunningProcess"]:
+        python = self._pythons[stack.folder, stack.lock]
+        self._launches += 1
+        self._logs.mkdir(parents=True, exist_ok=True)
+        log = self._logs / f"{stack.name}-{self._launches}.log"
+        with owned_folder() as claim:
+            data_dir = claim.folder / "data"
+            data_dir.mkdir()
+            with _listening_socket() as listener:
+                port = listener.getsockname()[1]
+                fill = {
+                    "python": str(python),
+                    "bind": f"fd://{listener.fileno()}",
+                    "fd": str(listener.fileno()),
+                    "host": HOST,
+                    "port": str(port),
+                    "workers": str(self._workers),
+                    "threads": str(self._threads),
+                    "data_dir": str(data_dir),
+                }
+                command = [fill_in(word, fill) for word in stack.command]
+                inherits = any("{bind}" in word or "{fd}" in word for word in stack.command)
+                if not inherits:
+                    listener.close()
+                environment = _environment(stack, fill, python=python, home=claim.folder)
+                loaded = LoadedFiles(stack.name, stack.own_copy, claim.folder) if stack.own_copy else None
+                if loaded is not None:
+                    loaded.prepare(environment)
+                process = _spawn(
+                    command,
+                    stack,
+                    environment,
+                    log=log,
+                    fds=(listener.fileno(),) if inherits else (),
+                    home=claim.folder,
+                )
+            try:
+                claim.add(process.pid)
+                with Commands(python, data_dir, environment) as commands:
+                    running = RunningProcess(
+                        stack=stack,
+                        base_url=f"http://{HOST}:{port}",
+                        process=process,
+                        commands=commands,
+                        data_dir=data_dir,
+                        log=log,
+                        loaded=loaded,
+                        record=LaunchRecord(launcher=self.name, startup_s=None),
+                    )
+                    startup_s = running.become_ready(timeout_s=self._start_timeout_s) - process.begun
+                    running.record = LaunchRecord(
+                        launcher=self.name,
+                        startup_s=startup_s,
+                        versions=self._versions[python],
+                        packages=stack.packages,
+                        config=self._config(stack),
+                    )
+                    yield running
+                process.end(GRACE_S)
+            finally:  # one that failed has no state, and an interrupted run must be gone at once
+                try:
+                    process.close()
+                except KeyboardInterrupt:
+                    process.close()
+                    raise
+
+    def _config(self, stack: Stack) -> dict[str, str | int]:
+        return {
+            "workers": UNKNOWN,  # until its processes are looked at
+            "threads": self._threads if asks_for(stack, "threads") else UNKNOWN,
+            "command": " ".join(stack.command),
+            "network": f"loopback ({HOST}), no proxy",
+            **stack.settings,
+        }
+
+
+@dataclass(kw_only=True)
+class RunningProcess:
+    """A stack that runs as a local process; see :class:`~pytest_webbench.model.stack.RunningStack`."""
+
+    stack: Stack
+    base_url: str
+    process: Supervised
+    commands: Commands
+    data_dir: Path
+    log: Path
+    record: LaunchRecord
+    loaded: LoadedFiles | None = None
+    answers: bool = True
+    reachable_inside: bool = True
+    _held: Held | None = field(default=None)
+
+    @property
+    def launch(self) -> LaunchRecord:
+        """The record of the launch, with as many workers as take connections."""
+        held = self.connections() or self._held
+        if held is None or "workers" not in self.record.config:
+            return self.record
+        seen = held if held.by_port or self._held is None else self._held
+        return replace(self.record, config={**self.record.config, "workers": len(seen.processes)})
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.base_url.rpartition(":")[2])
+
+    def become_ready(self, *, timeout_s: float) -> float:
+        """When the first right answer came, by :func:`time.monotonic`; nobody else has given it."""
+        try:
+            wait_until_ready(self, timeout_s=timeout_s)
+        except StartError:
+            self._refuse_other_servers()
+            explain_silence(self.stack.name, self.process.pid, self.port, self.log_tail())
+            raise
+        ready = time.monotonic()
+        self._refuse_other_servers()
+        return ready
+
+    def _refuse_other_servers(self) -> None:
+        refuse_other_servers(self.stack.name, self.process.pid, self.port, self.data_dir.parent)
+
+    def verify(self) -> None:
+        """See who listens, and what of the repository was loaded."""
+        self._refuse_other_servers()
+        if self.loaded is None:
+            return
+        held, tree = self.connections(), process_tree(self.process.pid)
+        serving = {each: tuple(ancestors(each, tree)) for each in (held.processes if held else ())}
+        note = self.loaded.verify(serving)
+        self.record = replace(self.record, notes=(note,) if note else ())
+
+    @property
+    def meter(self) -> Meter:
+        """A meter of the process and its descendants."""
+        return ProcessTreeMeter(self.process.pid)
+
+    @property
+    def server_pid(self) -> int:
+        """The id of the process."""
+        return self.process.pid
+
+    def connections(self) -> Held | None:
+        """The connections of the process and its descendants."""
+        held = held_connections(self.process.pid, self.port)
+        if held is not None and held.by_port:
+            self._held = held
+        return held
+
+    def put_file(self, name: str, content: bytes) -> str:
+        """Write ``content`` to the data folder."""
+        path = self.data_dir / name
+        path.write_bytes(content)
+        return str(path)
+
+    def execute(self, arguments: Sequence[str]) -> bytes:
+        """Run the stack's Python, isolated from the user's site and environment."""
+        words = [word.replace("{data_dir}", str(self.data_dir)) for word in arguments]
+        try:
+            done = self.commands.run(words, timeout_s=EXECUTE_TIMEOUT_S)
+        except OSError as error:
+            raise SeedError(f"a command beside {self.stack.name} cannot be run: {error}") from None
+        except subprocess.TimeoutExpired:
+            raise SeedError(
+                f"a command beside {self.stack.name} did not end within {EXECUTE_TIMEOUT_S:g} s"
+            ) from None
+        if done.returncode:
+            raise SeedError(
+                f"a command beside {self.stack.name} failed with code {done.returncode}",
+                evidence="\n".join(done.stderr.decode(errors="replace").strip().splitlines()[-8:]),
+            )
+        return done.stdout
+
+    def log_tail(self) -> str:
+        """The last lines of standard output and error of the server."""
+        return _tail(self.log)
+
+    def ended(self) -> str | None:
+        """How the process ended, or ``None``."""
+        code = self.process.poll()
+        if code is None:
+            return None
+        if code < 0:
+            return f"it was ended by signal {signal.Signals(-code).name}"
+        return f"it exited with code {code}"
+
+
+def _tail(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").rstrip().splitlines()
+    except OSError:
+        return ""
+    return "\n".join(lines[-LOG_LINES:])
+
+
+def _listening_socket() -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind((HOST, 0))
+    return listener
+
+
+def _environment(stack: Stack, fill: Mapping[str, str], *, python: Path, home: Path) -> dict[str, str]:
+    environment = {name: os.environ[name] for name in ALLOWED_ENVIRONMENT if name in os.environ}
+    environment["PATH"] = f"{python.parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
+    environment["HOME"] = str(home)
+    # The application's folder may be shared or read-only: nothing is written to it.
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    environment["PYTHONUNBUFFERED"] = "1"
+    environment.update({name: fill_in(value, fill) for name, value in stack.env})
+    return environment
+
+
+def _spawn(
+    command: Sequence[str],
+    stack: Stack,
+    environment: Mapping[str, str],
+    *,
+    log: Path,
+    fds: Sequence[int],
+    home: Path,
+) -> Supervised:
+    try:
+        with log.open("wb") as output:
+            return Supervised(
+                command,
+                folder=stack.folder,
+                environment=environment,
+                log=output,
+                descriptors=fds,
+                remove=home,
+            )
+    except OSError as error:
+        raise StartError(
+            f"{stack.name} cannot be started: {command[0]}: {error.strerror}",
+            hint="is the first word of its command in its environment?",
+        ) from None

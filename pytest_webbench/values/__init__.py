@@ -1,1 +1,0 @@
-"""The values: frozen, without IO, each turning into JSON and back."""

@@ -1,0 +1,61 @@
+"""Rounds in turns."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_webbench.load.schedule import add_usages, amount_of_turn, turns_of
+from pytest_webbench.model.load import Amount
+from pytest_webbench.model.measurement import ServerUsage
+from pytest_webbench.suites.items import SCENARIOS
+
+BY_NAME = {each.name: each for each in SCENARIOS}
+
+
+@pytest.mark.parametrize(
+    ("name", "users", "amount", "turns"),
+    [
+        ("hello", 4, Amount(duration_s=1.0), 25),
+        ("hello", 100, Amount(duration_s=0.4), 1),
+        ("hello", 50, Amount(duration_s=2.24), 10),
+        ("hello", 4, Amount(duration_s=3600.0), 60),
+        ("hello", 4, Amount(duration_s=0.01), 1),
+        ("get_item", 10, Amount(requests=1000), 10),
+        ("get_item", 10, Amount(requests=99), 1),
+        ("update_item", 10, Amount(requests=1000), 1),  # the database is filled once
+    ],
+)
+def test_turns_are_short_but_not_beside_what_their_ends_cost(
+    name: str, users: int, amount: Amount, turns: int
+) -> None:
+    assert turns_of(replace(BY_NAME[name], users=users, amount=amount)) == turns
+
+
+def test_an_open_loop_has_one_turn() -> None:
+    assert turns_of(replace(BY_NAME["hello"], users=4, amount=Amount(duration_s=5.0), rate=100.0)) == 1
+
+
+@given(st.integers(1, 10_000), st.integers(1, 40))
+def test_the_turns_are_the_whole_amount(requests: int, turns: int) -> None:
+    parts = [amount_of_turn(Amount(requests=requests), turn=turn, turns=turns) for turn in range(turns)]
+    counts = [part.requests or 0 for part in parts]
+    assert sum(counts) == requests
+    assert max(counts) - min(counts) <= 1
+
+
+def test_a_duration_is_cut_into_equal_parts() -> None:
+    assert amount_of_turn(Amount(duration_s=1.0), turn=3, turns=8) == Amount(duration_s=0.125)
+
+
+def test_what_the_server_used_adds_up() -> None:
+    one = ServerUsage(cpu_s=0.5, peak_rss_bytes=7, throttled_s=0.25, oom_kills=1)
+    other = ServerUsage(cpu_s=0.25, peak_rss_bytes=9, replaced=True, throttled_s=0.5, oom_kills=0)
+    assert add_usages([one, other]) == ServerUsage(
+        cpu_s=0.75, peak_rss_bytes=9, replaced=True, throttled_s=0.75, oom_kills=1
+    )
+
+
+def test_what_is_not_known_of_one_turn_is_not_known_of_all() -> None:
+    assert add_usages([ServerUsage(cpu_s=0.5, peak_rss_bytes=7), ServerUsage()]) == ServerUsage()
