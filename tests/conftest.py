@@ -3,10 +3,15 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from pytest_webbench.host import machine_lock
 
 HERE = Path(__file__).parent
+
+# How long an example takes is the machine's business, which may be doing something else.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 ALONE = {"accuracy", "containers", "faults", "main_job", "test_workflows.py"}
 """They measure, or count what is left on the machine: others beside them would be in the figures."""
 

@@ -74,7 +74,6 @@ THOROUGH = "WEBBENCH_THOROUGH"
 @settings(
     max_examples=100 if os.environ.get(THOROUGH) else 25,
     derandomize=True,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -120,7 +120,7 @@ def test_by_default_all_runs_of_a_user_find_each_other(monkeypatch: pytest.Monke
     """Wherever they were told to keep temporary files; nothing is locked here, for a run may be at work."""
     monkeypatch.delenv(PLACE)
     program = (
-        "import fcntl; from pytest_webbench import machine_lock; fcntl.flock = print; "
+        "import fcntl; from pytest_webbench.host import machine_lock; fcntl.flock = print; "
         "opened = machine_lock._open; machine_lock._open = lambda path: print(path) or exit(); "
         "machine_lock.MachineLock().take('x', wait=False, say=print)"
     )

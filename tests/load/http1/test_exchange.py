@@ -61,7 +61,7 @@ REQUESTS = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(asked=st.lists(REQUESTS, min_size=1, max_size=3), credentials=st.sampled_from(["", "ann:p%40ss@"]))
 def test_the_check_sends_the_bytes_that_the_load_sends(asked: list[Request], credentials: str) -> None:
     seen: list[bytes] = []
