@@ -1,6 +1,7 @@
-"""Which tests have the machine for themselves; runs within the others know nothing of each other."""
+"""Which tests are alone, and which stay together; runs within them know nothing of each other."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -8,27 +9,59 @@ from hypothesis import settings
 from pytest_webbench.host import machine_lock
 
 HERE = Path(__file__).parent
+ALONE = {"accuracy", "main_job"}
+"""They measure: others beside them would be in the figures."""
+STACKS = {each.name for each in (HERE.parent / "framework_apps").iterdir() if each.is_dir()}
+TOGETHER = {"test_battery.py", "test_browser.py", "test_two_runs.py"}
+"""Modules whose tests look at the same few runs or pages, which each process would make again."""
 
 # How long an example takes is the machine's business, which may be doing something else.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-ALONE = {"accuracy", "containers", "faults", "main_job", "test_workflows.py"}
-"""They measure, or count what is left on the machine: others beside them would be in the figures."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is run alone, and keep what shares an application in one process of pytest-xdist."""
+    """Mark what is run alone."""
     for item in items:
-        first, *_ = item.path.relative_to(HERE).parts
-        if first in ALONE:
+        if item.path.relative_to(HERE).parts[0] in ALONE:
             item.add_marker(pytest.mark.alone)
-        if first == "apps" and isinstance(item, pytest.Function) and hasattr(item, "callspec"):
-            stack = item.callspec.params.get("stack")
-            if stack is not None:
-                item.add_marker(pytest.mark.xdist_group(getattr(stack, "name", stack)))
+
+
+def group_of(nodeid: str) -> str:
+    """The group of a test; one of its own if it shares nothing."""
+    path, _, _ = nodeid.partition("::")
+    folder, file = path.split("/")[-2:]
+    if "containers" in nodeid:  # what is left on the engine is counted
+        return "containers"
+    if folder == "apps":
+        return next((name for name in STACKS if name in nodeid), nodeid)
+    return file if file in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """What shares a server, a run or the container engine stays in one process of pytest-xdist.
+
+    Its own groups (``--dist=loadgroup``) are unknown to pytest 9.2: tests are sent as they come.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = group_of
+    return scheduler
 
 
 @pytest.fixture(autouse=True)
 def _own_machine_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock for each test, so that no run within it waits for one elsewhere."""
     monkeypatch.setenv(machine_lock.PLACE, str(tmp_path))
+
+
+@pytest.fixture(autouse=True)
+def _few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs within the tests load no plugins of the developer's environment, which take longer than they do.
+
+    Fixtures of modules do not see this; one of them makes the run that loads what is installed, as users do.
+    """
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p webbench -p benchmark")

@@ -61,6 +61,18 @@ STACKS = (
     ),
 )
 
+SAME_FRAMEWORK = {"fastapi-sqlalchemy", "flask-sqlalchemy"}
+"""Stacks whose framework another one has, too."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave hostile input to the slow tier where another stack tries the same framework."""
+    for item in items:
+        if item.get_closest_marker("hostile") and isinstance(item, pytest.Function):
+            stack = item.callspec.params["stack"]
+            if isinstance(stack, Stack) and stack.name in SAME_FRAMEWORK:
+                item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session", params=STACKS, ids=lambda stack: stack.name)
 def stack(request: pytest.FixtureRequest) -> Stack:

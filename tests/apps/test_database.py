@@ -142,7 +142,7 @@ def run(barrier):
     start()
 
 context = multiprocessing.get_context("fork")
-for _ in range(30):
+for _ in range(10):
     for file in Path({database!r}).parent.glob("*.db*"):
         file.unlink()
     barrier = context.Barrier(8)
@@ -158,7 +158,7 @@ for _ in range(30):
 def test_workers_that_start_at_once(
     stack: Stack, app_python: Path, app_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Eight workers prepare one absent file, thirty times over."""
+    """Eight workers prepare one absent file, ten times over."""
     if stack.name not in START:
         pytest.skip("prepared by a command, once")
     database = str(tmp_path / "raced.db")

@@ -18,6 +18,8 @@ from pytest_webbench.host import machine_lock
 
 HERE = Path(__file__).parent
 SERVER = "server.py"
+FEW_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p webbench -p benchmark"}
+"""Those of the developer's environment take longer to load than a run takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,7 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
         *words: str,
         amount: Mapping[str, float] = {"requests": 10},
         users: int = 2,
-        timeout_s: float = 120,
+        timeout_s: float = 300,
     ) -> Faced:
         folder = tmp_path_factory.mktemp("project")
         lay_out(folder, moods, amount=amount, users=users)
@@ -103,7 +105,7 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTEST_ADDOPTS": "", machine_lock.PLACE: str(folder)},
+                env={**os.environ, **FEW_PLUGINS, machine_lock.PLACE: str(folder)},
             )
             limit = threading.Timer(timeout_s, process.kill)
             limit.start()

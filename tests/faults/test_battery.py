@@ -126,6 +126,7 @@ def test_responses_of_older_servers_are_measured(face: Face) -> None:
     assert face({"old": "old", "old-kept": "old-kept"}).exit_code == pytest.ExitCode.OK
 
 
+@pytest.mark.alone
 def test_more_than_a_server_can_take_is_invalid_and_fails(face: Face) -> None:
     words = ("--webbench-rate=200", "--webbench-duration=1")
     faced = face({"busy": "busy,s=0.02"}, *words, amount={"duration_s": 1})
@@ -133,6 +134,7 @@ def test_more_than_a_server_can_take_is_invalid_and_fails(face: Face) -> None:
     assert "the rate is more than the server" in faced.failure("busy")
 
 
+@pytest.mark.alone
 def test_an_open_loop_on_a_fast_server_is_valid(face: Face) -> None:
     words = ("--webbench-rate=500", "--webbench-duration=1")
     faced = face({GOOD: GOOD}, *words, amount={"duration_s": 1})

@@ -25,6 +25,7 @@ from pytest_webbench.stacks.docker.engine import Engine, connect
 from pytest_webbench.stacks.docker.image import base_image_id
 from pytest_webbench.stacks.docker.labels import OWNER as OWNER_LABEL
 from pytest_webbench.stacks.docker.labels import sweep
+from tests.faults.conftest import FEW_PLUGINS
 from tests.processes import soon
 
 LIMIT_S = 180.0
@@ -137,8 +138,7 @@ class Place:
             **os.environ,
             "TMPDIR": str(self._temporary),
             PLACE: str(self._folder),
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # those of the developer's environment take long to load
-            "PYTEST_ADDOPTS": "-p webbench -p benchmark",
+            **FEW_PLUGINS,
         }
         with (self._folder / "output").open("w+") as output:
             process = subprocess.Popen(
@@ -202,8 +202,10 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def send_many(place: Place, count: int, variants: Sequence[tuple[str, ...]]) -> Left:
-    """Send ``count`` signals to as many runs, and count what each has left.
+def send_many(
+    place: Place, count: int, variants: Sequence[tuple[str, ...]], signals: Sequence[signal.Signals] = SIGNALS
+) -> Left:
+    """Send ``count`` signals, ``signals`` in turn, to as many runs, and count what each has left.
 
     Folders of one that was killed outright are left to the next run.
     """
@@ -216,7 +218,7 @@ def send_many(place: Place, count: int, variants: Sequence[tuple[str, ...]]) -> 
         assert code == 0, output
     left = Left()
     for each in range(count):
-        number, options = SIGNALS[each % len(SIGNALS)], variants[each // len(SIGNALS) % len(variants)]
+        number, options = signals[each % len(signals)], variants[each // len(signals) % len(variants)]
         moment_s = rng.uniform(0, lengths_s[options])
         code, _, output = place.run(options, number, moment_s)
         left.runs += 1
@@ -244,9 +246,11 @@ PROCESSES = (
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere sessions of their own are not found")
-@pytest.mark.parametrize("count", [6, pytest.param(60, marks=pytest.mark.slow)])
-def test_nothing_of_processes_is_left(folder: Path, count: int) -> None:
-    left = send_many(Place(folder, "process"), count, PROCESSES[:1] if count < 10 else PROCESSES)
+@pytest.mark.parametrize(
+    ("count", "variants"), [(3, PROCESSES[:1]), pytest.param(60, PROCESSES, marks=pytest.mark.slow)]
+)
+def test_nothing_of_processes_is_left(folder: Path, count: int, variants: Sequence[tuple[str, ...]]) -> None:
+    left = send_many(Place(folder, "process"), count, variants)
     assert (left.processes, left.locks, left.folders, left.faults) == ([], 0, [], []), str(left)
 
 
@@ -264,11 +268,15 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.mark.container
-@pytest.mark.parametrize("count", [3, pytest.param(30, marks=pytest.mark.slow)])
-def test_nothing_of_containers_is_left(folder: Path, engine: Engine, count: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "signals"), [(1, [signal.SIGKILL]), pytest.param(30, SIGNALS, marks=pytest.mark.slow)]
+)
+def test_nothing_of_containers_is_left(
+    folder: Path, engine: Engine, count: int, signals: Sequence[signal.Signals]
+) -> None:
     """What a run leaves that is killed outright, the next one removes."""
     place = Place(folder, "container")
-    left = send_many(place, count, [()])
+    left = send_many(place, count, [()], signals)
     containers = _containers_of(engine, place.pids)
     print(f"left {len(containers)} containers")
     assert containers == []
