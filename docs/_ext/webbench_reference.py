@@ -60,6 +60,8 @@ def numbers() -> dict[str, str]:
         "little_tolerance": _percent(validity.LITTLE_TOLERANCE),
         "spread_limit": _percent(validity.SPREAD_LIMIT),
         "unstable": _percent(validity.UNSTABLE_HALF_WIDTH),
+        "overdue": f"{validity.OVERDUE}",
+        "overdue_wait": f"{validity.OVERDUE_S:g} s",
         "records": f"{SUITE.dataset.default_count:,}",
     }
 

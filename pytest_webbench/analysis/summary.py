@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TypeVar
 
+from pytest_webbench.analysis.examples import shown_examples
 from pytest_webbench.analysis.statistics import mean_interval, percentiles, ratio_interval
-from pytest_webbench.analysis.validity import draws_differ, generator_faults, judge_cell
+from pytest_webbench.analysis.validity import draws_differ, judge_cell, load_faults
 from pytest_webbench.model.load import Latencies, Load, LoadResult
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.results import CellSummary, Interval, RoundFigures, Standing
@@ -95,7 +96,7 @@ def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> Cel
         engine=rounds[0].engine,
         launch=rounds[0].launch,
         validity=judge_cell(rounds, planned=planned, figure=figure),
-        examples=tuple(example for load in loads for example in load.examples)[:3],
+        examples=shown_examples(loads),
         schedule=schedule and replace(schedule, seed=0),  # each round has another
         rounds=tuple(map(_round_figures, completed)),
         turns=max(load.turns for load in loads),
@@ -251,7 +252,7 @@ def work_out(load: Load, result: LoadResult, *, generators: int) -> Figures:
         bytes_per_s=result.bytes_received / elapsed_s if elapsed_s else None,
         latency=_times(result.latency_ns),
         service=_times(result.service_ns),
-        warnings=(*generator_faults(result, load.schedule), *draws_differ([result])) if result.ok else (),
+        warnings=(*load_faults(result, load.schedule), *draws_differ([result])) if result.ok else (),
     )
 
 

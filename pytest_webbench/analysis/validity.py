@@ -17,9 +17,9 @@ __all__ = [
     "UNSTABLE_HALF_WIDTH",
     "describe_invalid",
     "draws_differ",
-    "generator_faults",
     "invalidated",
     "judge_cell",
+    "load_faults",
     "server_faults",
 ]
 
@@ -43,6 +43,10 @@ Where something else runs, it may wait for a slice of the scheduler, which is ab
 that a third of the requests waited for one.
 """
 LAG_WORTH_SAYING = 0.1
+OVERDUE = 10
+"""A request in flight at the end is overdue after so many times the slowest response of the load."""
+OVERDUE_S = 1.0
+"""Before this, or half of the load if that is less, none is overdue: a server may pause for a moment."""
 LATE_LIMIT = 0.01
 """If a larger share than this is late by more than a millisecond, so are some of the slowest 1 %."""
 SPREAD = "the rounds differ"
@@ -162,24 +166,39 @@ def server_faults(measurement: Measurement) -> tuple[str, ...]:
 def _round_reasons(measurement: Measurement) -> Iterator[str]:
     yield from server_faults(measurement)
     if measurement.load.ok:
-        yield from generator_faults(measurement.load, measurement.schedule)
+        yield from load_faults(measurement.load, measurement.schedule)
     else:
         yield "no request was completed"
 
 
-def generator_faults(load: LoadResult, schedule: Schedule | None) -> Iterator[str]:
-    """Why the generator cannot be trusted with the figures of ``load``, which has a right answer."""
+def load_faults(load: LoadResult, schedule: Schedule | None) -> Iterator[str]:
+    """Why the figures of ``load``, which has a right answer, cannot be trusted for all that failed."""
     if load.sent != load.ok + sum(load.errors.values()) + load.in_flight:
         yield (
             f"the requests do not add up: {load.sent} sent, {load.ok} right, "
             f"{sum(load.errors.values())} failed, {load.in_flight} in flight"
         )
+    if fault := _overdue(load):
+        yield fault
     if load.generator_busy > GENERATOR_LIMIT:
         yield "the load generator was the limit: it used more than 90 % of a core"
     if schedule is not None:
         yield from _schedule_faults(load, schedule)
     elif fault := _littles_law(load):
         yield fault
+
+
+def _overdue(load: LoadResult) -> str | None:
+    """Requests in flight are unknown times; one much longer than all that are known makes these a choice."""
+    slowest = load.latency_ns if not len(load.service_ns) else load.service_ns
+    slowest_s = slowest.max_ns / 1e9
+    if load.longest_in_flight_s <= max(OVERDUE * slowest_s, min(OVERDUE_S, load.elapsed_s / 2)):
+        return None
+    return (
+        f"of {load.in_flight} requests in flight at the end, one had waited for "
+        f"{load.longest_in_flight_s:.3g} s, where the slowest response took {slowest_s * 1000:.3g} ms: "
+        "the server may never respond to some"
+    )
 
 
 def _schedule_faults(load: LoadResult, schedule: Schedule) -> Iterator[str]:

@@ -15,13 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
+from pytest_webbench.analysis.examples import join_examples
 from pytest_webbench.analysis.statistics import join_latencies
 from pytest_webbench.model.http import Exchange
 from pytest_webbench.model.load import Amount, Arrivals, Held, Load, LoadResult, Schedule
 
 __all__ = ["Share", "connections_of_each", "merge", "put_together", "share", "surplus"]
-
-_EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +71,7 @@ def put_together(
 ) -> LoadResult:
     """What can be said of several results together, whether they came at once or in succession."""
     scheduled = sum(result.scheduled for result in each)
+    examples = join_examples(each)
     errors: Counter[str] = Counter()
     for result in each:
         errors.update(result.errors)
@@ -97,7 +97,9 @@ def put_together(
         dropped=sum(result.dropped for result in each),
         lag_s=math.fsum(result.lag_s * result.scheduled for result in each) / max(scheduled, 1),
         late=sum(result.late for result in each),
-        examples=tuple(example for result in each for example in result.examples)[:_EXAMPLES],
+        examples=examples.texts,
+        example_counts=examples.counts,
+        longest_in_flight_s=max(result.longest_in_flight_s for result in each),
         turns=turns,
     )
 

@@ -7,7 +7,7 @@ from array import array
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_webbench.analysis.masking import mask_path
+from pytest_webbench.analysis.examples import Examples
 from pytest_webbench.analysis.responses import Fault
 from pytest_webbench.model.http import Request
 from pytest_webbench.model.load import EXACT_MOST, MOST_UNCONFIRMED, Latencies, Load, LoadResult
@@ -89,7 +89,6 @@ class Recorder:
         return Latencies(whole)
 
 
-_EXAMPLES = 3
 _LOOK_S = 0.05
 _FOLD_S = 0.004
 
@@ -122,6 +121,7 @@ class Tally:
         "late",
         "latency_ns",
         "limit",
+        "longest_in_flight_ns",
         "scheduled",
         "sent",
         "service_ns",
@@ -141,9 +141,10 @@ class Tally:
         self.error_ns = 0
         self.in_flight = 0
         self.in_flight_ns = 0
+        self.longest_in_flight_ns = 0
         self.unconfirmed = array("Q")
         self.unnamed = 0
-        self.examples: list[str] = []
+        self.examples = Examples()
         self.connections_opened = 0
         self.bytes_received = 0
         self.scheduled = 0
@@ -160,7 +161,7 @@ class Tally:
         self.errors.clear()
         self.examples.clear()
         self.sent = self.bytes_received = 0
-        self.error_ns = self.in_flight = self.in_flight_ns = 0
+        self.error_ns = self.in_flight = self.in_flight_ns = self.longest_in_flight_ns = 0
         self.connections_opened = connections
 
     @property
@@ -207,13 +208,13 @@ class Tally:
         self.errors[fault.error.value] += 1
         self.error_ns += took_ns
         self._leave_unconfirmed(number)
-        if len(self.examples) < _EXAMPLES:
-            self.examples.append(f"{request.method} {mask_path(request.path)}: {fault.why}")
+        self.examples.add(request, fault.why)
 
     def leave_open(self, number: int, open_ns: int) -> None:
         """Request ``number`` had been under way for ``open_ns`` nanoseconds when the load ended."""
         self.in_flight += 1
         self.in_flight_ns += open_ns
+        self.longest_in_flight_ns = max(self.longest_in_flight_ns, open_ns)
         self._leave_unconfirmed(number)
 
     def _leave_unconfirmed(self, number: int) -> None:
@@ -253,7 +254,9 @@ class Tally:
             dropped=max(0, self.scheduled - self.sent),
             lag_s=self.lag_ns / self.scheduled / 1e9 if self.scheduled else 0.0,
             late=self.late,
-            examples=tuple(self.examples),
+            examples=self.examples.texts,
+            example_counts=self.examples.counts,
+            longest_in_flight_s=self.longest_in_flight_ns / 1e9,
         )
 
     def _times(self) -> tuple[Latencies, Latencies, Latencies]:

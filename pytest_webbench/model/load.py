@@ -275,12 +275,14 @@ class LoadResult:
     see :class:`~pytest_webbench.model.load.Latencies`.
 
     ``elapsed_s`` runs from the first sending to the deadline, or to the end of the last request.
-    ``in_flight_s`` sums how long the requests still open at the deadline had been under way, and
+    ``in_flight_s`` sums how long the requests still open at the deadline had been under way, of which
+    ``longest_in_flight_s`` is the longest, and
     ``error_s`` how long the failed ones took. ``unconfirmed`` are the numbers of the requests without a
     right answer (failed, or in flight), if the load changes anything; ``unnamed`` is how many more there
     were, beyond :data:`MOST_UNCONFIRMED` of a generator. ``generator_cpu_s`` is the CPU time
     of the generator during the load, ``generator_busy`` the largest share that one of its processes used
-    of the processors it can use. ``examples`` shows the first failures in words.
+    of the processors it can use. ``examples`` shows the first failures that differ in words, and
+    ``example_counts`` how often each of them came.
 
     Of an open loop, ``scheduled`` counts the requests that were due, of which ``dropped`` could not be sent
     before the end; ``lag_s`` is how late the generator noticed on average that one was due, ``late``
@@ -312,6 +314,8 @@ class LoadResult:
     lag_s: float = 0.0
     late: int = 0
     examples: tuple[str, ...] = field(default=())
+    example_counts: tuple[int, ...] = ()
+    longest_in_flight_s: float = 0.0
     held: tuple[int, ...] = ()
     turns: int = 1
     draws: tuple[Draw, ...] = ()

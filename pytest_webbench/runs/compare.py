@@ -19,7 +19,7 @@ from pytest_webbench.analysis.gate import (
 )
 from pytest_webbench.analysis.metrics import metric_value
 from pytest_webbench.analysis.names import did_you_mean
-from pytest_webbench.analysis.validity import generator_faults, server_faults
+from pytest_webbench.analysis.validity import load_faults, server_faults
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.plan import Cell, Plan
@@ -328,7 +328,7 @@ def _is_sound(measurement: Measurement) -> bool:
     """
     if not measurement.load.ok:
         return False
-    faults = any(generator_faults(measurement.load, measurement.schedule))
+    faults = any(load_faults(measurement.load, measurement.schedule))
     return not faults and (not server_faults(measurement) or bool(measurement.load.errors))
 
 
@@ -337,7 +337,7 @@ def _faults(measurement: Measurement) -> list[str]:
     faults = list(server_faults(measurement))
     if not measurement.load.ok:
         return [*faults, "no request was completed"]
-    return [*faults, *generator_faults(measurement.load, measurement.schedule)]
+    return [*faults, *load_faults(measurement.load, measurement.schedule)]
 
 
 def _errors(measurement: Measurement) -> int:

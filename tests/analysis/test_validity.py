@@ -151,6 +151,40 @@ def test_latencies_longer_than_users_allow_break_littles_law() -> None:
     assert reason.startswith("rate x response time gives 20.0 requests under way, but 10 users")
 
 
+@pytest.mark.parametrize(
+    ("elapsed_s", "waited_s", "is_valid"),
+    [
+        (10.0, 0.9, True),  # a pause of the server
+        (10.0, 1.5, False),
+        (0.3, 0.14, True),
+        (0.3, 0.16, False),  # more than half of the load
+    ],
+)
+def test_a_request_in_flight_for_far_longer_than_any_response_took(
+    elapsed_s: float, waited_s: float, is_valid: bool
+) -> None:
+    """As of a server that never responds to some, where the load ends before their timeout."""
+    load = replace(
+        make_result(users=1, requests=100, latency_s=0.01, elapsed_s=elapsed_s),
+        sent=102,
+        in_flight=2,
+        in_flight_s=elapsed_s - 1.0 if elapsed_s > 1 else elapsed_s,
+        error_s=0.0,
+        longest_in_flight_s=waited_s,
+    )
+    reasons = verdict_on(load).reasons
+    wanted = (
+        f"of 2 requests in flight at the end, one had waited for {waited_s:.3g} s, where the slowest "
+        "response took 10 ms: the server may never respond to some"
+    )
+    assert (wanted in reasons) is not is_valid
+
+
+def test_a_slow_server_may_have_slow_requests_in_flight() -> None:
+    load = make_result(users=1, requests=10, latency_s=0.5, sent=11, in_flight=1, longest_in_flight_s=4.9)
+    assert not any("in flight" in reason for reason in verdict_on(load).reasons)
+
+
 def test_requests_in_flight_and_failed_ones_are_under_way_too() -> None:
     # Ten users, 1 s: each completes nothing but one request of 0.2 s, and waits 0.8 s for another.
     load = make_result(

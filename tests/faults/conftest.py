@@ -48,7 +48,7 @@ class Faced:
 
 
 class Face(Protocol):
-    """``face({"name": "mood,argument=value"}, *words)``: a run against these servers."""
+    """``face({"name": "mood,argument=value"}, *words)``: a run against these, ``boxed`` in containers."""
 
     def __call__(
         self,
@@ -57,6 +57,7 @@ class Face(Protocol):
         amount: Mapping[str, float] = ...,
         users: int = ...,
         timeout_s: float = ...,
+        boxed: bool = ...,
     ) -> Faced: ...
 
 
@@ -66,6 +67,10 @@ def lay_out(folder: Path, moods: Mapping[str, str], **given: Any) -> None:
     shutil.copy(HERE / "suite.py", folder / "conftest.py")
     shutil.copy(HERE / SERVER, folder)
     (folder / "pytest.ini").write_text("[pytest]\n")
+    app = folder / "app"
+    app.mkdir()
+    shutil.copy(HERE / SERVER, app)
+    (app / "current.lock").write_text("# no dependencies\n")
     (folder / "moods.json").write_text(json.dumps({"moods": moods, **given}))
 
 
@@ -94,9 +99,10 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
         amount: Mapping[str, float] = {"requests": 10},
         users: int = 2,
         timeout_s: float = 300,
+        boxed: bool = False,
     ) -> Faced:
         folder = tmp_path_factory.mktemp("project")
-        lay_out(folder, moods, amount=amount, users=users)
+        lay_out(folder, moods, amount=amount, users=users, boxed=boxed)
         stacks = [f"--webbench-stack={name}" for name in moods]
         with (folder / "out").open("w") as out:
             process = subprocess.Popen(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_webbench import Amount, Answer, BodyRule, Exchange, NoDataset, Request, Scenario, Stack, Suite
 
-SERVER = Path(__file__).with_name("server.py")
+HERE = Path(__file__).parent
 GIVEN = json.loads(Path(__file__).with_name("moods.json").read_text())
 
 
@@ -44,14 +44,16 @@ def pytest_webbench_scenarios() -> list[Scenario]:
 
 
 def pytest_webbench_stacks() -> list[Stack]:
-    """A stack for each mood, on the socket that it inherits."""
-    return [
-        Stack(
-            name=name,
-            suite="moods",
-            folder=SERVER.parent,
-            command=("{python}", str(SERVER), mood, "--fd", "{fd}"),
-            ready=Exchange(request=Request(path="/ready"), answer=Answer()),
-        )
-        for name, mood in GIVEN["moods"].items()
-    ]
+    """A stack for each mood."""
+    return [stack(name, mood) for name, mood in GIVEN["moods"].items()]
+
+
+def stack(name: str, mood: str) -> Stack:
+    """A process on the socket that it inherits; in a container it binds one itself."""
+    ready = Exchange(request=Request(path="/ready"), answer=Answer())
+    if GIVEN.get("boxed"):
+        command = ("{python}", "server.py", mood, "--port", "{port}")
+        lock = "current.lock"
+        return Stack(name=name, suite="moods", folder=HERE / "app", command=command, lock=lock, ready=ready)
+    command = ("{python}", str(HERE / "server.py"), mood, "--fd", "{fd}")
+    return Stack(name=name, suite="moods", folder=HERE, command=command, ready=ready)

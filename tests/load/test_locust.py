@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from pytest_webbench.load import memory
+from pytest_webbench.load.http1.bounds import MAX_HEAD
 from pytest_webbench.load.locust import LocustEngine
 from pytest_webbench.model.errors import LoadError, UsageError
 from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
@@ -293,6 +294,33 @@ def test_a_body_in_answer_to_head_is_malformed(engine: LocustEngine, body: bytes
     with Server(send) as server:
         result = engine.run(make_load(exchange, users=2, requests=6), server.url)
     assert result.errors == {"malformed": 6}
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_headers_as_long_as_may_be_are_not_taken_for_the_end(engine: LocustEngine, extra: int) -> None:
+    """What follows comes in a piece of its own, of which nothing may be a header any more."""
+    begin = b"HTTP/1.1 200 OK\r\nX-A: "
+
+    def send_in_pieces(server: Server, peer: Peer, number: int) -> None:
+        peer.send(begin + b"a" * (MAX_HEAD - len(begin) - extra))
+        for _ in range(100):
+            peer.send(b"a" * MAX_HEAD)
+
+    with Server(send_in_pieces) as server:
+        result = engine.run(make_load(ANYTHING, users=1, requests=2), server.url)
+    assert result.errors == {"malformed": 2}
+    assert f"the headers are longer than {MAX_HEAD} bytes" in result.examples[0]
+
+
+def test_a_change_of_protocol_is_called_one(engine: LocustEngine) -> None:
+    def change(server: Server, peer: Peer, number: int) -> None:
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+        peer.hold()
+
+    with Server(change) as server:
+        result = engine.run(make_load(ANYTHING, users=1, requests=2), server.url)
+    assert result.errors == {"malformed": 2}
+    assert "the server changed to another protocol" in result.examples[0]
 
 
 @pytest.mark.parametrize(("head", "repeated", "error"), ENDLESS.values(), ids=ENDLESS)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 
+from pytest_webbench.analysis.examples import shown_examples
 from pytest_webbench.analysis.summary import Figures, Times
 from pytest_webbench.model.errors import printable
 from pytest_webbench.model.http import Answer, BodyRule
@@ -56,7 +57,7 @@ def as_json(figures: Figures) -> str:
         "connections_opened": result.connections_opened,
         "generator_cpu_s": result.generator_cpu_s,
         "generator_cpu_fraction": result.generator_busy,
-        "examples": result.examples,
+        "examples": shown_examples([result]),
         "warnings": figures.warnings,
     }
     return json.dumps(values, indent=2, allow_nan=False)
@@ -129,7 +130,7 @@ def _requests(figures: Figures) -> Iterator[str]:
     for name, count in sorted(result.errors.items()):
         yield _row(f"  {name}", f"{count:,}")
     yield _row("  in flight at the end", f"{result.in_flight:,}")
-    for example in result.examples:
+    for example in shown_examples([result]):
         yield f"  for example {example}"
 
 

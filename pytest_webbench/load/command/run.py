@@ -17,7 +17,7 @@ from pytest_webbench.load.http1.tls import speaks_tls
 from pytest_webbench.load.http1.words import TLS
 from pytest_webbench.load.native.engine import NativeEngine
 from pytest_webbench.model.errors import LoadError
-from pytest_webbench.model.load import ErrorClass, Latencies, Load, Look
+from pytest_webbench.model.load import ErrorClass, Latencies, Load, LoadResult, Look
 
 __all__ = ["main"]
 
@@ -55,7 +55,7 @@ def _carry_out(order: Order) -> Figures:
         engine.close()
     result = drawing.whole()
     if not result.ok and result.errors.keys() <= {ErrorClass.RESET.value}:
-        result = replace(result, examples=(*_cause(order), *result.examples))
+        result = _with_cause(result, order)
     # Times to the first byte are not shown. Without them there is room for the copy that percentiles take.
     result = replace(result, ttfb_ns=Latencies())
     return work_out(order.load, result, generators=order.generators)
@@ -66,7 +66,10 @@ def _draws(load: Load, look: Look) -> int:
     return draws_of(load.amount, load.users) if look() is None else 1
 
 
-def _cause(order: Order) -> tuple[str, ...]:
-    """Why the server closed all connections without a word, if that can be found out."""
+def _with_cause(result: LoadResult, order: Order) -> LoadResult:
+    """``result`` and why the server closed all connections without a word, if that can be found out."""
     target = Target.parse(order.base_url)
-    return (TLS,) if speaks_tls(target, timeout_s=_TLS_TIMEOUT_S) else ()
+    if not speaks_tls(target, timeout_s=_TLS_TIMEOUT_S):
+        return result
+    counts = (1, *result.example_counts)
+    return replace(result, examples=(TLS, *result.examples), example_counts=counts)

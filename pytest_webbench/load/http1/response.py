@@ -7,7 +7,7 @@ import httptools
 from pytest_webbench.load.http1.bounds import MAX_HEAD, MAX_RESPONSE
 from pytest_webbench.load.http1.coding import CodingError, decode, excerpt_of
 from pytest_webbench.load.http1.head import Head
-from pytest_webbench.load.http1.words import after_the_end, malformed, too_long_head
+from pytest_webbench.load.http1.words import after_the_end, changed_protocol, malformed, too_long_head
 
 __all__ = ["MalformedError", "Response", "ResponseReader"]
 
@@ -83,7 +83,7 @@ class ResponseReader:
                     raise MalformedError(malformed(too_long_head(), self._begun))
                 self._parser.feed_data(data[room:])
         except httptools.HttpParserUpgrade:
-            why = "the server changed to another protocol"
+            why = changed_protocol()
             raise MalformedError(malformed(why, self._begun)) from None
         except httptools.HttpParserError as exc:
             self._surplus = self._surplus or self.done

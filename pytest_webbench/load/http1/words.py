@@ -3,7 +3,7 @@
 from pytest_webbench.analysis.responses import excerpt
 from pytest_webbench.load.http1.bounds import MAX_HEAD
 
-__all__ = ["TLS", "after_the_end", "malformed", "other_protocol", "too_long_head"]
+__all__ = ["TLS", "after_the_end", "changed_protocol", "malformed", "other_protocol", "too_long_head"]
 
 _END = b"\r\n\r\n"
 _VERSION = b"HTTP/"
@@ -40,6 +40,11 @@ def after_the_end(head: bytes, status: int, *, is_head: bool) -> str:
 def too_long_head() -> str:
     """That the headers do not end."""
     return f"the headers are longer than {MAX_HEAD} bytes"
+
+
+def changed_protocol() -> str:
+    """That the server has answered with an upgrade, which nobody asked for."""
+    return "the server changed to another protocol"
 
 
 def _is_http2(head: bytes) -> bool:

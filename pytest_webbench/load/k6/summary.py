@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pytest_webbench.analysis.masking import mask_path
+from pytest_webbench.analysis.examples import Examples
 from pytest_webbench.analysis.responses import Fault, excerpt
 from pytest_webbench.analysis.statistics import Buckets
 from pytest_webbench.load.k6.arrivals import arrival_numbers
@@ -36,7 +36,6 @@ from pytest_webbench.model.load import EXACT_MOST, MOST_UNCONFIRMED, Latencies, 
 
 __all__ = ["read_result"]
 
-_EXAMPLES = 3
 _PIECE = 2**16
 _LARGEST_OF_FOUR_BYTES = 2**32 - 1
 _LATE_NS = 1_000_000
@@ -79,7 +78,9 @@ def read_result(
         generator_busy=min(1.0, cpu_s / (max(elapsed_ns, 1) / 1e9 * processors)),
         connections_opened=records.connections,
         bytes_received=_count(metrics, "data_received"),
-        examples=tuple(records.examples),
+        examples=records.examples.texts,
+        example_counts=records.examples.counts,
+        longest_in_flight_s=records.longest_in_flight_ns / 1e9,
     )
     if load.schedule is None:
         return result
@@ -213,11 +214,12 @@ class _Records:
         self.error_ns = 0
         self.in_flight = 0
         self.in_flight_ns = 0
+        self.longest_in_flight_ns = 0
         self.connections = 0
         self._changes = any(each.effect for each in load.exchanges)
         self.unconfirmed = array("Q")
         self.unnamed = 0
-        self.examples: list[str] = []
+        self.examples = Examples()
 
     @property
     def sent(self) -> int:
@@ -287,14 +289,15 @@ class _Records:
         self.errors[fault.error.value] += 1
         self.error_ns += int(end) - int(sent)
         self._leave_unconfirmed(int(number))
-        if len(self.examples) < _EXAMPLES:
-            self.examples.append(f"{exchange.request.method} {mask_path(exchange.request.path)}: {fault.why}")
+        self.examples.add(exchange.request, fault.why)
 
     def _read_open(self, number: str, sent: str, end: str, is_new: str) -> None:
         self._sent(int(number), int(sent), int(sent), int(end))
         self.connections += is_new == "1"
         self.in_flight += 1
-        self.in_flight_ns += max(0, self._deadline_ns - int(sent))
+        open_ns = max(0, self._deadline_ns - int(sent))
+        self.in_flight_ns += open_ns
+        self.longest_in_flight_ns = max(self.longest_in_flight_ns, open_ns)
         self._leave_unconfirmed(int(number))
 
     def _leave_unconfirmed(self, *numbers: int) -> None:

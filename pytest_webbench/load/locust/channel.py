@@ -16,7 +16,7 @@ from geventhttpclient.response import HTTPParseError, HTTPResponse
 from pytest_webbench.analysis.responses import Fault, excerpt, judge
 from pytest_webbench.load.http1.bounds import MAX_HEAD, MAX_RESPONSE
 from pytest_webbench.load.http1.head import coding_of
-from pytest_webbench.load.http1.words import after_the_end, malformed, too_long_head
+from pytest_webbench.load.http1.words import after_the_end, changed_protocol, malformed, too_long_head
 from pytest_webbench.load.native.connection import Question, Questions
 from pytest_webbench.load.native.users import connect_fault
 from pytest_webbench.load.tally import Tally
@@ -25,6 +25,7 @@ from pytest_webbench.model.load import ErrorClass
 __all__ = ["Address", "Channel", "Ending", "connect"]
 
 _PIECE = 64 * 2**10
+_SWITCHING_PROTOCOLS = 101
 
 
 class Address(NamedTuple):
@@ -115,14 +116,15 @@ class _Answer(HTTPResponse):
         if not self.headed:
             self.beginning += data[: MAX_HEAD - len(self.beginning)]
         try:
-            self.feed(data[:room])
+            if room:  # an empty piece is the end of the connection
+                self.feed(data[:room])
             if len(data) > room:
                 if not self.headed:
                     return self.malformed(too_long_head())
                 self.feed(data[room:])
         except HTTPParseError as exc:
             if not self.done:
-                return self.malformed(str(exc.args[0]) if exc.args else "no HTTP")
+                return self.malformed(self._words_of(exc))
             self.surplus = True
         if self.surplus:
             why = after_the_end(self.beginning, self.get_code(), is_head=self.question.is_head)
@@ -153,6 +155,12 @@ class _Answer(HTTPResponse):
     def malformed(self, what: str) -> Fault:
         """That what came is not HTTP/1.1."""
         return Fault(error=ErrorClass.MALFORMED, why=malformed(what, self.beginning))
+
+    def _words_of(self, error: HTTPParseError) -> str:
+        """Why it cannot be read; the parser stops where the protocol changes."""
+        if self.get_code() == _SWITCHING_PROTOCOLS:
+            return changed_protocol()
+        return str(error.args[0]) if error.args else "no HTTP"
 
     def too_long(self) -> Fault:
         """That there is far more of it than there may be."""

@@ -13,7 +13,7 @@ from pytest_webbench.analysis.responses import Fault, excerpt, judge
 from pytest_webbench.load.http1.bounds import MAX_HEAD, MAX_RESPONSE
 from pytest_webbench.load.http1.head import Head, coding_of
 from pytest_webbench.load.http1.judging import bytes_to_keep, judge_response
-from pytest_webbench.load.http1.words import after_the_end, malformed, too_long_head
+from pytest_webbench.load.http1.words import after_the_end, changed_protocol, malformed, too_long_head
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.model.http import Exchange
 from pytest_webbench.model.load import ErrorClass
@@ -336,7 +336,7 @@ class Connection(asyncio.Protocol):
                 self._head += data
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._fail(self._malformed("the server changed to another protocol"), now)
+            self._fail(self._malformed(changed_protocol()), now)
         except httptools.HttpParserError as exc:
             self._fail(self._after_the_end() if self._done else self._malformed(str(exc)), now)
         else:
