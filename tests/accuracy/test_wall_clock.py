@@ -96,7 +96,7 @@ class WallClock:
 def run_command(words: Sequence[str], wall_clock: WallClock) -> tuple[dict[str, Any], list[float]]:
     """What ``python -m pytest_webbench.load`` says, and the server's log; the clock is set back meanwhile."""
     with Program("delaying", MEDIAN_S, 0.5, SET_BACK_AT) as server:
-        command = [sys.executable, "-m", "pytest_webbench.model.load", server.url, "--json"]
+        command = [sys.executable, "-m", "pytest_webbench.load", server.url, "--json"]
         command += ["--users", f"{USERS}", *words]
         with subprocess.Popen(
             command,

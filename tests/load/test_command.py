@@ -16,7 +16,7 @@ from pytest_webbench.load.command.run import main
 from .servers import Peer, Server, answer
 
 ROOT = Path(pytest_webbench.__file__).parents[1]
-COMMAND = [sys.executable, "-m", "pytest_webbench.model.load"]
+COMMAND = [sys.executable, "-m", "pytest_webbench.load"]
 TIMES = ("mean_s", "p50_s", "p90_s", "p99_s", "p999_s", "max_s")
 BODY = "grüße\r\n"
 
