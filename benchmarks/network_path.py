@@ -62,7 +62,8 @@ def _measure(stack: Stack, ways: dict[str, Launcher], bench: Bench) -> dict[str,
     for block in range(BLOCKS):
         for way in random.Random(block).sample(list(ways), len(ways)):
             with ways[way].start(stack) as running:
-                bench.make_ready(running, SUITE, SCENARIOS)
+                for error in bench.make_ready(running, SUITE, SCENARIOS).values():
+                    raise error
                 trial = Trial(cell=Cell(scenario="hello", stack=stack.name), round=block)
                 times[way].append(time_per_request_s(bench.measure(running, SUITE, hello, trial)))
     return times

@@ -51,7 +51,8 @@ def launch_stack(name: str, core: int) -> Iterator[LaunchedStack]:
         with pinned_to(core):
             running = context.enter_context(launcher.start(stack))
         bench = Bench(engine=NativeEngine(), profile=PROFILES["quick"], seed=1)
-        bench.make_ready(running, SUITE, SCENARIOS)
+        for error in bench.make_ready(running, SUITE, SCENARIOS).values():
+            raise error
         body = httpx.get(running.base_url + PATH, trust_env=False).text
         page = Page(base_url=running.base_url, path=PATH, body=body)
         about = f"GET {PATH} of {name} by the process launcher"

@@ -48,6 +48,10 @@ def _failures(record: RunRecord) -> Iterator[Finding]:
     if failed:
         text = f"{_counted(len(failed), 'stack')} could not be measured to the end: {', '.join(failed)}."
         yield Finding(subject="stacks", level=Level.BAD, text=text)
+    wrong = record.check_failures
+    if wrong:
+        text = f"{_counted(len(wrong), 'cell')} failed the check before timing: {', '.join(map(str, wrong))}."
+        yield Finding(subject="check", level=Level.BAD, text=text)
 
 
 def _validity(summaries: Sequence[CellSummary]) -> Finding:

@@ -8,14 +8,14 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
 from pytest_webbench.model.errors import StackError, StartError
 
-__all__ = ["check_writable", "disk_faults", "full_folder", "write_new", "write_whole"]
+__all__ = ["check_writable", "disk_faults", "full_folder", "raise_if_full", "write_new", "write_whole"]
 
 ATTEMPTS = 100
 """How often another name is chosen; programs that do not wait for their turn may take one."""
@@ -131,6 +131,17 @@ def disk_faults(name: str, cannot: str = "cannot be launched") -> Iterator[None]
     else:
         return
     raise failure from None
+
+
+def raise_if_full(errors: Iterable[StackError]) -> None:
+    """Raise the first of ``errors``, within :func:`disk_faults`, if the temporary folder is full.
+
+    Then it is not the fault of the scenarios that failed, and says nothing for those that did not.
+    """
+    for error in errors:
+        if full_folder(Path(tempfile.gettempdir())) is not None:
+            raise error
+        return
 
 
 def full_folder(folder: Path, least: int = LEAST_FREE) -> str | None:

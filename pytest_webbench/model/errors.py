@@ -9,9 +9,10 @@
     │   ├── InstallError       its environment could not be made from its lock
     │   ├── StartError         it exited, or gave no right answer in time
     │   ├── OwnCopyError       it serves code of another side of the comparison than its own
-    │   ├── ContractError      it answered something else than the contract says
+    │   ├── ContractError      it answered something else than the contract says; if one scenario alone is
+    │   │                      wrong, the other scenarios of the stack are measured
     │   ├── SeedError          its database could not be filled or read
-    │   └── StackDiedError     it ended while it was being measured
+    │   └── StackDiedError     it ended while it was being checked or measured
     ├── ProfilerError          the profiler may not look at a server, or failed: its cells are not explained
     └── LoadError              the load generator itself failed
 """
@@ -92,7 +93,10 @@ class OwnCopyError(StackError):
 
 
 class ContractError(StackError):
-    """A stack answered something else than the contract says."""
+    """A stack answered something else than the contract says.
+
+    If it did so in the exchanges of one scenario, that scenario fails on this stack, and the others go on.
+    """
 
 
 class SeedError(StackError):
@@ -100,7 +104,7 @@ class SeedError(StackError):
 
 
 class StackDiedError(StackError):
-    """A stack ended while it was being measured."""
+    """A stack ended while it was being checked or measured."""
 
 
 class ProfilerError(WebbenchError):

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_webbench.model.errors import LoadError, StackError
+from pytest_webbench.model.errors import ContractError, LoadError, StackError
 from pytest_webbench.model.measurement import Measurement
-from pytest_webbench.model.plan import Block, Trial
+from pytest_webbench.model.plan import Block, Cell, Trial
 
 __all__ = [
     "BlockFinished",
     "BlockStarted",
+    "CheckFailed",
     "Event",
     "RateChosen",
     "StackFailed",
@@ -48,6 +49,14 @@ class StackFailed:
 
     stack: str
     error: StackError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFailed:
+    """A scenario failed the check before timing, and is not measured on this stack (any more)."""
+
+    cell: Cell
+    error: ContractError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +106,7 @@ Event = (
     | BlockStarted
     | StackStarting
     | StackFailed
+    | CheckFailed
     | RateChosen
     | TrialStarted
     | TrialFinished

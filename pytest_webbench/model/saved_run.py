@@ -18,10 +18,11 @@ FORMAT = 1
 
 1: ``run.json`` holds ``format``, ``settings`` and ``plan``, and the fields of :class:`RunAbout`, which the
 first runs of this format lack; ``trials.jsonl`` a line for each event: ``{"trial": measurement}``,
-``{"stack_failed": name, "error": text}``, ``{"trial_failed": ...}`` or ``{"rate_chosen": ...}``. A run
-that compares adds ``comparisons.json``: ``format``, ``against``, ``budget_needed_s`` (``null`` if nothing
-is open, or if it cannot be said) and ``comparisons``, in which a number that is not known is ``null``. A
-run that explains adds ``explained.jsonl``, with a line ``{"explained": ...}`` for each profile.
+``{"stack_failed": name, "error": text}``, ``{"check_failed": cell, "error": text}``,
+``{"trial_failed": ...}`` or ``{"rate_chosen": ...}``. A run that compares adds ``comparisons.json``:
+``format``, ``against``, ``budget_needed_s`` (``null`` if nothing is open, or if it cannot be said) and
+``comparisons``, in which a number that is not known is ``null``. A run that explains adds
+``explained.jsonl``, with a line ``{"explained": ...}`` for each profile.
 """
 
 
@@ -66,9 +67,10 @@ class RunRecord:
 
     ``measurements`` are empty where only the figures of rounds were kept, as in pytest-benchmark's JSON;
     then ``settings`` and ``plan`` are ``None``. ``origins`` says of each cell how its figure came about,
-    as ``extra_info`` of that JSON does. ``stack_failures`` and ``trial_failures`` say in words why a stack,
-    or a cell, lacks figures. ``against`` is what the base of ``comparisons`` is, ``needed_s`` the
-    budget in seconds that would decide what is open. ``notes`` say what was wrong with the files.
+    as ``extra_info`` of that JSON does. ``stack_failures``, ``check_failures`` and ``trial_failures`` say
+    in words why a stack, or a cell, lacks figures. ``against`` is what the base of ``comparisons`` is,
+    ``needed_s`` the budget in seconds that would decide what is open. ``notes`` say what was wrong with the
+    files.
     """
 
     source: str
@@ -79,6 +81,7 @@ class RunRecord:
     summaries: tuple[CellSummary, ...] = ()
     origins: Mapping[Cell, Mapping[str, Any]] = field(default_factory=dict)
     stack_failures: Mapping[str, str] = field(default_factory=dict)
+    check_failures: Mapping[Cell, str] = field(default_factory=dict)
     trial_failures: Mapping[Cell, str] = field(default_factory=dict)
     rates: tuple[RateChosen, ...] = ()
     against: str = ""

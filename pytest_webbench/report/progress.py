@@ -1,6 +1,8 @@
 """What a person sees while the plan is carried out."""
 
 import time
+from collections import Counter
+from collections.abc import Callable
 from typing import Protocol, TextIO
 
 from rich.console import Console
@@ -10,6 +12,7 @@ from pytest_webbench.model.errors import printable
 from pytest_webbench.model.events import (
     BlockFinished,
     BlockStarted,
+    CheckFailed,
     Event,
     RateChosen,
     StackFailed,
@@ -19,8 +22,8 @@ from pytest_webbench.model.events import (
     TrialFinished,
     TrialStarted,
 )
-from pytest_webbench.model.plan import Plan
-from pytest_webbench.report.text import describe_rate, duration
+from pytest_webbench.model.plan import Cell, Plan
+from pytest_webbench.report.text import describe_check, describe_rate, duration
 
 __all__ = ["BarProgress", "LineProgress", "ProgressWriter"]
 
@@ -52,6 +55,8 @@ class LineProgress:
         match event:
             case StackFailed(stack=stack, error=error):
                 self._write(f"{stack} failed: {error.message}")
+            case CheckFailed():
+                self._write(describe_check(event))
             case RateChosen():
                 self._write(describe_rate(event))
             case TrialFailed(trial=trial, error=error):
@@ -85,7 +90,8 @@ class BarProgress:
             transient=True,
             refresh_per_second=2,  # drawing takes processor time from what is measured
         )
-        self._bar = self._progress.add_task("starting", total=sum(len(block.trials) for block in plan.blocks))
+        self._left = Counter(trial.cell for block in plan.blocks for trial in block.trials)
+        self._bar = self._progress.add_task("starting", total=self._left.total())
         self._progress.start()
 
     def consume(self, event: Event) -> None:
@@ -100,19 +106,31 @@ class BarProgress:
             case TrialStarted(trial=trial):
                 self._say(str(trial.cell))
             case TrialFinished() | TrialFailed():
+                cell = event.trial.cell if isinstance(event, TrialFailed) else event.measurement.trial.cell
+                self._left[cell] -= 1
                 self._progress.advance(self._bar)
             case RateChosen():
-                self._progress.console.print(
-                    f"webbench: {printable(describe_rate(event))}", markup=False, highlight=False
-                )
+                self._print(describe_rate(event))
             case StackFailed(stack=stack, error=error):
-                self._progress.console.print(
-                    f"webbench: {stack} failed: {error.message}", markup=False, highlight=False
-                )
+                self._print(f"{stack} failed: {error.message}")
+                self._leave_out(lambda cell: cell.stack == stack)
+            case CheckFailed(cell=failed):
+                self._print(describe_check(event))
+                self._leave_out(lambda cell: cell == failed)
 
     def close(self) -> None:
         """Take the bar away."""
         self._progress.stop()
+
+    def _leave_out(self, concerned: Callable[[Cell], bool]) -> None:
+        """The trials of these cells that are left never come."""
+        for cell in filter(concerned, list(self._left)):
+            del self._left[cell]
+        done = self._progress.tasks[self._bar].completed
+        self._progress.update(self._bar, total=done + self._left.total())
+
+    def _print(self, text: str) -> None:
+        self._progress.console.print(f"webbench: {printable(text)}", markup=False, highlight=False)
 
     def _say(self, text: str) -> None:
         self._progress.update(self._bar, description=printable(text))

@@ -65,10 +65,12 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _failures(record: RunRecord) -> Iterator[str]:
-    if record.stack_failures or record.trial_failures or record.notes:
+    if record.stack_failures or record.check_failures or record.trial_failures or record.notes:
         yield from ("## Failures and notes", "")
     for stack, error in record.stack_failures.items():
         yield from (f"### {escaped(clean(stack))} failed", "", *fenced(clean(error)), "")
+    for cell, error in record.check_failures.items():
+        yield from (f"### {escaped(clean(str(cell)))} failed the check", "", *fenced(clean(error)), "")
     lines = [
         f"- {escaped(clean(str(cell)))}: {escaped(clean(error))}"
         for cell, error in record.trial_failures.items()

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from pytest_webbench.analysis.summary import rank
 from pytest_webbench.model.errors import printable
-from pytest_webbench.model.events import RateChosen
-from pytest_webbench.model.plan import Plan, Profile
+from pytest_webbench.model.events import CheckFailed, RateChosen
+from pytest_webbench.model.plan import Cell, Plan, Profile
 from pytest_webbench.model.results import CellSummary, Standing
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Stack
@@ -20,6 +20,7 @@ from pytest_webbench.model.suite import Scenario
 from pytest_webbench.report.content.numbers import shown_interval, shown_number, shown_ratio
 
 __all__ = [
+    "describe_check",
     "describe_known",
     "describe_rate",
     "describe_run",
@@ -43,6 +44,11 @@ def describe_run(settings: Settings, plan: Plan, *, launcher: str, expected_s: f
         f"({rounds} round{'s' if rounds != 1 else ''}, {trials} trials), {plan.order} order, "
         f"seed {settings.seed}, about {duration(expected_s)}"
     )
+
+
+def describe_check(failed: CheckFailed) -> str:
+    """One line: which scenario failed the check before timing, and why."""
+    return f"{failed.cell} failed the check before timing: {failed.error.message}"
 
 
 def describe_rate(chosen: RateChosen) -> str:
@@ -93,12 +99,15 @@ def render_results(
     width: int,
     colour: bool,
     remark: str = "",
+    failures: Mapping[Cell, str] | None = None,
 ) -> str:
     """A table per scenario, load and launcher, the fastest stack first, and below it every caveat.
 
     Stacks whose difference the rounds do not show share a rank. Figures of different launchers or loads
-    never share a table. ``remark`` is added to the title of each table.
+    never share a table. ``remark`` is added to the title of each table. ``failures`` say why cells failed the
+    check before timing: they stand below the table of the scenario, or below all if it has none.
     """
+    left = dict(failures or {})
     parts: list[Table | Text] = []
     groups: dict[tuple[object, ...], list[CellSummary]] = {}
     for each in summaries:
@@ -107,7 +116,11 @@ def render_results(
         ).append(each)
     for chosen in groups.values():
         scenario = scenarios.get(chosen[0].cell.scenario)
-        parts.extend(_scenario_parts(scenario, rank(chosen), remark))
+        failed = {cell: left.pop(cell) for cell in list(left) if cell.scenario == chosen[0].cell.scenario}
+        parts.extend(_scenario_parts(scenario, rank(chosen), remark, failed))
+    parts.extend(make_text(f"FAILED {cell}: {why}", style="red") for cell, why in left.items())
+    if left:
+        parts.append(Text(""))
     return render(parts, width=width, colour=colour)
 
 
@@ -118,11 +131,17 @@ def render_run(
     scenarios: Mapping[str, Scenario],
     width: int,
     colour: bool,
+    failures: Mapping[Cell, str] | None = None,
 ) -> str:
-    """All tables of a run: of what was ``planned``, of what tests measured ``live``, and how it all ran."""
+    """All tables of a run: of what was ``planned``, of what tests measured ``live``, and how it all ran.
+
+    ``failures`` say why cells failed the check before timing.
+    """
     tables = [
-        render_results(shown, scenarios=scenarios, width=width, colour=colour, remark=remark)
-        for shown, remark in ((planned, ""), (live, ", rounds from one launch"))
+        render_results(planned, scenarios=scenarios, width=width, colour=colour, failures=failures),
+        render_results(
+            live, scenarios=scenarios, width=width, colour=colour, remark=", rounds from one launch"
+        ),
     ]
     return "".join([*tables, render_configuration([*planned, *live], width=width, colour=colour)])
 
@@ -160,7 +179,7 @@ def _mebibytes(summaries: Iterable[CellSummary]) -> str:
 
 
 def _scenario_parts(
-    scenario: Scenario | None, standings: Sequence[Standing], remark: str
+    scenario: Scenario | None, standings: Sequence[Standing], remark: str, failures: Mapping[Cell, str]
 ) -> Iterable[Table | Text]:
     first = standings[0].summary
     about = f"{scenario.title}; " if scenario and scenario.title else ""
@@ -187,6 +206,8 @@ def _scenario_parts(
             yield make_text(f"          {example}", style="dim")
         for warning in summary.validity.warnings:
             yield make_text(f"  note {summary.cell.stack}: {warning}", style="yellow")
+    for cell, why in failures.items():
+        yield make_text(f"  FAILED {cell.stack}: {why}", style="red")
     yield Text("")
 
 

@@ -75,8 +75,8 @@ def verdicts_as_markdown(
 ) -> str:
     """For a pull request: the verdicts, then a table of what is not unchanged, the rest folded.
 
-    ``failures`` are stacks that could not be measured. ``details`` is text that is shown as it stands,
-    such as the configuration of the run.
+    ``failures`` are stacks and cells that could not be measured. ``details`` is text that is shown as it
+    stands, such as the configuration of the run.
     """
     notable = [each for each in _sorted(comparisons) if each.verdict is not Verdict.NO_CHANGE]
     rest = [each for each in comparisons if each.verdict is Verdict.NO_CHANGE]

@@ -246,9 +246,9 @@ class Comparing:
         return make_paired_plan(groups, rounds=rounds, seed=self.seed)
 
     def _failed_side(self, cell: Cell, results: Results) -> str:
-        """The message of the stack of ``cell`` or of its base if one has failed."""
+        """What is wrong with ``cell`` or its base if its stack, or its check before timing, has failed."""
         for each, who in self._sides(cell):
-            if error := results.stack_failures.get(each.stack):
+            if error := results.failure_of(each):
                 return f"{who} failed: {error.message}"
         return ""
 

@@ -2,7 +2,10 @@
 
 import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pytest_webbench.analysis.database_state import records_by_key, state_faults
 from pytest_webbench.analysis.masking import mask_body, mask_path
@@ -14,7 +17,7 @@ from pytest_webbench.load.http1.exchange import NoResponseError, cause_of_silenc
 from pytest_webbench.load.http1.judging import bytes_to_keep, judge_whole
 from pytest_webbench.load.http1.response import Response
 from pytest_webbench.load.http1.wire import encode
-from pytest_webbench.model.errors import ContractError, LoadError
+from pytest_webbench.model.errors import ContractError, LoadError, StackDiedError, UsageError
 from pytest_webbench.model.http import Exchange, JsonValue, Record, Refusal, Request
 from pytest_webbench.model.stack import RunningStack
 from pytest_webbench.model.suite import Scenario, Suite
@@ -24,6 +27,10 @@ __all__ = ["check_stack", "exchanges_of_check", "observe_records"]
 EXCHANGES_PER_SCENARIO = 3
 REFUSAL_BYTES = 2**20
 """How many bytes of a refusal are read as JSON."""
+_LONGEST_PATH = 120
+"""How many characters of a path stand in a message."""
+_EXIT_S = 1.0
+"""How long it may take until a server that no longer responds is seen to have exited."""
 
 
 def check_stack(
@@ -32,36 +39,60 @@ def check_stack(
     scenarios: Iterable[Scenario],
     records: Sequence[Record],
     *,
+    reading_only: bool = False,
     careful: bool = False,
+    leave_out: Collection[str] = (),
     timeout_s: float = 30.0,
-) -> None:
-    """Send the suite's examples and a few exchanges of each scenario, and compare every answer.
+) -> dict[str, ContractError]:
+    """Send the suite's examples and a few exchanges of each scenario, and compare every response.
 
     They are sent byte for byte as the load sends them, each on a connection of its own, and none knows the
     cookies of another. Each may take ``timeout_s``. A scenario with a request that cannot be sent as it
-    stands is passed over: its load says so.
+    stands is passed over: its load says so. So are those named in ``leave_out`` and, with ``reading_only``,
+    those that write. With ``careful`` nothing is sent that a server at fault might store.
 
-    After a scenario that writes, the database is compared too; it is filled again before each of them,
-    and left changed by the last. With ``careful`` nothing is sent that a server at fault might store.
-    Raises :class:`~pytest_webbench.model.errors.ContractError` for the first wrong answer, with what was
-    expected and what came, and :class:`~pytest_webbench.model.errors.UsageError` for a mistake in the suite
-    or a scenario.
+    After a scenario that writes, the database is compared too. Where it can be reached, it is filled again
+    before each of these, and after each that wrote or failed, examples too; the last one leaves it changed.
+
+    Returns what was wrong first with each scenario that failed: what was expected, and what was received. An
+    example belongs to the scenarios that ask for the same operation: the same method and path, whatever
+    numbers are in it. Raises :class:`~pytest_webbench.model.errors.ContractError` for a wrong response to one
+    that belongs to none, and if the stack no longer responds to anything,
+    :class:`~pytest_webbench.model.errors.StackDiedError` if it has ended, and
+    :class:`~pytest_webbench.model.errors.UsageError` for a mistake in the suite.
     """
     check = _Check(running, timeout_s)
+    planned = [_Planned.of(scenario, records) for scenario in scenarios]
+    wrong: dict[str, ContractError] = {}
+    spoilt = False
     for example in suite.examples(records):
         if careful and isinstance(example, Refusal) and example.request.method != "GET":
             continue  # a server that does not refuse it would be changed
-        check.one(example)
-    for scenario in scenarios:
-        exchanges = exchanges_of_check(scenario, records)
-        if not check.can_send(exchanges):
+        concerned = [each.name for each in planned if _operation(example.request) in each.operations]
+        if concerned and all(name in wrong or name in leave_out for name in concerned):
             continue
-        if scenario.writes:
+        if spoilt and running.reachable_inside:
             suite.dataset.load(running)
-        for each in exchanges:
-            check.one(each)
-        if scenario.writes:
-            _check_state(running, suite.dataset.state(running), records, exchanges, scenario)
+        error = check.one(example, concerned)
+        spoilt = error is not None
+        if error is not None and not concerned:
+            raise error
+        if error is not None:
+            wrong |= {name: error for name in concerned if name not in wrong and name not in leave_out}
+    for each in planned:
+        passed_over = each.writes and (reading_only or careful)
+        if passed_over or each.name in wrong or each.name in leave_out:
+            continue
+        if each.error is None and not check.can_send(each.exchanges):
+            continue
+        if running.reachable_inside and (each.writes or spoilt):
+            suite.dataset.load(running)
+        error = each.error or check.scenario(each, suite, records)
+        spoilt = each.writes or error is not None
+        if error is not None:
+            wrong[each.name] = error
+    check.refuse_if_ended("afterwards")
+    return wrong
 
 
 def exchanges_of_check(scenario: Scenario, records: Sequence[Record]) -> tuple[Exchange, ...]:
@@ -80,6 +111,8 @@ def observe_records(running: RunningStack, suite: Suite, *, timeout_s: float = 3
     def get(path: str) -> JsonValue:
         request = Request(path=path)
         response = check.ask(request, keep=MAX_RESPONSE)
+        if isinstance(response, ContractError):
+            raise response
         try:
             return json.loads(response.decoded())
         except CodingError as error:
@@ -88,6 +121,35 @@ def observe_records(running: RunningStack, suite: Suite, *, timeout_s: float = 3
             raise check.violation(request, "expected JSON", response) from None
 
     return suite.dataset.observe(get)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """The few exchanges of a scenario; ``error`` says why its traffic made none of these records."""
+
+    name: str
+    writes: bool
+    exchanges: tuple[Exchange, ...] = ()
+    operations: frozenset[str] = frozenset()
+    error: ContractError | None = None
+
+    @classmethod
+    def of(cls, scenario: Scenario, records: Sequence[Record]) -> "_Planned":
+        """Those of ``scenario``."""
+        name, writes = scenario.name, scenario.writes
+        try:
+            exchanges = exchanges_of_check(scenario, records)
+        except UsageError as error:
+            failure = ContractError(error.message, evidence=error.evidence, hint=error.hint)
+            return cls(name=name, writes=writes, error=failure)
+        operations = frozenset(_operation(each.request) for each in exchanges)
+        return cls(name=name, writes=writes, exchanges=exchanges, operations=operations)
+
+
+def _operation(request: Request) -> str:
+    """The method and the path, without the query, and with a sign for each number."""
+    path = re.split(r"[?#]", request.path, maxsplit=1)[0]
+    return f"{request.method} {re.sub('[0-9]+', '#', path)}"
 
 
 class _Check:
@@ -112,44 +174,98 @@ class _Check:
             return False
         return True
 
-    def one(self, example: Exchange | Refusal) -> None:
-        """Raise :class:`ContractError` if the response to ``example`` is wrong."""
+    def scenario(self, planned: _Planned, suite: Suite, records: Sequence[Record]) -> ContractError | None:
+        """What is wrong first with the exchanges of a scenario, or with what it wrote."""
+        for each in planned.exchanges:
+            error = self.one(each, (planned.name,))
+            if error is not None:
+                return error
+        if not planned.writes:
+            return None
+        return _state_error(self._running, suite.dataset.state(self._running), records, planned)
+
+    def one(self, example: Exchange | Refusal, concerned: Sequence[str] = ()) -> ContractError | None:
+        """What is wrong with the response to ``example``, which concerns these scenarios, or the stack.
+
+        Raises what :meth:`ask` raises.
+        """
+        keep = REFUSAL_BYTES if isinstance(example, Refusal) else bytes_to_keep(example.answer)
+        response = self.ask(example.request, keep=keep)
+        if isinstance(response, ContractError):
+            return response
         if isinstance(example, Refusal):
-            response = self.ask(example.request, keep=REFUSAL_BYTES)
             fault = _refusal_fault(example, response)
         else:
-            response = self.ask(example.request, keep=bytes_to_keep(example.answer))
             wrong = judge_whole(example.answer, response)
             fault = wrong.why if wrong is not None else None
         if fault is not None:
-            raise self.violation(example.request, fault, response)
+            return self.violation(example.request, fault, response, concerned)
         for name, value in response.headers:
             if name.lower() == "set-cookie":
                 self._cookies[value.partition("=")[0].strip()] = _shown(example.request)
+        return None
 
-    def ask(self, request: Request, *, keep: int) -> Response:
-        """The response to ``request``. Raises :class:`ContractError` if there is none."""
+    def ask(self, request: Request, *, keep: int) -> Response | ContractError:
+        """The response to ``request``, or why there is none.
+
+        Raises :class:`ContractError` if the stack does not respond to its ready request either, and
+        :class:`~pytest_webbench.model.errors.StackDiedError` if it has ended.
+        """
         name = self._running.stack.name
         try:
             return exchange(self._target, request, timeout_s=self._timeout_s, keep=keep)
         except LoadError as error:
-            raise ContractError(f"{name} cannot be asked: {error.message}", hint=error.hint) from None
+            return ContractError(f"{name} cannot be asked: {error.message}", hint=error.hint)
         except NoResponseError as error:
-            log = self._running.log_tail()
-            hint = "see the end of its log above" if log else "is the server still there?"
-            if error.late:
-                hint = "if the endpoint is meant to take longer, allow it by --webbench-request-timeout"
-            why = cause_of_silence(self._target, error) or error.why
-            asked = _shown(request)
-            raise ContractError(
-                f"{name} answers {asked} wrongly: {why}"
-                if error.malformed
-                else f"{name} gave no answer to {asked}: {why}",
-                evidence=log,
-                hint=hint,
-            ) from None
+            silence = error
+        log = self._running.log_tail()
+        hint = "see the end of its log above" if log else "is the server still there?"
+        if silence.late:
+            hint = "if the endpoint is meant to take longer, allow it by --webbench-request-timeout"
+        why = cause_of_silence(self._target, silence) or silence.why
+        asked = _shown(request)
+        if silence.malformed:
+            return ContractError(f"{name} answers {asked} wrongly: {why}", evidence=log, hint=hint)
+        if not self._is_ready():
+            until = time.monotonic() + _EXIT_S
+            while self._running.ended() is None and time.monotonic() < until:
+                time.sleep(_EXIT_S / 100)
+            self.refuse_if_ended(f"at {asked}")
+            ready = _shown(self._running.stack.ready.request)
+            nor = "" if asked == ready else f", nor to {ready}"
+            raise ContractError(f"{name} gave no answer to {asked}: {why}{nor}", evidence=log, hint=hint)
+        return ContractError(f"{name} gave no answer to {asked}: {why}", evidence=log, hint=hint)
 
-    def violation(self, request: Request, fault: str, response: Response) -> ContractError:
+    def _is_ready(self) -> bool:
+        """Whether the stack responds to its ready request, rightly or not."""
+        ready, running = self._running.stack.ready, self._running
+        try:
+            exchange(
+                self._target,
+                ready.request,
+                timeout_s=self._timeout_s,
+                keep=bytes_to_keep(ready.answer),
+                in_vain=lambda: running.ended() is not None,
+            )
+        except NoResponseError as error:
+            return error.malformed
+        except LoadError:
+            return True
+        return running.ended() is None
+
+    def refuse_if_ended(self, when: str) -> None:
+        """Raise :class:`~pytest_webbench.model.errors.StackDiedError` if the server has ended."""
+        why = self._running.ended()
+        if why is not None:
+            raise StackDiedError(
+                f"{self._running.stack.name} ended while it was checked, {when}: {why}",
+                evidence=self._running.log_tail(),
+                hint="see the end of its log above",
+            )
+
+    def violation(
+        self, request: Request, fault: str, response: Response, concerned: Sequence[str] = ()
+    ) -> ContractError:
         """That ``response`` is wrong because of ``fault``."""
         running = self._running
         body = response.readable.decode("utf-8", "replace")
@@ -160,10 +276,10 @@ class _Check:
         return ContractError(
             f"{running.stack.name} answers {_shown(request)} wrongly: {fault}",
             evidence="\n".join(evidence),
-            hint=self._hint(request, response),
+            hint=self._hint(request, response, concerned),
         )
 
-    def _hint(self, request: Request, response: Response) -> str:
+    def _hint(self, request: Request, response: Response, concerned: Sequence[str]) -> str:
         given = {name.lower() for name, _ in request.headers}
         if response.status in {401, 403} and self._cookies and "cookie" not in given:
             cookie, setter = next(reversed(self._cookies.items()))
@@ -171,7 +287,7 @@ class _Check:
                 f"give the request a Cookie header: the answer to {setter} set the cookie {cookie!r}, "
                 "and cookies are not kept from one request to the next, here or under load"
             )
-        return "nothing of this stack is timed until it answers as its contract says"
+        return f"{_not_timed(concerned)} until it answers as its contract says"
 
 
 def _refusal_fault(refusal: Refusal, response: Response) -> str | None:
@@ -188,24 +304,32 @@ def _refusal_fault(refusal: Refusal, response: Response) -> str | None:
     return None
 
 
-def _check_state(
-    running: RunningStack,
-    after: Mapping[int, Record],
-    records: Sequence[Record],
-    exchanges: Sequence[Exchange],
-    scenario: Scenario,
-) -> None:
+def _state_error(
+    running: RunningStack, after: Mapping[int, Record], records: Sequence[Record], planned: _Planned
+) -> ContractError | None:
+    exchanges = planned.exchanges
     faults = state_faults(records_by_key(records), after, exchanges, sent=len(exchanges))
-    if faults:
-        raise ContractError(
-            f"{running.stack.name} answered {scenario.name} rightly, but its database is wrong: {faults[0]}",
-            evidence="\n".join(faults[1:]),
-            hint="nothing of this stack is timed until it stores what it says",
-        )
+    if not faults:
+        return None
+    return ContractError(
+        f"{running.stack.name} answered {planned.name} rightly, but its database is wrong: {faults[0]}",
+        evidence="\n".join(faults[1:]),
+        hint=f"{_not_timed((planned.name,))} until it stores what it says",
+    )
+
+
+def _not_timed(concerned: Sequence[str]) -> str:
+    """What is not timed: the scenarios concerned, or everything if there are none."""
+    if not concerned:
+        return "nothing of this stack is timed"
+    return f"{' and '.join(concerned)} {'is' if len(concerned) == 1 else 'are'} not timed on this stack"
 
 
 def _shown(request: Request) -> str:
-    asked = f"{request.method} {mask_path(request.path)}"
+    path = mask_path(request.path)
+    if len(path) > _LONGEST_PATH:
+        path = f"{path[: _LONGEST_PATH - 3]}... ({len(path):,} characters)"
+    asked = f"{request.method} {path}"
     if request.body is None:
         return asked
     body = mask_body(request.body)

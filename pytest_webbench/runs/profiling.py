@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_webbench.analysis.hot_spots import add_machine_code, attribute
-from pytest_webbench.model.errors import LoadError, ProfilerError, StackError
+from pytest_webbench.model.errors import ContractError, LoadError, ProfilerError, StackError
 from pytest_webbench.model.load import Amount, Load
 from pytest_webbench.model.plan import Cell, Trial
 from pytest_webbench.model.results import CodeProfile
@@ -59,10 +59,14 @@ class Sampling:
             try:
                 with self.launcher.start(self.registry.stacks[name]) as running:
                     suite = self.registry.suites[running.stack.suite]
+                    wrong: dict[str, ContractError] = {}
                     if running.server_pid is not None:
-                        self.bench.make_ready(running, suite, self.registry.checks()[suite.name])
+                        checks = self.registry.checks()[suite.name]
+                        wrong = self.bench.make_ready(running, suite, checks)
                     while left:
-                        yield self._explain(running, suite, left[0])
+                        error = wrong.get(left[0].scenario)
+                        explained = None if error else self._explain(running, suite, left[0])
+                        yield explained or self._nothing(left[0], str(error))
                         del left[0]
             except StackError as error:
                 yield from (self._nothing(cell, str(error)) for cell in left)

@@ -9,12 +9,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from pytest_webbench.analysis.summary import summarise
-from pytest_webbench.host.files import disk_faults
+from pytest_webbench.host.files import disk_faults, raise_if_full
 from pytest_webbench.load.schedule import turns_of
-from pytest_webbench.model.errors import LoadError, OwnCopyError, StackError
+from pytest_webbench.model.errors import ContractError, LoadError, OwnCopyError, StackError
 from pytest_webbench.model.events import (
     BlockFinished,
     BlockStarted,
+    CheckFailed,
     Event,
     RateChosen,
     StackFailed,
@@ -44,7 +45,8 @@ class Runner:
 
     ``scenarios`` are resolved: with the users and amounts of this run. ``checks`` are the scenarios of
     each suite, with which every stack is checked; after its first launch with those that write, too.
-    ``stop_early`` is asked with the number of stacks that failed, and says whether to stop.
+    ``stop_early`` is asked with the number of stacks that failed and of cells whose check failed, and says
+    whether to stop.
     ``choose_rate`` makes an open loop of each scenario, at a rate chosen from what the stacks can serve.
     ``bases`` says with which stack one is compared: if either serves code that is not its own, neither is
     measured.
@@ -60,14 +62,19 @@ class Runner:
     choose_rate: RateChooser | None = None
     bases: Mapping[str, str] = field(default_factory=dict)
     _failed: set[str] = field(default_factory=set)
+    _wrong: set[Cell] = field(default_factory=set)
+    """The cells whose check before timing failed."""
+    _planned: set[Cell] = field(default_factory=set)
     _checked: set[str] = field(default_factory=set)
 
     def run(self, plan: Plan) -> Generator[Event, None, None]:
         """Carry out ``plan``, saying what happens.
 
-        A stack that fails is left out from then on and the others go on. Closing the iterator, or an
-        exception such as KeyboardInterrupt in it, takes all that runs down at once.
+        A stack that fails, or a cell whose check fails, is left out from then on and the others go on.
+        Closing the iterator, or an exception such as KeyboardInterrupt in it, takes all that runs down at
+        once.
         """
+        self._planned |= {trial.cell for block in plan.blocks for trial in block.trials}
         for name in dict.fromkeys(name for block in plan.blocks for name in block.stacks):
             yield StackPreparing(stack=name)
             try:
@@ -79,7 +86,7 @@ class Runner:
         if choose is not None:
             yield from self._choose_rates(plan, choose)
         for block in plan.blocks:
-            if self.stop_early(len(self._failed)):
+            if self._stops_early():
                 return
             yield BlockStarted(block=block)
             yield from self._run_block(block)
@@ -96,8 +103,8 @@ class Runner:
             yield StackStarting(stack=name)
             try:
                 with ExitStack() as up:
-                    running = self._bring_up(name, up)
-                    for cell in mine:
+                    running = yield from self._bring_up(name, up)
+                    for cell in filter(self._may_measure, mine):
                         scenario, suite = self.scenarios[cell.scenario], self.suites[self.stacks[name].suite]
                         rate = self.bench.saturate(running, suite, scenario)
                         saturation.setdefault(cell.scenario, {})[name] = rate
@@ -120,18 +127,20 @@ class Runner:
         with ExitStack() as up:
             running: dict[str, RunningStack] = {}
             for name in block.stacks:
-                if name in self._failed:
+                if not any(
+                    trial.cell.stack == name and self._may_measure(trial.cell) for trial in block.trials
+                ):
                     continue
                 yield StackStarting(stack=name)
                 try:
-                    running[name] = self._bring_up(name, up)
+                    running[name] = yield from self._bring_up(name, up)
                 except StackError as error:
                     yield from self._fail_pair(name, error)
-            if self.stop_early(len(self._failed)):
+            if self._stops_early():
                 return
             gap_s = 0.0
             for group in block.groups:
-                trials = [trial for trial in group if trial.cell.stack not in self._failed]
+                trials = [trial for trial in group if self._may_measure(trial.cell)]
                 if trials:
                     time.sleep(gap_s)
                     gap_s = self.bench.profile.gap_s
@@ -172,16 +181,37 @@ class Runner:
         whole = alone or not isinstance(self.bench.engine, TurnEngine)
         return self.bench.visit(running, suite, scenario, trial, turns=1 if whole else turns_of(scenario))
 
-    def _bring_up(self, name: str, up: ExitStack) -> RunningStack:
-        """Launch and make ready; a stack that fails in between is taken down at once."""
+    def _bring_up(self, name: str, up: ExitStack) -> Generator[Event, None, RunningStack]:
+        """Launch and make ready, saying which scenarios fail the check.
+
+        A stack that fails in between is taken down at once. A scenario is not checked again after it failed.
+        """
         stack = self.stacks[name]
         with disk_faults(name), ExitStack() as attempt:
             running = attempt.enter_context(self.launcher.start(stack))
             suite, scenarios = self.suites[stack.suite], self.checks[stack.suite]
-            self.bench.make_ready(running, suite, scenarios, thorough=name not in self._checked)
+            wrong = self.bench.make_ready(
+                running,
+                suite,
+                scenarios,
+                thorough=name not in self._checked,
+                leave_out={cell.scenario for cell in self._wrong if cell.stack == name},
+            )
+            raise_if_full(wrong.values())
             self._checked.add(name)
             up.push(attempt.pop_all())
+        for scenario, error in wrong.items():
+            cell = Cell(scenario=scenario, stack=name)
+            self._wrong.add(cell)
+            yield CheckFailed(cell=cell, error=error)
         return running
+
+    def _may_measure(self, cell: Cell) -> bool:
+        return cell.stack not in self._failed and cell not in self._wrong
+
+    def _stops_early(self) -> bool:
+        wrong = [cell for cell in self._wrong & self._planned if cell.stack not in self._failed]
+        return self.stop_early(len(self._failed) + len(wrong))
 
     def _fail_pair(self, name: str, error: StackError) -> Iterator[StackFailed]:
         """Fail a stack, and those that are compared with it if its code is not what was to be compared."""
@@ -198,10 +228,11 @@ class Runner:
 
 @dataclass(kw_only=True)
 class Results:
-    """Collects the events of a run: the rounds of each cell, the stacks and trials that failed."""
+    """Collects the events of a run: the rounds of each cell, the stacks, checks and trials that failed."""
 
     rounds: dict[Cell, list[Measurement]] = field(default_factory=dict)
     stack_failures: dict[str, StackError] = field(default_factory=dict)
+    check_failures: dict[Cell, ContractError] = field(default_factory=dict)
     rates: list[RateChosen] = field(default_factory=list)
     trial_failures: dict[Cell, LoadError] = field(default_factory=dict)
 
@@ -212,10 +243,21 @@ class Results:
                 self.rounds.setdefault(measurement.trial.cell, []).append(measurement)
             case StackFailed(stack=stack, error=error):
                 self.stack_failures[stack] = error
+            case CheckFailed(cell=cell, error=error):
+                self.check_failures[cell] = error
             case RateChosen():
                 self.rates.append(event)
             case TrialFailed(trial=trial, error=error):
                 self.trial_failures[trial.cell] = error
+
+    def failure_of(self, cell: Cell) -> StackError | None:
+        """Why ``cell`` is not measured (any more): its scenario failed the check, or its stack failed."""
+        return self.check_failures.get(cell) or self.stack_failures.get(cell.stack)
+
+    def describe_failures(self) -> list[str]:
+        """A line for each stack, and for each check, that failed."""
+        failures = (*self.stack_failures.items(), *self.check_failures.items())
+        return [f"{each}: {error.message}" for each, error in failures]
 
     def summary(self, cell: Cell, scenario: Scenario, planned: int) -> CellSummary | None:
         """The figures of ``cell``, ``None`` if it has not a single round."""

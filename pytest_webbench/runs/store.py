@@ -21,7 +21,14 @@ from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.codec import UnpackedTooMuchError, from_json, to_json, unpacking_at_most
 from pytest_webbench.model.errors import UsageError
-from pytest_webbench.model.events import Event, RateChosen, StackFailed, TrialFailed, TrialFinished
+from pytest_webbench.model.events import (
+    CheckFailed,
+    Event,
+    RateChosen,
+    StackFailed,
+    TrialFailed,
+    TrialFinished,
+)
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.plan import Cell, Plan, Trial
 from pytest_webbench.model.results import CellSummary, CodeProfile, Comparison
@@ -96,6 +103,8 @@ class RunFolder:
                 self._append({"rate_chosen": to_json(event)})
             case StackFailed(stack=stack, error=error):
                 self._append({"stack_failed": stack, "error": str(error)})
+            case CheckFailed(cell=cell, error=error):
+                self._append({"check_failed": to_json(cell), "error": str(error)})
 
     def keep_comparisons(
         self, comparisons: Sequence[Comparison], *, about: str, needed_s: float | None
@@ -276,6 +285,7 @@ def _read_folder(folder: Path) -> RunRecord:
         summaries=summaries,
         origins={each.cell: extra_info(each, settings)["webbench"] for each in summaries},
         stack_failures=events.stack_failures,
+        check_failures=events.check_failures,
         trial_failures=events.trial_failures,
         rates=tuple(events.rates),
         against=str(verdicts.get("against", "")),
@@ -292,6 +302,7 @@ class _Events:
     def __init__(self) -> None:
         self.rounds: dict[Cell, list[Measurement]] = {}
         self.stack_failures: dict[str, str] = {}
+        self.check_failures: dict[Cell, str] = {}
         self.trial_failures: dict[Cell, str] = {}
         self.rates: list[RateChosen] = []
         self.notes: list[str] = []
@@ -304,6 +315,8 @@ class _Events:
                 self.rounds.setdefault(measurement.trial.cell, []).append(measurement)
             case {"stack_failed": stack, "error": error}:
                 self.stack_failures[str(stack)] = str(error)
+            case {"check_failed": cell, "error": error}:
+                self.check_failures[_value(Cell, cell, file, place)] = str(error)
             case {"trial_failed": trial, "error": error}:
                 self.trial_failures[_value(Trial, trial, file, place).cell] = str(error)
             case {"rate_chosen": chosen}:

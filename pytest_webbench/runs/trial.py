@@ -1,7 +1,7 @@
 """One trial, at once or in turns: seed, warm up, load and meter, verify the state."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_webbench.analysis.database_state import records_by_key, state_faults
@@ -32,42 +32,62 @@ class Bench:
     request_timeout_s: float = 30.0
 
     def make_ready(
-        self, running: RunningStack, suite: Suite, scenarios: Sequence[Scenario], *, thorough: bool = True
-    ) -> None:
+        self,
+        running: RunningStack,
+        suite: Suite,
+        scenarios: Sequence[Scenario],
+        *,
+        thorough: bool = True,
+        leave_out: Collection[str] = (),
+    ) -> dict[str, ContractError]:
         """After a launch: settle, seed, check against the contract, warm up as the profile says.
 
         ``scenarios`` are all of the suite, whether they will be timed or not; a server that cannot be
         seeded is checked with those that only read, and so is a stack that was checked thoroughly after an
-        earlier launch: the loads that write are themselves compared with the database. Raises a
-        :class:`~pytest_webbench.model.errors.StackError`.
+        earlier launch: the loads that write are themselves compared with the database. Those named in
+        ``leave_out`` are not checked. Returns, by name, what is wrong with the scenarios that must not be
+        timed. Raises a :class:`~pytest_webbench.model.errors.StackError` for what concerns all of them.
         """
         try:
-            self._make_ready(running, suite, scenarios, thorough=thorough)
+            return self._make_ready(running, suite, scenarios, thorough=thorough, leave_out=leave_out)
         except UsageError as error:  # a mistake of the user's that these records, or this round, bring out
             raise ContractError(error.message, evidence=error.evidence, hint=error.hint) from None
 
     def _make_ready(
-        self, running: RunningStack, suite: Suite, scenarios: Sequence[Scenario], *, thorough: bool
-    ) -> None:
-        reading = [each for each in scenarios if not each.writes]
-        profile, timeout_s = self.profile, self.request_timeout_s
+        self,
+        running: RunningStack,
+        suite: Suite,
+        scenarios: Sequence[Scenario],
+        *,
+        thorough: bool,
+        leave_out: Collection[str],
+    ) -> dict[str, ContractError]:
+        profile, inside = self.profile, running.reachable_inside
+        wrong: dict[str, ContractError] = {}
         time.sleep(profile.settle_s)
         records = self._records(running, suite)
-        if running.reachable_inside:
+        if inside:
             suite.dataset.prepare(running, records)
             suite.dataset.load(running)
             time.sleep(profile.pause_s)
-            if running.answers and thorough:
-                check_stack(running, suite, scenarios, records, timeout_s=timeout_s)
+        if running.answers or not inside:
+            wrong = check_stack(
+                running,
+                suite,
+                scenarios,
+                records,
+                reading_only=not thorough,
+                careful=not inside,
+                leave_out=leave_out,
+                timeout_s=self.request_timeout_s,
+            )
+            if inside and (thorough or wrong):
                 suite.dataset.load(running)
-            elif running.answers:
-                check_stack(running, suite, reading, records, timeout_s=timeout_s)
-        else:
-            check_stack(running, suite, reading, records, careful=True, timeout_s=timeout_s)
         if profile.warm_launch:
-            self._warm_launch(running, suite, scenarios, records)
+            self._warm_launch(running, suite, scenarios, records, wrong={*wrong, *leave_out})
         running.verify()
         time.sleep(profile.idle_s)
+        return wrong
 
     def measure(self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial) -> Measurement:
         """Carry out one round of ``scenario``, whose users and amount are resolved already.
@@ -151,15 +171,26 @@ class Bench:
         return result
 
     def _warm_launch(
-        self, running: RunningStack, suite: Suite, scenarios: Sequence[Scenario], records: Sequence[Record]
+        self,
+        running: RunningStack,
+        suite: Suite,
+        scenarios: Sequence[Scenario],
+        records: Sequence[Record],
+        *,
+        wrong: Collection[str],
     ) -> None:
+        """Warm up with all steps, those of ``wrong`` scenarios too: the others are as warm as elsewhere."""
         by_name = {scenario.name: scenario for scenario in scenarios}
         for step in suite.warmup:
             scenario = replace(by_name[step.scenario], users=step.users, amount=step.amount)
-            load = make_load(scenario, records, seed=self.seed, round_=-1, timeout_s=self.request_timeout_s)
             try:
+                load = make_load(
+                    scenario, records, seed=self.seed, round_=-1, timeout_s=self.request_timeout_s
+                )
                 self.warm_up(running, load)
-            except LoadError as error:
+            except (LoadError, UsageError) as error:
+                if step.scenario in wrong:
+                    continue
                 raise StackError(
                     f"{running.stack.name} was not warmed up with {step.scenario}: {error.message}",
                     evidence=error.evidence,

@@ -1,6 +1,6 @@
 """The fixtures for everybody's tests: a stack that runs, and measuring it at once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -11,8 +11,8 @@ from pytest_webbench.analysis.masking import mask_url
 from pytest_webbench.analysis.names import select
 from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.analysis.validity import INVALID_PASSES, describe_invalid, server_faults
-from pytest_webbench.host.files import disk_faults
-from pytest_webbench.model.errors import StackError, WebbenchError
+from pytest_webbench.host.files import disk_faults, raise_if_full
+from pytest_webbench.model.errors import ContractError, StackError, WebbenchError
 from pytest_webbench.model.http import Answer, Exchange, Request
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.measurement import Measurement
@@ -34,14 +34,18 @@ Measurable = str | Scenario | Exchange | Request
 class LiveStack:
     """A stack that was launched, seeded and checked: what the fixture ``webbench_stack`` gives.
 
-    ``name`` is the stack's, ``base_url`` where it answers (``http://127.0.0.1:40123``).
+    ``name`` is the stack's, ``base_url`` where it answers (``http://127.0.0.1:40123``). ``wrong`` has, by
+    name, what is wrong with the scenarios that failed the check; they cannot be measured.
     """
 
-    def __init__(self, running: RunningStack, suite: Suite) -> None:
+    def __init__(
+        self, running: RunningStack, suite: Suite, wrong: Mapping[str, ContractError] | None = None
+    ) -> None:
         self.name = running.stack.name
         self.base_url = running.base_url
         self.running = running
         self.suite = suite
+        self.wrong = dict(wrong or {})
 
     def __repr__(self) -> str:
         return f"<stack {self.name} at {mask_url(self.base_url)}>"
@@ -68,8 +72,9 @@ def launch_live(name: str, registry: Registry, launcher: Launcher, bench: Bench)
         with disk_faults(name):
             launcher.prepare(stack)
             running = up.enter_context(launcher.start(stack))
-            bench.make_ready(running, suite, registry.checks()[stack.suite])
-        yield LiveStack(running, suite)
+            wrong = bench.make_ready(running, suite, registry.checks()[stack.suite])
+            raise_if_full(wrong.values())
+        yield LiveStack(running, suite, wrong)
 
 
 class LiveBench:
@@ -114,8 +119,8 @@ class LiveBench:
         :class:`~pytest_webbench.Exchange`, or a :class:`~pytest_webbench.Request`, of which only the
         status 200 is checked. ``users``, ``duration_s`` or ``requests``, and ``rounds`` replace the
         numbers of the profile; ``rate`` (requests per second) makes the loop an open one. The test fails if
-        a request fails or the database is wrong, and as ``--webbench-invalid`` says if the figure is invalid:
-        at a rate by default.
+        the scenario of that name failed the stack's check, if a request fails or the database is wrong, and
+        as ``--webbench-invalid`` says if the figure is invalid: at a rate by default.
         """
         count = 1 if not self._benchmark.enabled else rounds or self._settings.profile.rounds
         failure: WebbenchError | None = None
@@ -152,6 +157,8 @@ class LiveBench:
     def _scenario(self, what: Measurable, duration_s: float | None, requests: int | None) -> Scenario:
         if isinstance(what, str):
             (name,) = select("scenario", [what], tuple(self._registry.scenarios))[:1]
+            if error := self._stack.wrong.get(name):
+                raise error
             scenario = self._registry.scenarios[name]
         elif isinstance(what, Scenario):
             scenario = resolve(what, self._settings)

@@ -33,7 +33,8 @@ def write_reports(
     written, and :class:`~pytest_webbench.model.errors.UsageError` for what cannot be read.
     """
     records = [read_run(path, most_bytes=most_bytes) for path in paths]
-    if not records[-1].summaries and not records[-1].stack_failures:
+    last = records[-1]
+    if not (last.summaries or last.stack_failures or last.check_failures):
         raise UsageError(
             f"{paths[-1]} has no figures: nothing was measured to its end",
             hint="see the logs in its folder, or give another run",

@@ -67,6 +67,8 @@ class WebbenchSession:
         self.results = Results()
         self.live: dict[str, CellSummary] = {}
         """What tests measured themselves, by their node ids; of several attempts the last one."""
+        self._live_wrong: dict[Cell, WebbenchError] = {}
+        """Which scenarios failed the check of a stack that tests ask for."""
         self.folder = RunFolder(self.settings.output)
         self._wanted = self._take_arguments()
         suites = tuple(self._wanted or self.registry.suites)
@@ -286,7 +288,7 @@ class WebbenchSession:
             self._fail_without_figure(benchmark, cell, summary)
             return
         bridge.replay(item, benchmark, summary.samples_s, extra_info(summary, self.settings))
-        error = self.results.stack_failures.get(cell.stack)
+        error = self.results.failure_of(cell)
         faults = [fault for each in self.results.rounds[cell] for fault in server_faults(each)]
         if error is not None:
             pytest.fail(str(error), pytrace=False)
@@ -299,7 +301,7 @@ class WebbenchSession:
         lines: list[str] = []
         invalid = describe_invalid(str(cell), summary, self.settings)
         if self.comparing is not None and (base := self.comparing.base_of(cell)):
-            error = self.results.stack_failures.get(base.stack)
+            error = self.results.failure_of(base)
             if error is not None:
                 pytest.fail(f"the base of {cell}, {self.comparing.about}, failed: {error}", pytrace=False)
             found = self.comparing.comparisons
@@ -314,7 +316,7 @@ class WebbenchSession:
             pytest.fail("\n".join(lines), pytrace=False)
 
     def _fail_without_figure(self, benchmark: Any, cell: Cell, summary: CellSummary | None) -> None:
-        error: WebbenchError | None = self.results.stack_failures.get(cell.stack)
+        error: WebbenchError | None = self.results.failure_of(cell)
         error = error or self.results.trial_failures.get(cell)
         if error is None and summary is None:
             why = "-x, --maxfail" if self.config.getoption("maxfail") else "see the first failure"
@@ -331,10 +333,10 @@ class WebbenchSession:
     # --- why the figures are as they are --------------------------------------------------------
 
     def _explained(self) -> list[Cell]:
-        """The cells that were measured, and whose stacks have not failed."""
+        """The cells that were measured, and have not failed since."""
         cells = self.comparing.all_cells() if self.comparing else self.registry.cells()
-        failed = self.results.stack_failures
-        return [cell for cell in cells if cell in self.results.rounds and cell.stack not in failed]
+        results = self.results
+        return [cell for cell in cells if cell in results.rounds and results.failure_of(cell) is None]
 
     def _begin_sampling(self) -> Sampling:
         def cpu_s_per_request(cell: Cell) -> float | None:
@@ -361,6 +363,8 @@ class WebbenchSession:
             with ExitStack() as up:
                 with self._limits.suspended():  # launching has limits of its own
                     stack = up.enter_context(launch_live(name, self.registry, self.launcher, self.bench))
+                for scenario, error in stack.wrong.items():
+                    self._live_wrong[Cell(scenario=scenario, stack=name)] = error
                 yield stack
         except WebbenchError as error:
             failure = error  # kept, for a failure raised in here would drag this one along
@@ -396,7 +400,9 @@ class WebbenchSession:
         """The tables, with every caveat, and where the files are."""
         cells = self.comparing.all_cells() if self.comparing else self.registry.cells()
         summaries = self.results.summaries(cells, self.registry.scenarios, self.settings.profile.rounds)
-        if (summaries or self.live) and not self._disabled:
+        wrong = {**self._live_wrong, **self.results.check_failures}
+        checks = {cell: error.message for cell, error in wrong.items()}
+        if (summaries or self.live or checks) and not self._disabled:
             terminalreporter.section("webbench")
             text = render_run(
                 summaries,
@@ -404,6 +410,7 @@ class WebbenchSession:
                 scenarios=self.registry.scenarios,
                 width=_width(),
                 colour=terminalreporter.hasmarkup,
+                failures=checks,
             )
             terminalreporter.write(text)
         if self.comparing is not None and self._has_run:
@@ -413,7 +420,8 @@ class WebbenchSession:
 
     def _reported(self) -> Path | None:
         """The folder of this run, if it has anything for a report."""
-        found = self._has_run and (self.results.rounds or self.results.stack_failures)
+        results = self.results
+        found = self._has_run and (results.rounds or results.stack_failures or results.check_failures)
         return self.folder.path if found and not self._disabled else None
 
     def _conclude_comparison(
@@ -431,7 +439,7 @@ class WebbenchSession:
             about=about,
             needed_s=needed_s,
             details=render_configuration(summaries, width=width, colour=False),
-            failures=[f"{stack}: {error.message}" for stack, error in self.results.stack_failures.items()],
+            failures=self.results.describe_failures(),
         )
         try:
             self.folder.keep_comparisons(found, about=about, needed_s=needed_s)

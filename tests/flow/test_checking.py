@@ -1,17 +1,19 @@
 """The check before timing finds what a stack does otherwise than its contract says."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pytest_webbench.load.fake import FakeEngine
-from pytest_webbench.model.errors import ContractError
-from pytest_webbench.model.events import Event, StackFailed, TrialFinished
+from pytest_webbench.model.errors import ContractError, SeedError, StackDiedError
+from pytest_webbench.model.events import CheckFailed, Event, StackFailed, TrialFinished
 from pytest_webbench.model.http import Answer, BodyRule, Exchange, Refusal, Request
+from pytest_webbench.model.load import Amount
 from pytest_webbench.model.plan import PROFILES, Block, Cell, Order, Plan, Trial
 from pytest_webbench.model.stack import Stack
-from pytest_webbench.model.suite import NoDataset, Suite
+from pytest_webbench.model.suite import NoDataset, Scenario, Suite
 from pytest_webbench.runs.contract import check_stack, observe_records
 from pytest_webbench.runs.runner import Runner
 from pytest_webbench.runs.trial import Bench
@@ -23,21 +25,30 @@ from tests.load.servers import Peer, Server, answer, json_answer
 RECORDS = SUITE.dataset.records(20)
 
 
-def check(server: AppServer, app: ItemsApp) -> None:
+def launch(server: AppServer, app: ItemsApp) -> AnsweringStack:
     running = AnsweringStack(stack=STACKS[0], app=app, base_url=server.add("tiny", app))
     SUITE.dataset.prepare(running, RECORDS)
     SUITE.dataset.load(running)
-    check_stack(running, SUITE, SCENARIOS, RECORDS)
+    return running
+
+
+def check(server: AppServer, app: ItemsApp) -> dict[str, ContractError]:
+    return check_stack(launch(server, app), SUITE, SCENARIOS, RECORDS)
 
 
 def fault(server: AppServer, app: ItemsApp) -> ContractError:
-    with pytest.raises(ContractError) as caught:
-        check(server, app)
-    return caught.value
+    return next(iter(check(server, app).values()))
 
 
 def test_a_right_application_passes(app_server: AppServer) -> None:
-    check(app_server, ItemsApp())
+    assert check(app_server, ItemsApp()) == {}
+
+
+class Generous(ItemsApp):
+    """Takes any query."""
+
+    def answer(self, method: str, path: str, body: bytes) -> Reply:
+        return super().answer(method, path.partition("?")[0], body)
 
 
 class Wrong(ItemsApp):
@@ -64,28 +75,221 @@ def wrong(method: str, path: str, reply: Reply) -> Wrong:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "reply", "message"),
+    ("scenario", "asked", "reply", "message"),
     [
-        ("GET", "/hello", (404, {}), "GET /hello wrongly: the status is 404, expected 200; the body is '{}'"),
-        ("POST", "/echo", (200, {"a": 1}), 'POST /echo with {} wrongly: "a" is 1, expected to be absent'),
-        ("GET", "/items/", (200, []), "GET /items/1 wrongly: the body is [], expected "),
-        ("PUT", "/items/1000020", (200, {}), "PUT /items/1000020 with "),
         (
-            "DELETE",
-            "/items/1000020",
+            "hello",
+            "GET /hello",
+            (404, {}),
+            "GET /hello wrongly: the status is 404, expected 200; the body is '{}'",
+        ),
+        (
+            "echo",
+            "POST /echo",
+            (200, {"a": 1}),
+            'POST /echo with {} wrongly: "a" is 1, expected to be absent',
+        ),
+        ("get_item", "GET /items/", (200, []), "GET /items/1 wrongly: the body is [], expected "),
+        ("update_item", "PUT /items/1000020", (200, {}), "PUT /items/1000020 with "),
+        (
+            "delete_item",
+            "DELETE /items/1000020",
             (204, NO_BODY),
             "DELETE /items/1000020 wrongly: expected status 404, got 204",
         ),
-        ("POST", "/items/", (201, {}), "POST /items/ with { wrongly: expected status 400 to 499, got 201"),
-        ("POST", "/items/", (500, {}), "POST /items/ with { wrongly: expected status 400 to 499, got 500"),
+        (
+            "create_item",
+            "POST /items/",
+            (201, {}),
+            "POST /items/ with { wrongly: expected status 400 to 499, got 201",
+        ),
+        (
+            "create_item",
+            "POST /items/",
+            (500, {}),
+            "POST /items/ with { wrongly: expected status 400 to 499, got 500",
+        ),
     ],
 )
 def test_a_wrong_answer_is_told_with_what_was_expected(
-    app_server: AppServer, method: str, path: str, reply: Reply, message: str
+    app_server: AppServer, scenario: str, asked: str, reply: Reply, message: str
 ) -> None:
-    error = fault(app_server, wrong(method, path, reply))
+    method, _, path = asked.partition(" ")
+    error = check(app_server, wrong(method, path, reply))[scenario]
     assert error.message.startswith(f"fastapi-sqlalchemy answers {message}")
-    assert error.hint == "nothing of this stack is timed until it answers as its contract says"
+    assert error.hint == f"{scenario} is not timed on this stack until it answers as its contract says"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "method", "path"),
+    [
+        ("hello", "GET", "/hello"),
+        ("echo", "POST", "/echo"),
+        ("create_item", "POST", "/items/"),
+        ("update_item", "PUT", "/items/"),
+        ("delete_item", "DELETE", "/items/"),
+    ],
+)
+def test_one_wrong_scenario_is_alone_in_it(
+    app_server: AppServer, scenario: str, method: str, path: str
+) -> None:
+    """Those that write wrongly have changed the records: those after them find these as they should be."""
+    assert set(check(app_server, wrong(method, path, (418, {"detail": "no"})))) == {scenario}
+
+
+def test_a_stack_that_is_wrong_in_all_of_them_says_so_of_each(app_server: AppServer) -> None:
+    class Hopeless(ItemsApp):
+        def answer(self, method: str, path: str, body: bytes) -> Reply:
+            return 404, {"detail": "not found"}
+
+    wrongs = check(app_server, Hopeless())
+    assert set(wrongs) == {each.name for each in SCENARIOS}
+    assert len({error.message for error in wrongs.values()}) == len(SCENARIOS)
+
+
+def test_an_example_of_no_scenario_concerns_the_whole_stack(app_server: AppServer) -> None:
+    odd = Exchange(request=Request(path="/items/"), answer=Answer(status=418))
+    suite = replace(SUITE, examples=lambda records: [odd])
+    reading = [each for each in SCENARIOS if each.name != "list_items"]
+    with pytest.raises(ContractError, match="GET /items/ wrongly: the status is 200, expected 418") as caught:
+        check_stack(launch(app_server, ItemsApp()), suite, reading, RECORDS)
+    assert caught.value.hint == "nothing of this stack is timed until it answers as its contract says"
+
+
+def test_what_a_write_has_changed_is_put_back_for_the_one_that_reads_after_it(app_server: AppServer) -> None:
+    by_name = {each.name: each for each in SCENARIOS}
+    order = [by_name[name] for name in ("update_item", "delete_item", "list_items", "get_item")]
+    assert check_stack(launch(app_server, ItemsApp()), SUITE, order, RECORDS) == {}
+
+
+def test_a_scenario_that_reads_and_changes_does_not_fail_the_next(app_server: AppServer) -> None:
+    class Eager(ItemsApp):
+        def answer(self, method: str, path: str, body: bytes) -> Reply:
+            if path == "/hello":
+                self.items.clear()
+                return 500, {}
+            return super().answer(method, path, body)
+
+    assert set(check(app_server, Eager())) == {"hello"}
+
+
+def test_traffic_that_fails_for_these_records_fails_its_scenario(app_server: AppServer) -> None:
+    traffic: Any = lambda records, count, rng: len(records)  # noqa: E731
+    scenarios = [replace(SCENARIOS[0], name="odd", traffic=traffic), *SCENARIOS]
+    wrongs = check_stack(launch(app_server, ItemsApp()), SUITE, scenarios, RECORDS)
+    assert set(wrongs) == {"odd"}
+    assert wrongs["odd"].message == "the traffic of scenario odd returned 20"
+
+
+def test_a_database_that_cannot_be_filled_again_fails_the_whole_stack(app_server: AppServer) -> None:
+    class Locked(AnsweringStack):
+        def execute(self, arguments: Sequence[str]) -> bytes:
+            if arguments[1] == "dump":
+                raise SeedError("the database is locked")
+            return super().execute(arguments)
+
+    app = ItemsApp()
+    running = Locked(stack=STACKS[0], app=app, base_url=app_server.add("tiny", app))
+    SUITE.dataset.prepare(running, RECORDS)
+    with pytest.raises(SeedError, match="the database is locked"):
+        check_stack(running, SUITE, SCENARIOS, RECORDS)
+
+
+SHOP = Suite(name="shop", dataset=NoDataset())
+
+
+def shop_scenarios(*paths: str) -> list[Scenario]:
+    def scenario(path: str) -> Scenario:
+        ask = Exchange(request=Request(path=path), answer=Answer())
+        return Scenario(
+            name=path.strip("/"),
+            suite="shop",
+            users=1,
+            amount=Amount(requests=1),
+            traffic=lambda records, count, rng: [ask],
+        )
+
+    return [scenario(path) for path in paths]
+
+
+def test_an_endpoint_that_drops_the_connection_fails_alone() -> None:
+    def respond(server: Server, peer: Peer, number: int) -> None:
+        if peer.path == "/b":
+            peer.close()
+        else:
+            peer.send(json_answer({}))
+
+    with Server(respond) as server:
+        running = AnsweringStack(stack=STACKS[0], app=ItemsApp(), base_url=server.url)
+        wrongs = check_stack(running, SHOP, shop_scenarios("/a", "/b", "/c"), ())
+    assert set(wrongs) == {"b"}
+    assert "gave no answer to GET /b: the connection was closed without an answer" in wrongs["b"].message
+
+
+def test_an_endpoint_that_hangs_fails_alone() -> None:
+    def respond(server: Server, peer: Peer, number: int) -> None:
+        if peer.path == "/b":
+            peer.hold()
+        else:
+            peer.send(json_answer({}))
+
+    with Server(respond) as server:
+        running = AnsweringStack(stack=STACKS[0], app=ItemsApp(), base_url=server.url)
+        wrongs = check_stack(running, SHOP, shop_scenarios("/a", "/b", "/c"), (), timeout_s=1.0)
+    assert set(wrongs) == {"b"}
+    assert "--webbench-request-timeout" in wrongs["b"].hint
+
+
+def test_a_server_that_dies_in_the_check_fails_the_stack_once() -> None:
+    asked: list[str] = []
+    running = AnsweringStack(stack=STACKS[0], app=ItemsApp())
+
+    def respond(server: Server, peer: Peer, number: int) -> None:
+        asked.append(peer.path)
+        if peer.path == "/b":
+            running.dead = "it was ended by SIGSEGV"
+            peer.close()
+        else:
+            peer.send(json_answer({}))
+
+    with Server(respond) as server:
+        running.base_url = server.url
+        with pytest.raises(StackDiedError) as caught:
+            check_stack(running, SHOP, shop_scenarios("/a", "/b", "/c"), ())
+    assert caught.value.message == (
+        "fastapi-sqlalchemy ended while it was checked, at GET /b: it was ended by SIGSEGV"
+    )
+    assert "/c" not in asked
+
+
+def test_a_server_that_answers_and_dies_fails_the_stack() -> None:
+    running = AnsweringStack(stack=STACKS[0], app=ItemsApp())
+
+    def respond(server: Server, peer: Peer, number: int) -> None:
+        running.dead = "it exited with code 3"
+        peer.send(json_answer({}))
+
+    with Server(respond) as server:
+        running.base_url = server.url
+        with pytest.raises(StackDiedError, match="ended while it was checked, afterwards: it exited with"):
+            check_stack(running, SHOP, shop_scenarios("/a"), ())
+
+
+def test_a_server_that_no_longer_responds_fails_the_stack_once() -> None:
+    stuck: list[str] = []
+
+    def respond(server: Server, peer: Peer, number: int) -> None:
+        if peer.path == "/b" or stuck:
+            stuck.append(peer.path)
+            peer.hold()
+        else:
+            peer.send(json_answer({}))
+
+    with Server(respond) as server:
+        running = AnsweringStack(stack=STACKS[0], app=ItemsApp(), base_url=server.url)
+        with pytest.raises(ContractError, match=r"gave no answer to GET /b: .* nor to GET /hello"):
+            check_stack(running, SHOP, shop_scenarios("/a", "/b", "/c"), (), timeout_s=0.3)
+    assert stuck == ["/b", "/hello"]
 
 
 def test_a_refusal_without_json_is_a_fault(app_server: AppServer) -> None:
@@ -98,6 +302,16 @@ def test_a_refusal_without_json_is_a_fault(app_server: AppServer) -> None:
     assert error.message == (
         "fastapi-sqlalchemy answers GET /items/1000020 wrongly: expected a body in JSON with the refusal"
     )
+
+
+def test_a_long_path_is_cut(app_server: AppServer) -> None:
+    long = Exchange(request=Request(path="/hello?q=" + "a" * 70_000), answer=Answer(status=418))
+    scenario = replace(SCENARIOS[0], traffic=lambda records, count, rng: [long])
+    suite = replace(SUITE, examples=lambda records: [])
+    running = launch(app_server, Generous())
+    error = check_stack(running, suite, [scenario], RECORDS)["hello"]
+    assert len(error.message) < 400
+    assert "... (70,009 characters) wrongly: " in error.message
 
 
 def test_an_error_of_the_server_comes_with_the_end_of_its_log(app_server: AppServer) -> None:
@@ -121,7 +335,7 @@ def test_a_write_that_is_answered_but_not_stored_is_found(app_server: AppServer)
         "fastapi-sqlalchemy answered create_item rightly, but its database is wrong: {"
     )
     assert " is there 0 times, expected 1" in error.message
-    assert error.hint == "nothing of this stack is timed until it stores what it says"
+    assert error.hint == "create_item is not timed on this stack until it stores what it says"
 
 
 def test_a_write_that_changes_more_than_it_should_is_found(app_server: AppServer) -> None:
@@ -248,8 +462,18 @@ def test_a_later_launch_that_answers_wrongly_is_not_timed(app_server: AppServer)
     second.wrong_at = "GET /hello"
     events = run_twice(app_server, first, second)
     assert sum(isinstance(event, TrialFinished) for event in events) == 1
-    (failed,) = [event for event in events if isinstance(event, StackFailed)]
+    (failed,) = [event for event in events if isinstance(event, CheckFailed)]
+    assert failed.cell == Cell(scenario="hello", stack=STACKS[0].name)
     assert "GET /hello" in str(failed.error)
+
+
+def test_a_scenario_that_failed_its_check_is_not_launched_for_again(app_server: AppServer) -> None:
+    first, second = Counted(), Counted()
+    first.wrong_at = "GET /hello"
+    events = run_twice(app_server, first, second)
+    assert not any(isinstance(event, TrialFinished | StackFailed) for event in events)
+    assert sum(isinstance(event, CheckFailed) for event in events) == 1
+    assert second.asked == []
 
 
 def test_cookies_are_not_kept_and_the_next_step_is_said() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_webbench.host.meters.fake import FakeProfiler
 from pytest_webbench.model.codec import from_json
-from pytest_webbench.model.errors import LoadError, ProfilerError, StackDiedError
+from pytest_webbench.model.errors import LoadError, ProfilerError, StackDiedError, StartError
 from pytest_webbench.model.load import Load
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CodeProfile
@@ -214,9 +214,19 @@ def test_a_generator_that_fails_costs_one_explanation(run: RunWebbench) -> None:
 
 
 def test_a_stack_that_failed_in_the_plan_is_not_launched_again(run: RunWebbench) -> None:
-    outcome = run(*TWO, EXPLAIN, greetings={"django-drf": "Hi"}, profiler=FakeProfiler(STACKS))
+    failures = {"django-drf": StartError("django-drf did not start")}
+    outcome = run(*TWO, EXPLAIN, failures=failures, profiler=FakeProfiler(STACKS))
     outcome.counts(passed=2, failed=2)
     assert {each.cell.stack for each in explained(outcome)} == {"flask-sqlite3"}
+
+
+def test_a_scenario_that_failed_its_check_is_not_explained_and_its_neighbours_are(run: RunWebbench) -> None:
+    outcome = run(*TWO, EXPLAIN, greetings={"django-drf": "Hi"}, profiler=FakeProfiler(STACKS))
+    outcome.counts(passed=3, failed=1)
+    profiles = {str(each.cell): each.why_not for each in explained(outcome)}
+    assert profiles == dict.fromkeys(
+        ("hello[flask-sqlite3]", "create_item[flask-sqlite3]", "create_item[django-drf]"), ""
+    )
 
 
 def test_ctrl_c_keeps_the_figures_and_what_is_explained(run: RunWebbench) -> None:

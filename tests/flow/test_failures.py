@@ -4,13 +4,19 @@ import json
 import os
 import signal
 from itertools import count
+from xml.etree import ElementTree
 
 import pytest
 
+from pytest_webbench.analysis.diagnostics import judge_trust
 from pytest_webbench.model.codec import from_json
 from pytest_webbench.model.errors import InstallError, LoadError, StackDiedError, StartError
 from pytest_webbench.model.load import ErrorClass, Load
 from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.plan import Cell
+from pytest_webbench.report.content.sections import make_sections
+from pytest_webbench.report.results_markdown import results_as_markdown
+from pytest_webbench.runs.store import read_run
 from tests.flow.conftest import Outcome, RunWebbench
 
 JSON = "--benchmark-json=figures.json"
@@ -47,23 +53,92 @@ def test_a_stack_that_does_not_start_fails_its_own_items_with_the_cause(run: Run
 
 
 def test_a_failed_stack_is_not_launched_again(run: RunWebbench) -> None:
-    outcome = run(*TWO, "--webbench-rounds=3", greetings={"django-drf": "Hi"})
+    def die(load: Load, stack: str) -> None:
+        if stack == "django-drf":
+            raise StackDiedError("django-drf ended while it was measured: it was ended by SIGKILL")
+
+    outcome = run(*TWO, "--webbench-rounds=3", before_run=die)
     events = outcome.doubles.launcher.events
     assert events.count("start django-drf") == events.count("end django-drf") == 1
     assert events.count("start flask-sqlite3") == events.count("end flask-sqlite3") == 3
 
 
-def test_a_stack_that_answers_wrongly_is_never_timed(run: RunWebbench) -> None:
-    outcome = run(*TWO, greetings={"django-drf": "Hello!"})
-    outcome.counts(failed=2, passed=2)
-    assert not any("django-drf" in url for _, url in outcome.doubles.engine.loads)
+def test_a_scenario_that_fails_its_check_is_never_timed_and_its_neighbours_are(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    arguments = "--webbench-scenario=hello,get_item,update_item", "--junitxml=report.xml"
+    outcome = run(*TWO[:1], *arguments, JSON, "--benchmark-autosave", greetings={"django-drf": "Hello!"})
+    outcome.counts(failed=1, passed=5)
+    assert outcome.exit_code == pytest.ExitCode.TESTS_FAILED
+    loads = [load for load, url in outcome.doubles.engine.loads if "django-drf" in url]
+    assert loads
+    assert not any(each.request.path == "/hello" for load in loads for each in load.exchanges)
+    rows = outcome.rows()
+    assert set(rows) == set(outcome.saved()[0])
+    for name in ("get_item[django-drf]", "update_item[django-drf]"):
+        assert rows[name]["extra_info"]["webbench"]["validity"]["valid"] is True
+        assert len(rows[name]["extra_info"]["webbench"]["rounds"]) == 2
+    said = 'django-drf answers GET /hello wrongly: "message" is "Hello!", expected "Hello, World!"'
+    assert outcome.text.count(f"webbench: hello[django-drf] failed the check before timing: {said}") == 1
+    assert f"  FAILED django-drf: {said}" in outcome.text
+    (line,) = (line for line in outcome.lines_of_trials() if "check_failed" in line)
+    assert line["check_failed"] == {"scenario": "hello", "stack": "django-drf"}
+    assert line["error"].startswith(said)
+    (failure,) = ElementTree.parse(pytester.path / "report.xml").iter("failure")
+    assert said in failure.attrib["message"]
     outcome.result.stdout.fnmatch_lines(
         [
             'django-drf answers GET /hello wrongly: "message" is "Hello!", expected "Hello, World!"',
             '    GET /hello gave 200: {"message": "Hello!"}',
-            "Next step: nothing of this stack is timed until it answers as its contract says",
+            "Next step: hello is not timed on this stack until it answers as its contract says",
         ]
     )
+
+
+def test_a_stack_whose_every_scenario_fails_its_check_is_launched_once(run: RunWebbench) -> None:
+    outcome = run("--webbench-stack=flask-*", "--webbench-scenario=hello", greetings={"flask-sqlite3": "Hi"})
+    outcome.counts(failed=1, passed=1)
+    assert outcome.doubles.launcher.events.count("start flask-sqlite3") == 1
+    assert outcome.doubles.launcher.events.count("start flask-sqlalchemy") == 2
+
+
+def test_a_check_that_fails_in_a_later_launch_keeps_what_was_measured(run: RunWebbench) -> None:
+    greetings = {"django-drf": "Hello, World!"}
+
+    def change(load: Load, stack: str) -> None:
+        greetings["django-drf"] = "Hi"  # from the next launch on
+
+    outcome = run(*TWO, JSON, "--benchmark-autosave", before_run=change, greetings=greetings)
+    outcome.counts(failed=1, passed=3)
+    assert "INVALID django-drf: only 1 of 2 rounds were made" in outcome.text
+    assert "hello[django-drf]" in outcome.rows()
+    assert set(outcome.saved()[0]) == {
+        "hello[flask-sqlite3]",
+        "get_item[flask-sqlite3]",
+        "get_item[django-drf]",
+    }
+
+
+def test_x_stops_after_a_failed_check_before_anything_is_measured(run: RunWebbench) -> None:
+    outcome = run(*TWO, "-x", greetings={"flask-sqlite3": "Hi", "django-drf": "Hi"})
+    assert outcome.exit_code == pytest.ExitCode.TESTS_FAILED
+    assert outcome.doubles.engine.loads == []
+    assert all_taken_down(outcome)
+
+
+def test_a_failed_check_is_in_the_report(run: RunWebbench) -> None:
+    outcome = run(*TWO, greetings={"django-drf": "Hello!"})
+    (folder,) = (outcome.folder / ".webbench").glob("2*")
+    record = read_run(folder)
+    cell = Cell(scenario="hello", stack="django-drf")
+    assert list(record.check_failures) == [cell]
+    sections = {section.name: section for section in make_sections([record])}
+    (part,) = (part for part in sections["scenarios"].parts if part.title.startswith("hello"))
+    (note,) = (note for note in part.notes if note[1] == "django-drf")
+    assert note[2].startswith("failed the check before timing: django-drf answers GET /hello wrongly")
+    assert any(part.title == "hello[django-drf] failed the check" for part in sections["notes"].parts)
+    assert any("hello[django-drf]" in finding.text for finding in judge_trust(record))
+    assert "hello\\[django-drf\\] failed the check" in results_as_markdown([record])
 
 
 def test_a_failure_is_written_to_the_trials(run: RunWebbench) -> None:

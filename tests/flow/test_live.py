@@ -184,14 +184,27 @@ def test_a_stack_that_does_not_start_fails_its_tests_with_the_cause(
     assert "During handling of the above exception" not in outcome.text
 
 
-def test_a_stack_that_answers_wrongly_is_not_handed_out(run: RunWebbench, pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_mine=ASKING)
-    outcome = run("test_mine.py", FLASK, greetings={"flask-sqlite3": "Hi"})
-    outcome.counts(errors=2)
-    assert (
-        'flask-sqlite3 answers GET /hello wrongly: "message" is "Hi", expected "Hello, World!"'
-        in outcome.text
+def test_a_scenario_that_fails_the_check_fails_the_tests_that_measure_it(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(
+        test_mine="""
+        def test_wrong(webbench):
+            webbench("hello")
+
+        def test_right(webbench):
+            webbench("get_item")
+
+        def test_asking(webbench_stack):
+            assert set(webbench_stack.wrong) == {"hello"}
+    """
     )
+    outcome = run("test_mine.py", FLASK, JSON, greetings={"flask-sqlite3": "Hi"})
+    outcome.counts(passed=2, failed=1)
+    said = 'flask-sqlite3 answers GET /hello wrongly: "message" is "Hi", expected "Hello, World!"'
+    assert said in outcome.text
+    assert f"FAILED hello[flask-sqlite3]: {said}" in " ".join(outcome.text.split())
+    assert set(outcome.rows()) == {"test_right[flask-sqlite3]"}
     assert outcome.doubles.launcher.events[-1] == "end flask-sqlite3"
 
 

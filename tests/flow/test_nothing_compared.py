@@ -32,6 +32,27 @@ def verdicts(outcome: Outcome) -> dict[str, str]:
     return {metric: each["verdict"] for metric, each in comparisons(outcome).items()}
 
 
+@pytest.mark.parametrize("side", ["mine", "mine@base"])
+def test_a_scenario_that_fails_the_check_of_one_side_has_no_verdict(
+    run: RunWebbench, repository: Path, side: str
+) -> None:
+    arguments = "--webbench-scenario=hello,get_item", "--webbench-rounds=4", "--webbench-against=main"
+    words = "--webbench-markdown=pr.md", "--webbench-fail=cpu: 1000%", "--webbench-fail=time: 1000%"
+    outcome = run(MINE[0], *arguments, *words, greetings={side: "Hi"})
+    outcome.counts(failed=1, passed=1)
+    assert outcome.exit_code == pytest.ExitCode.TESTS_FAILED
+    (file,) = outcome.folder.glob(".webbench/*/comparisons.json")
+    found = json.loads(file.read_text())["comparisons"]
+    wrong = [each for each in found if each["cell"]["scenario"] == "hello"]
+    right = [each for each in found if each["cell"]["scenario"] == "get_item"]
+    assert {each["verdict"] for each in wrong} == {"inconclusive"}
+    assert all(each["pairs"] == 0 for each in wrong)
+    assert all(f"failed: {side} answers GET /hello wrongly" in each["why"] for each in wrong)
+    assert {each["verdict"] for each in right} == {"no change"}
+    assert f"{side} answers GET /hello wrongly" in outcome.text
+    assert f"{side} answers GET /hello wrongly" in (repository / "pr.md").read_text().replace("\\", "")
+
+
 OPEN = {"time": "inconclusive", "cpu": "inconclusive", "errors": "inconclusive"}
 
 

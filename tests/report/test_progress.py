@@ -5,10 +5,11 @@ import re
 
 import pytest
 
-from pytest_webbench.model.errors import LoadError, StackError
+from pytest_webbench.model.errors import ContractError, LoadError, StackError
 from pytest_webbench.model.events import (
     BlockFinished,
     BlockStarted,
+    CheckFailed,
     Event,
     StackFailed,
     StackPreparing,
@@ -31,7 +32,7 @@ EVENTS: list[Event] = [
     BlockStarted(block=PLAN.blocks[0]),
     StackStarting(stack="a"),
     TrialStarted(trial=TRIAL),
-    TrialFinished(measurement=make_round()),
+    TrialFinished(measurement=make_round(cell=CELL)),
     TrialFailed(trial=TRIAL, error=LoadError("the worker ended")),
     StackFailed(stack="a", error=HOSTILE),
     BlockFinished(block=PLAN.blocks[0]),
@@ -66,8 +67,28 @@ def test_a_bar_says_failures_above_it_and_goes_away(monkeypatch: pytest.MonkeyPa
     progress.close()
     shown = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", file.getvalue())
     assert "webbench: a failed: it said \\x1b[31m[red]boo[/red]\\x1b[0m" in shown
-    assert "2/5" in shown
+    assert "2/2" in shown  # what is left of a stack that failed never comes
     assert file.getvalue().endswith(("\x1b[2K", "\x1b[?25h", "\r\x1b[1A\x1b[2K"))
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_trials_whose_check_failed_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    other = Cell(scenario="echo", stack="a")
+    failed = CheckFailed(cell=CELL, error=ContractError("a answers GET /hello wrongly"))
+    file, plan = Terminal(), make_plan([CELL, other], profile=PROFILES["quick"], seed=0)
+    progress = BarProgress(file, plan)
+    progress.consume(failed)
+    for _ in range(5):
+        progress.consume(TrialFinished(measurement=make_round(cell=other)))
+    progress.close()
+    assert "hello[a] failed the check before timing: a answers GET /hello wrongly" in file.getvalue()
+    assert "5/5" in re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", file.getvalue())
+    lines = io.StringIO()
+    LineProgress(lines, plan).consume(failed)
+    assert lines.getvalue() == (
+        "webbench: hello[a] failed the check before timing: a answers GET /hello wrongly\n"
+    )
 
 
 @pytest.mark.parametrize("writer", [LineProgress, BarProgress])

@@ -110,9 +110,17 @@ def _scenario_part(record: RunRecord, group: Sequence[CellSummary], name: str) -
         title=f"{scenario}: {clean(about.title)}" if about and about.title else scenario,
         lead=(table.caption.partition(": ")[2] + f", {clean(first.launch.launcher)} launcher",),
         figures=tuple(figures),
-        notes=tuple(caveats(group)),
+        notes=(*caveats(group), *_failed_checks(record, first.cell.scenario)),
         legend=True,
     )
+
+
+def _failed_checks(record: RunRecord, scenario: str) -> Iterator[tuple[str, str, str]]:
+    """Which stacks failed the check of a scenario; all that was seen is among the failures."""
+    for cell, error in record.check_failures.items():
+        if cell.scenario == scenario:
+            what = error.partition("\n")[0]
+            yield "invalid", clean(cell.stack), f"failed the check before timing: {clean(what)}"
 
 
 def _latency_figures(record: RunRecord, group: Sequence[CellSummary], name: str) -> Iterator[Figure]:
@@ -315,9 +323,13 @@ def _across_part(found: AcrossRuns, number: int) -> Part:
 
 
 def _notes_parts(record: RunRecord) -> tuple[Part, ...]:
+    failed = {
+        **{f"{stack} failed": error for stack, error in record.stack_failures.items()},
+        **{f"{cell} failed the check": error for cell, error in record.check_failures.items()},
+    }
     failures = tuple(
-        Part(name=f"failure-{number}", title=f"{clean(stack)} failed", code=clean(error))
-        for number, (stack, error) in enumerate(record.stack_failures.items(), start=1)
+        Part(name=f"failure-{number}", title=clean(title), code=clean(error))
+        for number, (title, error) in enumerate(failed.items(), start=1)
     )
     notes = (
         *(("note", clean(record.source), clean(note)) for note in record.notes),
