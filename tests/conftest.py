@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 ALONE = {"accuracy", "main_job"}
 """They measure: others beside them would be in the figures."""
 STACKS = {each.name for each in (HERE.parent / "framework_apps").iterdir() if each.is_dir()}
-TOGETHER = {"test_battery.py", "test_browser.py", "test_two_runs.py"}
+TOGETHER = {"test_battery.py", "test_browser.py", "test_saving.py", "test_two_runs.py"}
 """Modules whose tests look at the same few runs or pages, which each process would make again."""
 
 # How long an example takes is the machine's business, which may be doing something else.

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,8 +23,12 @@ DOUBLES = """
     import resource
 
     import pytest
+    import pytest_benchmark.plugin
 
+    from pytest_webbench.session import terminal
     from tests.flow.doubles import Doubles, serve_apps
+
+    pytest_benchmark.plugin.get_cpu_info = lambda: dict(brand_raw="a processor")  # it takes a second
 
     server = serve_apps()
     doubles = Doubles(server.__enter__())
@@ -44,7 +49,11 @@ DOUBLES = """
 """
 FULL = "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, resource.RLIM_INFINITY))"
 """The kernel refuses to let files grow, as it refuses on a disk that is full."""
-BARRIER = """os.write(int(os.environ["READY"]), b"x"); os.read(int(os.environ["GO"]), 1)"""
+BARRIER = """
+        os.write(int(os.environ["READY"]), b"x")
+        os.read(int(os.environ["GO"]), 1)
+        terminal.write_page = lambda folder: folder / "report.html"  # it takes longer than all else
+"""
 
 
 def command(*arguments: str) -> list[str]:
@@ -53,8 +62,7 @@ def command(*arguments: str) -> list[str]:
 
 @pytest.fixture
 def environment(pytester: pytest.Pytester) -> dict[str, str]:
-    # Bytecode that a process with a full disk writes is cut short, and all others would read it.
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def test_a_full_disk_leaves_the_old_files_and_the_results_of_the_tests(
@@ -66,7 +74,8 @@ def test_a_full_disk_leaves_the_old_files_and_the_results_of_the_tests(
     ended = subprocess.run(
         command(ITEM, "--benchmark-save=base", "--benchmark-json=figures.json", "-p", "no:cacheprovider"),
         cwd=pytester.path,
-        env=environment,
+        # Bytecode that a process with a full disk writes is cut short, and all others would read it.
+        env=environment | {"PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=120,
@@ -128,14 +137,22 @@ def test_two_runs_that_save_at_once_both_keep_their_figures(
 # --- pytest-benchmark compare -----------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For what is compared; the first test fills it."""
+    return tmp_path_factory.mktemp("storage")
+
+
 @pytest.fixture
-def compare(pytester: pytest.Pytester, run: RunWebbench, tmp_path: Path) -> "Compare":
+def compare(pytester: pytest.Pytester, run: RunWebbench, storage: Path, tmp_path: Path) -> "Compare":
     """``pytest-benchmark compare`` in another folder, on two saved runs of which the second is slower."""
-    scenarios = ("webbench/items::get_item", "webbench/items::hello", "--webbench-stack=flask-*")
-    for name, latency_s in (("base", 0.01), ("head", 0.02)):
-        outcome = run(*scenarios, f"--benchmark-save={name}", latency_s=latency_s)
-        assert outcome.exit_code == 0
-    return Compare(storage=pytester.path / ".benchmarks", folder=tmp_path)
+    if not any(storage.iterdir()):
+        scenarios = ("webbench/items::get_item", "webbench/items::hello", "--webbench-stack=flask-*")
+        for name, latency_s in (("base", 0.01), ("head", 0.02)):
+            outcome = run(*scenarios, f"--benchmark-save={name}", latency_s=latency_s)
+            assert outcome.exit_code == 0
+        shutil.copytree(pytester.path / ".benchmarks", storage, dirs_exist_ok=True)
+    return Compare(storage=storage, folder=tmp_path)
 
 
 class Compare:
@@ -186,7 +203,7 @@ def test_two_runs_are_set_side_by_side_by_name(compare: Compare) -> None:
 
 
 def test_copied_files_are_compared_without_a_storage(compare: Compare) -> None:
-    copies = [file.rename(compare.folder / file.name) for file in compare.files()]
+    copies = [shutil.copy(file, compare.folder / file.name) for file in compare.files()]
     text = compare(
         *map(str, copies), "--group-by=name", "--between=mean", "-k", "get_item:p95", storage=False
     )
