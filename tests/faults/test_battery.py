@@ -70,16 +70,18 @@ MEMORY_MIB = 300
 
 @pytest.fixture(scope="module")
 def loaded(face: Face) -> Faced:
-    """One run against all that go wrong under load, and one server that is right."""
+    """One run against all that go wrong under load, and one server that is right, and measured alone."""
     return face({GOOD: GOOD} | {mood: mood for mood in UNDER_LOAD}, "--webbench-request-timeout=4")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("mood", UNDER_LOAD)
 def test_what_goes_wrong_under_load_fails_with_its_reason(loaded: Faced, mood: str) -> None:
     assert UNDER_LOAD[mood] in loaded.failure(mood)
     assert "Traceback" not in loaded.failure(mood)
 
 
+@pytest.mark.alone
 def test_others_do_not_suffer_from_them(loaded: Faced) -> None:
     assert loaded.failure(GOOD) == ""
     assert loaded.exit_code == pytest.ExitCode.TESTS_FAILED
@@ -87,15 +89,18 @@ def test_others_do_not_suffer_from_them(loaded: Faced) -> None:
     assert f"{len(UNDER_LOAD)} failed, 1 passed" in loaded.text
 
 
+@pytest.mark.alone
 def test_none_of_them_becomes_a_baseline(loaded: Faced) -> None:
     sound = [name for name, row in loaded.rows().items() if ": invalid" not in row["group"]]
     assert {name.partition("[")[2] for name in sound} == {f"{GOOD}]"}
 
 
+@pytest.mark.alone
 def test_nothing_of_theirs_steers_the_terminal(loaded: Faced) -> None:
     assert "\x1b" not in loaded.text
 
 
+@pytest.mark.alone
 def test_memory_is_bounded_under_load(loaded: Faced) -> None:
     assert loaded.peak_mib < MEMORY_MIB
 
