@@ -28,8 +28,7 @@ K6_READS: Mapping[str, str] = {
     "hung-up": "the connection ended without an answer",
     "death": "it exited with code 3",
     "killed": "it was ended by signal SIGKILL",
-    "endless-head": "server response headers exceeded",
-    "endless-hints": "server response headers exceeded",
+    **dict.fromkeys(("endless-head", "endless-hints"), "server response headers exceeded"),
     "huge": "k6 was ended: it took",
     "endless-chunks": "k6 was ended: it took",
     "until-close": "k6 was ended: it took",
@@ -47,6 +46,8 @@ K6_READS: Mapping[str, str] = {
 }
 """What is not here, Go's client puts up with: docs/engines.md says so."""
 
+LATE_TOO = dict.fromkeys(("endless-head", "endless-hints"), "no whole answer within the timeout")
+"""Go reads 10 MiB of headers, for which the time may be too short on a machine that is busy."""
 RIGHT = {GOOD: GOOD, "old": "old", "old-kept": "old-kept"}
 """Older servers are right, too: they answer in HTTP/1.0, and close the connection or keep it."""
 WHAT = {"k6": K6_READS, "locust": {**UNDER_LOAD, **DRIPS}}
@@ -76,7 +77,14 @@ def engine_of(request: pytest.FixtureRequest) -> str:
 def test_what_goes_wrong_fails_with_its_reason(loaded: Watched, request: pytest.FixtureRequest) -> None:
     expected = WHAT[engine_of(request)]
     said = {mood: loaded.faced.failure(mood) for mood in expected}
-    assert {mood: why for mood, why in said.items() if expected[mood] not in why or "Traceback" in why} == {}
+    late = LATE_TOO if engine_of(request) == "k6" else {}
+    unsaid = {
+        mood: why
+        for mood, why in said.items()
+        if not any(words in why for words in (expected[mood], late.get(mood, expected[mood])))
+        or "Traceback" in why
+    }
+    assert unsaid == {}
 
 
 def test_what_is_right_does_not_suffer(loaded: Watched, request: pytest.FixtureRequest) -> None:
