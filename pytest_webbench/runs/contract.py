@@ -27,8 +27,6 @@ __all__ = ["check_stack", "exchanges_of_check", "observe_records"]
 EXCHANGES_PER_SCENARIO = 3
 REFUSAL_BYTES = 2**20
 """How many bytes of a refusal are read as JSON."""
-_LONGEST_PATH = 120
-"""How many characters of a path stand in a message."""
 _EXIT_S = 1.0
 """How long it may take until a server that no longer responds is seen to have exited."""
 
@@ -326,10 +324,7 @@ def _not_timed(concerned: Sequence[str]) -> str:
 
 
 def _shown(request: Request) -> str:
-    path = mask_path(request.path)
-    if len(path) > _LONGEST_PATH:
-        path = f"{path[: _LONGEST_PATH - 3]}... ({len(path):,} characters)"
-    asked = f"{request.method} {path}"
+    asked = f"{request.method} {mask_path(request.path)}"
     if request.body is None:
         return asked
     body = mask_body(request.body)

@@ -44,13 +44,6 @@ def test_a_right_application_passes(app_server: AppServer) -> None:
     assert check(app_server, ItemsApp()) == {}
 
 
-class Generous(ItemsApp):
-    """Takes any query."""
-
-    def answer(self, method: str, path: str, body: bytes) -> Reply:
-        return super().answer(method, path.partition("?")[0], body)
-
-
 class Wrong(ItemsApp):
     """Answers one kind of request with ``reply``, and is right otherwise."""
 
@@ -302,16 +295,6 @@ def test_a_refusal_without_json_is_a_fault(app_server: AppServer) -> None:
     assert error.message == (
         "fastapi-sqlalchemy answers GET /items/1000020 wrongly: expected a body in JSON with the refusal"
     )
-
-
-def test_a_long_path_is_cut(app_server: AppServer) -> None:
-    long = Exchange(request=Request(path="/hello?q=" + "a" * 70_000), answer=Answer(status=418))
-    scenario = replace(SCENARIOS[0], traffic=lambda records, count, rng: [long])
-    suite = replace(SUITE, examples=lambda records: [])
-    running = launch(app_server, Generous())
-    error = check_stack(running, suite, [scenario], RECORDS)["hello"]
-    assert len(error.message) < 400
-    assert "... (70,009 characters) wrongly: " in error.message
 
 
 def test_an_error_of_the_server_comes_with_the_end_of_its_log(app_server: AppServer) -> None:
