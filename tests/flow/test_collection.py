@@ -140,7 +140,9 @@ def test_last_failed_runs_the_failed_ones_again(run: RunWebbench) -> None:
     run("--webbench-scenario=hello,echo", greetings=wrong).counts(failed=1, passed=9)
     again = run("--webbench-scenario=hello,echo", "--lf", "-v")
     assert again.result.parseoutcomes()["passed"] == 1
-    again.result.stdout.fnmatch_lines(["*rerun previous 1 failure*", "*::hello[[]flask-sqlite3[]]*", "PASSED*"])
+    again.result.stdout.fnmatch_lines(
+        ["*rerun previous 1 failure*", "*::hello[[]flask-sqlite3[]]*", "PASSED*"]
+    )
 
 
 @pytest.mark.parametrize("option", ["--ff", "--nf", "--sw", "--junitxml=report.xml", "--durations=3", "-v"])
