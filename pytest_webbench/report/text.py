@@ -36,11 +36,11 @@ __all__ = [
 
 
 def describe_run(settings: Settings, plan: Plan, *, launcher: str, expected_s: float) -> str:
-    """One line: launcher, profile, order, seed and the time expected."""
+    """One line: launcher, unless it is empty, profile, order, seed and the time expected."""
     trials = sum(len(block.trials) for block in plan.blocks)
     rounds = settings.profile.rounds
     return (
-        f"webbench: {launcher}, profile {settings.profile.name} "
+        f"webbench: {launcher + ', ' if launcher else ''}profile {settings.profile.name} "
         f"({rounds} round{'s' if rounds != 1 else ''}, {trials} trials), {plan.order} order, "
         f"seed {settings.seed}, about {duration(expected_s)}"
     )

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_webbench.analysis.gate import (
-    FEWEST_PAIRS,
     GROWTH,
     Question,
     judge_family,
@@ -58,33 +57,11 @@ def choose_arms(
     Copies are going to lie in ``folder``. Raises :class:`~pytest_webbench.model.errors.UsageError` for what
     cannot be compared.
     """
-    _refuse_what_cannot_be_compared(settings)
     if settings.against is not None:
         return _against_commit(settings.against, registry, folder, suites)
     if settings.against_stack is not None:
         return _against_stack(settings.against_stack, registry)
     return None
-
-
-def _refuse_what_cannot_be_compared(settings: Settings) -> None:
-    if settings.against is None and settings.against_stack is None:
-        return
-    if settings.against is not None and settings.against_stack is not None:
-        raise UsageError(
-            "--webbench-against and --webbench-against-stack both name a base", hint="leave one of them out"
-        )
-    if settings.against is not None and settings.urls:
-        raise UsageError(
-            "--webbench-url measures servers that run already, of which there is no other commit",
-            hint="start the base as well, and use --webbench-against-stack",
-        )
-    if settings.profile.rounds < FEWEST_PAIRS:
-        count = settings.profile.rounds
-        raise UsageError(
-            f"a comparison needs {FEWEST_PAIRS} rounds at least, to see what varies between launches, "
-            f"and --webbench-rounds or the profile says {count}",
-            hint=f"say --webbench-rounds={FEWEST_PAIRS} or more, or leave it out",
-        )
 
 
 def _against_commit(ref: str, registry: Registry, folder: Path, suites: Sequence[str]) -> Arms:

@@ -12,10 +12,11 @@ import pytest
 
 from pytest_webbench.analysis.names import did_you_mean
 from pytest_webbench.model.errors import UsageError
+from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.suite import Registry
 from pytest_webbench.session.options.project_file import find_project
 
-__all__ = ["ROOT", "SuiteModule", "check_wanted", "split_arguments", "suite_modules"]
+__all__ = ["ROOT", "SuiteModule", "cell_of", "check_wanted", "split_arguments", "suite_modules"]
 
 ROOT = "webbench"
 """The folder that node ids begin with; there is none of this name on disk."""
@@ -52,6 +53,12 @@ class SuiteModule(pytest.Module):
         for node in super().collect():
             if self._wanted is None or self._wanted & {node.name, getattr(node, "originalname", None)}:
                 yield node
+
+
+def cell_of(item: pytest.Item) -> Cell:
+    """The cell that an item of a suite stands for."""
+    callspec = item.callspec  # type: ignore[attr-defined]
+    return Cell(scenario=item.originalname, stack=callspec.params["stack"])  # type: ignore[attr-defined]
 
 
 def split_arguments(

@@ -9,7 +9,6 @@ import pytest
 
 from pytest_webbench.host.leftovers import describe_swept, sweep, temporary_folders
 from pytest_webbench.host.machine_lock import MachineLock
-from pytest_webbench.model.load import LoadEngine
 from pytest_webbench.model.settings import Settings
 
 __all__ = ["COPIES", "HavingMachine", "uncaptured"]
@@ -19,16 +18,12 @@ COPIES = "against"
 
 
 class HavingMachine:
-    """A plugin of a run that is about to measure, from :meth:`take` until pytest is unconfigured.
+    """A plugin of a run that is about to measure, from :meth:`take` until pytest is unconfigured."""
 
-    An ``engine`` that makes no load needs no machine.
-    """
-
-    def __init__(self, config: pytest.Config, settings: Settings, folder: Path, engine: LoadEngine) -> None:
+    def __init__(self, config: pytest.Config, settings: Settings, folder: Path) -> None:
         self._config = config
         self._settings = settings
         self._folder = folder
-        self._is_needed = getattr(engine, "makes_load", True)
         self._lock = MachineLock()
 
     def take(self) -> None:
@@ -36,7 +31,7 @@ class HavingMachine:
 
         Raises :class:`~pytest_webbench.model.errors.UsageError` if another run has the machine.
         """
-        if self._is_needed and self._lock.take(self._folder, wait=self._settings.wait, say=self._say):
+        if self._lock.take(self._folder, wait=self._settings.wait, say=self._say):
             swept = sweep([*temporary_folders(), *self._settings.output.glob(f"*/{COPIES}")])
             if swept.folders:
                 self._say(f"removed what a killed run had left: {describe_swept(swept)}")

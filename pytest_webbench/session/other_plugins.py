@@ -3,13 +3,16 @@
 import faulthandler
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pytest_webbench.model.errors import UsageError
+from pytest_webbench.model.plan import PROFILES
+from pytest_webbench.model.settings import Settings
 
-__all__ = ["TimeLimits", "notes_on_options", "refuse_what_spoils_figures"]
+__all__ = ["TimeLimits", "notes_on_options", "refuse_what_spoils_figures", "untimed"]
 
 BENCHMARK_MODULE = "pytest_benchmark.plugin"
 
@@ -34,6 +37,11 @@ def refuse_what_spoils_figures(config: pytest.Config) -> None:
             hint="leave out -p no:benchmark, or load it with -p pytest_benchmark.plugin where "
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD is set",
         )
+
+
+def untimed(settings: Settings) -> Settings:
+    """``settings`` for ``--benchmark-disable``: one round of a few requests shows that each cell works."""
+    return replace(settings, profile=PROFILES["smoke"], explain=False)
 
 
 def notes_on_options(config: pytest.Config, *, expected_s: float) -> list[str]:

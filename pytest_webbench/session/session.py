@@ -1,9 +1,7 @@
 """The plugin of a run with ``--webbench``: collect, plan, run once, replay, report."""
 
-import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +9,11 @@ import pytest
 
 from pytest_webbench.analysis.validity import INVALID_PASSES, describe_invalid, invalidated, server_faults
 from pytest_webbench.model.errors import StackError, UsageError, WebbenchError
-from pytest_webbench.model.load import LoadEngine
-from pytest_webbench.model.plan import PROFILES, Cell, Plan
+from pytest_webbench.model.plan import Cell, Plan
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.saved_run import RunAbout
-from pytest_webbench.model.settings import Settings
-from pytest_webbench.model.stack import Launcher, Profiler
 from pytest_webbench.report.text import describe_run, duration, render_configuration, render_run
-from pytest_webbench.report.verdicts import (
-    describe_regression,
-    render_verdicts,
-    verdicts_as_markdown,
-)
+from pytest_webbench.report.verdicts import describe_regression, render_verdicts, verdicts_as_markdown
 from pytest_webbench.runs.compare import Comparing, choose_arms
 from pytest_webbench.runs.metadata import about_run
 from pytest_webbench.runs.planning import expected_seconds, make_plan
@@ -31,19 +22,21 @@ from pytest_webbench.runs.rows import extra_info, planned_info
 from pytest_webbench.runs.runner import Results
 from pytest_webbench.runs.store import RunFolder, write_markdown
 from pytest_webbench.runs.trial import Bench
+from pytest_webbench.session import collection as suites
+from pytest_webbench.session import other_plugins
 from pytest_webbench.session.benchmark import replay as bridge
 from pytest_webbench.session.benchmark.baselines import TEST_FAILED, Baselines
-from pytest_webbench.session.collection import SuiteModule, check_wanted, split_arguments, suite_modules
 from pytest_webbench.session.definitions.registry import read_registry
 from pytest_webbench.session.definitions.rehearsal import rehearse
+from pytest_webbench.session.equipment import Equipment, will_measure
 from pytest_webbench.session.execution import Execution
 from pytest_webbench.session.fixtures import LiveBench, LiveStack, launch_live
 from pytest_webbench.session.interrupts import Interrupts
 from pytest_webbench.session.machine import COPIES, HavingMachine, uncaptured
+from pytest_webbench.session.options.conflicts import refuse_conflicts
 from pytest_webbench.session.options.project_file import find_project
 from pytest_webbench.session.options.reading import read_settings
-from pytest_webbench.session.other_plugins import TimeLimits, notes_on_options, refuse_what_spoils_figures
-from pytest_webbench.session.terminal import Explaining, ReportWriter
+from pytest_webbench.session.terminal import Explaining, ReportWriter, terminal_width
 from pytest_webbench.session.unwritten import Unwritten, exit_unless_writable
 
 __all__ = ["WebbenchSession"]
@@ -58,11 +51,13 @@ class WebbenchSession:
 
     def __init__(self, config: pytest.Config) -> None:
         """Read the options and ask the hooks; raises :class:`~pytest_webbench.model.errors.UsageError`."""
-        refuse_what_spoils_figures(config)
+        other_plugins.refuse_what_spoils_figures(config)
         self.config = config
         # Without timing, one round of a few requests shows that each cell works.
         self._disabled = config.getoption("benchmark_disable") and not config.getoption("benchmark_enable")
-        self.settings = _untimed(read_settings(config)) if self._disabled else read_settings(config)
+        settings = read_settings(config)
+        self.settings = other_plugins.untimed(settings) if self._disabled else settings
+        refuse_conflicts(self.settings)
         self.registry = read_registry(config, self.settings)
         self.results = Results()
         self.live: dict[str, CellSummary] = {}
@@ -76,20 +71,17 @@ class WebbenchSession:
         self._arms = choose_arms(self.settings, self.registry, copies, suites=suites)
         self.registry = self._arms.registry if self._arms else self.registry
         self.comparing: Comparing | None = None
-        hook = config.hook
-        self.launcher: Launcher = hook.pytest_webbench_launcher(
-            config=config, settings=self.settings, logs=self.folder.logs
-        )
-        self._engine: LoadEngine = hook.pytest_webbench_engine(config=config, settings=self.settings)
-        self._machine = HavingMachine(config, self.settings, self.folder.path, self._engine)
+        self._equipment = Equipment(config, self.settings, self.folder.logs)
+        self._machine = HavingMachine(config, self.settings, self.folder.path)
         config.pluginmanager.register(self._machine, "webbench-machine")
         self._plan: Plan | None = None
+        self._measures = False
         self._has_run = False
         self._interrupts = Interrupts()
         config.pluginmanager.register(self._interrupts, "webbench-interrupts")
         self._unwritten = Unwritten(self.folder.path, lambda: self.folder.fault)
         config.pluginmanager.register(self._unwritten, "webbench-unwritten")
-        self._limits = TimeLimits()
+        self._limits = other_plugins.TimeLimits()
         config.pluginmanager.register(self._limits, "webbench-limits")
         rehearse(self.registry, self.settings)
         self._baselines = Baselines(config, self.settings)
@@ -97,8 +89,7 @@ class WebbenchSession:
         config.pluginmanager.register(
             ReportWriter(self._reported, self._interrupts.open_to_signals), "webbench-report"
         )
-        if self.settings.explain and not self._disabled:
-            self._profiler: Profiler = hook.pytest_webbench_profiler(config=config, settings=self.settings)
+        if self.settings.explain:
             explaining = Explaining(
                 cells=self._explained, begin=self._begin_sampling, keep=self.folder.keep_explained
             )
@@ -112,10 +103,10 @@ class WebbenchSession:
             self.config.args = []
             return dict.fromkeys(self.registry.suites)
         here = self.config.invocation_params.dir
-        wanted, self.config.args = split_arguments(
+        wanted, self.config.args = suites.split_arguments(
             self.config.args, tuple(self.registry.suites), lambda path: (here / path).exists()
         )
-        check_wanted(wanted, self.registry)
+        suites.check_wanted(wanted, self.registry)
         return wanted
 
     @pytest.hookimpl(wrapper=True)
@@ -125,7 +116,7 @@ class WebbenchSession:
         """Add the suites' items to what pytest found."""
         report = yield
         if isinstance(collector, pytest.Session) and report.passed:
-            report.result = [*report.result, *suite_modules(collector, self.registry, self._wanted)]
+            report.result = [*report.result, *suites.suite_modules(collector, self.registry, self._wanted)]
             self._wanted = {}
         return report
 
@@ -137,7 +128,7 @@ class WebbenchSession:
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Have benchmarks of ours use a virtual clock."""
-        if isinstance(item.parent, SuiteModule):
+        if isinstance(item.parent, suites.SuiteModule):
             bridge.install_clock(item, group=getattr(item, "originalname", None))
         elif "webbench" in getattr(item, "fixturenames", ()):
             bridge.install_clock(item, group=None)
@@ -145,9 +136,13 @@ class WebbenchSession:
     @pytest.hookimpl(tryfirst=True)  # before the terminal asks for the header line
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Plan what is left after ``-k`` and the like."""
-        items = [item for item in session.items if isinstance(item.parent, SuiteModule)]
-        planned = {item.nodeid: cell for item in items if not self._unwanted_write(cell := _cell_of(item))}
-        self._baselines.check_plan({name: self._planned_info(cell) for name, cell in planned.items()})
+        items = [item for item in session.items if isinstance(item.parent, suites.SuiteModule)]
+        cells = {item.nodeid: suites.cell_of(item) for item in items}
+        planned = {name: cell for name, cell in cells.items() if not self._unwanted_write(cell)}
+        self._measures = will_measure(self.config, session.items)
+        if self._measures:
+            self._equipment.make()
+            self._baselines.check_plan({name: self._planned_info(cell) for name, cell in planned.items()})
         left = list(planned.values())
         self._plan = make_plan(left, profile=self.settings.profile, seed=self.settings.seed)
         if self._arms is not None:
@@ -165,7 +160,7 @@ class WebbenchSession:
     def _planned_info(self, cell: Cell) -> dict[str, Any]:
         scenario = self.registry.scenarios[cell.scenario]
         records = self.registry.suites[scenario.suite].dataset.default_count
-        names = {"launcher": self.launcher.name, "engine": self._engine.name}
+        names = {"launcher": self._equipment.launcher.name, "engine": self._equipment.engine.name}
         stack = self.registry.stacks[cell.stack]
         return planned_info(scenario, stack, self.settings, default_records=records, **names)
 
@@ -180,13 +175,15 @@ class WebbenchSession:
             warmup_s=sum(step.amount.duration_s or 0.0 for step in steps),
         )
         lines = [f"webbench: {note}" for note in find_project(self.config).notes]
-        lines.append(
-            describe_run(self.settings, self._plan, launcher=self.launcher.about, expected_s=expected_s)
-        )
+        about = self._equipment.launcher.about if self._measures else ""
+        lines.append(describe_run(self.settings, self._plan, launcher=about, expected_s=expected_s))
         if self.comparing is not None:
             budget = duration(self.comparing.budget)
             lines.append(f"webbench: against {self.comparing.about}; rounds are added for up to {budget}")
-        notes = [*self.launcher.notes, *notes_on_options(self.config, expected_s=expected_s)]
+        notes = [
+            *(self._equipment.launcher.notes if self._measures else ()),
+            *other_plugins.notes_on_options(self.config, expected_s=expected_s),
+        ]
         lines += [f"webbench: {note}" for note in notes]
         if self._disabled:
             lines.append("webbench: --benchmark-disable: each cell is tried once, nothing is timed")
@@ -202,7 +199,7 @@ class WebbenchSession:
     def bench(self) -> Bench:
         """The engine and the numbers of this run."""
         return Bench(
-            engine=self._engine,
+            engine=self._equipment.engine,
             profile=self.settings.profile,
             seed=self.settings.seed,
             records=self.settings.records,
@@ -217,7 +214,7 @@ class WebbenchSession:
         execution = Execution(
             settings=self.settings,
             registry=self.registry,
-            launcher=self.launcher,
+            launcher=self._equipment.launcher,
             bench=self.bench,
             stop_early=self._stop_early,
             consumers=(self.results.consume, self.folder.consume),
@@ -233,7 +230,8 @@ class WebbenchSession:
         """Make the folder of the run, and the copies of what is compared, the first time."""
         assert self._plan is not None
         try:
-            self._machine.take()
+            if getattr(self._equipment.engine, "makes_load", True):
+                self._machine.take()
             self.folder.begin(self.settings, self._plan, self._about())
             if self.settings.markdown is not None and self.comparing is not None:
                 exit_unless_writable("--webbench-markdown", self.settings.markdown)
@@ -345,9 +343,9 @@ class WebbenchSession:
 
         return Sampling(
             bench=self.bench,
-            launcher=self.launcher,
+            launcher=self._equipment.launcher,
             registry=self.registry,
-            profiler=self._profiler,
+            profiler=self._equipment.profiler,
             round_=max(len(rounds) for rounds in self.results.rounds.values()),
             cpu_s_per_request=cpu_s_per_request,
         )
@@ -362,7 +360,8 @@ class WebbenchSession:
         try:
             with ExitStack() as up:
                 with self._limits.suspended():  # launching has limits of its own
-                    stack = up.enter_context(launch_live(name, self.registry, self.launcher, self.bench))
+                    live = launch_live(name, self.registry, self._equipment.launcher, self.bench)
+                    stack = up.enter_context(live)
                 for scenario, error in stack.wrong.items():
                     self._live_wrong[Cell(scenario=scenario, stack=name)] = error
                 yield stack
@@ -408,7 +407,7 @@ class WebbenchSession:
                 summaries,
                 self._live_summaries(),
                 scenarios=self.registry.scenarios,
-                width=_width(),
+                width=terminal_width(),
                 colour=terminalreporter.hasmarkup,
                 failures=checks,
             )
@@ -431,7 +430,7 @@ class WebbenchSession:
         assert self.comparing is not None
         found, about = self.comparing.comparisons, self.comparing.about
         needed_s = self.comparing.budget_needed_s(self.results)
-        width, colour = _width(), terminalreporter.hasmarkup
+        width, colour = terminal_width(), terminalreporter.hasmarkup
         text = render_verdicts(found, about=about, needed_s=needed_s, width=width, colour=colour)
         terminalreporter.write(text)
         markdown = verdicts_as_markdown(
@@ -450,20 +449,7 @@ class WebbenchSession:
     def pytest_unconfigure(self) -> None:
         """End the load generator."""
         try:
-            self._engine.close()
+            self._equipment.close()
         finally:
             if self._arms is not None and self._arms.checkout is not None:
                 self._arms.checkout.remove()
-
-
-def _width() -> int:
-    return max(shutil.get_terminal_size().columns, 110)
-
-
-def _cell_of(item: pytest.Item) -> Cell:
-    callspec = item.callspec  # type: ignore[attr-defined]
-    return Cell(scenario=item.originalname, stack=callspec.params["stack"])  # type: ignore[attr-defined]
-
-
-def _untimed(settings: Settings) -> Settings:
-    return replace(settings, profile=PROFILES["smoke"])

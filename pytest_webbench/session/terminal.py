@@ -18,7 +18,12 @@ from pytest_webbench.report.explaining import describe_profile, render_explained
 from pytest_webbench.runs.profiling import Sampling
 from pytest_webbench.session.reports import write_page
 
-__all__ = ["Explaining", "ReportWriter"]
+__all__ = ["Explaining", "ReportWriter", "terminal_width"]
+
+
+def terminal_width() -> int:
+    """How many columns the tables may take: 110 at least."""
+    return max(shutil.get_terminal_size().columns, 110)
 
 
 class ReportWriter:
@@ -107,7 +112,7 @@ class Explaining:
         """Where the time goes, below the tables of figures."""
         if self._profiles:
             terminalreporter.section("webbench: where the time goes")
-            width = max(shutil.get_terminal_size().columns, 110)
+            width = terminal_width()
             text = render_explained(self._profiles, width=width, colour=terminalreporter.hasmarkup)
             terminalreporter.write(text)
         if self._note:

@@ -23,12 +23,6 @@ def make_launcher(settings: Settings, logs: Path, dockerfile: Path) -> Launcher:
     :class:`~pytest_webbench.model.errors.EngineError` if containers were asked for and cannot be had.
     """
     if settings.urls:
-        if settings.launcher != "auto":
-            raise UsageError(
-                "--webbench-url measures servers that run already, and "
-                f"--webbench-launcher={settings.launcher} launches some",
-                hint="leave one of the two out",
-            )
         urls = {each.name: each.url for each in settings.urls}
         return AttachedLauncher(urls, start_timeout_s=settings.start_timeout_s)
     if settings.launcher == "process":
@@ -58,10 +52,10 @@ def _containers(settings: Settings, logs: Path, dockerfile: Path) -> Launcher:
 
 
 def _processes(settings: Settings, logs: Path, reason: str = "") -> Launcher:
-    if settings.cpus is not None or settings.memory_bytes is not None:
+    if reason and (settings.cpus is not None or settings.memory_bytes is not None):
         raise UsageError(
-            "--webbench-cpus and --webbench-memory limit containers, and stacks would run as processes"
-            + (f": {reason}" if reason else ""),
+            "--webbench-cpus and --webbench-memory limit containers, and stacks would run as processes: "
+            f"{reason}",
             hint="leave the limits out, or use --webbench-launcher=container",
         )
     return ProcessLauncher(

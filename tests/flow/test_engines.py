@@ -7,6 +7,7 @@ from pytest_webbench.load.native.engine import NativeEngine
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.load import Arrivals
 from pytest_webbench.model.settings import Rates, Settings
+from pytest_webbench.session.options.conflicts import refuse_conflicts
 
 
 def test_the_native_engine_is_the_default() -> None:
@@ -26,5 +27,5 @@ def test_the_native_engine_is_the_default() -> None:
 )
 def test_an_option_that_the_engine_does_not_know_is_refused(settings: Settings, said: str) -> None:
     with pytest.raises(UsageError) as caught:
-        make_engine(settings)
+        refuse_conflicts(settings)
     assert said in str(caught.value)

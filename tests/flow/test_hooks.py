@@ -141,7 +141,7 @@ def test_the_hooks_of_a_conftest_win_over_the_launcher_and_the_engine_of_the_plu
     pytester: pytest.Pytester,
 ) -> None:
     pytester.makeconftest(FAKES)
-    result = pytester.runpytest_inprocess("--webbench", "--collect-only", "--webbench-stack=django-drf")
+    result = pytester.runpytest_inprocess("--webbench", "-k", "hello", "--webbench-stack=django-drf")
     assert "webbench: fake launcher, profile quick" in str(result.stdout)
 
 
@@ -150,7 +150,7 @@ def test_a_hook_sees_the_settings(run: RunWebbench, pytester: pytest.Pytester) -
         def pytest_webbench_launcher(config, settings, logs):
             print("settings:", settings.seed, settings.workers, logs.name, config.rootpath.name)
     """)
-    outcome = run("--collect-only", "--webbench-workers=4")
+    outcome = run("--webbench-scenario=hello", "--webbench-stack=django-drf", "--webbench-workers=4")
     assert f"settings: 11 4 logs {pytester.path.name}" in outcome.text
 
 

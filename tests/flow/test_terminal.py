@@ -56,7 +56,7 @@ get_item: one record; 10 users, 250 requests, closed loop, fake launcher, engine
 
 
 def test_a_header_of_one_round_is_grammatical_and_says_what_is_left(run: RunWebbench) -> None:
-    outcome = run("--webbench-profile=smoke", "--webbench-rounds=1", "-k", "hello", "--collect-only")
+    outcome = run("--webbench-profile=smoke", "--webbench-rounds=1", "-k", "hello")
     assert (
         "webbench: fake launcher, profile smoke (1 round, 5 trials), interleaved order, seed 11, about 9 s"
         in outcome.result.outlines

@@ -1,0 +1,79 @@
+"""What a run measures with: the launcher, the load engine and the profiler, each made at its first use."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+from pytest_webbench.model.errors import UsageError
+from pytest_webbench.model.load import LoadEngine
+from pytest_webbench.model.settings import Settings
+from pytest_webbench.model.stack import Launcher, Profiler
+
+__all__ = ["Equipment", "will_measure"]
+
+LOOKING = ("collectonly", "showfixtures", "show_fixtures_per_test", "setupplan")
+"""The options of pytest with which it shows what it finds, and runs none of it."""
+
+
+def will_measure(config: pytest.Config, items: Sequence[pytest.Item]) -> bool:
+    """Whether ``items`` are going to need a stack or a load."""
+    if any(config.getoption(name) for name in LOOKING):
+        return False
+    needing = {"webbench_replay", "webbench_stack"}
+    return any(needing & set(getattr(item, "fixturenames", ())) for item in items)
+
+
+class Equipment:
+    """Asks the hooks for each part when it is first needed, and not before.
+
+    Making a launcher may look for a container engine, pull an image and remove what killed runs left:
+    a run that only collects must not do that.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings, logs: Path) -> None:
+        self._config = config
+        self._settings = settings
+        self._logs = logs
+
+    @cached_property
+    def launcher(self) -> Launcher:
+        """Brings the stacks up. Raises :class:`~pytest_webbench.model.errors.UsageError`."""
+        launcher: Launcher = self._config.hook.pytest_webbench_launcher(
+            config=self._config, settings=self._settings, logs=self._logs
+        )
+        return launcher
+
+    @cached_property
+    def engine(self) -> LoadEngine:
+        """Makes the load. Raises :class:`~pytest_webbench.model.errors.UsageError`."""
+        engine: LoadEngine = self._config.hook.pytest_webbench_engine(
+            config=self._config, settings=self._settings
+        )
+        return engine
+
+    @cached_property
+    def profiler(self) -> Profiler:
+        """Samples the servers. Raises :class:`~pytest_webbench.model.errors.UsageError`."""
+        profiler: Profiler = self._config.hook.pytest_webbench_profiler(
+            config=self._config, settings=self._settings
+        )
+        return profiler
+
+    def make(self) -> None:
+        """Make all that the settings ask for, so that what is missing is reported before anything starts.
+
+        Raises :class:`pytest.UsageError`.
+        """
+        try:
+            _ = self.launcher, self.engine
+            if self._settings.explain:
+                _ = self.profiler
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    def close(self) -> None:
+        """End the load engine, if it was made."""
+        if "engine" in vars(self):
+            self.engine.close()
