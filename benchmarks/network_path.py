@@ -13,8 +13,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_webbench.analysis.metrics import time_per_request_s
 from pytest_webbench.analysis.statistics import mean_interval, ratio_interval
-from pytest_webbench.analysis.summary import time_per_request_s
 from pytest_webbench.load.native.engine import NativeEngine
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.plan import PROFILES, Cell, Trial

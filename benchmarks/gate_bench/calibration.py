@@ -7,7 +7,6 @@ from gate_bench.parts import PARTS, Setup
 from gate_bench.repository import make_slowed
 from gate_bench.runs import carry_out
 from pytest_webbench.model.errors import WebbenchError
-from pytest_webbench.model.results import Metric
 
 __all__ = ["Calibration", "calibrate"]
 
@@ -56,7 +55,7 @@ def calibrate(folder: Path, setup: Setup) -> Calibration:
         budget_s=None,
         timeout_s=TIMEOUT_S,
     )
-    cpu = next((each for each in run.found if each.metric is Metric.CPU), None)
+    cpu = next((each for each in run.found if each.metric == "cpu"), None)
     if cpu is None or not cpu.base or not cpu.head or cpu.head <= cpu.base:
         raise WebbenchError("the CPU time of the servers is not seen, so that nothing can be calibrated")
     return Calibration(own_s=cpu.base, unit_s=(cpu.head - cpu.base) / TRIED_UNITS)

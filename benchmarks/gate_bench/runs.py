@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gate_bench.repository import BASE, HEAD
-from pytest_webbench.analysis.summary import time_per_request_s
+from pytest_webbench.analysis.metrics import time_per_request_s
 from pytest_webbench.model.codec import from_json
 from pytest_webbench.model.errors import WebbenchError
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.results import Metric, Verdict
+from pytest_webbench.model.results import Verdict
 from pytest_webbench.runs.compare import BASE_SUFFIX
 
 __all__ = ["Counted", "Found", "Rounds", "Run", "Work", "carry_out"]
@@ -40,7 +40,7 @@ class Found:
     """A verdict; ``base`` and ``head`` are means in the metric's unit, for errors sums."""
 
     cell: Cell
-    metric: Metric
+    metric: str
     verdict: Verdict
     pairs: int
     ratio: Ratio

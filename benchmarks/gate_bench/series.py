@@ -12,7 +12,7 @@ from gate_bench.parts import Part
 from gate_bench.repository import make_same, make_slowed
 from gate_bench.runs import Run, carry_out
 from pytest_webbench.model.errors import WebbenchError
-from pytest_webbench.model.results import Metric, Verdict
+from pytest_webbench.model.results import Verdict
 from pytest_webbench.report.text import duration
 
 __all__ = ["Series"]
@@ -151,7 +151,7 @@ def _describe(run: Run) -> str:
         for each in run.found
         if each.verdict in {Verdict.SLOWER, Verdict.FASTER}
     ]
-    tested = [each for each in run.found if each.metric is not Metric.ERRORS]
+    tested = [each for each in run.found if each.metric != "errors"]
     undecided = sum(each.verdict is Verdict.INCONCLUSIVE for each in tested)
     same = sum(each.verdict is Verdict.NO_CHANGE for each in tested)
     return f"{', '.join([*alarms, f'{same} no change, {undecided} inconclusive'])} in {duration(run.seconds)}"

@@ -9,7 +9,7 @@ from gate_bench.compare_fail import LIMITS, Said, compare_fail
 from gate_bench.parts import Part
 from gate_bench.runs import Run
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.results import Metric, Verdict
+from pytest_webbench.model.results import Verdict
 
 __all__ = ["Tally", "missed_goals", "tally"]
 
@@ -58,7 +58,7 @@ def tally(
     wrong = [[cell for cell in _cells(run) if _is_wrong(part, run.verdicts(cell))] for run in runs]
     undecided = [cell for run in runs for cell in _cells(run) if _is_undecided(run.verdicts(cell))]
     seconds = [sum(run.seconds for run in each) / len(each[-1].rounds) for each in attempts]
-    cpu = [each.ratio.estimate for run in runs for each in run.found if each.metric is Metric.CPU]
+    cpu = [each.ratio.estimate for run in runs for each in run.found if each.metric == "cpu"]
     return Tally(
         part=part,
         runs=len(runs),

@@ -348,7 +348,7 @@ def set_beside(published: Published, scenario: str, summaries: Sequence[CellSumm
         return None
     unit = summaries[0].unit
     ranks = {each.summary.cell.stack: each.rank for each in rank(summaries) if each.rank is not None}
-    ours = {each.cell.stack: each.figure.estimate for each in summaries if each.cell.stack in ranks}
+    ours = {each.cell.stack: each.result.estimate for each in summaries if each.cell.stack in ranks}
     common = [stack for stack in theirs if stack in ours]
     rows = tuple(
         Beside(

@@ -24,13 +24,13 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from statistics import fmean, stdev
 
+from pytest_webbench.analysis.metrics import Metric, Rule, find_metric, judged
 from pytest_webbench.analysis.statistics import ratio_interval
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.results import Comparison, Interval, Metric, Threshold, Verdict
+from pytest_webbench.model.results import Comparison, Interval, Threshold, Verdict
 
 __all__ = [
     "ALPHA",
-    "DEFAULTS",
     "FEWEST_PAIRS",
     "GROWTH",
     "POWER",
@@ -74,21 +74,26 @@ class Question:
     why: str = ""
 
     @property
-    def metric(self) -> Metric:
-        """What is compared."""
+    def metric(self) -> str:
+        """What is compared: the key of a metric."""
         return self.threshold.metric
+
+    @property
+    def rule(self) -> Rule | None:
+        """How it is judged."""
+        return find_metric(self.metric).rule
 
 
 def judge_family(questions: Sequence[Question], *, look: int) -> list[Comparison]:
     """A verdict on each of ``questions``, which are all of a run; this is look number ``look``, from 1."""
-    tested = [each for each in questions if each.metric is not Metric.ERRORS and _why_not(each) == ""]
+    tested = [each for each in questions if each.rule is Rule.RATIO and _why_not(each) == ""]
     p_values = [_p_change(each) for each in tested]
     adjusted = dict(zip(map(id, tested), holm(p_values), strict=True))
     return [
         _judge(each, adjusted[id(each)], look=look, family=max(1, len(tested)))
         if id(each) in adjusted
-        else _judge_errors(each)
-        if each.metric is Metric.ERRORS
+        else _count(each)
+        if each.rule is Rule.COUNT
         else _leave_open(each)
         for each in questions
     ]
@@ -132,8 +137,8 @@ def _why_not(question: Question) -> str:
     return ""
 
 
-def _judge_errors(question: Question) -> Comparison:
-    """Errors are counted, not tested: all of the pairs are there to be seen."""
+def _count(question: Question) -> Comparison:
+    """What is counted, such as errors, is not tested: all of the pairs are there to be seen."""
     base, head = math.fsum(question.base), math.fsum(question.head)
     allowed = question.threshold.limit * len(question.head)
     verdict = Verdict.NO_CHANGE
@@ -260,21 +265,12 @@ def _mean(values: Sequence[float]) -> float:
     return math.exp(fmean(map(math.log, values)))
 
 
-DEFAULTS = (
-    Threshold(metric=Metric.TIME, limit=0.05),
-    Threshold(metric=Metric.CPU, limit=0.03),
-    Threshold(metric=Metric.ERRORS, limit=0.0),
-)
-"""CPU time is steadier than time, so that less of it can be asked for."""
-
 _TEXT = re.compile(
-    r"(?P<metric>[a-z0-9]+)"
+    r"(?P<metric>[a-z0-9_]+)"
     r"(?: +of +(?=[^: ])(?P<scenario>[^\[\]:]*[^\[\]: ])?(?:\[(?P<stack>[^\[\]]+)\])?)?"
     r" *: *(?P<limit>\d+(?:\.\d+)?) *(?P<percent>%?)"
     r"(?: +and +(?P<floor>\d+(?:\.\d+)?) *(?P<unit>[a-z]*))?"
 )
-_TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
-_SIZE_UNITS = {"": 1.0, "k": 1024.0, "m": 1024.0**2, "g": 1024.0**3}
 
 
 def parse_threshold(text: str) -> Threshold:
@@ -285,48 +281,49 @@ def parse_threshold(text: str) -> Threshold:
     found = _TEXT.fullmatch(text.strip())
     if found is None:
         raise ValueError(f"{text!r} is not METRIC[ of SCENARIO[STACK]]: LIMIT, such as 'p95: 10%'")
-    if found["metric"] not in set(Metric):
-        raise ValueError(f"{text!r}: {found['metric']!r} is no metric (known: {', '.join(Metric)})")
-    metric = Metric(found["metric"])
-    number, relative = float(found["limit"]), bool(found["percent"])
-    if relative == (metric is Metric.ERRORS):
-        how = "a number of requests, such as 0" if metric is Metric.ERRORS else "a percentage, such as 10%"
-        raise ValueError(f"{text!r}: the limit of {metric} is {how}")
-    if metric is Metric.ERRORS and found["floor"]:
-        raise ValueError(f"{text!r}: errors have no floor")
+    known = {each.key: each for each in judged()}
+    if found["metric"] not in known:
+        raise ValueError(f"{text!r}: {found['metric']!r} is no metric (known: {', '.join(known)})")
+    metric = known[found["metric"]]
+    number, relative, counted = float(found["limit"]), bool(found["percent"]), metric.rule is Rule.COUNT
+    if relative == counted:
+        how = f"a number of {metric.quantity.noun}, such as 0" if counted else "a percentage, such as 10%"
+        raise ValueError(f"{text!r}: the limit of {metric.key} is {how}")
+    if counted and found["floor"]:
+        raise ValueError(f"{text!r}: {metric.key} have no floor")
     return Threshold(
-        metric=metric,
+        metric=metric.key,
         limit=number / 100 if relative else number,
-        floor=_floor(text, metric, found["floor"], found["unit"]),
+        floor=_floor(text, metric, found["floor"], found["unit"] or ""),
         scenario=found["scenario"] or "*",
         stack=found["stack"] or "*",
     )
 
 
-def _floor(text: str, metric: Metric, number: str | None, unit: str | None) -> float:
+def _floor(text: str, metric: Metric, number: str | None, unit: str) -> float:
     if number is None:
         return 0.0
-    units, example = (_SIZE_UNITS, "8m") if metric is Metric.MEMORY else (_TIME_UNITS, "2ms")
-    if unit not in units:
-        raise ValueError(f"{text!r}: the floor of {metric} is such as {example}")
-    return float(number) * units[unit]
+    quantity = metric.quantity
+    if unit not in quantity.units:
+        raise ValueError(f"{text!r}: the floor of {metric.key} is such as {quantity.example}")
+    return float(number) * quantity.units[unit]
 
 
 def threshold_of(thresholds: Sequence[Threshold], metric: Metric, cell: Cell) -> Threshold | None:
     """The last of ``thresholds`` that speaks of ``metric`` in ``cell``, else the default, if there is one."""
-    for each in reversed((*DEFAULTS, *thresholds)):
+    for each in reversed(thresholds):
         fits = fnmatchcase(cell.scenario, each.scenario) and fnmatchcase(cell.stack, each.stack)
-        if each.metric is metric and fits:
+        if each.metric == metric.key and fits:
             return each
-    return None
+    return None if metric.limit is None else Threshold(metric=metric.key, limit=metric.limit)
 
 
 def describe_limit(threshold: Threshold) -> str:
     """The limit in short: ``+10 %``, ``0 more``."""
-    if threshold.metric is Metric.ERRORS:
+    metric = find_metric(threshold.metric)
+    if metric.rule is Rule.COUNT:
         return f"{threshold.limit:g} more"
-    floor = ""
+    quantity, floor = metric.quantity, ""
     if threshold.floor:
-        size = threshold.metric is Metric.MEMORY
-        floor = f" and {threshold.floor / 1024**2:g} MiB" if size else f" and {threshold.floor * 1000:g} ms"
+        floor = f" and {threshold.floor * quantity.factor:g} {quantity.shown}".rstrip()
     return f"+{threshold.limit * 100:g} %{floor}"

@@ -1,50 +1,394 @@
-"""What one round says of each metric."""
+"""Every metric, one row each: what it is, how it follows from rounds, how it is judged, where it is shown.
 
-from collections.abc import Callable
+Whatever names a metric reads :data:`METRICS`: tables, charts, the JSON and its derived rows, thresholds,
+comparisons and the reference of the docs. A metric is added by adding a row.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Flag, StrEnum, auto
+from statistics import fmean
 
 from pytest_webbench.analysis.statistics import percentiles
+from pytest_webbench.model.errors import UsageError
+from pytest_webbench.model.load import Latencies, LoadResult
 from pytest_webbench.model.measurement import Measurement
-from pytest_webbench.model.results import Metric
+from pytest_webbench.model.results import RoundSummary, key_of_time
 
-__all__ = ["metric_value"]
+__all__ = [
+    "BYTES",
+    "METRICS",
+    "NUMBER",
+    "REQUESTS",
+    "SECONDS",
+    "Metric",
+    "Quantity",
+    "Rule",
+    "Stored",
+    "added_metrics",
+    "columns",
+    "derived",
+    "find_metric",
+    "judged",
+    "stored",
+    "summarise_round",
+    "time_per_request_s",
+    "values_of",
+]
 
 
-def metric_value(measurement: Measurement, metric: Metric) -> float | None:
-    """The value of ``metric`` in a round, in the metric's unit; ``None`` where it is not known."""
-    if metric is Metric.ERRORS:
-        return float(sum(measurement.load.errors.values()))
-    return _VALUES[metric](measurement) if measurement.load.ok else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """What values are counted in, and how people read and write them.
+
+    ``suffix`` ends the names of values in the JSON (``_s``). People see ``shown``, of which a value is
+    ``factor`` times as many. The floor of a threshold has one of ``units``, each worth so many; ``example``
+    is such a floor. ``noun`` is what whole numbers of it are called.
+    """
+
+    suffix: str = ""
+    shown: str = ""
+    factor: float = 1.0
+    units: Mapping[str, float] = field(default_factory=lambda: {"": 1.0})
+    example: str = "1000"
+    noun: str = "a number"
 
 
-def _time(measurement: Measurement) -> float:
+SECONDS = Quantity(
+    suffix="_s",
+    shown="ms",
+    factor=1000.0,
+    units={"s": 1.0, "ms": 1e-3, "us": 1e-6},
+    example="2ms",
+    noun="seconds",
+)
+BYTES = Quantity(
+    suffix="_bytes",
+    shown="MiB",
+    factor=2.0**-20,
+    units={"": 1.0, "k": 1024.0, "m": 1024.0**2, "g": 1024.0**3},
+    example="8m",
+    noun="bytes",
+)
+REQUESTS = Quantity(noun="requests")
+NUMBER = Quantity()
+
+
+class Rule(StrEnum):
+    """How a verdict on a metric is reached."""
+
+    RATIO = "ratio"
+    """Tests of the logarithms of the ratios of paired rounds; the limit is a percentage."""
+    COUNT = "count"
+    """The sums over all paired rounds, as they are; the limit is a number for each round."""
+
+
+class Stored(Flag):
+    """Of what the values of a metric are kept, in ``extra_info`` and in summaries."""
+
+    CELL = auto()
+    """Of all rounds together."""
+    ROUNDS = auto()
+    """Of each round."""
+
+
+OfRounds = Callable[[Sequence[Measurement]], float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A metric: less is better in all of them.
+
+    ``of_rounds`` gives its value for some rounds of a cell together, one or more; ``None`` or NaN is not
+    known. ``key`` names it in ``--webbench-fail``, ``title`` in tables and charts, ``about`` says in a
+    sentence what a value is.
+
+    ``stored_as`` is its name in ``extra_info``, by default the key with the suffix of its ``quantity``, and
+    ``stored`` says of what it stands there. ``row`` is the ``metric`` of its derived row in the JSON of
+    pytest-benchmark; without one it has none.
+
+    ``rule`` is that of its verdict, ``None`` for what is not judged, ``limit`` the threshold where the user
+    gives none: without it the metric is judged on request alone. ``column`` heads its column in the tables of
+    results, of which those that are ``brief`` have a place in the terminal too; ``digits`` are shown of it.
+    """
+
+    key: str
+    title: str
+    of_rounds: OfRounds
+    about: str = ""
+    quantity: Quantity = SECONDS
+    stored_as: str = ""
+    stored: Stored = Stored.CELL | Stored.ROUNDS
+    row: str = ""
+    rule: Rule | None = Rule.RATIO
+    limit: float | None = None
+    column: str = ""
+    brief: bool = False
+    digits: int = 2
+
+    @property
+    def stored_name(self) -> str:
+        """Its name in ``extra_info``."""
+        return self.stored_as or self.key + self.quantity.suffix
+
+    def value(self, rounds: Sequence[Measurement]) -> float | None:
+        """Its value for ``rounds`` together, ``None`` if it is not known."""
+        found = self.of_rounds(rounds)
+        return None if found is None or math.isnan(found) else found
+
+    def shown(self, value: float | None) -> str:
+        """``value`` as people read it, without the unit; ``-`` for none."""
+        if value is None or math.isnan(value):
+            return "-"
+        number = value * self.quantity.factor
+        return f"{number:,.0f}" if self.digits == 0 else f"{number:,.{self.digits}f}"
+
+    def shown_with_unit(self, value: float | None) -> str:
+        """``value`` with four significant digits and its unit; ``-`` for none."""
+        if value is None or math.isnan(value):
+            return "-"
+        return f"{value * self.quantity.factor:.4g} {self.quantity.shown}".rstrip()
+
+
+# --- how rounds give them ---------------------------------------------------------------------------
+
+
+def time_per_request_s(measurement: Measurement) -> float:
+    """Elapsed seconds per completed request of a round; infinite if no request was completed."""
     load = measurement.load
-    return load.elapsed_s / load.ok if measurement.schedule is None else _mean(measurement)
+    return load.elapsed_s / load.ok if load.ok else math.inf
 
 
-def _mean(measurement: Measurement) -> float:
-    return measurement.load.latency_ns.mean_ns / 1e9
+def _completed(rounds: Sequence[Measurement]) -> list[Measurement]:
+    return [each for each in rounds if each.load.ok]
 
 
-def _percentile(share: float) -> Callable[[Measurement], float]:
-    return lambda measurement: percentiles([measurement.load.latency_ns], (share,))[0] / 1e9
+def _time_per_request(rounds: Sequence[Measurement]) -> float | None:
+    completed = _completed(rounds)
+    return fmean(map(time_per_request_s, completed)) if completed else None
 
 
-def _cpu(measurement: Measurement) -> float | None:
-    cpu_s = measurement.server.cpu_s
-    return None if cpu_s is None else cpu_s / measurement.load.ok
+def _mean(rounds: Sequence[Measurement]) -> float | None:
+    completed = _completed(rounds)
+    return fmean(each.load.latency_ns.mean_ns / 1e9 for each in completed) if completed else None
 
 
-def _memory(measurement: Measurement) -> float | None:
-    peak = measurement.server.peak_rss_bytes
-    return None if peak is None else float(peak)
+def _time(rounds: Sequence[Measurement]) -> float | None:
+    return METRICS[key_of_time(rounds[0].schedule)].of_rounds(rounds)
 
 
-_VALUES: dict[Metric, Callable[[Measurement], float | None]] = {
-    Metric.TIME: _time,
-    Metric.MEAN: _mean,
-    Metric.P50: _percentile(0.5),
-    Metric.P95: _percentile(0.95),
-    Metric.P99: _percentile(0.99),
-    Metric.CPU: _cpu,
-    Metric.MEMORY: _memory,
+def _percentile(share: float, times: Callable[[LoadResult], Latencies]) -> OfRounds:
+    """Over the requests of all rounds together."""
+
+    def of_rounds(rounds: Sequence[Measurement]) -> float:
+        return percentiles([times(each.load) for each in rounds], (share,))[0] / 1e9
+
+    return of_rounds
+
+
+def _response_times(load: LoadResult) -> Latencies:
+    return load.latency_ns
+
+
+def _service(rounds: Sequence[Measurement]) -> float:
+    closed = rounds[0].schedule is None
+    times = [each.load.latency_ns if closed else each.load.service_ns for each in rounds]
+    return percentiles(times, (0.5,))[0] / 1e9
+
+
+def _cpu(rounds: Sequence[Measurement]) -> float | None:
+    known = [each.server.cpu_s for each in rounds if each.server.cpu_s is not None]
+    ok = sum(each.load.ok for each in rounds)
+    return sum(known) / ok if ok and len(known) == len(rounds) else None
+
+
+def _memory(rounds: Sequence[Measurement]) -> float | None:
+    return max((peak for each in rounds if (peak := each.server.peak_rss_bytes) is not None), default=None)
+
+
+def _errors(rounds: Sequence[Measurement]) -> float:
+    return sum(sum(each.load.errors.values()) for each in rounds)
+
+
+def _response_percentile(number: int) -> Metric:
+    return Metric(
+        key=f"p{number}",
+        title=f"p{number}",
+        about=f"The {number}th percentile of the response times.",
+        of_rounds=_percentile(number / 100, _response_times),
+        row=f"p{number}_response_time",
+        column=f"p{number} ms",
+        brief=number == 95,
+    )
+
+
+METRICS: dict[str, Metric] = {
+    each.key: each
+    for each in (
+        Metric(
+            key="time_per_request",
+            title="time per request",
+            about="Elapsed time for each completed request.",
+            of_rounds=_time_per_request,
+            stored=Stored.ROUNDS,
+            rule=None,
+        ),
+        Metric(
+            key="time",
+            title="time",
+            about="Time per completed request; in an open loop the mean response time.",
+            of_rounds=_time,
+            stored=Stored(0),
+            limit=0.05,
+        ),
+        Metric(
+            key="mean",
+            title="mean response time",
+            about="The mean response time.",
+            of_rounds=_mean,
+            stored_as="mean_response_time_s",
+            row="mean_response_time",
+        ),
+        _response_percentile(50),
+        _response_percentile(95),
+        _response_percentile(99),
+        Metric(
+            key="ttfb",
+            title="time to first byte",
+            about="The median time to the first byte of a response.",
+            of_rounds=_percentile(0.5, lambda load: load.ttfb_ns),
+            stored_as="ttfb_p50_s",
+            stored=Stored.CELL,
+            rule=None,
+        ),
+        Metric(
+            key="service",
+            title="service time",
+            about=(
+                "The median time from the sending of a request; that of an open loop's response times begins "
+                "when it was due."
+            ),
+            of_rounds=_service,
+            stored_as="service_p50_s",
+            stored=Stored.CELL,
+            rule=None,
+        ),
+        Metric(
+            key="errors",
+            title="errors",
+            about="Failed requests.",
+            of_rounds=_errors,
+            quantity=REQUESTS,
+            stored=Stored(0),  # the summary has them by class
+            rule=Rule.COUNT,
+            limit=0.0,
+            column="errors",
+            brief=True,
+            digits=0,
+        ),
+        Metric(
+            key="cpu",
+            title="CPU per request",
+            about="CPU time, user and system, of all processes of the server, for each completed request.",
+            of_rounds=_cpu,
+            stored_as="server_cpu_s_per_request",
+            row="server_cpu_per_request",
+            limit=0.03,  # steadier than time, so that less of it can be asked for
+            column="CPU ms/req",
+            brief=True,
+            digits=3,
+        ),
+        Metric(
+            key="memory",
+            title="peak memory",
+            about="The peak of resident memory, summed over the server's processes.",
+            of_rounds=_memory,
+            quantity=BYTES,
+            stored_as="server_peak_rss_bytes",
+            stored=Stored.CELL,
+        ),
+    )
 }
+"""All metrics by their keys, in the order in which they are shown."""
+
+
+# --- who wants which --------------------------------------------------------------------------------
+
+
+def judged() -> list[Metric]:
+    """The metrics of which there are verdicts."""
+    return [each for each in METRICS.values() if each.rule is not None]
+
+
+def columns(*, brief: bool = False) -> list[Metric]:
+    """The metrics with a column in the tables of results; ``brief``: in those of the terminal."""
+    return [each for each in METRICS.values() if each.column and (each.brief or not brief)]
+
+
+def derived() -> list[Metric]:
+    """The metrics that have a row of their own in pytest-benchmark's JSON, beside that of the cell."""
+    return [each for each in METRICS.values() if each.row]
+
+
+def stored(of: Stored) -> list[Metric]:
+    """The metrics of which the values of the cell, or of each round, are kept."""
+    return [each for each in METRICS.values() if each.stored & of]
+
+
+def find_metric(key: str) -> Metric:
+    """The metric ``key``, as well as it is known: what another plugin brought to a saved run may be gone."""
+    return METRICS.get(key) or Metric(key=key, title=key, quantity=NUMBER, of_rounds=lambda _: None)
+
+
+def values_of(rounds: Sequence[Measurement], of: Stored = Stored.CELL) -> dict[str, float]:
+    """What is kept and known of ``rounds`` (at least one) together, by the keys of metrics."""
+    found = {each.key: each.value(rounds) for each in stored(of)}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def summarise_round(measurement: Measurement) -> RoundSummary:
+    """What is kept of a round in which a request was completed."""
+    return RoundSummary(round=measurement.trial.round, values=values_of([measurement], Stored.ROUNDS))
+
+
+# --- metrics of others ------------------------------------------------------------------------------
+
+_KEY = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@contextmanager
+def added_metrics(metrics: Iterable[Metric]) -> Iterator[None]:
+    """Have ``metrics`` be known until the context is left.
+
+    Raises :class:`~pytest_webbench.model.errors.UsageError` for a key or a name in the JSON that is taken, or
+    a key that cannot stand in ``--webbench-fail``.
+    """
+    added: list[str] = []
+    try:
+        for each in metrics:
+            _add(each)
+            added.append(each.key)
+        yield
+    finally:
+        for key in added:
+            del METRICS[key]
+
+
+def _add(metric: Metric) -> None:
+    hint = "give the metric another key in pytest_webbench_metrics"
+    if not _KEY.fullmatch(metric.key):
+        raise UsageError(
+            f"the key of a metric is {metric.key!r}", hint="use small letters, digits and underscores"
+        )
+    if metric.key in METRICS:
+        raise UsageError(f"two metrics have the key {metric.key!r}", hint=hint)
+    for other in METRICS.values():
+        if metric.stored and other.stored and metric.stored_name == other.stored_name:
+            raise UsageError(
+                f"the metrics {other.key} and {metric.key} are both stored as {metric.stored_name!r}",
+                hint=hint,
+            )
+    METRICS[metric.key] = metric

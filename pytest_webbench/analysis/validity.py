@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import sqrt
 
+from pytest_webbench.analysis.metrics import METRICS
 from pytest_webbench.analysis.statistics import percentiles, relative_spread, slowest_share
 from pytest_webbench.model.load import EXACT_MOST, RELATIVE_ERROR, Arrivals, LoadResult, Schedule
 from pytest_webbench.model.measurement import Measurement
@@ -62,7 +63,7 @@ _PERCENTILES = (
 )
 
 
-def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval | None) -> Validity:
+def judge_cell(rounds: Sequence[Measurement], *, planned: int, result: Interval | None) -> Validity:
     """The verdict on a cell from its ``rounds``, of which ``planned`` were to be made."""
     reasons: dict[str, None] = {}
     warnings: dict[str, None] = {}
@@ -87,13 +88,14 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, figure: Interval 
             warnings["a limit of CPU (--webbench-cpus) held the server back"] = None
     engine = rounds[0].engine if rounds else ""
     warnings |= dict.fromkeys(draws_differ([each.load for each in rounds], engine=engine))
-    if figure is not None:
-        times = [_time_s(each) for each in rounds if each.load.ok]
+    if result is not None:
+        known = (METRICS["time"].value([each]) for each in rounds)
+        times = [time_s for time_s in known if time_s is not None]
         spread = relative_spread(times)
         if spread > SPREAD_LIMIT:
             reasons[f"{SPREAD} by {spread:.0%} (standard deviation)"] = None
-        elif len(times) > 1 and figure.relative_half_width > UNSTABLE_HALF_WIDTH:
-            warnings[f"unstable: the interval is ±{figure.relative_half_width:.0%} wide"] = None
+        elif len(times) > 1 and result.relative_half_width > UNSTABLE_HALF_WIDTH:
+            warnings[f"unstable: the interval is ±{result.relative_half_width:.0%} wide"] = None
     return Validity(reasons=tuple(reasons), warnings=tuple(warnings))
 
 
@@ -141,12 +143,6 @@ def _reasons_to_fail(summary: CellSummary, settings: Settings) -> tuple[str, ...
     if given is None and (settings.against or settings.against_stack):
         return tuple(each for each in reasons if not each.startswith(SPREAD))
     return ()
-
-
-def _time_s(measurement: Measurement) -> float:
-    """What is shown of a round: in an open loop the rate is given, and response times vary."""
-    load = measurement.load
-    return load.elapsed_s / load.ok if measurement.schedule is None else _mean_s(load)
 
 
 def server_faults(measurement: Measurement) -> tuple[str, ...]:

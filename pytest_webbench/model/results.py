@@ -1,5 +1,6 @@
 """What is concluded from measurements: summaries, verdicts, findings, hot spots."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,14 +21,15 @@ __all__ = [
     "FlameRect",
     "Interval",
     "Level",
-    "Metric",
     "PartDifference",
     "PartTime",
-    "RoundFigures",
+    "RoundSummary",
     "Standing",
     "Threshold",
     "Validity",
     "Verdict",
+    "key_of_time",
+    "key_of_unit",
     "name_of_model",
 ]
 
@@ -80,35 +82,30 @@ class Validity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoundFigures:
-    """What one round says that has a right answer; ``round`` counts from 0, the rest are seconds.
+class RoundSummary:
+    """One round in which a request was completed, counted from 0: its ``values`` by the keys of metrics.
 
-    ``server_cpu_s_per_request`` is ``None`` where the server's processes cannot be seen.
+    They are in the metric's unit; what is not known is not there.
     """
 
     round: int
-    time_per_request_s: float
-    mean_response_time_s: float
-    p50_s: float
-    p95_s: float
-    p99_s: float
-    server_cpu_s_per_request: float | None
+    values: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellSummary:
-    """The figures of a cell over its rounds.
+    """The results of a cell over its rounds.
 
-    ``time_per_request_s`` (elapsed time per completed request) and ``mean_response_time_s`` have one
-    value per round; with a ``schedule`` (of an open loop) response times count from the moment at which a
-    request was due, and ``service_p50_s`` from its sending. Percentiles are over the requests of all
-    rounds together; ``rounds`` has those of each round that has a right answer. CPU and memory are
-    ``None`` where the server's processes cannot be seen, throttling and kills for want of memory (sums)
-    outside of containers; memory is the largest of the rounds, ``startup_s`` the median of the launches,
-    ``generator_cpu_fraction`` (of one processor) and ``lag_s`` the largest of the rounds. Each round was
-    made in so many ``turns``. ``percentile_error`` is how far percentiles may be off, as a share of them: 0
-    unless there were too many requests to keep each time. ``draws_per_s`` are the completed requests per
-    second of each set of connections, in order, where rounds had several.
+    ``values`` are those of all rounds together, by the keys of metrics and in their units, ``rounds`` those
+    of each round in which a request was completed; what is not known is not there. ``result`` is what people
+    are shown, in the scenario's ``unit``.
+
+    With a ``schedule`` (of an open loop) response times count from the moment at which a request was due.
+    Throttling and kills for want of memory (sums) are ``None`` outside of containers; ``startup_s`` is the
+    median of the launches, ``generator_cpu_fraction`` (of one processor) and ``lag_s`` the largest of the
+    rounds. Each round was made in so many ``turns``. ``percentile_error`` is how far percentiles may be off,
+    as a share of them: 0 unless there were too many requests to keep each time. ``draws_per_s`` are the
+    completed requests per second of each set of connections, in order, where rounds had several.
     """
 
     cell: Cell
@@ -116,22 +113,15 @@ class CellSummary:
     users: int
     amount: Amount
     records: int
-    time_per_request_s: tuple[float, ...]
-    mean_response_time_s: tuple[float, ...]
-    figure: Interval
-    p50_s: float
-    p95_s: float
-    p99_s: float
-    ttfb_p50_s: float
-    service_p50_s: float
+    values: Mapping[str, float]
+    rounds: tuple[RoundSummary, ...]
+    result: Interval
     requests_sent: int
     requests_ok: int
     errors: Mapping[str, int]
     in_flight: int
     dropped: int
     lag_s: float
-    server_cpu_s_per_request: float | None
-    server_peak_rss_bytes: int | None
     server_throttled_s: float | None
     server_oom_kills: int | None
     generator_cpu_fraction: float
@@ -141,7 +131,6 @@ class CellSummary:
     validity: Validity
     examples: tuple[str, ...] = field(default=())
     schedule: Schedule | None = None
-    rounds: tuple[RoundFigures, ...] = ()
     turns: int = 1
     percentile_error: float = 0.0
     draws_per_s: tuple[float, ...] = ()
@@ -151,14 +140,92 @@ class CellSummary:
         """Which loop the figures come from: those of different ones must not be compared."""
         return name_of_model(self.schedule)
 
+    def value(self, key: str) -> float | None:
+        """The value of a metric for all rounds together; ``None`` if it is not known."""
+        return sum(self.errors.values()) if key == "errors" else self.values.get(key)
+
+    def each_round(self, key: str) -> tuple[float, ...]:
+        """The values of a metric in the rounds in which it is known."""
+        return tuple(each.values[key] for each in self.rounds if key in each.values)
+
     @property
     def samples_s(self) -> tuple[float, ...]:
-        """The rounds' figures for pytest-benchmark, in seconds.
+        """The rounds' results for pytest-benchmark, in seconds: the metric ``time``."""
+        return self.each_round(key_of_time(self.schedule))
 
-        Time per completed request in a closed loop; in an open one that is given, so there it is the mean
-        response time.
-        """
-        return self.time_per_request_s if self.schedule is None else self.mean_response_time_s
+    @property
+    def shown_s(self) -> tuple[float, ...]:
+        """The rounds' results in seconds, of the metric that the scenario's unit shows."""
+        return self.each_round(key_of_unit(self.unit))
+
+    def shown_rounds(self) -> dict[int, float]:
+        """For each round its result in the scenario's unit."""
+        key, rate = key_of_unit(self.unit), self.unit is Unit.RATE
+        return {each.round: 1 / each.values[key] if rate else each.values[key] * 1000 for each in self.rounds}
+
+    @property
+    def figure(self) -> Interval:
+        """The same as ``result``, by its older name."""
+        return self.result
+
+    @property
+    def time_per_request_s(self) -> tuple[float, ...]:
+        """Elapsed time per completed request of each round."""
+        return self.each_round("time_per_request")
+
+    @property
+    def mean_response_time_s(self) -> tuple[float, ...]:
+        """Mean response time of each round."""
+        return self.each_round("mean")
+
+    @property
+    def p50_s(self) -> float:
+        """The median of the response times of all rounds together; NaN without any, as all percentiles."""
+        return self.values.get("p50", math.nan)
+
+    @property
+    def p95_s(self) -> float:
+        """Their 95th percentile."""
+        return self.values.get("p95", math.nan)
+
+    @property
+    def p99_s(self) -> float:
+        """Their 99th percentile."""
+        return self.values.get("p99", math.nan)
+
+    @property
+    def ttfb_p50_s(self) -> float:
+        """The median time to the first byte of a response."""
+        return self.values.get("ttfb", math.nan)
+
+    @property
+    def service_p50_s(self) -> float:
+        """The median time from the sending of a request to its response."""
+        return self.values.get("service", math.nan)
+
+    @property
+    def server_cpu_s_per_request(self) -> float | None:
+        """CPU time of the server per completed request; ``None`` where its processes cannot be seen."""
+        return self.values.get("cpu")
+
+    @property
+    def server_peak_rss_bytes(self) -> float | None:
+        """The largest of the rounds' peaks of memory; ``None`` where the processes cannot be seen."""
+        return self.values.get("memory")
+
+
+def key_of_time(schedule: Schedule | None) -> str:
+    """The metric that says how fast a cell is.
+
+    Time per completed request in a closed loop; in an open one that is given, so there it is the mean
+    response time.
+    """
+    return "time_per_request" if schedule is None else "mean"
+
+
+def key_of_unit(unit: Unit) -> str:
+    """The metric that a scenario with ``unit`` shows."""
+    return "time_per_request" if unit is Unit.RATE else "mean"
 
 
 def name_of_model(schedule: Schedule | None) -> str:
@@ -180,33 +247,15 @@ class Standing:
     ratio: Interval | None = None
 
 
-class Metric(StrEnum):
-    """What is compared, round by round. Less is better in all of them."""
-
-    TIME = "time"
-    """Seconds per completed request in a closed loop, the mean response time in an open one."""
-    MEAN = "mean"
-    """Mean response time, seconds."""
-    P50 = "p50"
-    P95 = "p95"
-    P99 = "p99"
-    CPU = "cpu"
-    """CPU time of the server's processes for each completed request, seconds."""
-    MEMORY = "memory"
-    """Peak memory of the server, bytes."""
-    ERRORS = "errors"
-    """Failed requests of a round."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """By how much ``metric`` may grow in the cells that the patterns name.
+    """By how much ``metric`` (its key) may grow in the cells that the patterns name.
 
-    ``limit`` is relative (0.1: by ten percent), for errors a number of requests. What grows by less than
+    ``limit`` is relative (0.1: by ten percent), of what is counted a number. What grows by less than
     ``floor`` (in the metric's unit) is no regression, however much it is as a ratio.
     """
 
-    metric: Metric
+    metric: str
     limit: float
     floor: float = 0.0
     scenario: str = "*"
@@ -226,9 +275,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A metric of a cell against the same metric of its base, over ``pairs`` of rounds.
+    """A metric (its key) of a cell against the same metric of its base, over ``pairs`` of rounds.
 
-    ``base`` and ``head`` are geometric means (errors: sums), ``ratio`` head over base with its interval.
+    ``base`` and ``head`` are geometric means (of what is counted: sums), ``ratio`` head over base with its
+    interval.
     ``pairs_needed`` says of an inconclusive one about how many pairs would decide it, if that can be
     said; ``smallest_effect`` is the relative growth that this many pairs would have found in four of five
     runs. ``fails`` if its threshold was exceeded. ``why`` says what keeps it from being judged.
@@ -236,7 +286,7 @@ class Comparison:
 
     cell: Cell
     base_stack: str
-    metric: Metric
+    metric: str
     threshold: Threshold
     verdict: Verdict
     base: float

@@ -13,6 +13,7 @@ from typing import Any
 import altair as alt
 
 from pytest_webbench.analysis.cross_run import Agreement
+from pytest_webbench.analysis.metrics import columns
 from pytest_webbench.analysis.summary import Point, rank
 from pytest_webbench.model.results import CellSummary, Interval
 from pytest_webbench.model.saved_run import RunRecord
@@ -23,7 +24,7 @@ from pytest_webbench.report.content.numbers import (
     shown_ratio,
     shown_significant,
 )
-from pytest_webbench.report.content.tables import clean, rank_words, round_value
+from pytest_webbench.report.content.tables import clean, rank_words
 
 __all__ = [
     "PRINT",
@@ -134,27 +135,28 @@ def scenario_chart(group: Sequence[CellSummary], stacks: Sequence[str]) -> Chart
         cells.append(
             {
                 "stack": clean(each.cell.stack),
-                "value": each.figure.estimate,
-                "low": each.figure.low,
-                "high": each.figure.high,
+                "value": each.result.estimate,
+                "low": each.result.low,
+                "high": each.result.high,
                 "valid": standing.rank is not None,
                 "rank": words,
-                "shown": f"{shown_number(each.figure.estimate, unit)} {unit.value}",
-                "interval": shown_interval(each.figure, unit),
+                "shown": f"{shown_number(each.result.estimate, unit)} {unit.value}",
+                "interval": shown_interval(each.result, unit),
                 "slower": shown_ratio(standing.ratio),
-                "p95": f"{shown_milliseconds(each.p95_s)} ms",
-                "errors": f"{sum(each.errors.values()):,}",
-                "cpu": f"{shown_milliseconds(each.server_cpu_s_per_request, 3)} ms",
+                **{
+                    metric.key: f"{metric.shown(each.value(metric.key))} {metric.quantity.shown}".strip()
+                    for metric in columns(brief=True)
+                },
             }
         )
         rounds += [
             {
                 "stack": clean(each.cell.stack),
-                "value": round_value(figures, unit),
-                "round": str(figures.round + 1),
-                "shown": f"{shown_number(round_value(figures, unit), unit)} {unit.value}",
+                "value": value,
+                "round": str(number + 1),
+                "shown": f"{shown_number(value, unit)} {unit.value}",
             }
-            for figures in each.rounds
+            for number, value in each.shown_rounds().items()
         ]
     order = [row["stack"] for row in cells]
     y = alt.Y("stack:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8))
@@ -167,9 +169,7 @@ def scenario_chart(group: Sequence[CellSummary], stacks: Sequence[str]) -> Chart
         shown="figure",
         interval="95 % interval",
         slower="x slower",
-        p95="p95",
-        errors="errors",
-        cpu="CPU per request",
+        **{each.key: each.title for each in columns(brief=True)},
     )
     base = alt.Chart(_data(cells))
     colour = _colour(stacks, legend=False)
@@ -235,12 +235,12 @@ def rounds_chart(group: Sequence[CellSummary], stacks: Sequence[str], *, legend:
     rows = [
         {
             "stack": clean(summary.cell.stack),
-            "round": each.round + 1,
-            "value": round_value(each, unit),
-            "shown": f"{shown_number(round_value(each, unit), unit)} {unit.value}",
+            "round": number + 1,
+            "value": value,
+            "shown": f"{shown_number(value, unit)} {unit.value}",
         }
         for summary in group
-        for each in summary.rounds
+        for number, value in summary.shown_rounds().items()
     ]
     numbers = {row["round"] for row in rows}
     ticks = alt.Axis(tickMinStep=1, tickCount=min(10, max(1, len(numbers))), format="d", grid=False)

@@ -1,7 +1,6 @@
 """The results as text for a terminal: a table per scenario, and what is not to be relied on."""
 
 import io
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pytest_webbench.analysis.metrics import Metric, columns
 from pytest_webbench.analysis.summary import rank
 from pytest_webbench.model.errors import printable
 from pytest_webbench.model.events import CheckFailed, RateChosen
@@ -193,10 +193,11 @@ def _scenario_parts(
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("", justify="right", no_wrap=True, min_width=2)
     table.add_column("stack", no_wrap=True)
-    for header in (first.unit, "95 % interval", "x slower", "p95 ms", "errors", "CPU ms/req"):
+    metrics = columns(brief=True)
+    for header in (first.unit, "95 % interval", "x slower", *(each.column for each in metrics)):
         table.add_column(header, justify="right", no_wrap=True)
     for standing in standings:
-        table.add_row(*_row(standing), style=None if standing.rank else "dim")
+        table.add_row(*_row(standing, metrics), style=None if standing.rank else "dim")
     yield table
     for standing in standings:
         summary = standing.summary
@@ -211,18 +212,15 @@ def _scenario_parts(
     yield Text("")
 
 
-def _row(standing: Standing) -> tuple[Text, ...]:
+def _row(standing: Standing, metrics: Sequence[Metric]) -> tuple[Text, ...]:
     summary = standing.summary
-    cpu_s = summary.server_cpu_s_per_request
     return plain_cells(
         f"{standing.rank}." if standing.rank else "-",
         summary.cell.stack,
-        shown_number(summary.figure.estimate, summary.unit),
-        shown_interval(summary.figure, summary.unit),
+        shown_number(summary.result.estimate, summary.unit),
+        shown_interval(summary.result, summary.unit),
         shown_ratio(standing.ratio),
-        "-" if math.isnan(summary.p95_s) else f"{summary.p95_s * 1000:.2f}",
-        str(sum(summary.errors.values())),
-        "-" if cpu_s is None else f"{cpu_s * 1000:.3f}",
+        *(each.shown(summary.value(each.key)) for each in metrics),
     )
 
 

@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_webbench.analysis.gate import describe_limit
+from pytest_webbench.analysis.metrics import Rule, find_metric
 from pytest_webbench.model.errors import printable
-from pytest_webbench.model.results import Comparison, Metric, Verdict
+from pytest_webbench.model.results import Comparison, Verdict
 from pytest_webbench.report.text import duration, make_table, make_text, plain_cells, render
 
 __all__ = [
@@ -28,14 +29,12 @@ _SIGNS = {
     Verdict.FASTER: "\N{ROCKET}",
     Verdict.NO_CHANGE: "\N{WHITE HEAVY CHECK MARK}",
 }
-_UNITS = {Metric.MEMORY: (2.0**-20, "MiB"), Metric.ERRORS: (1.0, "")}
-_TIME_UNIT = (1000.0, "ms")
 
 
 def describe_regression(comparison: Comparison) -> str:
     """The line with which a test fails."""
     what = f"{comparison.metric} of {comparison.cell}"
-    if comparison.metric is Metric.ERRORS:
+    if find_metric(comparison.metric).rule is Rule.COUNT:
         limit = describe_limit(comparison.threshold)
         return f"{what}: {comparison.head:g}, where the base has {comparison.base:g}, allowed {limit} a round"
     ratio = comparison.ratio
@@ -133,7 +132,7 @@ def _remarks(comparisons: Sequence[Comparison], needed_s: float | None) -> list[
     if undecided and needed_s is not None:
         whole_s = math.ceil(needed_s)
         lines.append(f"--webbench-budget={whole_s}s ({duration(whole_s)}) would probably do")
-    effects: dict[Metric, float] = {}
+    effects: dict[str, float] = {}
     for each in comparisons:
         if each.smallest_effect is not None:
             effects[each.metric] = max(each.smallest_effect, effects.get(each.metric, 0.0))
@@ -144,22 +143,15 @@ def _remarks(comparisons: Sequence[Comparison], needed_s: float | None) -> list[
 
 
 def _columns(comparison: Comparison) -> tuple[str, ...]:
-    ratio = comparison.ratio
+    ratio, metric = comparison.ratio, find_metric(comparison.metric)
     return (
         comparison.metric,
-        _value(comparison.base, comparison.metric),
-        _value(comparison.head, comparison.metric),
+        metric.shown_with_unit(comparison.base),
+        metric.shown_with_unit(comparison.head),
         "-" if math.isnan(ratio.estimate) else f"{ratio.estimate:.3f}",
         "-" if math.isnan(ratio.low) else f"{ratio.low:.3f} - {ratio.high:.3f}",
         describe_limit(comparison.threshold),
     )
-
-
-def _value(value: float, metric: Metric) -> str:
-    if math.isnan(value):
-        return "-"
-    factor, unit = _UNITS.get(metric, _TIME_UNIT)
-    return f"{value * factor:.4g} {unit}".rstrip()
 
 
 def _markdown_table(comparisons: Sequence[Comparison]) -> list[str]:

@@ -16,13 +16,13 @@ from pytest_webbench.analysis.gate import (
     pairs_missing,
     threshold_of,
 )
-from pytest_webbench.analysis.metrics import metric_value
+from pytest_webbench.analysis.metrics import Metric, Rule, find_metric, judged
 from pytest_webbench.analysis.names import did_you_mean
 from pytest_webbench.analysis.validity import load_faults, server_faults
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.plan import Cell, Plan
-from pytest_webbench.model.results import Comparison, Metric, Threshold, Verdict
+from pytest_webbench.model.results import Comparison, Threshold, Verdict
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Registry
 from pytest_webbench.runs.planning import make_paired_plan
@@ -148,7 +148,7 @@ class Comparing:
             (each.cell, each.metric): each
             for each in self.comparisons
             if each.verdict is not Verdict.INCONCLUSIVE
-            and each.metric is not Metric.ERRORS
+            and not _is_counted(each)
             and (each.fails or not self._failed_side(each.cell, results))
         }
         looked = {(each.cell, each.metric): each for each in judge_family(questions, look=self._looks)}
@@ -238,7 +238,7 @@ class Comparing:
         if self.base_of(cell) is None:
             return ""
         mine = [each for each in self.comparisons if each.cell == cell]
-        if any(each.pairs and not each.why for each in mine if each.metric is not Metric.ERRORS):
+        if any(each.pairs and not each.why for each in mine if not _is_counted(each)):
             return ""
         reasons = [each.why for each in mine if each.why]
         if not mine or reasons:
@@ -254,15 +254,14 @@ class Comparing:
         failed = self._failed_side(cell, results)
         why = failed or ("" if sound else self._why_no_pairs(cell, results))
         questions = []
-        for metric in Metric:
+        for metric in judged():
             threshold = threshold_of(self.thresholds, metric, cell)
             if threshold is None:
                 continue
-            if metric is Metric.ERRORS:
-                question = _question(cell, base, threshold, pairs)
-                reason = failed or (self._why_no_errors(cell, results, pairs) if question else why)
-            else:
-                question, reason = _question(cell, base, threshold, sound), why
+            counted = metric.rule is Rule.COUNT
+            question, reason = _question(cell, base, metric, threshold, pairs if counted else sound), why
+            if question is not None and counted:
+                reason = failed or self._why_not_counted(cell, results, pairs, question)
             if question is not None:
                 questions.append(replace(question, why=reason))
         return questions
@@ -278,13 +277,16 @@ class Comparing:
                 return f"{who} has no round to compare: {why}"
         return "no round of the base has one of the same block beside it"
 
-    def _why_no_errors(
-        self, cell: Cell, results: Results, pairs: Sequence[tuple[Measurement, Measurement]]
+    def _why_not_counted(
+        self,
+        cell: Cell,
+        results: Results,
+        pairs: Sequence[tuple[Measurement, Measurement]],
+        question: Question,
     ) -> str:
         """Why failed requests cannot be compared: where nothing else came, they say nothing of a change."""
         heads_ok, bases_ok = (any(pair[side].load.ok for pair in pairs) for side in (0, 1))
-        heads, bases = (sum(_errors(pair[side]) for pair in pairs) for side in (0, 1))
-        if pairs and bases_ok and (heads_ok or heads > bases):
+        if pairs and bases_ok and (heads_ok or sum(question.head) > sum(question.base)):
             return ""
         return self._why_no_pairs(cell, results)
 
@@ -317,17 +319,19 @@ def _faults(measurement: Measurement) -> list[str]:
     return [*faults, *load_faults(measurement.load, measurement.schedule)]
 
 
-def _errors(measurement: Measurement) -> int:
-    return sum(measurement.load.errors.values())
+def _is_counted(comparison: Comparison) -> bool:
+    return find_metric(comparison.metric).rule is Rule.COUNT
 
 
 def _question(
-    cell: Cell, base: Cell, threshold: Threshold, pairs: Sequence[tuple[Measurement, Measurement]]
+    cell: Cell,
+    base: Cell,
+    metric: Metric,
+    threshold: Threshold,
+    pairs: Sequence[tuple[Measurement, Measurement]],
 ) -> Question | None:
     """``None`` where the metric is not known, such as the CPU time of a server that runs elsewhere."""
-    values = [
-        (metric_value(head, threshold.metric), metric_value(one, threshold.metric)) for head, one in pairs
-    ]
+    values = [(metric.value([head]), metric.value([one])) for head, one in pairs]
     known = [(head, one) for head, one in values if head is not None and one is not None]
     if values and not known:
         return None

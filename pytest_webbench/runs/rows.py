@@ -1,16 +1,16 @@
 """What our rows of pytest-benchmark's JSON hold of a cell: written and read."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pytest_webbench.analysis.cross_run import FORMAT
-from pytest_webbench.analysis.statistics import mean_interval
+from pytest_webbench.analysis.metrics import Metric, Stored, stored
+from pytest_webbench.analysis.summary import NO_RESULT, result_of
 from pytest_webbench.model.codec import from_json, to_json
 from pytest_webbench.model.load import Amount, Arrivals, Schedule
 from pytest_webbench.model.measurement import LaunchRecord
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.results import CellSummary, Interval, RoundFigures, Validity, name_of_model
+from pytest_webbench.model.results import CellSummary, RoundSummary, Validity, name_of_model
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.model.suite import Scenario, Unit
@@ -31,7 +31,7 @@ def summary_of_row(row: Mapping[str, Any]) -> CellSummary:
     config = origin["config"]
     amount = from_json(Amount, config["amount"])
     schedule = _schedule(config.get("model", ""))
-    rounds = from_json(tuple[RoundFigures, ...], origin["rounds"])
+    rounds = tuple(map(_round, origin["rounds"]))
     unit = Unit.RATE if amount.duration_s is not None and schedule is None else Unit.TIME
     shown: dict[str, Any] = {
         name: origin[name]
@@ -41,8 +41,6 @@ def summary_of_row(row: Mapping[str, Any]) -> CellSummary:
             "in_flight",
             "dropped",
             "lag_s",
-            "server_cpu_s_per_request",
-            "server_peak_rss_bytes",
             "server_throttled_s",
             "server_oom_kills",
             "generator_cpu_fraction",
@@ -50,38 +48,44 @@ def summary_of_row(row: Mapping[str, Any]) -> CellSummary:
             "engine",
         )
     }
-    times: dict[str, Any] = {
-        name: _or_nan(origin[name]) for name in ("p50_s", "p95_s", "p99_s", "ttfb_p50_s", "service_p50_s")
-    }
     launch = {"launcher": origin["launcher"], "startup_s": origin["startup_s"]}
     return CellSummary(
         **shown,
-        **times,
         cell=Cell(scenario=str(info["scenario"]), stack=str(info["stack"])),
         unit=unit,
         users=int(config["users"]),
         amount=amount,
         records=int(config["records"]),
-        time_per_request_s=tuple(each.time_per_request_s for each in rounds),
-        mean_response_time_s=tuple(each.mean_response_time_s for each in rounds),
-        figure=_figure(rounds, unit),
+        values=_values(origin, stored(Stored.CELL)),
+        rounds=rounds,
+        result=result_of(rounds, unit) or NO_RESULT,
         errors=from_json(dict[str, int], origin["errors"]),
         launch=from_json(LaunchRecord, {**launch, "versions": origin["versions"], "config": _plain(config)}),
         validity=_validity(origin["validity"]),
         schedule=schedule,
-        rounds=rounds,
         turns=int(config.get("turns", 1)),
         percentile_error=float(origin.get("percentile_error", 0.0)),
         draws_per_s=from_json(tuple[float, ...], origin.get("draws_per_s", ())),
     )
 
 
-def _figure(rounds: tuple[RoundFigures, ...], unit: Unit) -> Interval:
-    if not rounds:
-        return Interval(estimate=math.nan, low=math.nan, high=math.nan)
-    if unit is Unit.RATE:
-        return mean_interval([each.time_per_request_s for each in rounds]).inverse()
-    return mean_interval([each.mean_response_time_s for each in rounds]).scaled(1000)
+def _round(data: Mapping[str, Any]) -> RoundSummary:
+    values = _values(data, stored(Stored.ROUNDS))
+    for key in ("time_per_request", "mean"):
+        _ = values[key]
+    return RoundSummary(round=int(data["round"]), values=values)
+
+
+def _values(data: Mapping[str, Any], metrics: Iterable[Metric]) -> dict[str, float]:
+    """The values of ``metrics`` in ``data``, of which older files may lack some."""
+    found = {each.key: data.get(each.stored_name) for each in metrics}
+    return {key: _number(value) for key, value in found.items() if value is not None}
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return value
 
 
 def _schedule(model: str) -> Schedule | None:
@@ -118,10 +122,6 @@ def _plain(config: Mapping[str, Any]) -> dict[str, str | int]:
     }
 
 
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else float(value)
-
-
 def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
     """What stands in ``extra_info`` of a cell's row in the JSON."""
     launch = summary.launch
@@ -135,18 +135,11 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
             "requests_ok": summary.requests_ok,
             "errors": dict(summary.errors),
             "in_flight": summary.in_flight,
-            "mean_response_time_s": _mean(summary.mean_response_time_s),
-            "p50_s": _known(summary.p50_s),
-            "p95_s": _known(summary.p95_s),
-            "p99_s": _known(summary.p99_s),
-            "ttfb_p50_s": _known(summary.ttfb_p50_s),
-            "service_p50_s": _known(summary.service_p50_s),
+            **_named(summary.values, stored(Stored.CELL)),
             "dropped": summary.dropped,
             "lag_s": summary.lag_s,
             "percentile_error": summary.percentile_error,
             "draws_per_s": list(summary.draws_per_s),
-            "server_cpu_s_per_request": summary.server_cpu_s_per_request,
-            "server_peak_rss_bytes": summary.server_peak_rss_bytes,
             "server_throttled_s": summary.server_throttled_s,
             "server_oom_kills": summary.server_oom_kills,
             "generator_cpu_fraction": summary.generator_cpu_fraction,
@@ -167,7 +160,9 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
                 "turns": summary.turns,
                 "generators": _generators(settings),
             },
-            "rounds": [to_json(each) for each in summary.rounds],
+            "rounds": [
+                {"round": each.round, **_named(each.values, stored(Stored.ROUNDS))} for each in summary.rounds
+            ],
             "validity": {
                 "valid": summary.validity.valid,
                 "reasons": list(summary.validity.reasons),
@@ -209,10 +204,6 @@ def _generators(settings: Settings) -> int:
     return settings.load_workers if settings.engine == "locust" else settings.generators
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
-
-
-def _known(value: float) -> float | None:
-    """``value``, or ``None`` for NaN, which JSON has no word for."""
-    return None if math.isnan(value) else value
+def _named(values: Mapping[str, float], metrics: Iterable[Metric]) -> dict[str, float | None]:
+    """``values`` by the names of ``metrics`` in the JSON, ``None`` for what is not known."""
+    return {each.stored_name: values.get(each.key) for each in metrics}

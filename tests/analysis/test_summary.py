@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_webbench.analysis.metrics import time_per_request_s
 from pytest_webbench.analysis.statistics import mean_interval
-from pytest_webbench.analysis.summary import rank, summarise, time_per_request_s
+from pytest_webbench.analysis.summary import rank, summarise
 from pytest_webbench.model.load import Latencies
 from pytest_webbench.model.measurement import LaunchRecord, ServerUsage
-from pytest_webbench.model.results import RoundFigures, Validity
+from pytest_webbench.model.results import RoundSummary, Validity
 from pytest_webbench.model.suite import Unit
 from tests.builders import GET_ITEM, make_result, make_round, make_rounds, make_summary
 
@@ -64,23 +65,20 @@ def test_each_round_with_a_right_answer_keeps_its_own_figures() -> None:
     unseen = make_round(make_result(latency_s=0.02), round_=2, server=ServerUsage())
     summary = summarise([first, make_round(NOTHING, round_=1), unseen], unit=Unit.TIME, planned=3)
     assert summary.rounds == (
-        RoundFigures(
+        RoundSummary(
             round=0,
-            time_per_request_s=0.0025,
-            mean_response_time_s=0.0505,
-            p50_s=0.05,
-            p95_s=0.095,
-            p99_s=0.099,
-            server_cpu_s_per_request=0.002,
+            values={
+                "time_per_request": 0.0025,
+                "mean": 0.0505,
+                "p50": 0.05,
+                "p95": 0.095,
+                "p99": 0.099,
+                "cpu": 0.002,
+            },
         ),
-        RoundFigures(
+        RoundSummary(
             round=2,
-            time_per_request_s=0.005,
-            mean_response_time_s=0.02,
-            p50_s=0.02,
-            p95_s=0.02,
-            p99_s=0.02,
-            server_cpu_s_per_request=None,
+            values={"time_per_request": 0.005, "mean": 0.02, "p50": 0.02, "p95": 0.02, "p99": 0.02},
         ),
     )
 

@@ -3,8 +3,9 @@
 import pytest
 
 from pytest_webbench.analysis.gate import describe_limit, parse_threshold, threshold_of
+from pytest_webbench.analysis.metrics import METRICS
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.results import Metric, Threshold
+from pytest_webbench.model.results import Threshold
 
 HELLO = Cell(scenario="hello", stack="flask-sqlite3")
 
@@ -12,16 +13,16 @@ HELLO = Cell(scenario="hello", stack="flask-sqlite3")
 @pytest.mark.parametrize(
     ("text", "threshold"),
     [
-        ("p95: 10%", Threshold(metric=Metric.P95, limit=0.1)),
-        ("  time:5 %  ", Threshold(metric=Metric.TIME, limit=0.05)),
-        ("cpu of hello: 2.5%", Threshold(metric=Metric.CPU, limit=0.025, scenario="hello")),
+        ("p95: 10%", Threshold(metric="p95", limit=0.1)),
+        ("  time:5 %  ", Threshold(metric="time", limit=0.05)),
+        ("cpu of hello: 2.5%", Threshold(metric="cpu", limit=0.025, scenario="hello")),
         (
             "p99 of list_*[flask-*]: 20% and 2ms",
-            Threshold(metric=Metric.P99, limit=0.2, floor=0.002, scenario="list_*", stack="flask-*"),
+            Threshold(metric="p99", limit=0.2, floor=0.002, scenario="list_*", stack="flask-*"),
         ),
-        ("mean of [django-drf]: 8%", Threshold(metric=Metric.MEAN, limit=0.08, stack="django-drf")),
-        ("memory: 10% and 8m", Threshold(metric=Metric.MEMORY, limit=0.1, floor=8 * 2**20)),
-        ("errors: 3", Threshold(metric=Metric.ERRORS, limit=3)),
+        ("mean of [django-drf]: 8%", Threshold(metric="mean", limit=0.08, stack="django-drf")),
+        ("memory: 10% and 8m", Threshold(metric="memory", limit=0.1, floor=8 * 2**20)),
+        ("errors: 3", Threshold(metric="errors", limit=3)),
     ],
 )
 def test_a_threshold_is_read(text: str, threshold: Threshold) -> None:
@@ -51,10 +52,10 @@ def test_what_cannot_be_read_is_said(text: str, said: str) -> None:
 
 def test_the_last_that_fits_holds_and_the_defaults_come_first() -> None:
     given = [parse_threshold(text) for text in ("time: 8%", "time of hello: 20%", "time of echo: 1%")]
-    assert threshold_of(given, Metric.TIME, HELLO) == given[1]
-    assert threshold_of(given, Metric.TIME, Cell(scenario="get_item", stack="x")) == given[0]
-    assert threshold_of([], Metric.TIME, HELLO) == Threshold(metric=Metric.TIME, limit=0.05)
-    assert threshold_of([], Metric.P99, HELLO) is None
+    assert threshold_of(given, METRICS["time"], HELLO) == given[1]
+    assert threshold_of(given, METRICS["time"], Cell(scenario="get_item", stack="x")) == given[0]
+    assert threshold_of([], METRICS["time"], HELLO) == Threshold(metric="time", limit=0.05)
+    assert threshold_of([], METRICS["p99"], HELLO) is None
 
 
 def test_a_limit_is_said_in_short() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_webbench.analysis.metrics import time_per_request_s
 from pytest_webbench.analysis.statistics import mean_interval
-from pytest_webbench.analysis.summary import time_per_request_s
 from pytest_webbench.analysis.validity import judge_cell, server_faults
 from pytest_webbench.model.load import Arrivals, Latencies, LoadResult, Schedule
 from pytest_webbench.model.measurement import Measurement, ServerUsage, StateCheck
@@ -19,8 +19,8 @@ from tests.builders import make_result, make_round, make_rounds
 
 def judge(*rounds: Measurement, planned: int | None = None) -> Validity:
     times = [time_per_request_s(each) for each in rounds if each.load.ok]
-    figure = mean_interval(times) if times else None
-    return judge_cell(rounds, planned=len(rounds) if planned is None else planned, figure=figure)
+    result = mean_interval(times) if times else None
+    return judge_cell(rounds, planned=len(rounds) if planned is None else planned, result=result)
 
 
 def verdict_on(load: LoadResult) -> Validity:

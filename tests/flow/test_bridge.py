@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.analysis.summary import time_per_request_s
+from pytest_webbench.analysis.metrics import time_per_request_s
 from pytest_webbench.model.codec import from_json
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.suites.items import SCENARIOS, STACKS

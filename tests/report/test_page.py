@@ -14,7 +14,6 @@ from pytest_webbench.model.results import (
     Comparison,
     Interval,
     Level,
-    Metric,
     Threshold,
     Validity,
     Verdict,
@@ -223,7 +222,7 @@ def test_runs_that_came_about_otherwise_are_not_ranked() -> None:
 
 
 def test_verdicts_of_base_and_head_are_shown_what_matters_first() -> None:
-    def verdict(kind: Verdict, estimate: float, metric: Metric) -> Comparison:
+    def verdict(kind: Verdict, estimate: float, metric: str) -> Comparison:
         return Comparison(
             cell=GET_ITEM,
             base_stack="flask-sqlite3@base",
@@ -237,7 +236,7 @@ def test_verdicts_of_base_and_head_are_shown_what_matters_first() -> None:
             p_value=0.01,
         )
 
-    comparisons = (verdict(Verdict.NO_CHANGE, 1.0, Metric.CPU), verdict(Verdict.SLOWER, 1.2, Metric.TIME))
+    comparisons = (verdict(Verdict.NO_CHANGE, 1.0, "cpu"), verdict(Verdict.SLOWER, 1.2, "time"))
     text = text_of(three_stacks(comparisons=comparisons, against="main (abc1234)"))
     assert "against main (abc1234): 1 slower, 1 no change." in text
     assert text.index("slower get_item[flask-sqlite3]") < text.index("no change get_item[flask-sqlite3]")

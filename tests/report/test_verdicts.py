@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from pytest_webbench.analysis.gate import parse_threshold
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.results import Comparison, Interval, Metric, Verdict
+from pytest_webbench.model.results import Comparison, Interval, Verdict
 from pytest_webbench.report.verdicts import describe_regression, render_verdicts, verdicts_as_markdown
 
 SLOWER = Comparison(
     cell=Cell(scenario="list_items", stack="flask-sqlite3"),
     base_stack="flask-sqlite3@base",
-    metric=Metric.P99,
+    metric="p99",
     threshold=parse_threshold("p99: 10%"),
     verdict=Verdict.SLOWER,
     base=0.0412,
@@ -24,7 +24,7 @@ SLOWER = Comparison(
 SAME = replace(
     SLOWER,
     cell=Cell(scenario="hello", stack="flask-sqlite3"),
-    metric=Metric.MEMORY,
+    metric="memory",
     threshold=parse_threshold("memory: 5% and 8m"),
     verdict=Verdict.NO_CHANGE,
     base=50 * 2.0**20,
@@ -32,7 +32,7 @@ SAME = replace(
     ratio=Interval(estimate=1.02, low=1.01, high=1.03),
     smallest_effect=0.06,
 )
-OPEN = replace(SLOWER, verdict=Verdict.INCONCLUSIVE, metric=Metric.TIME, pairs_needed=14)
+OPEN = replace(SLOWER, verdict=Verdict.INCONCLUSIVE, metric="time", pairs_needed=14)
 RATIO = "1.230 | 1.151 - 1.309 | +10 % |"
 MEMORY = "50 MiB | 51 MiB | 1.020 | 1.010 - 1.030 | +5 % and 8 MiB |"
 UNKNOWN = Interval(estimate=math.nan, low=math.nan, high=math.nan)
@@ -43,7 +43,7 @@ def test_the_line_with_which_a_test_fails() -> None:
         "p99 of list_items[flask-sqlite3] is 1.23 times the base [1.15, 1.31], allowed 1.10"
     )
     errors = replace(
-        SLOWER, metric=Metric.ERRORS, threshold=parse_threshold("errors: 0"), base=0, head=3, ratio=UNKNOWN
+        SLOWER, metric="errors", threshold=parse_threshold("errors: 0"), base=0, head=3, ratio=UNKNOWN
     )
     assert describe_regression(errors) == (
         "errors of list_items[flask-sqlite3]: 3, where the base has 0, allowed 0 more a round"

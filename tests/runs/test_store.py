@@ -14,7 +14,7 @@ from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.measurement import MachineUsage
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.results import CodeProfile, Comparison, Interval, Metric, Threshold, Verdict
+from pytest_webbench.model.results import CodeProfile, Comparison, Interval, Threshold, Verdict
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.runs.rows import extra_info
@@ -150,8 +150,8 @@ def test_verdicts_come_back_with_what_is_not_known(tmp_path: Path) -> None:
     known = Comparison(
         cell=GET_ITEM,
         base_stack="flask-sqlite3@base",
-        metric=Metric.TIME,
-        threshold=Threshold(metric=Metric.TIME, limit=0.05),
+        metric="time",
+        threshold=Threshold(metric="time", limit=0.05),
         verdict=Verdict.INCONCLUSIVE,
         base=0.01,
         head=0.011,

@@ -37,7 +37,7 @@ def _card(record: RunRecord, group: Sequence[CellSummary], number: int) -> Card:
         CardRow(
             stack=clean(standing.summary.cell.stack),
             rank=words,
-            value=shown_number(standing.summary.figure.estimate, first.unit),
+            value=shown_number(standing.summary.result.estimate, first.unit),
             slower="invalid" if standing.ratio is None else f"{standing.ratio.estimate:.2f}",
             share=None if standing.ratio is None else 100 / standing.ratio.estimate,
         )

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from pytest_webbench.analysis.cross_run import AcrossRuns, Agreement, compare_runs, set_beside
+from pytest_webbench.analysis.metrics import Rule, find_metric
 from pytest_webbench.analysis.summary import latency_curve
-from pytest_webbench.model.results import CellSummary, Comparison, Metric, Verdict
+from pytest_webbench.model.results import CellSummary, Comparison, Verdict
 from pytest_webbench.model.saved_run import RunRecord
 from pytest_webbench.model.suite import Published
 from pytest_webbench.report.charts import (
@@ -252,7 +253,8 @@ def _verdicts_part(record: RunRecord) -> Part:
     if record.needed_s:
         lead.append(f"A budget of {duration(record.needed_s)} would probably decide what is open.")
     table = comparison_table(ordered, record.against)
-    rows = [_forest_row(each) for each in ordered if each.metric is not Metric.ERRORS and each.pairs]
+    tested = (each for each in ordered if find_metric(each.metric).rule is Rule.RATIO)
+    rows = [_forest_row(each) for each in tested if each.pairs]
     figures = () if not rows else (_forest("verdicts", "Ratios to the base", rows, table),)
     notes = tuple(
         ("note", clean(f"{each.metric} of {each.cell}"), clean(each.why)) for each in ordered if each.why

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from pytest_webbench.analysis.cross_run import AcrossRuns, Agreement
 from pytest_webbench.analysis.gate import describe_limit
+from pytest_webbench.analysis.metrics import columns, find_metric
 from pytest_webbench.analysis.summary import Point, rank
 from pytest_webbench.model.errors import printable
-from pytest_webbench.model.results import CellSummary, Comparison, Metric, RoundFigures, Standing
+from pytest_webbench.model.results import CellSummary, Comparison, Standing
 from pytest_webbench.model.saved_run import RunRecord
-from pytest_webbench.model.suite import Unit
 from pytest_webbench.report.content.numbers import (
     shown_bytes,
     shown_interval,
@@ -33,7 +33,6 @@ __all__ = [
     "latency_table",
     "paper_table",
     "rank_words",
-    "round_value",
     "rounds_table",
     "scenario_groups",
     "scenario_table",
@@ -43,7 +42,6 @@ ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@
 SECRET = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 """A name and a password in a URL."""
 SHOWN_SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
-METRIC_UNITS = {Metric.MEMORY: (2.0**-20, " MiB"), Metric.ERRORS: (1.0, "")}
 
 
 def clean(text: str) -> str:
@@ -108,20 +106,16 @@ def scenario_table(group: Sequence[CellSummary]) -> Table:
             (
                 clean(each.cell.stack),
                 words,
-                shown_number(each.figure.estimate, unit),
-                shown_interval(each.figure, unit),
+                shown_number(each.result.estimate, unit),
+                shown_interval(each.result, unit),
                 shown_ratio(standing.ratio),
-                shown_milliseconds(each.p50_s),
-                shown_milliseconds(each.p95_s),
-                shown_milliseconds(each.p99_s),
-                f"{sum(each.errors.values()):,}",
-                shown_milliseconds(each.server_cpu_s_per_request, 3),
+                *(metric.shown(each.value(metric.key)) for metric in columns()),
             )
         )
-    numbers = ("rank", unit.value, "95 % interval", "x slower", "p50 ms", "p95 ms", "p99 ms", "errors")
+    numbers = ("rank", unit.value, "95 % interval", "x slower", *(metric.column for metric in columns()))
     return Table(
         caption=f"{clean(group[0].cell.scenario)}: {describe_load(group[0])}",
-        columns=_columns(("stack",), (*numbers, "CPU ms/req")),
+        columns=_columns(("stack",), numbers),
         rows=tuple(rows),
         dimmed=frozenset(number for number, each in enumerate(standings) if each.rank is None),
     )
@@ -136,18 +130,13 @@ def caveats(group: Sequence[CellSummary]) -> Iterator[tuple[str, str, str]]:
         yield from (("note", stack, clean(warning)) for warning in each.validity.warnings)
 
 
-def round_value(figures: RoundFigures, unit: Unit) -> float:
-    """What a round says, in the unit of its scenario."""
-    return 1 / figures.time_per_request_s if unit is Unit.RATE else figures.mean_response_time_s * 1000
-
-
 def rounds_table(group: Sequence[CellSummary]) -> Table:
     """The figure of every round."""
     unit = group[0].unit
     numbers = sorted({each.round for summary in group for each in summary.rounds})
     rows = []
     for summary in group:
-        values = {each.round: shown_number(round_value(each, unit), unit) for each in summary.rounds}
+        values = {number: shown_number(value, unit) for number, value in summary.shown_rounds().items()}
         rows.append((clean(summary.cell.stack), *(values.get(number, "-") for number in numbers)))
     return Table(
         caption=f"{clean(group[0].cell.scenario)}: {unit.value} of each round",
@@ -255,9 +244,9 @@ def comparison_table(comparisons: Sequence[Comparison], against: str) -> Table:
         (
             str(each.verdict),
             clean(str(each.cell)),
-            str(each.metric),
-            _metric_value(each.base, each.metric),
-            _metric_value(each.head, each.metric),
+            each.metric,
+            find_metric(each.metric).shown_with_unit(each.base),
+            find_metric(each.metric).shown_with_unit(each.head),
             "-" if math.isnan(each.ratio.estimate) else f"{each.ratio.estimate:.3f}",
             "-" if math.isnan(each.ratio.low) else f"{each.ratio.low:.3f} - {each.ratio.high:.3f}",
             describe_limit(each.threshold),
@@ -272,21 +261,14 @@ def comparison_table(comparisons: Sequence[Comparison], against: str) -> Table:
     )
 
 
-def _metric_value(value: float, metric: Metric) -> str:
-    if math.isnan(value):
-        return "-"
-    factor, unit = METRIC_UNITS.get(metric, (1000.0, " ms"))
-    return f"{value * factor:.4g}{unit}"
-
-
 def across_table(found: AcrossRuns) -> Table:
     """Every cell that two runs have."""
     rows = tuple(
         (
             clean(str(each.cell)),
             each.verdict,
-            shown_number(each.base.figure.estimate, each.base.unit),
-            shown_number(each.head.figure.estimate, each.head.unit),
+            shown_number(each.base.result.estimate, each.base.unit),
+            shown_number(each.head.result.estimate, each.head.unit),
             each.head.unit.value,
             "-" if each.ratio is None else shown_ratio(each.ratio),
             clean(each.why_not),

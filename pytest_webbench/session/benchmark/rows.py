@@ -6,17 +6,9 @@ from typing import Any
 from pytest_benchmark import stats, utils
 
 from pytest_webbench.analysis.cross_run import FORMAT
+from pytest_webbench.analysis.metrics import derived
 
 __all__ = ["as_bytes", "derived_rows", "is_derived", "mark_unsound", "origin_of", "why_unsound"]
-
-DERIVED = {
-    "mean": ("mean_response_time", "mean_response_time_s"),
-    "p50": ("p50_response_time", "p50_s"),
-    "p95": ("p95_response_time", "p95_s"),
-    "p99": ("p99_response_time", "p99_s"),
-    "cpu": ("server_cpu_per_request", "server_cpu_s_per_request"),
-}
-"""The rows beside that of a cell: what their names have, their ``metric``, the figure of a round."""
 
 
 def as_bytes(output_json: Mapping[str, Any]) -> bytes:
@@ -65,22 +57,22 @@ def derived_rows(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     One value is one round, as in ``row``. A figure that is not known of each round has no row.
     """
     info, origin = row["extra_info"], origin_of(row)
-    for short, (metric, key) in DERIVED.items() if origin else ():
+    for metric in derived() if origin else ():
         assert origin is not None
-        values = [each[key] for each in origin["rounds"]]
-        if metric == info["metric"] or not values or None in values:
+        values = [each[metric.stored_name] for each in origin["rounds"]]
+        if metric.row == info["metric"] or not values or None in values:
             continue
-        name = _derived_name(row["name"], short)
+        name = _derived_name(row["name"], metric.key)
         validity = origin["validity"]
         yield {
             **row,
-            "group": _joined(row["group"], short),
+            "group": _joined(row["group"], metric.key),
             "name": name,
             "fullname": row["fullname"].removesuffix(row["name"]) + name,
             "extra_info": {
                 "stack": info["stack"],
                 "scenario": info["scenario"],
-                "metric": metric,
+                "metric": metric.row,
                 "webbench": {"format": FORMAT, "derived_from": row["fullname"], "validity": validity},
             },
             "stats": _stats(values, with_data="data" in row["stats"]),
