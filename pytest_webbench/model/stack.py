@@ -113,8 +113,12 @@ class OwnCopy:
 class Stack:
     """What is measured: an application in a folder, its lock, and the command that serves it.
 
-    ``command`` and the values of ``env`` may use the placeholders ``{python}`` (the interpreter of
-    the stack's environment), ``{bind}`` (an address as Gunicorn takes it: ``fd://7`` or
+    ``prepare`` are commands that run to their end before the server starts, once for each launch, such as
+    a migration of the database: in the same folder and environment, one after the other, and all of them
+    within ``--webbench-start-timeout``. They are in no measurement.
+
+    ``command``, ``prepare`` and the values of ``env`` may use the placeholders ``{python}`` (the
+    interpreter of the stack's environment), ``{bind}`` (an address as Gunicorn takes it: ``fd://7`` or
     ``127.0.0.1:8000``), ``{fd}``, ``{host}``, ``{port}``, ``{workers}``, ``{threads}`` and
     ``{data_dir}`` (a folder of this launch alone). ``lock`` is a file in ``folder`` with pinned and
     hashed requirements, in whose name ``{versions}`` stands for the set of versions; without one the stack
@@ -129,6 +133,7 @@ class Stack:
     name: str
     folder: Path
     command: tuple[str, ...]
+    prepare: tuple[tuple[str, ...], ...] = ()
     title: str = ""
     suite: str = "items"
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # it may hold passwords
@@ -266,7 +271,7 @@ class Launcher(Protocol):
         ...
 
     def start(self, stack: Stack) -> AbstractContextManager[RunningStack]:
-        """Launch ``stack`` afresh and wait for its first right answer.
+        """Launch ``stack`` afresh, after its commands to prepare, and wait for its first right answer.
 
         Leaving the context ends the stack and removes all that the launch made. Raises
         :class:`~pytest_webbench.model.errors.StartError` with the end of the server's log.

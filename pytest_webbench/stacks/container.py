@@ -28,6 +28,7 @@ from pytest_webbench.stacks.docker.engine import (
 )
 from pytest_webbench.stacks.docker.image import Image, ensure_image
 from pytest_webbench.stacks.docker.labels import Labels, others_at_work, remove_launch, sweep
+from pytest_webbench.stacks.docker.preparation import keep_log, prepare_in_containers
 from pytest_webbench.stacks.environment import LIST_VERSIONS, asks_for, fill_in, parse_versions
 from pytest_webbench.stacks.readiness import (
     PORT_ATTEMPTS,
@@ -63,7 +64,9 @@ class ContainerLauncher:
 
     On an engine that shares our network the container is on the host's network, and the server bound
     to 127.0.0.1 alone; elsewhere its port is published. The root is read-only, but for a tmpfs at
-    ``/tmp`` and a volume at ``/data``; there are no capabilities and no new privileges.
+    ``/tmp`` and a volume at ``/data``; there are no capabilities and no new privileges. Each command that
+    prepares a stack runs in a container of its own, of the same image and with the same volume, so that
+    the server's control group has the server alone in it.
     """
 
     name = "container"
@@ -108,7 +111,7 @@ class ContainerLauncher:
 
     @contextmanager
     def start(self, stack: Stack) -> Iterator["RunningContainer"]:
-        """Launch ``stack`` and wait for its first right answer; remove it when the context is left."""
+        """Prepare and launch ``stack``, wait for its first right answer; remove it at the context's end."""
         if _key(stack) not in self._images:
             self.prepare(stack)
         launch = uuid4().hex[:12]
@@ -157,9 +160,16 @@ class ContainerLauncher:
             "threads": str(self._threads),
             "data_dir": DATA_DIR,
         }
-        begun = time.monotonic()
+
+        def run(
+            command: Sequence[str], data_of: "Container | None", published: int | None = None
+        ) -> "Container":
+            return self._run(stack, image, launch, fill, command=command, data_of=data_of, port=published)
+
         try:
-            container = self._run(stack, image, launch, fill, port)
+            last = prepare_in_containers(stack, run, logs=self._logs, timeout_s=self._start_timeout_s)
+            begun = time.monotonic()
+            container = run(stack.command, last, None if self._host_network else port)
             if not self._host_network:
                 port = _published_port(container)
         except ENGINE_FAULTS() as error:
@@ -179,8 +189,17 @@ class ContainerLauncher:
         )
 
     def _run(
-        self, stack: Stack, image: Image, launch: str, fill: Mapping[str, str], port: int
+        self,
+        stack: Stack,
+        image: Image,
+        launch: str,
+        fill: Mapping[str, str],
+        *,
+        command: Sequence[str],
+        data_of: "Container | None",
+        port: int | None,
     ) -> "Container":
+        """Start a container for ``command``, with the data of another one and with ``port`` published."""
         from testcontainers.core.config import testcontainers_config  # noqa: PLC0415
         from testcontainers.core.container import DockerContainer  # noqa: PLC0415
 
@@ -197,13 +216,15 @@ class ContainerLauncher:
             options["mem_limit"] = options["memswap_limit"] = self._limits.memory_bytes
         if self._host_network:
             options["network_mode"] = "host"
+        if data_of is not None:
+            options["volumes_from"] = [data_of.id]
         made = DockerContainer(image.tag, docker_client_kw={"timeout": 120})
         bound_calls(made.get_docker_client().client)
-        made.with_command([fill_in(word, fill) for word in stack.command])
+        made.with_command([fill_in(word, fill) for word in command])
         made.with_envs(**{name: fill_in(value, fill) for name, value in stack.env})
         made.with_tmpfs_mount("/tmp")  # noqa: S108
         made.with_kwargs(**options)
-        if not self._host_network:
+        if port is not None:
             # The address cannot be said through the methods of testcontainers, only in its dictionary.
             ports: dict[str, Any] = made.ports
             ports[f"{port}/tcp"] = None if self._engine.bind is None else (self._engine.bind, None)
@@ -365,9 +386,7 @@ class RunningContainer:
 
     def keep_log(self, logs: Path) -> None:
         """Write the container's whole log to the folder ``logs``."""
-        with suppress(*ENGINE_FAULTS()):
-            logs.mkdir(parents=True, exist_ok=True)
-            (logs / f"{self.container.name}.log").write_bytes(self.container.logs())
+        keep_log(self.container, logs)
 
     def ended(self) -> str | None:
         """How the container ended, or ``None``."""

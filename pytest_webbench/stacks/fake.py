@@ -1,5 +1,6 @@
 """A launcher without processes, for tests of what is built on launchers."""
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -75,9 +76,10 @@ class FakeLauncher:
 
     @contextmanager
     def start(self, stack: Stack) -> Iterator[FakeStack]:
-        """Note the start and the end, whatever happens between."""
+        """Note the commands to prepare, the start and the end, whatever happens between."""
         if stack.name in self._failures:
             raise self._failures[stack.name]
+        self.events += [f"prepare {stack.name}: {shlex.join(command)}" for command in stack.prepare]
         self.events.append(f"start {stack.name}")
         try:
             yield self._make(stack)

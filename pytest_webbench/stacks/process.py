@@ -20,6 +20,7 @@ from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord
 from pytest_webbench.model.stack import Meter, Stack
 from pytest_webbench.stacks.commands import Commands
 from pytest_webbench.stacks.environment import asks_for, ensure_environment, fill_in, installed_versions
+from pytest_webbench.stacks.preparation import run_preparation
 from pytest_webbench.stacks.readiness import (
     PORT_ATTEMPTS,
     PortTakenError,
@@ -85,7 +86,7 @@ class ProcessLauncher:
 
     @contextmanager
     def start(self, stack: Stack) -> Iterator["RunningProcess"]:
-        """Launch ``stack`` and wait for its first right answer; end it when the context is left."""
+        """Prepare and launch ``stack``, wait for its first right answer; end it when the context is left."""
         if (stack.folder, stack.lock) not in self._pythons:
             self.prepare(stack)
         for attempt in range(PORT_ATTEMPTS):
@@ -122,12 +123,20 @@ class ProcessLauncher:
                 }
                 command = [fill_in(word, fill) for word in stack.command]
                 inherits = any("{bind}" in word or "{fd}" in word for word in stack.command)
-                if not inherits:
-                    listener.close()
                 environment = _environment(stack, fill, python=python, home=claim.folder)
                 loaded = LoadedFiles(stack.name, stack.own_copy, claim.folder) if stack.own_copy else None
                 if loaded is not None:
                     loaded.prepare(environment)
+                run_preparation(
+                    stack,
+                    fill,
+                    environment,
+                    log=log.with_name(f"{log.stem}-prepare.log"),
+                    claim=claim,
+                    timeout_s=self._start_timeout_s,
+                )
+                if not inherits:
+                    listener.close()
                 process = _spawn(
                     command,
                     stack,

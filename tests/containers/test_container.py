@@ -1,6 +1,7 @@
 """The container launcher with a real engine."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -85,6 +86,47 @@ def test_files_and_commands_reach_inside(make_stack: MakeStack, make_launcher: M
         assert running.execute(["-c", "print(open('{data_dir}/note.txt').read())"]) == b"from outside\n"
         with pytest.raises(SeedError, match="failed with code 3"):
             running.execute(["-c", "raise SystemExit(3)"])
+
+
+NOTE = """
+import os, sys
+with open("/data/note", "a") as file:
+    print(os.getcwd(), os.getuid(), *sys.argv[1:], file=file)
+print("made the table")
+"""
+
+
+@pytest.mark.parametrize("shares_network", [True, False])
+def test_a_stack_is_prepared_once_in_its_data(
+    engine: Engine, make_stack: MakeStack, make_launcher: MakeLauncher, tmp_path: Path, shares_network: bool
+) -> None:
+    stack = make_stack()
+    (stack.folder / "prepare.py").write_text(NOTE)
+    one, two = ("{python}", "prepare.py", "{workers}"), ("{python}", "prepare.py", "{data_dir}")
+    launcher = make_launcher(on=replace(engine, shares_network=engine.shares_network and shares_network))
+    with launcher.start(replace(stack, prepare=(one, two))) as running:
+        noted = running.execute(["-c", "print(open('/data/note').read(), end='')"])
+        assert noted == b"/app 10001 2\n/app 10001 /data\n"
+        assert "made the table" not in running.log_tail()
+    logs = sorted(log.read_text() for log in (tmp_path / "logs").glob("*.log") if "build" not in log.name)
+    assert logs[:2] == ["made the table\n"] * 2
+
+
+def test_a_preparation_that_fails_or_does_not_end(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
+    stack = make_stack()
+    fails = ("{python}", "-c", "print('no such table'); raise SystemExit(3)")
+    with pytest.raises(StartError) as caught, make_launcher().start(replace(stack, prepare=(fails,))):
+        pass
+    assert caught.value.message == f"tiny was not prepared: {shlex.join(fails)} exited with code 3"
+    assert caught.value.evidence == "no such table"
+    forever = ("{python}", "-uc", "import time; print('waits'); time.sleep(600)")
+    with (
+        pytest.raises(StartError) as caught,
+        make_launcher(start_timeout_s=2.0).start(replace(stack, prepare=(forever,))),
+    ):
+        pass
+    assert caught.value.message == f"tiny was not prepared within 2 s: {shlex.join(forever)} did not end"
+    assert caught.value.evidence == "waits"
 
 
 def test_the_meter_sees_what_the_container_uses(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:

@@ -76,6 +76,7 @@ def test_paths_into_the_repository_are_those_of_the_copy(repository: Path, tmp_p
         f"{repository}/.venv/python",
         f"{link}/app/server.py",
         f"--log={repository}/new.log",
+        prepare=((f"{repository}/.venv/python", f"{link}/app/server.py"),),
         env=(("PYTHONPATH", f"{repository}/app:/elsewhere"),),
         lock=f"{repository}/app/server.py",
     )
@@ -85,6 +86,7 @@ def test_paths_into_the_repository_are_those_of_the_copy(repository: Path, tmp_p
             f"{side.folder}/server.py",
             f"--log={repository}/new.log",
         )
+        assert side.prepare == ((f"{repository}/.venv/python", f"{side.folder}/server.py"),)
         assert side.env == (("PYTHONPATH", f"{side.folder}:/elsewhere"),)
         assert side.lock == f"{side.folder}/server.py"
 

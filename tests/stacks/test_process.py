@@ -208,6 +208,119 @@ def test_the_proxies_of_the_environment_are_not_asked(
         assert running.ended() is None
 
 
+# --- what prepares it -------------------------------------------------------------------------------
+
+NOTE = """
+import os, sys
+with open(sys.argv[1], "a") as file:
+    print("prepared", *sys.argv[2:], os.getcwd(), file=file)
+print("made the table")
+"""
+
+
+def prepared(make_stack: MakeStack, *programs: str, **changes: Any) -> Stack:
+    """A stack with workers that is prepared by ``programs``, each a file of its own."""
+    changes["prepare"] = tuple(
+        ("{python}", f"prepare{number}.py", "{data_dir}/note", "{workers}") for number in range(len(programs))
+    )
+    stack = make_stack(FORKING, "--fd={fd}", "{workers}", **changes)
+    for number, program in enumerate(programs):
+        (stack.folder / f"prepare{number}.py").write_text(program)
+    return stack
+
+
+def test_each_launch_is_prepared_once_before_the_workers_start(
+    launcher: ProcessLauncher, make_stack: MakeStack, tmp_path: Path
+) -> None:
+    second = NOTE + "assert len(open(sys.argv[1]).readlines()) == 2"
+    stack = prepared(make_stack, NOTE, second)
+    for number in (1, 2):
+        with launcher.start(stack) as running:
+            note = running.data_dir / "note"
+            assert note.read_text() == f"prepared 2 {stack.folder}\n" * 2
+            assert running.launch.config["workers"] == 2
+            assert "made the table" not in running.log_tail()
+        log = tmp_path / "logs" / f"tiny-{number}-prepare.log"
+        assert log.read_text() == "made the table\n" * 2
+
+
+def test_a_command_that_prepares_sees_what_the_server_sees(
+    launcher: ProcessLauncher, make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "x")
+    program = "import json, os, sys\njson.dump(dict(os.environ), open(sys.argv[1], 'w'))"
+    with launcher.start(prepared(make_stack, program, env=(("DB", "{data_dir}/x.db"),))) as running:
+        assert json.loads((running.data_dir / "note").read_text()) == ask(running, "/environment")
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("raise SystemExit(3)", "exited with code 3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "was ended by signal SIGKILL"),
+    ],
+)
+def test_a_preparation_that_fails_says_why(
+    launcher: ProcessLauncher, make_stack: MakeStack, tmp_path: Path, program: str, message: str
+) -> None:
+    error = failure(
+        launcher, prepared(make_stack, NOTE, f"print('no such table', flush=True); {program}", NOTE)
+    )
+    command = "'{python}' prepare1.py '{data_dir}/note' '{workers}'"
+    assert error.message == f"tiny was not prepared: {command} {message}"
+    assert error.evidence == "no such table"
+    assert (tmp_path / "logs" / "tiny-1-prepare.log").read_text().count("made the table") == 1
+    assert not (tmp_path / "logs" / "tiny-1.log").exists()
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_preparation_that_cannot_be_run(launcher: ProcessLauncher, make_stack: MakeStack) -> None:
+    error = failure(launcher, make_stack(prepare=(("no-such-program", "init-db"),)))
+    assert error.message == "tiny cannot be prepared: no-such-program: No such file or directory"
+    assert error.hint == "is the first word of no-such-program init-db in its environment?"
+
+
+ENDLESS = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+with open("pids.new", "w") as file:
+    print(os.getpid(), child.pid, file=file)
+os.rename("pids.new", "pids")
+print("waits", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_preparation_without_end_is_ended_with_all_that_it_started(
+    make_stack: MakeStack, tmp_path: Path
+) -> None:
+    launcher = ProcessLauncher(cache=tmp_path, logs=tmp_path / "logs", start_timeout_s=2.0)
+    stack = prepared(make_stack, ENDLESS)
+    error = failure(launcher, stack)
+    command = "'{python}' prepare0.py '{data_dir}/note' '{workers}'"
+    assert error.message == f"tiny was not prepared within 2 s: {command} did not end"
+    assert error.evidence == "waits"
+    assert "--webbench-start-timeout" in error.hint
+    assert not any(psutil.pid_exists(int(pid)) for pid in (stack.folder / "pids").read_text().split())
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_an_interrupt_ends_a_preparation(
+    launcher: ProcessLauncher, make_stack: MakeStack, tmp_path: Path
+) -> None:
+    stack = prepared(make_stack, ENDLESS)
+
+    def interrupt() -> None:
+        soon((stack.folder / "pids").exists)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt), launcher.start(stack):
+        pass
+    assert not any(psutil.pid_exists(int(pid)) for pid in (stack.folder / "pids").read_text().split())
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
 # --- the way in -------------------------------------------------------------------------------------
 
 

@@ -92,6 +92,9 @@ def _stack_fields(stack: Stack) -> Faults:
         yield fault("command", command, 'a tuple of words, such as ("{python}", "-m", "gunicorn", …)')
     elif not all(_is_word(each) for each in command):
         yield fault("command", next(each for each in command if not _is_word(each)), "words that are text")
+    if not (isinstance(stack.prepare, tuple | list) and all(map(_is_command, stack.prepare))):
+        wanted = 'a tuple of commands, each a tuple of words: (("{python}", "manage.py", "migrate"),)'
+        yield fault("prepare", stack.prepare, wanted)
     if not (isinstance(stack.env, tuple | list) and all(_is_setting(each) for each in stack.env)):
         yield fault("env", stack.env, 'pairs of text, such as (("DEBUG", "0"),)')
     if not (stack.lock is None or _is_word(stack.lock)):
@@ -178,6 +181,10 @@ def _is_number(value: Any, least: float, most: float) -> bool:
 
 def _is_word(value: Any) -> bool:
     return isinstance(value, str) and bool(value) and "\0" not in value
+
+
+def _is_command(value: Any) -> bool:
+    return isinstance(value, tuple | list) and bool(value) and all(map(_is_word, value))
 
 
 def _is_setting(pair: Any) -> bool:

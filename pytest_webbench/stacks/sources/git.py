@@ -96,6 +96,7 @@ class Checkout:
             stack,
             folder=self._place(origin.top, arm) / origin.inside,
             command=tuple(map(move, stack.command)),
+            prepare=tuple(tuple(map(move, command)) for command in stack.prepare),
             env=tuple((name, move(value)) for name, value in stack.env),
             lock=None if stack.lock is None else move(stack.lock),
             own_copy=own,
