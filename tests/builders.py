@@ -23,7 +23,7 @@ from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.saved_run import RunAbout, RunRecord, ScenarioAbout, StackAbout
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Unit
-from pytest_webbench.runs.rows import extra_info
+from pytest_webbench.runs.provenance import provenance_of
 from pytest_webbench.runs.store import RunFolder
 
 GET_ITEM = Cell(scenario="get_item", stack="flask-sqlite3")
@@ -141,9 +141,17 @@ def make_run(
         settings=settings,
         measurements=tuple(each for made in rounds.values() for each in made),
         summaries=summaries,
-        origins={each.cell: extra_info(each, settings)["webbench"] for each in summaries},
     )
-    return replace(record, **changes)
+    made = {
+        each.cell: provenance_of(
+            each,
+            profile=settings.profile,
+            generators=settings.load_processes,
+            machine=record.about.machine,
+        )
+        for each in summaries
+    }
+    return replace(record, provenances=made, **changes)
 
 
 def save_run(

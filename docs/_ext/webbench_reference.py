@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from inspect import getsource
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from pytest_webbench.load.schedule import COMMON_SHARE
 from pytest_webbench.model.plan import PROFILES, Profile
 from pytest_webbench.model.stack import VERSION_SETS, Stack, VersionSet
 from pytest_webbench.model.suite import Scenario
-from pytest_webbench.runs.rows import extra_info
+from pytest_webbench.runs.rows import keys
 from pytest_webbench.session.definitions.registry import with_versions
 from pytest_webbench.session.options.table import OPTIONS, Option
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
@@ -39,7 +38,6 @@ logger = getLogger(__name__)
 
 GIVEN_BY_FIXTURES = {"pytest_webbench.LiveBench", "pytest_webbench.LiveStack"}
 """Classes that no one else makes, so that their constructors are nobody's business."""
-EXTRA_INFO_KEYS = re.findall(r'"(\w+)":', getsource(extra_info))
 PIN = re.compile(r"^(?P<name>[a-z0-9.-]+)==(?P<version>[^ ;\\]+)(?: ; (?P<marker>[^\\]+?))? ?\\?$")
 
 
@@ -227,7 +225,7 @@ def find_by_last_name(
 def check_extra_info(_app: Sphinx, docname: str, source: list[str]) -> None:
     """Warn of a key of ``extra_info`` that the page on the output does not name."""
     if docname == "reference/output":
-        for key in EXTRA_INFO_KEYS:
+        for key in keys():
             if f"`{key}`" not in source[0]:
                 logger.warning("extra_info has %r, which is not described here", key, location=docname)
 

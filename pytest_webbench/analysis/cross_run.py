@@ -1,43 +1,35 @@
 """Two saved runs compared: what can be said of figures that were not measured side by side.
 
-What two figures of one benchmark have in common, and what keeps them from being compared.
-
-Both come from ``extra_info`` of pytest-benchmark's JSON, below ``webbench``; of figures that are yet to be
-measured, a part is known. What is known of one of them alone is no difference.
-
-
 How far two rankings of the same stacks agree.
 """
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
-from typing import Any
 
+from pytest_webbench.analysis.provenance import differences
 from pytest_webbench.analysis.statistics import CONFIDENCE
 from pytest_webbench.analysis.summary import rank
-from pytest_webbench.model.measurement import UNKNOWN
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.results import CellSummary, Difference, Findings, Interval
+from pytest_webbench.model.provenance import Provenance
+from pytest_webbench.model.results import CellSummary, Difference, Interval
 from pytest_webbench.model.saved_run import RunRecord
 from pytest_webbench.model.suite import Published, Unit
 
 __all__ = [
-    "FORMAT",
     "AcrossRuns",
     "Agreement",
     "Beside",
     "CellAcross",
     "agreement",
-    "compare_origins",
     "compare_runs",
-    "differences",
     "independent_ratio",
-    "machine_differences",
     "set_beside",
 ]
+
+NOTHING = Provenance()
+"""Nothing is known of it, so that it differs in nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +78,10 @@ def compare_runs(base: RunRecord, head: RunRecord) -> AcrossRuns:
     differing: dict[Difference, tuple[Cell, ...]] = {}
     cells = []
     for cell in (each for each in new if each in old):
-        found = differences(_origin(base, cell), _origin(head, cell))
+        found = differences(base.provenances.get(cell, NOTHING), head.provenances.get(cell, NOTHING))
         for each in found:
             differing[each] = (*differing.get(each, ()), cell)
         cells.append(_across(old[cell], new[cell], found))
-    for each in _machine_differences(base, head):
-        differing[each] = tuple(each.cell for each in cells)
     return AcrossRuns(
         base=base.source,
         head=head.source,
@@ -100,24 +90,6 @@ def compare_runs(base: RunRecord, head: RunRecord) -> AcrossRuns:
         only_base=tuple(cell for cell in old if cell not in new),
         only_head=tuple(cell for cell in new if cell not in old),
     )
-
-
-def _origin(run: RunRecord, cell: Cell) -> Mapping[str, Any]:
-    return run.origins.get(cell, {})
-
-
-def _machine_differences(base: RunRecord, head: RunRecord) -> list[Difference]:
-    """What of the machines differs, where both runs say it."""
-    old, new = base.about.machine, head.about.machine
-    if old is None or new is None:
-        return []
-    names = ("processor", "cores", "memory_bytes", "system", "governor", "python")
-    pairs = [(name, getattr(old, name), getattr(new, name)) for name in names]
-    return [
-        Difference(what=f"machine, {name.partition('_')[0]}:", base=str(one), now=str(other))
-        for name, one, other in pairs
-        if one != other
-    ]
 
 
 def _across(base: CellSummary, head: CellSummary, found: Sequence[Difference]) -> CellAcross:
@@ -153,151 +125,6 @@ def _welch_half_width(one: Sequence[float], other: Sequence[float]) -> float:
     parts = [error**2 / (len(each) - 1) for error, each in zip(errors, (one, other), strict=True)]
     freedom = total**2 / sum(parts)
     return float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(total)
-
-
-FORMAT = 1
-"""The version of our part of pytest-benchmark's JSON, as the reference of the output describes it."""
-
-INCOMPARABLE = ("launcher", "engine", "loop", "users", "records")
-"""Another path to the server, another ruler or another load: such figures say nothing of each other."""
-SAID_BY_AMOUNT = ("name", "title", "duration_s", "request_share", "min_requests")
-"""What of a profile the name and the amount of a load say already."""
-VARYING = frozenset(
-    {
-        "cpu.hz_actual",
-        "cpu.hz_actual_friendly",
-        # These only repeat others, or are about what wrote the file.
-        "cpu.cpuinfo_version",
-        "cpu.cpuinfo_version_string",
-        "cpu.python_version",
-        "python_implementation_version",
-    }
-)
-SHOWN = 60
-"""How many characters of a value are shown."""
-
-Origin = Mapping[str, Any]
-"""What stands below ``webbench`` in ``extra_info``: how a figure came about."""
-
-
-def compare_origins(
-    baselines: Mapping[str, Mapping[str, Origin | None]], now: Mapping[str, Origin | None]
-) -> Findings:
-    """Compare the origins of the benchmarks of ``now`` with those in each of ``baselines``.
-
-    All are known by their full names. The origin of what another plugin measured is ``None``, and it is
-    not missed where it is missing.
-    """
-    known = {name for names in baselines.values() for name in names}
-    differing: dict[tuple[str, Difference], tuple[str, ...]] = {}
-    fit = set()
-    for baseline, origins in baselines.items():
-        for name in (each for each in now if each in origins):
-            found = differences(origins[name], now[name])
-            if all(each.comparable for each in found):
-                fit.add((baseline, name))
-            for each in found:
-                differing[baseline, each] = (*differing.get((baseline, each), ()), name)
-    return Findings(
-        missing=tuple(name for name, origin in now.items() if origin is not None and name not in known),
-        differing=differing,
-        fit=frozenset(fit),
-    )
-
-
-def differences(base: Origin | None, now: Origin | None) -> list[Difference]:
-    """How the figure ``base`` came about otherwise than ``now`` does; ``None`` is one that is not ours.
-
-    If they cannot be compared at all, only what speaks against it is told. Seeds, versions of packages
-    and commands are no difference: they vary, or are what is compared.
-    """
-    if base is None or now is None:
-        makers = [_maker(base), _maker(now)]
-        return [] if base is now else [_difference("measured by", *makers, comparable=False)]
-    old, new = _facts(base), _facts(now)
-    found = [
-        _difference(name, old[name], new[name], comparable=name not in INCOMPARABLE)
-        for name in old
-        if name in new and old[name] != new[name]
-    ]
-    return [each for each in found if not each.comparable] or found
-
-
-def _maker(origin: Origin | None) -> str:
-    return "pytest-benchmark" if origin is None else "webbench"
-
-
-def _facts(origin: Origin) -> dict[str, Any]:
-    """All that should be the same, by the name that people read; without what is not known."""
-    config, profile = origin.get("config", {}), origin.get("profile")
-    facts = {
-        "launcher": origin.get("launcher"),
-        "engine": origin.get("engine"),
-        "loop": config.get("model"),
-        "users": config.get("users"),
-        "records": config.get("records"),
-        "profile": profile,
-        **{
-            f"{name} of the profile {profile}": value
-            for name, value in config.get("profile", {}).items()
-            if name not in SAID_BY_AMOUNT
-        },
-        "amount": _amount(config.get("amount") or {}),
-        "turns of a round": config.get("turns"),
-        "generators": config.get("generators"),
-        "workers": _in_force(config, "workers"),
-        "threads": _in_force(config, "threads"),
-        "Python of the stack": origin.get("versions", {}).get("python"),
-        "network": config.get("network"),
-        "container engine": config.get("engine"),
-        "base image": config.get("base_image"),
-        "processors of the container": config.get("cpus"),
-        "memory of the container": config.get("memory"),
-    }
-    return {name: value for name, value in facts.items() if value is not None}
-
-
-def _in_force(config: Mapping[str, Any], name: str) -> Any:
-    """How many workers or threads there were, if that is known.
-
-    Files of earlier versions have what was asked for, whether or not the command was told so.
-    """
-    seen = "workers_asked" in config or f"{{{name}}}" in config.get("command", "")
-    value = config.get(name)
-    return value if seen and value != UNKNOWN else None
-
-
-def _amount(amount: Mapping[str, Any]) -> str | None:
-    if amount.get("requests") is not None:
-        return f"{amount['requests']} requests"
-    return f"{amount['duration_s']:g} s" if amount.get("duration_s") is not None else None
-
-
-def machine_differences(base: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
-    """In what the machines (``machine_info`` of pytest-benchmark) differ; not in what varies by itself."""
-    old, new = dict(_flat(base)), dict(_flat(now))
-    return [
-        _difference(f"machine, {name}:", old.get(name, "unknown"), new.get(name, "unknown"))
-        for name in {**old, **new}
-        if name not in VARYING and old.get(name) != new.get(name)
-    ]
-
-
-def _flat(info: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in info.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", list(value) if isinstance(value, tuple) else value
-
-
-def _difference(what: str, base: Any, now: Any, *, comparable: bool = True) -> Difference:
-    return Difference(what=what, base=_shown(base), now=_shown(now), comparable=comparable)
-
-
-def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
 FEWEST = 3

@@ -3,24 +3,40 @@
 Done by msgspec, which reads the types of the dataclasses; this module adds the types that it does not
 know. Times of requests are written as text: little-endian unsigned 64-bit integers, deflated, in base 64.
 Where they were too many to be kept, an object holds their histogram, its two arrays written in the same way.
+
+What is saved goes through :func:`to_saved` and :func:`from_saved`, and :func:`encode` and :func:`decode`:
+JSON has no word for a number that is not known, so that NaN is ``null`` in a file.
 """
 
 import base64
+import json
+import math
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import inspect
 
 from pytest_webbench.model.load import Histogram, Latencies
 
-__all__ = ["UnpackedTooMuchError", "from_json", "to_json", "unpacking_at_most"]
+__all__ = [
+    "UnpackedTooMuchError",
+    "decode",
+    "encode",
+    "from_json",
+    "from_saved",
+    "to_json",
+    "to_saved",
+    "unpacking_at_most",
+]
 
 T = TypeVar("T")
 
@@ -56,6 +72,61 @@ def from_json(kind: type[T], data: Any) -> T:
     Raises :class:`msgspec.ValidationError` with the path to what does not fit.
     """
     return msgspec.convert(data, kind, dec_hook=_decode)
+
+
+def to_saved(value: Any) -> Any:
+    """:func:`to_json` for a file: with ``None`` for what is no finite number."""
+    return _without_nan(to_json(value))
+
+
+def from_saved(kind: type[T], data: Any) -> T:
+    """:func:`from_json` of a file: with NaN where ``kind`` has a number and ``data`` has ``None``."""
+    return from_json(kind, _with_nan(_type_of(kind), data))
+
+
+def encode(value: Any, *, indent: int | None = None) -> bytes:
+    """The text of a JSON file, or of a line of one, that says what ``value`` is."""
+    return json.dumps(to_saved(value), indent=indent, allow_nan=False).encode()
+
+
+def decode(content: bytes) -> Any:
+    """What the text of a JSON file says. Raises :class:`ValueError`, also for what is no UTF-8."""
+    return json.loads(content)
+
+
+def _without_nan(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: _without_nan(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_without_nan(each) for each in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+_type_of: Callable[[Any], inspect.Type] = lru_cache(inspect.type_info)
+
+
+def _with_nan(kind: inspect.Type, data: Any) -> Any:
+    """``data`` with NaN for ``None`` wherever ``kind`` says that there is a number."""
+    if isinstance(kind, inspect.FloatType):
+        return math.nan if data is None else data
+    if isinstance(kind, inspect.UnionType) and data is not None:
+        known = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
+        return _with_nan(known[0], data) if len(known) == 1 else data
+    return _with_nan_inside(kind, data)
+
+
+def _with_nan_inside(kind: inspect.Type, data: Any) -> Any:
+    match kind, data:
+        case inspect.DataclassType(fields=known), dict():
+            given = {each.encode_name: each.type for each in known if each.encode_name in data}
+            return {**data, **{name: _with_nan(type_, data[name]) for name, type_ in given.items()}}
+        case inspect.VarTupleType(item_type=inspect.IntType() | inspect.StrType()), _:
+            return data  # of which there may be a million
+        case inspect.VarTupleType(item_type=item), list():
+            return [_with_nan(item, each) for each in data]
+        case inspect.DictType(value_type=item), dict():
+            return {name: _with_nan(item, each) for name, each in data.items()}
+    return data
 
 
 def _encode(value: Any) -> Any:

@@ -26,6 +26,7 @@ __all__ = [
     "LoadEngine",
     "LoadResult",
     "Look",
+    "Loop",
     "Nanoseconds",
     "OpenLoad",
     "Schedule",
@@ -199,6 +200,16 @@ class Schedule:
 
     def __str__(self) -> str:
         return f"{self.rate:,.6g}/s {self.arrivals.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """Closed (a user sends its next request once it has its response), or open with a ``schedule``."""
+
+    schedule: Schedule | None = None
+
+    def __str__(self) -> str:
+        return "closed loop" if self.schedule is None else f"open loop, {self.schedule}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

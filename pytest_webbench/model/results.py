@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pytest_webbench.model.load import Amount, Schedule
+from pytest_webbench.model.load import Amount, Loop, Schedule
 from pytest_webbench.model.measurement import LaunchRecord
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.suite import Unit
 
 __all__ = [
     "Attribution",
+    "BaselineMatch",
     "CellSummary",
     "CodeProfile",
     "Comparison",
     "Difference",
     "Finding",
-    "Findings",
     "FlameRect",
     "Interval",
     "Level",
@@ -30,7 +30,6 @@ __all__ = [
     "Verdict",
     "key_of_time",
     "key_of_unit",
-    "name_of_model",
 ]
 
 
@@ -138,7 +137,7 @@ class CellSummary:
     @property
     def model(self) -> str:
         """Which loop the figures come from: those of different ones must not be compared."""
-        return name_of_model(self.schedule)
+        return str(Loop(schedule=self.schedule))
 
     def value(self, key: str) -> float | None:
         """The value of a metric for all rounds together; ``None`` if it is not known."""
@@ -226,11 +225,6 @@ def key_of_time(schedule: Schedule | None) -> str:
 def key_of_unit(unit: Unit) -> str:
     """The metric that a scenario with ``unit`` shows."""
     return "time_per_request" if unit is Unit.RATE else "mean"
-
-
-def name_of_model(schedule: Schedule | None) -> str:
-    """Which loop a load with ``schedule`` is."""
-    return "closed loop" if schedule is None else f"open loop, {schedule}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -423,7 +417,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class BaselineMatch:
     """How the benchmarks of a run go together with those of baselines, by full names.
 
     ``missing`` are benchmarks that no baseline has, ``differing`` maps a baseline's name and a difference

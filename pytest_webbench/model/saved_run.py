@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from pytest_webbench.model.events import RateChosen
 from pytest_webbench.model.measurement import Machine, Measurement
 from pytest_webbench.model.plan import Cell, Plan
+from pytest_webbench.model.provenance import Provenance
 from pytest_webbench.model.results import CellSummary, CodeProfile, Comparison
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Published, Unit
@@ -66,11 +66,10 @@ class RunRecord:
     """One saved run. ``source`` names it: the folder or file that it was read from, without its path.
 
     ``measurements`` are empty where only the figures of rounds were kept, as in pytest-benchmark's JSON;
-    then ``settings`` and ``plan`` are ``None``. ``origins`` says of each cell how its figure came about,
-    as ``extra_info`` of that JSON does. ``stack_failures``, ``check_failures`` and ``trial_failures`` say
-    in words why a stack, or a cell, lacks figures. ``against`` is what the base of ``comparisons`` is,
-    ``needed_s`` the budget in seconds that would decide what is open. ``notes`` say what was wrong with the
-    files.
+    then ``settings`` and ``plan`` are ``None``. ``provenances`` say of each cell how its result came about.
+    ``stack_failures``, ``check_failures`` and ``trial_failures`` say in words why a stack, or a cell, lacks
+    results. ``against`` is what the base of ``comparisons`` is, ``needed_s`` the budget in seconds that would
+    decide what is open. ``notes`` say what was wrong with the files.
     """
 
     source: str
@@ -79,7 +78,7 @@ class RunRecord:
     plan: Plan | None = None
     measurements: tuple[Measurement, ...] = ()
     summaries: tuple[CellSummary, ...] = ()
-    origins: Mapping[Cell, Mapping[str, Any]] = field(default_factory=dict)
+    provenances: Mapping[Cell, Provenance] = field(default_factory=dict)
     stack_failures: Mapping[str, str] = field(default_factory=dict)
     check_failures: Mapping[Cell, str] = field(default_factory=dict)
     trial_failures: Mapping[Cell, str] = field(default_factory=dict)

@@ -105,3 +105,8 @@ class Settings:
     wait: bool = False
     output: Path = Path(".webbench")
     cache: Path | None = None
+
+    @property
+    def load_processes(self) -> int:
+        """How many processes share the load."""
+        return self.load_workers if self.engine == "locust" else self.generators

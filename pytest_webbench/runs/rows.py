@@ -1,209 +1,251 @@
-"""What our rows of pytest-benchmark's JSON hold of a cell: written and read."""
+"""Our rows of pytest-benchmark's JSON: what they hold of a cell, written and read."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from pytest_webbench.analysis.cross_run import FORMAT
 from pytest_webbench.analysis.metrics import Metric, Stored, stored
 from pytest_webbench.analysis.summary import NO_RESULT, result_of
-from pytest_webbench.model.codec import from_json, to_json
+from pytest_webbench.model.codec import from_saved, to_saved
 from pytest_webbench.model.load import Amount, Arrivals, Schedule
-from pytest_webbench.model.measurement import LaunchRecord
-from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.results import CellSummary, RoundSummary, Validity, name_of_model
+from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord
+from pytest_webbench.model.plan import Cell, Profile
+from pytest_webbench.model.provenance import Provenance
+from pytest_webbench.model.results import CellSummary, RoundSummary, Validity, key_of_time
 from pytest_webbench.model.settings import Settings
-from pytest_webbench.model.stack import Stack
-from pytest_webbench.model.suite import Scenario, Unit
-from pytest_webbench.stacks.environment import asks_for
+from pytest_webbench.model.suite import Unit
+from pytest_webbench.runs.provenance import provenance_of
 
-__all__ = ["extra_info", "planned_info", "summary_of_row"]
+__all__ = ["FORMAT", "Row", "extra_info", "is_derived", "keys", "origin_of", "other_formats", "read_row"]
+
+FORMAT = 2
+"""The version of our part of pytest-benchmark's JSON.
+
+1: the first one.
+2: ``unit``, and ``schedule`` beside the words of ``model``.
+"""
+READ = (1, FORMAT)
+"""The versions that :func:`read_row` reads."""
 
 
-def summary_of_row(row: Mapping[str, Any]) -> CellSummary:
-    """The figures of the cell that ``row`` stands for.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowConfig:
+    """How a cell was measured. Beside these keys stand those of the launch's own configuration."""
 
-    The unit is not in the row: a load with a duration is taken to show a rate. Raises
-    :class:`msgspec.ValidationError`, :class:`KeyError`, :class:`TypeError` or :class:`ValueError` for what
-    does not describe a cell.
+    users: int
+    amount: Amount
+    records: int
+    workers_asked: int | None = None
+    seed: int | None = None
+    profile: Profile | None = None
+    model: str = ""
+    schedule: Schedule | None = None
+    turns: int = 1
+    generators: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowValidity:
+    """Whether a cell is valid, and why not."""
+
+    valid: bool
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What stands below ``webbench`` in ``extra_info`` of a cell's row.
+
+    Beside these keys stand those of the metrics that are stored of a cell, and those stored of a round in
+    each of ``rounds``, by their names in the table of metrics.
     """
-    info = row["extra_info"]
-    origin = info["webbench"]
-    config = origin["config"]
-    amount = from_json(Amount, config["amount"])
-    schedule = _schedule(config.get("model", ""))
-    rounds = tuple(map(_round, origin["rounds"]))
-    unit = Unit.RATE if amount.duration_s is not None and schedule is None else Unit.TIME
-    shown: dict[str, Any] = {
-        name: origin[name]
-        for name in (
-            "requests_sent",
-            "requests_ok",
-            "in_flight",
-            "dropped",
-            "lag_s",
-            "server_throttled_s",
-            "server_oom_kills",
-            "generator_cpu_fraction",
-            "startup_s",
-            "engine",
-        )
-    }
-    launch = {"launcher": origin["launcher"], "startup_s": origin["startup_s"]}
-    return CellSummary(
-        **shown,
-        cell=Cell(scenario=str(info["scenario"]), stack=str(info["stack"])),
-        unit=unit,
-        users=int(config["users"]),
-        amount=amount,
-        records=int(config["records"]),
-        values=_values(origin, stored(Stored.CELL)),
-        rounds=rounds,
-        result=result_of(rounds, unit) or NO_RESULT,
-        errors=from_json(dict[str, int], origin["errors"]),
-        launch=from_json(LaunchRecord, {**launch, "versions": origin["versions"], "config": _plain(config)}),
-        validity=_validity(origin["validity"]),
-        schedule=schedule,
-        turns=int(config.get("turns", 1)),
-        percentile_error=float(origin.get("percentile_error", 0.0)),
-        draws_per_s=from_json(tuple[float, ...], origin.get("draws_per_s", ())),
-    )
+
+    format: int
+    unit: Unit
+    requests_sent: int
+    requests_ok: int
+    errors: Mapping[str, int]
+    in_flight: int
+    dropped: int
+    lag_s: float
+    percentile_error: float = 0.0
+    draws_per_s: tuple[float, ...] = ()
+    server_throttled_s: float | None
+    server_oom_kills: int | None
+    generator_cpu_fraction: float
+    startup_s: float | None
+    launcher: str
+    engine: str
+    profile: str
+    versions: Mapping[str, str]
+    config: RowConfig
+    rounds: tuple[Mapping[str, int | float | None], ...]
+    validity: RowValidity
 
 
-def _round(data: Mapping[str, Any]) -> RoundSummary:
-    values = _values(data, stored(Stored.ROUNDS))
-    for key in ("time_per_request", "mean"):
-        _ = values[key]
-    return RoundSummary(round=int(data["round"]), values=values)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraInfo:
+    """``extra_info`` of a cell's row."""
+
+    stack: str
+    scenario: str
+    metric: str = ""
+    webbench: Row
 
 
-def _values(data: Mapping[str, Any], metrics: Iterable[Metric]) -> dict[str, float]:
-    """The values of ``metrics`` in ``data``, of which older files may lack some."""
-    found = {each.key: data.get(each.stored_name) for each in metrics}
-    return {key: _number(value) for key, value in found.items() if value is not None}
+SHARED = tuple(
+    each.name
+    for each in fields(Row)
+    if each.name in {one.name for one in fields(CellSummary)} - {"rounds", "validity"}
+)
+"""What a row and the summary of a cell have alike."""
+ROUND = "round"
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is not a number")
-    return value
-
-
-def _schedule(model: str) -> Schedule | None:
-    """The schedule of which ``model`` has the words, such as ``open loop, 1,000/s constant``."""
-    loop, _, words = model.partition(", ")
-    if not words or loop != "open loop":
-        return None
-    rate, _, arrivals = words.partition("/s ")
-    return Schedule(rate=float(rate.replace(",", "")), arrivals=Arrivals(arrivals))
-
-
-def _validity(data: Mapping[str, Any]) -> Validity:
-    reasons = tuple(str(each) for each in data["reasons"]) or (() if data["valid"] else ("not said",))
-    return Validity(reasons=reasons, warnings=tuple(str(each) for each in data["warnings"]))
-
-
-def _plain(config: Mapping[str, Any]) -> dict[str, str | int]:
-    """What of ``config`` is of the launch, and not of the load."""
-    of_load = {
-        "profile",
-        "amount",
-        "users",
-        "records",
-        "model",
-        "turns",
-        "seed",
-        "generators",
-        "workers_asked",
-    }
-    return {
-        name: value
-        for name, value in config.items()
-        if name not in of_load and isinstance(value, str | int) and not isinstance(value, bool)
-    }
+def keys() -> list[str]:
+    """Every key of ours below ``webbench``."""
+    own = [each.name for kind in (Row, RowConfig, RowValidity) for each in fields(kind)]
+    return [*own, ROUND, *(each.stored_name for each in stored(Stored.CELL | Stored.ROUNDS))]
 
 
 def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
     """What stands in ``extra_info`` of a cell's row in the JSON."""
-    launch = summary.launch
+    launch, validity = summary.launch, summary.validity
+    row = Row(
+        **{name: getattr(summary, name) for name in SHARED},
+        format=FORMAT,
+        launcher=launch.launcher,
+        profile=settings.profile.name,
+        versions=launch.versions,
+        config=RowConfig(
+            users=summary.users,
+            amount=summary.amount,
+            records=summary.records,
+            workers_asked=settings.workers,
+            seed=settings.seed,
+            profile=settings.profile,
+            model=summary.model,
+            schedule=summary.schedule,
+            turns=summary.turns,
+            generators=settings.load_processes,
+        ),
+        rounds=tuple(
+            {ROUND: each.round, **_named(each.values, stored(Stored.ROUNDS))} for each in summary.rounds
+        ),
+        validity=RowValidity(valid=validity.valid, reasons=validity.reasons, warnings=validity.warnings),
+    )
+    written = to_saved(row) | _named(summary.values, stored(Stored.CELL))
     return {
         "stack": summary.cell.stack,
         "scenario": summary.cell.scenario,
         "metric": "time_per_request" if summary.schedule is None else "mean_response_time",
-        "webbench": {
-            "format": FORMAT,
-            "requests_sent": summary.requests_sent,
-            "requests_ok": summary.requests_ok,
-            "errors": dict(summary.errors),
-            "in_flight": summary.in_flight,
-            **_named(summary.values, stored(Stored.CELL)),
-            "dropped": summary.dropped,
-            "lag_s": summary.lag_s,
-            "percentile_error": summary.percentile_error,
-            "draws_per_s": list(summary.draws_per_s),
-            "server_throttled_s": summary.server_throttled_s,
-            "server_oom_kills": summary.server_oom_kills,
-            "generator_cpu_fraction": summary.generator_cpu_fraction,
-            "startup_s": summary.startup_s,
-            "launcher": launch.launcher,
-            "engine": summary.engine,
-            "profile": settings.profile.name,
-            "versions": dict(launch.versions),
-            "config": {
-                **launch.config,
-                "workers_asked": settings.workers,
-                "seed": settings.seed,
-                "profile": to_json(settings.profile),
-                "users": summary.users,
-                "amount": to_json(summary.amount),
-                "records": summary.records,
-                "model": summary.model,
-                "turns": summary.turns,
-                "generators": _generators(settings),
-            },
-            "rounds": [
-                {"round": each.round, **_named(each.values, stored(Stored.ROUNDS))} for each in summary.rounds
-            ],
-            "validity": {
-                "valid": summary.validity.valid,
-                "reasons": list(summary.validity.reasons),
-                "warnings": list(summary.validity.warnings),
-            },
-        },
+        "webbench": {**written, "config": {**launch.config, **written["config"]}},
     }
 
 
-def planned_info(
-    scenario: Scenario, stack: Stack, settings: Settings, *, launcher: str, engine: str, default_records: int
-) -> dict[str, Any]:
-    """What will stand below ``webbench`` in ``extra_info`` of a cell, as far as it is known before.
+def read_row(extra_info: Mapping[str, Any]) -> tuple[CellSummary, Provenance]:
+    """The result of the cell that a row stands for, and how it came about.
 
-    How many workers a command starts that is not told, the records of a server that runs already, a rate
-    that is chosen in the run, and the connections that it needs are not known yet.
+    Rows of older formats are read, too. Raises :class:`ValueError` for what does not describe a cell.
     """
-    records = default_records if settings.records is None else settings.records
-    config: dict[str, Any] = {
-        "workers_asked": settings.workers,
-        "profile": to_json(settings.profile),
-        "amount": to_json(scenario.amount),
-        "records": None if settings.urls else records,
-        "generators": _generators(settings),
-    }
-    if not settings.urls:
-        asked = {"workers": settings.workers, "threads": settings.threads}
-        config |= {name: value for name, value in asked.items() if asks_for(stack, name)}
-    if scenario.rate is not None:
-        schedule = Schedule(rate=scenario.rate, arrivals=scenario.arrivals)
-        config |= {"users": scenario.users, "model": name_of_model(schedule)}
-    elif settings.rates.common_share is None:
-        config |= {"users": scenario.users, "model": name_of_model(None)}
-    return {"launcher": launcher, "engine": engine, "profile": settings.profile.name, "config": config}
+    try:
+        upgraded = {**extra_info, "webbench": _upgraded(extra_info["webbench"])}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+    info = from_saved(ExtraInfo, upgraded)
+    row, config = info.webbench, info.webbench.config
+    rounds = tuple(map(_round, row.rounds))
+    ours = {each.name for each in fields(RowConfig)}
+    launch = {name: value for name, value in upgraded["webbench"]["config"].items() if name not in ours}
+    summary = CellSummary(
+        **{name: getattr(row, name) for name in SHARED},
+        cell=Cell(scenario=info.scenario, stack=info.stack),
+        users=config.users,
+        amount=config.amount,
+        records=config.records,
+        values=_values(upgraded["webbench"], stored(Stored.CELL)),
+        rounds=rounds,
+        result=result_of(rounds, row.unit) or NO_RESULT,
+        launch=LaunchRecord(
+            launcher=row.launcher,
+            startup_s=row.startup_s,
+            versions=row.versions,
+            config={name: value for name, value in launch.items() if type(value) in (str, int)},
+        ),
+        validity=_validity(row.validity),
+        schedule=config.schedule,
+        turns=config.turns,
+    )
+    profile = None if config.profile is None else replace(config.profile, name=row.profile)
+    return summary, provenance_of(summary, profile=profile, generators=config.generators)
 
 
-def _generators(settings: Settings) -> int:
-    """How many processes share the load."""
-    return settings.load_workers if settings.engine == "locust" else settings.generators
+def other_formats(data: Mapping[str, Any]) -> list[Any]:
+    """The versions in which ``data``, a file of pytest-benchmark, has rows that cannot be read."""
+    rows = data.get("benchmarks")
+    ours = [origin_of(row) for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    found = [row.get("format") for row in ours if isinstance(row, Mapping)]
+    return sorted(
+        (each for each in (data.get("webbench_format", FORMAT), *found) if each not in READ), key=str
+    )
+
+
+def origin_of(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What ``row`` of pytest-benchmark has below ``webbench``; ``None`` if it is not one of ours."""
+    info = row.get("extra_info")
+    return info.get("webbench") if isinstance(info, Mapping) else None
+
+
+def is_derived(row: Mapping[str, Any]) -> bool:
+    """Whether ``row`` has another metric of a cell that has a row of its own."""
+    return "derived_from" in (origin_of(row) or {})
+
+
+def _upgraded(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``row`` as the current format has it.
+
+    Format 1 told an open loop in words alone, such as ``open loop, 1,000/s constant``, and no unit: a load
+    with a duration was shown as a rate. Before ``workers_asked`` was there, ``workers`` and ``threads`` were
+    what had been asked for, whether or not the command was told so.
+    """
+    if row["format"] == FORMAT:
+        return row
+    config = dict(row["config"])
+    config["schedule"] = to_saved(_schedule(config.get("model", "")))
+    timed = config["amount"]["duration_s"] is not None and config["schedule"] is None
+    if "workers_asked" not in config:
+        command = config.get("command", "")
+        config |= {name: UNKNOWN for name in ("workers", "threads") if f"{{{name}}}" not in command}
+    return {**row, "config": config, "unit": Unit.RATE if timed else Unit.TIME}
+
+
+def _schedule(words: str) -> Schedule | None:
+    loop, _, schedule = words.partition(", ")
+    if not schedule or loop != "open loop":
+        return None
+    rate, _, arrivals = schedule.partition("/s ")
+    return Schedule(rate=float(rate.replace(",", "")), arrivals=Arrivals(arrivals))
 
 
 def _named(values: Mapping[str, float], metrics: Iterable[Metric]) -> dict[str, float | None]:
     """``values`` by the names of ``metrics`` in the JSON, ``None`` for what is not known."""
     return {each.stored_name: values.get(each.key) for each in metrics}
+
+
+def _values(data: Mapping[str, Any], metrics: Iterable[Metric]) -> dict[str, float]:
+    """The values of ``metrics`` in ``data``, of which older files may lack some."""
+    found = {each.key: data.get(each.stored_name) for each in metrics}
+    return from_saved(dict[str, float], {key: value for key, value in found.items() if value is not None})
+
+
+def _round(data: Mapping[str, float | None]) -> RoundSummary:
+    number, values = data.get(ROUND), _values(data, stored(Stored.ROUNDS))
+    if number is None or not {key_of_time(None), "mean"} <= values.keys():
+        raise ValueError("a round lacks its number or its times")
+    return RoundSummary(round=int(number), values=values)
+
+
+def _validity(row: RowValidity) -> Validity:
+    unknown = () if row.valid else ("not said",)
+    return Validity(reasons=row.reasons or unknown, warnings=row.warnings)

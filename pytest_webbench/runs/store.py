@@ -29,13 +29,16 @@ from pytest_webbench.model.events import (
     TrialFailed,
     TrialFinished,
 )
-from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.measurement import Machine, Measurement
 from pytest_webbench.model.plan import Cell, Plan, Trial
+from pytest_webbench.model.provenance import Provenance
 from pytest_webbench.model.results import CellSummary, CodeProfile, Comparison
 from pytest_webbench.model.saved_run import FORMAT, RunAbout, RunRecord
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Unit
-from pytest_webbench.runs.rows import extra_info, summary_of_row
+from pytest_webbench.runs.provenance import provenance_of
+from pytest_webbench.runs.rows import FORMAT as ROW_FORMAT
+from pytest_webbench.runs.rows import is_derived, origin_of, other_formats, read_row
 
 __all__ = ["MOST_BYTES", "RunFolder", "read_run", "write_markdown"]
 
@@ -230,14 +233,14 @@ def _json_of(file: Path) -> dict[str, Any]:
     return data
 
 
-def _checked_format(file: Path, found: Any) -> None:
-    if isinstance(found, int) and found > FORMAT:
+def _checked_format(file: Path, found: Any, newest: int = FORMAT) -> None:
+    if isinstance(found, int) and found > newest:
         raise UsageError(
             f"{file} was written by a newer version of pytest-webbench (format {found}; this one reads "
-            f"{FORMAT})",
+            f"{newest})",
             hint="update pytest-webbench",
         )
-    if found != FORMAT:
+    if found != newest:
         raise UsageError(f"{file} holds no run", evidence=f"its format is {found!r}", hint=NO_RUN)
 
 
@@ -283,7 +286,7 @@ def _read_folder(folder: Path) -> RunRecord:
         plan=_value(Plan, data.get("plan"), file),
         measurements=tuple(each for rounds in events.rounds.values() for each in rounds),
         summaries=summaries,
-        origins={each.cell: extra_info(each, settings)["webbench"] for each in summaries},
+        provenances={each.cell: _provenance(each, settings, about.machine) for each in summaries},
         stack_failures=events.stack_failures,
         check_failures=events.check_failures,
         trial_failures=events.trial_failures,
@@ -369,6 +372,12 @@ def _objects(lines: Iterable[bytes], file: Path, notes: list[str]) -> Iterator[t
         yield data, f", line {number},"
 
 
+def _provenance(summary: CellSummary, settings: Settings, machine: Machine | None) -> Provenance:
+    return provenance_of(
+        summary, profile=settings.profile, generators=settings.load_processes, machine=machine
+    )
+
+
 def _comparisons_of(file: Path) -> dict[str, Any]:
     if not file.exists():
         return {}
@@ -405,30 +414,29 @@ def _read_rows(file: Path, data: Mapping[str, Any]) -> RunRecord:
     rows = data.get("benchmarks")
     if not isinstance(rows, list):
         raise UsageError(f"{file} holds no run", evidence="it has no benchmarks", hint=NO_RUN)
-    if "webbench_format" in data:
-        _checked_format(file, data["webbench_format"])
-    summaries, origins = [], {}
+    for other in other_formats(data):
+        _checked_format(file, other, ROW_FORMAT)
+    results = {}
     for number, row in enumerate(rows, start=1):
-        origin = row.get("extra_info", {}).get("webbench") if isinstance(row, dict) else None
-        if isinstance(origin, dict) and "derived_from" not in origin:
-            try:
-                summary = summary_of_row(row)
-            except (KeyError, TypeError, ValueError, AttributeError, msgspec.ValidationError) as error:
-                raise UsageError(
-                    f"{file} is damaged: benchmark {number} does not describe a cell",
-                    evidence=f"{type(error).__name__}: {error}"[:SHOWN],
-                    hint="measure again; what was saved cannot be relied on",
-                ) from None
-            summaries.append(summary)
-            origins[summary.cell] = origin
-    if not summaries:
+        if not isinstance(row, dict) or origin_of(row) is None or is_derived(row):
+            continue
+        try:
+            summary, provenance = read_row(row["extra_info"])
+        except ValueError as error:
+            raise UsageError(
+                f"{file} is damaged: benchmark {number} does not describe a cell",
+                evidence=str(error)[:SHOWN],
+                hint="measure again; what was saved cannot be relied on",
+            ) from None
+        results[summary.cell] = summary, provenance
+    if not results:
         raise UsageError(f"{file} has no benchmark of pytest-webbench", hint=NO_RUN)
     started = data.get("datetime")
     return RunRecord(
         source=file.name,
         about=RunAbout(started=started if isinstance(started, str) else ""),
-        summaries=tuple(summaries),
-        origins=origins,
+        summaries=tuple(summary for summary, _ in results.values()),
+        provenances={cell: provenance for cell, (_, provenance) in results.items()},
         notes=(
             "read from pytest-benchmark's JSON, which has figures of rounds, and no single response times",
         ),

@@ -10,6 +10,7 @@ import pytest
 from pytest_webbench.analysis.validity import INVALID_PASSES, describe_invalid, invalidated, server_faults
 from pytest_webbench.model.errors import StackError, UsageError, WebbenchError
 from pytest_webbench.model.plan import Cell, Plan
+from pytest_webbench.model.provenance import Provenance
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.saved_run import RunAbout
 from pytest_webbench.report.text import describe_run, duration, render_configuration, render_run
@@ -18,7 +19,8 @@ from pytest_webbench.runs.compare import Comparing, choose_arms
 from pytest_webbench.runs.metadata import about_run
 from pytest_webbench.runs.planning import expected_seconds, make_plan
 from pytest_webbench.runs.profiling import Sampling
-from pytest_webbench.runs.rows import extra_info, planned_info
+from pytest_webbench.runs.provenance import planned_provenance
+from pytest_webbench.runs.rows import extra_info
 from pytest_webbench.runs.runner import Results
 from pytest_webbench.runs.store import RunFolder, write_markdown
 from pytest_webbench.runs.trial import Bench
@@ -142,7 +144,8 @@ class WebbenchSession:
         self._measures = will_measure(self.config, session.items)
         if self._measures:
             self._equipment.make()
-            self._baselines.check_plan({name: self._planned_info(cell) for name, cell in planned.items()})
+            expected = {name: self._planned_provenance(cell) for name, cell in planned.items()}
+            self._baselines.check_plan(expected)
         left = list(planned.values())
         self._plan = make_plan(left, profile=self.settings.profile, seed=self.settings.seed)
         if self._arms is not None:
@@ -157,12 +160,12 @@ class WebbenchSession:
             )
             self._plan = self.comparing.first_plan()
 
-    def _planned_info(self, cell: Cell) -> dict[str, Any]:
+    def _planned_provenance(self, cell: Cell) -> Provenance:
         scenario = self.registry.scenarios[cell.scenario]
         records = self.registry.suites[scenario.suite].dataset.default_count
         names = {"launcher": self._equipment.launcher.name, "engine": self._equipment.engine.name}
         stack = self.registry.stacks[cell.stack]
-        return planned_info(scenario, stack, self.settings, default_records=records, **names)
+        return planned_provenance(scenario, stack, self.settings, default_records=records, **names)
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """The header line."""

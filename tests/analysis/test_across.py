@@ -50,8 +50,8 @@ def test_what_rounds_show_is_said_and_what_not_is_not(head: tuple[float, ...], v
 
 def test_another_launcher_is_not_comparable_and_nothing_is_ranked() -> None:
     base, head = make_run(), make_run()
-    origin = {**head.origins[GET_ITEM], "launcher": "container"}
-    found = compare_runs(base, replace(head, origins={GET_ITEM: origin}))
+    contained = replace(head.provenances[GET_ITEM], launcher="container")
+    found = compare_runs(base, replace(head, provenances={GET_ITEM: contained}))
     (cell,) = found.cells
     assert cell.ratio is None
     assert cell.why_not == "launcher process then, container now"

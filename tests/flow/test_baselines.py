@@ -105,7 +105,7 @@ def test_each_figure_of_a_cell_has_a_row_with_a_value_for_each_round(run: RunWeb
             "scenario": "get_item",
             "metric": metric,
             "webbench": {
-                "format": 1,
+                "format": 2,
                 "derived_from": ONE,
                 "validity": {"valid": True, "reasons": [], "warnings": []},
             },
@@ -125,7 +125,7 @@ def test_the_mean_of_an_open_loop_is_its_main_row(run: RunWebbench) -> None:
 
 def test_they_are_saved_without_data_as_the_main_row_is(run: RunWebbench) -> None:
     data = json.loads(baseline(run, ONE).read_text())
-    assert data["webbench_format"] == 1
+    assert data["webbench_format"] == 2
     assert len(data["benchmarks"]) == 6
     assert not any("data" in row["stats"] for row in data["benchmarks"])
 
@@ -519,12 +519,12 @@ def test_where_nothing_is_timed_no_baseline_is_missed(run: RunWebbench, option: 
     assert run(*TWO, option, COMPARE, FAIL).exit_code in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
-@pytest.mark.parametrize("format_", [0, 2, None, "two", [3]])
+@pytest.mark.parametrize("format_", [0, 3, None, "two", [3]])
 def test_a_baseline_of_another_format_is_refused(run: RunWebbench, format_: Any) -> None:
     file = baseline(run)
     change_origins(file, lambda origin: origin.update(format=format_))
     error = refused(run(*TWO, COMPARE))
-    assert f"has the format {format_} of pytest-webbench, and this one reads 1 | Next step: compare" in error
+    assert f"has the format {format_} of pytest-webbench, and this one reads 2 | Next step: compare" in error
 
 
 def test_a_later_format_may_have_other_rows_altogether(run: RunWebbench) -> None:
@@ -547,7 +547,10 @@ def _configure(**values: Any) -> Callable[[dict[str, Any]], None]:
 INCOMPARABLE = [
     (_set(launcher="container"), "launcher container then, fake now"),
     (_set(engine="k6"), "engine k6 then, fake now"),
-    (_configure(model="open loop, 50/s constant"), "loop open loop, 50/s constant then, closed loop now"),
+    (
+        _configure(schedule={"rate": 50.0, "arrivals": "constant", "seed": 0, "offset_s": 0.0}),
+        "loop open loop, 50/s constant then, closed loop now",
+    ),
     (_configure(users=99), "users 99 then, 10 now"),
     (_configure(records=7), "records 7 then, 60 now"),
 ]

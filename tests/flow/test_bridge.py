@@ -68,6 +68,7 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
         "amount": {"duration_s": None, "requests": 100},
         "records": 60,
         "model": "closed loop",
+        "schedule": None,
         "turns": 1,
         "generators": 1,
         "workers_asked": 2,
@@ -86,7 +87,8 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
         "server_cpu_s_per_request": 0.0001,
     }
     assert ours == {
-        "format": 1,
+        "format": 2,
+        "unit": "ms",
         "requests_sent": 200,
         "requests_ok": 200,
         "errors": {},

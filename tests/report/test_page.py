@@ -215,8 +215,8 @@ def test_two_runs_are_compared_with_what_differs() -> None:
 
 def test_runs_that_came_about_otherwise_are_not_ranked() -> None:
     base, head = three_stacks(), three_stacks()
-    origins = {cell: {**origin, "engine": "k6"} for cell, origin in head.origins.items()}
-    text = text_of(base, replace(head, origins=origins))
+    provenances = {cell: replace(each, engine="k6") for cell, each in head.provenances.items()}
+    text = text_of(base, replace(head, provenances=provenances))
     assert "0 of 3 cells that both have can be compared" in text
     assert "engine fake then, k6 now: not comparable, so not ranked" in text
 

@@ -180,14 +180,14 @@ def test_profiles_are_read_where_there_are_some(folder: Path) -> None:
 def rows_of(*summaries: Any) -> dict[str, Any]:
     """What ``--benchmark-json`` writes, as far as it is read."""
     rows = [{"name": str(each.cell), "extra_info": extra_info(each, Settings(seed=7))} for each in summaries]
-    return {"webbench_format": 1, "datetime": "2026-11-21T09:15:00+00:00", "benchmarks": rows}
+    return {"webbench_format": 2, "datetime": "2026-11-21T09:15:00+00:00", "benchmarks": rows}
 
 
 def test_figures_come_back_from_pytest_benchmarks_json(tmp_path: Path) -> None:
     summary = make_summary(LATENCIES_S)
     file = tmp_path / "figures.json"
     foreign = {"name": "test_mine", "extra_info": {}}
-    derived = {"name": "get_item:p95", "extra_info": {"webbench": {"derived_from": "get_item"}}}
+    derived = {"name": "get_item:p95", "extra_info": {"webbench": {"format": 2, "derived_from": "get_item"}}}
     data = rows_of(summary)
     data["benchmarks"] += [foreign, derived]
     file.write_text(json.dumps(data))

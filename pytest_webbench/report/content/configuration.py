@@ -112,10 +112,7 @@ def _settings_facts(settings: Settings, record: RunRecord) -> Iterator[tuple[str
     warm = f"each cell by {profile.warm_cell:.0%} of its amount" if profile.warm_cell else ""
     yield "warm-up", ", ".join(filter(None, ("the suite's" if profile.warm_launch else "", warm))) or "none"
     yield "seed", str(settings.seed)
-    yield (
-        "generator processes",
-        str(settings.load_workers if settings.engine == "locust" else settings.generators),
-    )
+    yield "generator processes", str(settings.load_processes)
     yield "versions", clean(f"{settings.versions.name}: {settings.versions.title}")
     yield "time allowed for a request", f"{settings.request_timeout_s:g} s"
     yield "time allowed for a start", f"{settings.start_timeout_s:g} s"

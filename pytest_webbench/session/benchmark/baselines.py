@@ -13,18 +13,14 @@ import pytest
 from pytest_benchmark.logger import PytestBenchmarkWarning
 from pytest_benchmark.session import PerformanceRegression
 
-from pytest_webbench.analysis.cross_run import FORMAT, compare_origins, machine_differences
+from pytest_webbench.analysis.provenance import machine_differences, match_baselines
 from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.errors import UsageError, printable
-from pytest_webbench.model.results import Difference, Findings
+from pytest_webbench.model.provenance import Provenance
+from pytest_webbench.model.results import BaselineMatch, Difference
 from pytest_webbench.model.settings import Settings
-from pytest_webbench.session.benchmark.rows import (
-    as_bytes,
-    derived_rows,
-    mark_unsound,
-    origin_of,
-    why_unsound,
-)
+from pytest_webbench.runs.rows import FORMAT, is_derived, origin_of, read_row
+from pytest_webbench.session.benchmark.rows import as_bytes, derived_rows, mark_unsound, why_unsound
 from pytest_webbench.session.benchmark.storage import GuardedStorage
 
 __all__ = ["TEST_FAILED", "Baselines"]
@@ -32,7 +28,7 @@ __all__ = ["TEST_FAILED", "Baselines"]
 CUT_SHORT = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
 INTERRUPTED = "the run was interrupted"
 TEST_FAILED = "its test failed"
-NOTHING_YET = Findings(missing=(), differing={}, fit=frozenset())
+NOTHING_YET = BaselineMatch(missing=(), differing={}, fit=frozenset())
 NAMED = 3
 """How many benchmarks a line names."""
 
@@ -132,15 +128,15 @@ class Baselines:
         for key in ("hz_actual", "hz_actual_friendly"):
             cpu.pop(key, None)
 
-    def check_plan(self, planned: Mapping[str, Mapping[str, Any]]) -> None:
+    def check_plan(self, planned: Mapping[str, Provenance]) -> None:
         """Find out what speaks against comparing the cells of a plan, before they are measured.
 
-        ``planned`` has, by node id, what is known of how each figure will come about, as in ``extra_info``.
-        Raises :class:`pytest.UsageError`.
+        ``planned`` has, by node id, what is known of how each result will come about. Raises
+        :class:`pytest.UsageError`.
         """
         if not self._plugin.compared_mapping or self._config.getoption("collectonly"):
             return
-        findings = compare_origins(self._origins(), planned)
+        findings = match_baselines(self._stored(), planned)
         self._ahead = self._said_of(findings)
         try:
             self._check_findings(findings)
@@ -210,8 +206,8 @@ class Baselines:
         """Leave to be compared what may be, and say what is not, and why."""
         rows = {each.fullname: {"extra_info": each.extra_info} for each in measured}
         unsound = {name: why for name, row in rows.items() if (why := why_unsound(row))}
-        sound = {name: origin_of(row) for name, row in rows.items() if name not in unsound}
-        findings = compare_origins(self._origins(), sound)
+        sound = {name: _provenance(row) for name, row in rows.items() if name not in unsound}
+        findings = match_baselines(self._stored(), sound)
         self._notes += [f"{_short(name)} is not compared: {why}" for name, why in unsound.items()]
         self._notes += self._said_of(findings)
         fit = findings.fit
@@ -257,21 +253,21 @@ class Baselines:
 
     # --- what is said ---------------------------------------------------------------------------
 
-    def _origins(self) -> dict[str, dict[str, Mapping[str, Any] | None]]:
-        baselines = self._plugin.compared_mapping.items()
+    def _stored(self) -> dict[str, dict[str, Provenance | None]]:
+        """How the results of each baseline came about."""
         return {
-            str(path): {name: origin_of(row) for name, row in baseline.items()}
-            for path, baseline in baselines
+            str(path): {name: _provenance(row) for name, row in baseline.items() if not is_derived(row)}
+            for path, baseline in self._plugin.compared_mapping.items()
         }
 
-    def _differing(self, findings: Findings) -> Iterator[tuple[bool, str]]:
+    def _differing(self, findings: BaselineMatch) -> Iterator[tuple[bool, str]]:
         """A line for each difference, of the machines too, with whether what differs is compared."""
         for baseline, found in self._machines.items():
             yield from ((True, f"{baseline}: {each}") for each in found)
         for (baseline, difference), names in findings.differing.items():
             yield difference.comparable, f"{baseline}: {difference} ({_listed(names)})"
 
-    def _said_of(self, findings: Findings) -> list[str]:
+    def _said_of(self, findings: BaselineMatch) -> list[str]:
         missing = [f"not compared, for no baseline has it: {_listed(findings.missing)}"]
         return [
             *(missing if findings.missing else []),
@@ -281,7 +277,7 @@ class Baselines:
             ),
         ]
 
-    def _check_findings(self, findings: Findings) -> None:
+    def _check_findings(self, findings: BaselineMatch) -> None:
         """Raise :class:`~pytest_webbench.model.errors.UsageError` for what is not to be got over."""
         if findings.missing and not self._settings.allow_missing:
             raise UsageError(
@@ -292,7 +288,7 @@ class Baselines:
         if self._settings.strict:
             self._refuse(findings)
 
-    def _refuse(self, findings: Findings) -> None:
+    def _refuse(self, findings: BaselineMatch) -> None:
         """Raise :class:`~pytest_webbench.model.errors.UsageError` if anything differs."""
         differing = [line for _, line in self._differing(findings)]
         if differing:
@@ -316,6 +312,10 @@ class Baselines:
         for lines, markup in ((self._notes, {"yellow": True}), (self._faults, {"red": True, "bold": True})):
             for line in lines:
                 terminalreporter.write_line(f"webbench: {printable(line)}", **markup)
+
+
+def _provenance(row: Mapping[str, Any]) -> Provenance | None:
+    return None if origin_of(row) is None else read_row(row["extra_info"])[1]
 
 
 def _nothing_judged(why: Sequence[str] = ()) -> UsageError:

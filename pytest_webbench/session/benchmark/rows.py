@@ -5,22 +5,16 @@ from typing import Any
 
 from pytest_benchmark import stats, utils
 
-from pytest_webbench.analysis.cross_run import FORMAT
 from pytest_webbench.analysis.metrics import derived
+from pytest_webbench.runs.rows import FORMAT, origin_of
 
-__all__ = ["as_bytes", "derived_rows", "is_derived", "mark_unsound", "origin_of", "why_unsound"]
+__all__ = ["as_bytes", "derived_rows", "mark_unsound", "why_unsound"]
 
 
 def as_bytes(output_json: Mapping[str, Any]) -> bytes:
     """The file that pytest-benchmark would write."""
     dump: Any = utils.safe_dumps
     return str(dump(output_json, ensure_ascii=True, indent=4)).encode()
-
-
-def origin_of(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What ``row`` says of how its figure came about; ``None`` if it is not one of ours."""
-    info = row.get("extra_info")
-    return info.get("webbench") if isinstance(info, Mapping) else None
 
 
 def why_unsound(row: Mapping[str, Any]) -> str | None:
@@ -44,11 +38,6 @@ def mark_unsound(bench: Any, why: str | None) -> None:
         origin["validity"] |= {"valid": False, "reasons": [why]}
     if not origin["validity"]["valid"]:
         bench.group = _joined(bench.group, "invalid")
-
-
-def is_derived(row: Mapping[str, Any]) -> bool:
-    """Whether :func:`derived_rows` made it."""
-    return "derived_from" in (origin_of(row) or {})
 
 
 def derived_rows(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """The storage of pytest-benchmark, guarded: what goes in is sound and whole, and so is what comes out."""
 
-import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -10,11 +9,11 @@ from typing import Any
 
 from pytest_benchmark.storage.file import FileStorage
 
-from pytest_webbench.analysis.cross_run import FORMAT
 from pytest_webbench.host.files import write_new
-from pytest_webbench.model.codec import from_json
+from pytest_webbench.model.codec import decode, from_json
 from pytest_webbench.model.errors import UsageError
-from pytest_webbench.session.benchmark.rows import as_bytes, is_derived, origin_of, why_unsound
+from pytest_webbench.runs.rows import FORMAT, is_derived, origin_of, other_formats, read_row
+from pytest_webbench.session.benchmark.rows import as_bytes, why_unsound
 
 __all__ = ["GuardedStorage"]
 
@@ -159,17 +158,6 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Validity:
-    valid: bool
-    reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Origin:
-    validity: _Validity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
     benchmarks: tuple[_Row, ...]
     machine_info: dict[str, Any]
@@ -178,28 +166,19 @@ class _File:
 def _check_file(file: Path) -> None:
     """Raise ``UsageError`` if ``file`` does not hold what is compared with."""
     try:
-        data = json.loads(file.read_bytes())
-        _check_format(file, data)
-        for row in from_json(_File, data).benchmarks:
-            if "webbench" in row.extra_info:
-                from_json(_Origin, row.extra_info["webbench"])
+        data = decode(file.read_bytes())
+        if isinstance(data, Mapping) and (other := other_formats(data)):
+            raise UsageError(
+                f"the baseline {file} has the format {other[0]} of pytest-webbench, and this one reads "
+                f"{FORMAT}",
+                hint="compare with the version of pytest-webbench that wrote it, or measure it again",
+            )
+        from_json(_File, data)
+        for row in data["benchmarks"]:
+            if origin_of(row) is not None and not is_derived(row):
+                read_row(row["extra_info"])
     except (OSError, ValueError) as error:  # those of json, msgspec and UTF-8 are among them
         raise UsageError(
             f"the baseline {file} is damaged or no file of pytest-benchmark: {error}",
             hint="compare with another one (--benchmark-compare=NUM or =FILE), or measure it again",
         ) from None
-
-
-def _check_format(file: Path, data: Any) -> None:
-    """Raise :class:`~pytest_webbench.model.errors.UsageError` if our part of ``data`` has another format."""
-    if not isinstance(data, Mapping) or not isinstance(data.get("benchmarks"), list):
-        return  # which is told as damage
-    origins = [origin_of(row) for row in data["benchmarks"] if isinstance(row, Mapping)]
-    found = {str(origin.get("format")) for origin in origins if isinstance(origin, Mapping)}
-    found.add(str(data.get("webbench_format", FORMAT)))
-    other = sorted(found - {str(FORMAT)})
-    if other:
-        raise UsageError(
-            f"the baseline {file} has the format {other[0]} of pytest-webbench, and this one reads {FORMAT}",
-            hint="compare with the version of pytest-webbench that wrote it, or measure it again",
-        )
