@@ -1,7 +1,8 @@
 """Directives that make the reference from the package's own values, so that it cannot go stale.
 
-``webbench-options``, ``webbench-stacks``, ``webbench-versions``, ``webbench-scenarios`` and
-``webbench-profiles`` take no arguments; :func:`numbers` gives the bounds and defaults that stand in
+``webbench-options``, ``webbench-stacks``, ``webbench-versions``, ``webbench-scenarios``,
+``webbench-profiles``, ``webbench-metrics``, ``webbench-derived_rows`` and ``webbench-stored_metrics`` take
+no arguments; :func:`numbers` gives the bounds and defaults that stand in
 the text. All of them write Markdown, which the page that they stand on parses.
 """
 
@@ -22,6 +23,15 @@ from sphinx.util.nodes import make_refnode
 
 from pytest_webbench.analysis import validity
 from pytest_webbench.analysis.gate import ALPHA, POWER
+from pytest_webbench.analysis.metrics import (
+    SECONDS,
+    Metric,
+    Rule,
+    Stored,
+    derived,
+    judged,
+    stored,
+)
 from pytest_webbench.analysis.statistics import CONFIDENCE
 from pytest_webbench.load.schedule import COMMON_SHARE
 from pytest_webbench.model.plan import PROFILES, Profile
@@ -143,6 +153,45 @@ def _scenario(scenario: Scenario) -> Sequence[str]:
     )
 
 
+def metrics() -> str:
+    """Each metric of which there are verdicts, with its thresholds."""
+    return _table(("Metric", "What it is", "Limit", "By default", "Floor"), map(_judged, judged()))
+
+
+def _judged(metric: Metric) -> Sequence[str]:
+    counted = metric.rule is Rule.COUNT
+    default = "" if metric.limit is None else f"`{metric.limit:g}`" if counted else f"`{metric.limit:.0%}`"
+    limit = f"a number of {metric.quantity.noun}, for each round" if counted else "a percentage"
+    floor = "none" if counted else f"such as `{metric.quantity.example}`"
+    return (f"`{metric.key}`", metric.about.rstrip("."), limit, default or "not judged", floor)
+
+
+def derived_rows() -> str:
+    """Each row of pytest-benchmark's JSON beside that of the cell."""
+    return _table(("Name", "Group", "`metric`", "What one value is, in seconds"), map(_derived, derived()))
+
+
+def _derived(metric: Metric) -> Sequence[str]:
+    key = metric.key
+    return (f"`hello:{key}[flask-sqlite3]`", f"`hello: {key}`", f"`{metric.row}`", metric.about)
+
+
+def stored_metrics() -> str:
+    """Each key of ``extra_info`` that holds the value of a metric."""
+    names = {each.stored_name: each for each in (*stored(Stored.CELL), *stored(Stored.ROUNDS))}
+    return _table(("Key", "Unit", "Meaning", "Of"), map(_stored, names.values()))
+
+
+def _stored(metric: Metric) -> Sequence[str]:
+    unit = "seconds" if metric.quantity == SECONDS else metric.quantity.noun
+    of = {
+        Stored.CELL: "all rounds",
+        Stored.ROUNDS: "each of the `rounds`",
+        Stored.CELL | Stored.ROUNDS: "all rounds, and each",
+    }
+    return (f"`{metric.stored_name}`", unit, metric.about, of[metric.stored])
+
+
 def profiles() -> str:
     """A row for each number of a profile, a column for each profile."""
     rows: list[tuple[str, Callable[[Profile], str]]] = [
@@ -232,7 +281,16 @@ def check_extra_info(_app: Sphinx, docname: str, source: list[str]) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Declare the directives to Sphinx."""
-    for write in (options, stacks, versions, scenarios, profiles):
+    for write in (
+        options,
+        stacks,
+        versions,
+        scenarios,
+        profiles,
+        metrics,
+        derived_rows,
+        stored_metrics,
+    ):
         app.add_directive(f"webbench-{write.__name__}", _directive(write))
     app.connect("source-read", check_extra_info)
     app.connect("missing-reference", find_by_last_name)

@@ -33,6 +33,7 @@ __all__ = [
     "derived",
     "find_metric",
     "judged",
+    "response_percentile",
     "stored",
     "summarise_round",
     "time_per_request_s",
@@ -189,10 +190,6 @@ def _percentile(share: float, times: Callable[[LoadResult], Latencies]) -> OfRou
     return of_rounds
 
 
-def _response_times(load: LoadResult) -> Latencies:
-    return load.latency_ns
-
-
 def _service(rounds: Sequence[Measurement]) -> float:
     closed = rounds[0].schedule is None
     times = [each.load.latency_ns if closed else each.load.service_ns for each in rounds]
@@ -213,15 +210,16 @@ def _errors(rounds: Sequence[Measurement]) -> float:
     return sum(sum(each.load.errors.values()) for each in rounds)
 
 
-def _response_percentile(number: int) -> Metric:
+def response_percentile(number: int, *, brief: bool = False) -> Metric:
+    """The metric of a percentile of the response times: 95 is that of the 95th."""
     return Metric(
         key=f"p{number}",
         title=f"p{number}",
         about=f"The {number}th percentile of the response times.",
-        of_rounds=_percentile(number / 100, _response_times),
+        of_rounds=_percentile(number / 100, lambda load: load.latency_ns),
         row=f"p{number}_response_time",
         column=f"p{number} ms",
-        brief=number == 95,
+        brief=brief,
     )
 
 
@@ -252,9 +250,9 @@ METRICS: dict[str, Metric] = {
             stored_as="mean_response_time_s",
             row="mean_response_time",
         ),
-        _response_percentile(50),
-        _response_percentile(95),
-        _response_percentile(99),
+        response_percentile(50),
+        response_percentile(95, brief=True),
+        response_percentile(99),
         Metric(
             key="ttfb",
             title="time to first byte",

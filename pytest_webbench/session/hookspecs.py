@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:  # pytest imports this module on every run, so it imports little
+    from pytest_webbench.analysis.metrics import Metric
     from pytest_webbench.model.load import LoadEngine
     from pytest_webbench.model.settings import Settings
     from pytest_webbench.model.stack import Launcher, Profiler, Stack
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # pytest imports this module on every run, so it imports litt
 __all__ = [
     "pytest_webbench_engine",
     "pytest_webbench_launcher",
+    "pytest_webbench_metrics",
     "pytest_webbench_profiler",
     "pytest_webbench_scenarios",
     "pytest_webbench_stacks",
@@ -75,6 +77,19 @@ def pytest_webbench_suites(config: pytest.Config) -> "Sequence[Suite]":  # type:
 
         def pytest_webbench_suites(config):
             return [Suite(name="shop", dataset=NoDataset())]
+    """
+
+
+@pytest.hookspec
+def pytest_webbench_metrics(config: pytest.Config) -> "Sequence[Metric]":  # type: ignore[empty-body]
+    """Metrics to show, save and judge, beside the built-in ones.
+
+    ::
+
+        from pytest_webbench.analysis.metrics import response_percentile
+
+        def pytest_webbench_metrics(config):
+            return [response_percentile(90)]
     """
 
 

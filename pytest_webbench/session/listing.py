@@ -8,6 +8,7 @@ import pytest
 from pytest_webbench.host.plain_output import plain_output
 from pytest_webbench.model.plan import PROFILES
 from pytest_webbench.report.text import describe_known
+from pytest_webbench.session.definitions.metrics import add_metrics
 from pytest_webbench.session.definitions.registry import read_registry
 from pytest_webbench.session.options.reading import read_settings
 from pytest_webbench.stacks.docker.engine import connect
@@ -18,6 +19,7 @@ __all__ = ["print_known", "print_pruned"]
 
 def print_known(config: pytest.Config) -> None:
     """Print the stacks, the scenarios as this run would use them, and the profiles."""
+    add_metrics(config)
     settings = read_settings(config)
     registry = read_registry(config, settings)
     width = max(shutil.get_terminal_size().columns, 100)

@@ -28,6 +28,7 @@ from pytest_webbench.session import collection as suites
 from pytest_webbench.session import other_plugins
 from pytest_webbench.session.benchmark import replay as bridge
 from pytest_webbench.session.benchmark.baselines import TEST_FAILED, Baselines
+from pytest_webbench.session.definitions.metrics import add_metrics, try_metrics
 from pytest_webbench.session.definitions.registry import read_registry
 from pytest_webbench.session.definitions.rehearsal import rehearse
 from pytest_webbench.session.equipment import Equipment, will_measure
@@ -57,6 +58,7 @@ class WebbenchSession:
         self.config = config
         # Without timing, one round of a few requests shows that each cell works.
         self._disabled = config.getoption("benchmark_disable") and not config.getoption("benchmark_enable")
+        add_metrics(config)
         settings = read_settings(config)
         self.settings = other_plugins.untimed(settings) if self._disabled else settings
         refuse_conflicts(self.settings)
@@ -220,7 +222,7 @@ class WebbenchSession:
             launcher=self._equipment.launcher,
             bench=self.bench,
             stop_early=self._stop_early,
-            consumers=(self.results.consume, self.folder.consume),
+            consumers=(self.results.consume, self.folder.consume, try_metrics),
             check=self._interrupts.check,
         )
         try:

@@ -20,7 +20,7 @@ from pytest_webbench.session.definitions.guarded import guard_scenario, guard_su
 from pytest_webbench.session.definitions.user_code import calling
 from pytest_webbench.session.options.reading import check_names
 
-__all__ = ["read_registry", "with_versions"]
+__all__ = ["ask_hook", "raise_faults", "read_registry", "with_versions"]
 
 BUILT_IN = "items"
 
@@ -34,10 +34,10 @@ def read_registry(config: pytest.Config, settings: Settings) -> Registry:
     they returned; for a hook that fails, a name given twice, a suite or a name that is not known.
     """
     faults: list[str] = []
-    all_suites = _ask(config, "suites", suite_faults, faults)
-    all_scenarios = _ask(config, "scenarios", scenario_faults, faults)
-    found = _ask(config, "stacks", stack_faults, faults)
-    _raise_faults(faults)
+    all_suites = ask_hook(config, "suites", suite_faults, faults)
+    all_scenarios = ask_hook(config, "scenarios", scenario_faults, faults)
+    found = ask_hook(config, "stacks", stack_faults, faults)
+    raise_faults(faults)
     suites = _by_name("suite", [guard_suite(each) for each in all_suites])
     scenarios = _by_name("scenario", [guard_scenario(each) for each in all_scenarios])
     stacks = _by_name("stack", [with_versions(each, settings.versions) for each in found])
@@ -52,7 +52,7 @@ def read_registry(config: pytest.Config, settings: Settings) -> Registry:
                     evidence=f"known: {', '.join(suites)}",
                     hint="return the suite from pytest_webbench_suites",
                 )
-    _raise_faults(_relations(suites, scenarios, stacks, settings))
+    raise_faults(_relations(suites, scenarios, stacks, settings))
     check_names(settings, scenarios)
     return Registry(
         suites=suites,
@@ -79,7 +79,7 @@ def _attached(server: NamedUrl, known: Mapping[str, Stack]) -> Stack:
     )
 
 
-def _ask(
+def ask_hook(
     config: pytest.Config, kind: str, faults_of: Callable[[Any], Iterable[str]], faults: list[str]
 ) -> list[Any]:
     """What the hook for ``kind`` gave in the order of registration; what is wrong goes to ``faults``.
@@ -118,13 +118,14 @@ def _relations(
             )
 
 
-def _raise_faults(faults: Iterable[str]) -> None:
+def raise_faults(faults: Iterable[str], kinds: str = "suites, stacks and scenarios") -> None:
+    """Raise one :class:`~pytest_webbench.model.errors.UsageError` for all ``faults``, if there are any."""
     found = list(dict.fromkeys(faults))
     if not found:
         return
     many = len(found) > 1
     raise UsageError(
-        f"{len(found)} mistakes in suites, stacks and scenarios" if many else found[0],
+        f"{len(found)} mistakes in {kinds}" if many else found[0],
         evidence="\n".join(found) if many else "",
         hint="correct what the hooks return, in conftest.py or in a plugin",
     )
