@@ -175,6 +175,14 @@ class Tally:
         self.sent = number + 1
         return number
 
+    def add(self, latency_ns: int, ttfb_ns: int) -> None:
+        """A request of a closed loop ended right; the latency is the longer of the two."""
+        try:
+            self.latency_ns.append(latency_ns)
+            self.ttfb_ns.append(ttfb_ns)
+        except OverflowError:  # the first of the two has raised it
+            self.add_long(latency_ns, ttfb_ns)
+
     def add_long(self, latency_ns: int, ttfb_ns: int, service_ns: int | None = None) -> None:
         """A request ended right, and its latency has no room in the arrays; ``None`` in a closed loop."""
         for recorder, time_ns in zip(self._recorders, (latency_ns, ttfb_ns, service_ns), strict=True):

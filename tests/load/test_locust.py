@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from pytest_webbench.load import memory
+from pytest_webbench.load import limits
 from pytest_webbench.load.http1.bounds import MAX_HEAD
 from pytest_webbench.load.locust import LocustEngine
 from pytest_webbench.model.errors import LoadError, UsageError
@@ -212,7 +212,8 @@ def test_an_idle_connection_may_be_closed_in_an_open_loop(engine: LocustEngine) 
 
 def test_a_connection_that_was_closed_unannounced_is_stale(engine: LocustEngine) -> None:
     """The server answers five requests on each connection, says no more, and reads on: the client of
-    Locust would ask again on another connection, and say nothing of it."""
+    Locust would ask again on another connection, and say nothing of it. Here what was sent is lost, and a
+    connection that was seen to be closed is replaced before anything is sent on it."""
 
     def five(server: Server, peer: Peer, number: int) -> None:
         if peer.served >= 5:
@@ -226,7 +227,7 @@ def test_a_connection_that_was_closed_unannounced_is_stale(engine: LocustEngine)
     with Server(five) as server:
         result = engine.run(make_load(users=4, requests=200), server.url)
         server.wait()
-    assert result.errors == {"stale_connection": server.did["unanswered"]}
+    assert result.errors.get("stale_connection", 0) == server.did["unanswered"]
     assert result.ok == server.did["answered"]
     assert result.sent == server.requests == 200
 
@@ -420,8 +421,8 @@ def test_bodies_with_a_content_encoding_are_unpacked_and_judged(engine: LocustEn
 
 
 def test_a_load_that_takes_too_much_memory_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_BASE_BYTES", 2**20)
-    monkeypatch.setattr(memory, "MAX_RESPONSE", 0)
+    monkeypatch.setattr(limits, "_BASE_BYTES", 2**20)
+    monkeypatch.setattr(limits, "MAX_RESPONSE", 0)
     with Server(lambda server, peer, number: peer.send(RIGHT)) as server, closing(LocustEngine()) as engine:
         with pytest.raises(
             LoadError, match=r"Locust was ended: it took .* MiB of memory, and may take 1 MiB"

@@ -229,7 +229,7 @@ def test_a_worker_from_elsewhere_that_is_lost_is_missed(how: signal.Signals) -> 
 
 def test_too_few_workers_say_what_to_do() -> None:
     port = free_port()
-    engine = LocustEngine(workers=2, bind=f"127.0.0.1:{port}", patience_s=0.5)
+    engine = LocustEngine(workers=2, bind=f"127.0.0.1:{port}", join_timeout_s=0.5)
     try:
         with pytest.raises(LoadError, match=r"0 of 2 load workers joined") as caught:
             engine.run(make_load(requests=1), "http://127.0.0.1:9")
@@ -252,16 +252,24 @@ def start_altered_worker(alteration: str, address: str) -> "subprocess.Popen[byt
     return subprocess.Popen([sys.executable, "-c", ALTERED, alteration, "worker", address], cwd=ROOT)
 
 
-def test_a_long_result_comes_in_pieces() -> None:
-    """Of a thousand bytes, where a real one has a million: so it need not be of millions of requests."""
+HISTOGRAMS = """
+import pytest_webbench.load.locust.worker
+from pytest_webbench.load.locust import accounts
+accounts._EXACT_MOST = 100
+"""
+
+
+def test_many_times_of_several_workers_come_as_one_histogram() -> None:
+    """Here from 100 requests on, of one worker; a real one keeps thousands one by one."""
     address = f"127.0.0.1:{free_port()}"
     engine = LocustEngine(workers=2, bind=address)
-    with run_role("worker", address), start_altered_worker("messages.PIECE = 1000", address) as worker:
+    with run_role("worker", address), start_altered_worker(HISTOGRAMS, address) as worker:
         try:
             with Server(say_hello) as server:
                 result = engine.run(make_load(users=2, requests=2001), server.url)
             assert (result.ok, len(result.latency_ns), len(result.ttfb_ns)) == (2001, 2001, 2001)
             assert 0 < result.ttfb_ns.min_ns <= result.latency_ns.max_ns < 60e9
+            assert 0 < result.latency_ns.relative_error < 0.01
         finally:
             engine.close()
             worker.kill()
@@ -270,7 +278,7 @@ def test_a_long_result_comes_in_pieces() -> None:
 def test_a_worker_of_another_version_is_refused() -> None:
     address = f"127.0.0.1:{free_port()}"
     engine = LocustEngine(workers=1, bind=address)
-    other = 'messages.speaks = lambda: "pytest-webbench 0.0, little-endian"'
+    other = 'messages.protocol_version = lambda: "pytest-webbench 0.0, little-endian"'
     with start_altered_worker(other, address) as worker:
         try:
             with pytest.raises(LoadError, match="A load worker was refused") as caught:

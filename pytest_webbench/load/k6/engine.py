@@ -19,7 +19,7 @@ from pytest_webbench.host.leftovers import owned_folder
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.k6.plan import Plan, make_plan
 from pytest_webbench.load.k6.summary import read_result
-from pytest_webbench.load.memory import MemoryBound
+from pytest_webbench.load.limits import MemoryBound
 from pytest_webbench.model.errors import LoadError, UsageError
 from pytest_webbench.model.load import Load, LoadResult, Look, nothing
 

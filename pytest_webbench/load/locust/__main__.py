@@ -9,10 +9,9 @@ from pytest_webbench.load.locust.messages import parse_address
 
 __all__ = ["main"]
 
-_DESCRIPTION = "The processes of pytest-webbench's Locust engine."
 _EPILOG = """\
 The ports know no passwords: whoever reaches a master's control port can have its workers send requests to
-any address, and whoever reaches the other can pose as a worker. They belong into a trusted network.
+any address, and whoever reaches the other can pose as a worker. They belong in a trusted network.
 """
 
 
@@ -20,80 +19,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse ``arguments`` (by default those of the command line) and run; the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        if options.role == "worker":
-            return _work(options)
-        return _lead(options)
+        role = import_module(f"pytest_webbench.load.locust.{options.role}")
     except ImportError as exc:
         print(f'{exc}; install it: pip install "pytest-webbench[locust]"', file=sys.stderr)
         return 1
-
-
-def _work(options: argparse.Namespace) -> int:
-    host, port = options.master
-    role = import_module("pytest_webbench.load.locust.worker")
-    return int(role.work(host, port, patience_s=options.wait, supervised=options.supervised))
-
-
-def _lead(options: argparse.Namespace) -> int:
+    if options.role == "worker":
+        return int(
+            role.run_worker(*options.master, join_timeout_s=options.wait, supervised=options.supervised)
+        )
     control = None if options.supervised else options.control
-    role = import_module("pytest_webbench.load.locust.master")
-    return int(role.lead(options.bind, control, workers=options.workers, patience_s=options.wait))
+    return int(role.run_master(options.bind, control, workers=options.workers, join_timeout_s=options.wait))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m pytest_webbench.load.locust", description=_DESCRIPTION, epilog=_EPILOG
-    )
-    roles = parser.add_subparsers(dest="role", required=True, metavar="worker|master")
-    worker = roles.add_parser(
-        "worker",
-        help="join a master and make load for it until it goes",
-        description="Join a master, and carry out load after load for it until it goes.",
+        prog="python -m pytest_webbench.load.locust",
+        description="The processes of pytest-webbench's Locust engine.",
         epilog=_EPILOG,
     )
+    roles = parser.add_subparsers(dest="role", required=True, metavar="worker|master")
+    worker = _role(roles, "worker", "join a master and make load for it until it goes")
     worker.add_argument(
         "master", type=_address, metavar="HOST:PORT", help="where the master waits for workers"
     )
-    worker.add_argument(
-        "--wait",
-        type=float,
-        default=60.0,
-        metavar="SECONDS",
-        help="how long to try to reach a master that is not there yet (default: %(default)g)",
-    )
-    worker.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
-    master = roles.add_parser(
-        "master",
-        help="wait for workers, and for tests that want load",
-        description="Wait for workers, and have them carry out the loads of tests, one test run at a time.",
-        epilog=_EPILOG,
-    )
+    master = _role(roles, "master", "wait for workers, and for tests that want load, one test run at a time")
     master.add_argument(
         "--workers", type=int, required=True, metavar="N", help="how many workers share a load"
     )
-    master.add_argument(
-        "--bind",
-        type=_address,
-        default="127.0.0.1:5557",
-        metavar="HOST:PORT",
-        help="where workers join (default: %(default)s)",
+    for name, default, what in (
+        ("--bind", "127.0.0.1:5557", "where workers join"),
+        ("--control", "127.0.0.1:5558", "where tests connect"),
+    ):
+        master.add_argument(
+            name, type=_address, default=default, metavar="HOST:PORT", help=f"{what} (default: %(default)s)"
+        )
+    return parser
+
+
+def _role(
+    roles: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, what: str
+) -> argparse.ArgumentParser:
+    role = roles.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.", epilog=_EPILOG)
+    waits = (
+        "for a master that is not there yet"
+        if name == "worker"
+        else "in each load for workers that are missing"
     )
-    master.add_argument(
-        "--control",
-        type=_address,
-        default="127.0.0.1:5558",
-        metavar="HOST:PORT",
-        help="where tests connect (default: %(default)s)",
-    )
-    master.add_argument(
+    role.add_argument(
         "--wait",
         type=float,
         default=60.0,
         metavar="SECONDS",
-        help="how long a load waits for workers that are missing (default: %(default)g)",
+        help=f"how long to wait {waits} (default: %(default)g)",
     )
-    master.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
-    return parser
+    role.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
+    return role
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -2,27 +2,28 @@
 
 import json
 import socket
+import struct
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from multiprocessing.connection import Connection
 from typing import Any
 
 from pytest_webbench.load.http1.address import Target
-from pytest_webbench.load.locust.line import Line
-from pytest_webbench.load.locust.messages import parse_address, speaks
-from pytest_webbench.load.locust.process import RoleProcess
-from pytest_webbench.load.memory import MemoryBound
+from pytest_webbench.load.limits import MemoryBound, longest_s
+from pytest_webbench.load.locust.messages import parse_address, protocol_version
 from pytest_webbench.load.native.frames import Failure, Order, pack_order, unpack_reply
+from pytest_webbench.load.process import GeneratorProcess
 from pytest_webbench.model.errors import LoadError, UsageError
 from pytest_webbench.model.load import Load, LoadResult, Look, nothing
 
 __all__ = ["LocustEngine"]
 
+_PROGRAM = "pytest_webbench.load.locust.__main__"
 _LOOPBACK = "127.0.0.1"
-_ANY_PORT = f"{_LOOPBACK}:0"
-_GREETING_S = 30.0
+_GREETING_S = 30
 _GREETING_BYTES = 2**16
-_MARGIN_S = 30.0
+_LOOK_S = 0.1
 _GOODBYE_S = 3.0
 """How long a master may take to send the workers home that others have started."""
 
@@ -36,8 +37,8 @@ class LocustEngine:
     * ``LocustEngine(master="HOST:5558")`` joins a master that was started, with its workers, by
       ``python -m pytest_webbench.load.locust master``, at its control port.
 
-    Users are spread over the workers as evenly as possible. A load waits ``patience_s`` seconds for workers
-    that are missing. The ports know no passwords and belong into a trusted network.
+    Users are spread over the workers as evenly as possible. A load waits ``join_timeout_s`` seconds for
+    workers that are missing. The ports know no passwords and belong in a trusted network.
 
     If :meth:`run` is left by an exception, also by Ctrl-C, no load goes on. What this engine has started
     ends with the process that started it, however that ends. Not for use by several threads at once; on
@@ -52,7 +53,7 @@ class LocustEngine:
         *,
         bind: str | None = None,
         master: str | None = None,
-        patience_s: float = 60.0,
+        join_timeout_s: float = 60.0,
     ) -> None:
         if workers < 1:
             raise UsageError("A load needs at least one worker.")
@@ -64,7 +65,7 @@ class LocustEngine:
         self._workers = workers
         self._bind = bind
         self._address = master
-        self._patience_s = patience_s
+        self._join_timeout_s = join_timeout_s
         self._master: _Master | None = None
 
     def run(
@@ -86,7 +87,8 @@ class LocustEngine:
             if self._master is None:
                 self._master = self._get_master()
             before_start()
-            reply = self._master.carry_out(Order(load=load, base_url=base_url), self._longest_s(load))
+            allowed_s = longest_s(load) + self._join_timeout_s
+            reply = self._master.carry_out(Order(load=load, base_url=base_url), allowed_s)
         except BaseException:
             self.close()
             raise
@@ -115,17 +117,15 @@ class LocustEngine:
                 "The Locust engine needs Locust, which is not installed.",
                 hint='pip install "pytest-webbench[locust]"',
             )
-        return _start(self._workers, self._bind, self._patience_s)
-
-    def _longest_s(self, load: Load) -> float:
-        """Seconds after which ``load`` must have ended, each request and each connect taking its timeout."""
-        longest_s = self._patience_s + _MARGIN_S
-        if load.amount.duration_s is not None:
-            return longest_s + load.amount.duration_s + load.timeout_s
-        requests = load.amount.requests or 0
-        rounds = requests / max(load.users, 1) + 1
-        scheduled_s = 0.0 if load.schedule is None else 2 * requests / load.schedule.rate
-        return longest_s + 2 * rounds * (load.timeout_s + 1) + scheduled_s
+        ours, theirs = socket.socketpair()
+        with theirs:
+            bind = self._bind or f"{_LOOPBACK}:0"
+            options = ["--workers", str(self._workers), "--wait", str(self._join_timeout_s), "--supervised"]
+            process = GeneratorProcess(_PROGRAM, "master", "--bind", bind, *options, stdin=theirs.fileno())
+        master = _Master(ours, "this machine", process, has_guests=self._bind is not None)
+        if self._bind is None:
+            master.start_workers(self._workers)
+        return master
 
 
 def _check_address(text: str) -> None:
@@ -148,82 +148,91 @@ def _call(address: str) -> socket.socket:
     return sock
 
 
-def _start(workers: int, bind: str | None, patience_s: float) -> "_Master":
-    """A master of our own, with workers unless they come from elsewhere."""
-    ours, theirs = socket.socketpair()
-    arguments = ["--bind", bind or _ANY_PORT, "--workers", str(workers), "--wait", str(patience_s)]
-    process = RoleProcess("master", *arguments, line=theirs)
-    master = _Master(ours, "this machine", process, patient=bind is not None)
-    try:
-        port = master.greeting["port"]
-        if bind is None:
-            for _ in range(workers):
-                master.processes.append(RoleProcess("worker", f"{_LOOPBACK}:{port}"))
-    except BaseException:
-        master.close()
-        raise
-    return master
-
-
 class _Master:
     """A master, started here or not, and the workers that were started here."""
 
     def __init__(
-        self, sock: socket.socket, where: str, process: RoleProcess | None = None, *, patient: bool = False
+        self,
+        sock: socket.socket,
+        where: str,
+        process: GeneratorProcess | None = None,
+        *,
+        has_guests: bool = False,
     ) -> None:
         self._where = where
-        self._patient = patient
+        self._has_guests = has_guests
         self._process = process
-        self._line = Line(sock, self._watch)
         self._bound: MemoryBound | None = None
         self.processes = [] if process is None else [process]
+        sock.setblocking(True)
+        for way in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):  # within one message
+            sock.setsockopt(socket.SOL_SOCKET, way, struct.pack("ll", _GREETING_S, 0))
+        self._connection = Connection(sock.detach())
         try:
-            self.greeting = self._greet()
+            self._port = self._greet()["port"]
+        except BaseException:
+            self.close()
+            raise
+
+    def start_workers(self, count: int) -> None:
+        """Start so many workers beside the master."""
+        try:
+            for _ in range(count):
+                at = f"{_LOOPBACK}:{self._port}"
+                self.processes.append(GeneratorProcess(_PROGRAM, "worker", at, "--supervised"))
         except BaseException:
             self.close()
             raise
 
     def _greet(self) -> dict[str, Any]:
         try:
-            said = self._line.receive(time.monotonic() + _GREETING_S, at_most=_GREETING_BYTES)
-            greeting: dict[str, Any] = json.loads(said)
-        except EOFError as exc:
+            greeting: dict[str, Any] = json.loads(self._receive(_GREETING_S, _GREETING_BYTES))
+        except (EOFError, ConnectionError) as exc:
             raise self._lost("did not start" if self._process else "hung up") from exc
-        except (TimeoutError, ValueError) as exc:
+        except (OSError, ValueError) as exc:
             raise LoadError(
                 f"The Locust master at {self._where} does not answer.",
                 hint="is this its control port, and does nobody else use it just now?",
             ) from exc
-        if greeting["speaks"] != speaks():
+        if greeting["version"] != protocol_version():
+            theirs, ours = greeting["version"], protocol_version()
             raise LoadError(
-                f"The Locust master at {self._where} has {greeting['speaks']}; here is {speaks()}.",
+                f"The Locust master at {self._where} has {theirs}; here is {ours}.",
                 hint="install the same version on all machines",
             )
         return greeting
 
     def lives(self) -> bool:
-        """Whether the master, and all that was started here, is still there."""
-        return self._line.is_open() and all(process.exit_code is None for process in self.processes)
+        """Whether the master, and all that was started here, is still there; it says nothing unasked."""
+        return not self._connection.poll() and all(each.exit_code is None for each in self.processes)
 
-    def carry_out(self, order: Order, longest_s: float) -> LoadResult | Failure:
-        """The reply to ``order``. Raises :class:`LoadError` if there is none after ``longest_s`` seconds."""
-        deadline = time.monotonic() + longest_s
-        self._bound = MemoryBound("Locust", order.load.users)
+    def carry_out(self, job: Order, allowed_s: float) -> LoadResult | Failure:
+        """The reply to ``job``. Raises :class:`LoadError` if there is none after ``allowed_s`` seconds."""
+        self._bound = MemoryBound("Locust", job.load.users)
         try:
-            self._line.send(pack_order(order), deadline)
-            return unpack_reply(self._line.receive(deadline))
-        except EOFError as exc:
-            raise self._lost("was lost in the middle of a load") from exc
+            self._connection.send_bytes(pack_order(job))
+            return unpack_reply(self._receive(allowed_s))
         except TimeoutError as exc:
-            raise LoadError(f"The Locust workers were not done after {longest_s:.0f} s.") from exc
+            raise LoadError(f"The Locust workers were not done after {allowed_s:.0f} s.") from exc
+        except (EOFError, OSError) as exc:
+            raise self._lost("was lost in the middle of a load") from exc
 
     def close(self) -> None:
         """Hang up, and end what was started here. Safe to call again."""
-        self._line.close()
-        if self._patient and self._process is not None:
+        self._connection.close()
+        if self._has_guests and self._process is not None:
             self._process.wait(_GOODBYE_S)
         for process in self.processes:
             process.kill()
+
+    def _receive(self, allowed_s: float, most: int | None = None) -> bytes:
+        """What the master says. Raises :class:`TimeoutError` after ``allowed_s`` seconds."""
+        deadline = time.monotonic() + allowed_s
+        while not self._connection.poll(_LOOK_S):
+            self._watch()
+            if time.monotonic() > deadline:
+                raise TimeoutError
+        return self._connection.recv_bytes(most)
 
     def _watch(self) -> None:
         """Raise :class:`LoadError` if a worker has ended, which the master would see only later.

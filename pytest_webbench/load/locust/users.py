@@ -1,224 +1,296 @@
-"""What the Locust users of a load do: each has a connection, and gets another one when that is gone."""
+"""Locust's users, and Locust's HTTP client with what a measurement needs: each request is sent once.
 
+Locust's own client sends a request again when a connection was closed without a response, and tells nobody.
+Here it sends the bytes that the check sent, once, on the one connection of its user.
+"""
+
+from contextlib import suppress
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
 import gevent
-from gevent.event import AsyncResult
+from gevent import socket
+from geventhttpclient.client import HTTPClient, HTTPClientPool
+from geventhttpclient.connectionpool import ConnectionPool
+from geventhttpclient.response import HTTPParseError, HTTPSocketPoolResponse
+from locust import FastHttpUser, task
+from locust.env import Environment
+from locust.exception import StopUser
 
-from pytest_webbench.analysis.responses import Fault
-from pytest_webbench.load.locust.channel import Channel, Ending, connect
-from pytest_webbench.load.locust.run import Run
+from pytest_webbench.analysis.responses import Fault, judge
+from pytest_webbench.load import failures
+from pytest_webbench.load.http1.bounds import MAX_HEAD, MAX_RESPONSE
+from pytest_webbench.load.http1.head import coding_of
+from pytest_webbench.load.http1.words import changed_protocol, too_long_head
+from pytest_webbench.load.locust.accounts import Accounts
 from pytest_webbench.load.native.connection import Question
-from pytest_webbench.load.native.open_loop import Dispatcher
-from pytest_webbench.model.load import ErrorClass
 
-if TYPE_CHECKING:
-    from pytest_webbench.load.native.open_loop import OpenUser as NativeOpenUser
+__all__ = ["LoadEnvironment", "WebbenchUser"]
 
-__all__ = ["LoadUser", "make_user"]
-
+_PIECE = 64 * 2**10
+_APART_S = 0.002
+_APART_IN_ALL_S = 1.0
 _FIRST_BACK_OFF_S = 0.001
 _LONGEST_BACK_OFF_S = 0.1
 
 
-def make_user(run: Run) -> "LoadUser":
-    """A user of ``run``."""
-    return ClosedUser(run) if run.dispatcher is None else OpenUser(run, run.dispatcher)
+class LoadEnvironment(Environment):
+    """Locust's environment, and the accounts of the load that its users take part in."""
+
+    accounts: Accounts
 
 
-class LoadUser:
-    """What a Locust user does, from the beginning of a load to its end."""
+class RequestError(Exception):
+    """Why a request failed; Locust's statistics group failures by what this prints."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.channel: Channel | None = None
-        self.fault: Fault | None = None
-        """Why it has no connection."""
-        self._place = run.enter(self)
-        self._timeout_ns = int(run.load.timeout_s * 1e9)
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.error.value)
+        self.fault = fault
+
+
+class WebbenchUser(FastHttpUser):
+    """Connects, waits for the start, and sends requests until none is left."""
+
+    environment: LoadEnvironment
+
+    def __init__(self, environment: LoadEnvironment) -> None:
+        self._accounts = accounts = environment.accounts
+        self._http = _Client(accounts)
         self._failures = 0
-        self._number: int | None = None
-        self._sent_ns = 0
+        self.host = accounts.target.url
+        self.client_pool = _OneClient(self._http)
+        super().__init__(environment)
+        agent: Any = self.client.client
+        agent.cookiejar = None
+        agent.redirect_response_codes = frozenset()
+        agent.valid_response_codes = range(1000)  # which are right is not for Locust to say
 
-    def take_part(self) -> None:
-        """Connect, wait for the start, and ask until the end."""
-        run = self.run
-        try:
-            gevent.sleep(run.place_s(self._place))
-            took_ns = self.connect()
-            if not run.started.is_set():
-                took_ns = 0  # the time before the start is nobody's
-            run.ready()
-            run.started.wait()
-            self._look()
-            self.ask_until_the_end(took_ns)
-        except Exception as exc:
-            run.crash(exc)
-        finally:
-            self.drop()
+    def on_start(self) -> None:
+        """Connect, each user a moment after the one before: a burst may go to one worker of a server."""
+        accounts = self._accounts
+        gevent.sleep(accounts.enter() * min(_APART_S, _APART_IN_ALL_S / accounts.load.users))
+        with suppress(OSError):  # the first request will tell
+            self._http.connect()
+        accounts.ready()
+        accounts.started.wait()
 
-    def ask_until_the_end(self, took_ns: int) -> None:
-        """Send requests until none is left; the connect took ``took_ns`` of the load."""
-        raise NotImplementedError
-
-    def leave_open(self, now: int) -> None:
-        """The load ended at ``now``: what is under way is in flight."""
-        if self._number is not None:
-            self.run.tally.leave_open(self._number, now - self._sent_ns)
-            self._number = None
-
-    def connect(self) -> int:
-        """Get a connection, or a fault; the nanoseconds that it took."""
-        began_ns = perf_counter_ns()
-        run = self.run
-        made = connect(run.addresses, run.load.timeout_s)
-        if isinstance(made, Fault):
-            self.fault = made
-        else:
-            self.channel = Channel(made, run.questions, run.tally)
-        return perf_counter_ns() - began_ns
-
-    def drop(self) -> None:
+    def on_stop(self) -> None:
         """Let go of the connection."""
-        if self.channel is not None:
-            self.channel.close()
-            self.channel = None
+        self._http.close()
 
-    def lose(self, took_ns: int) -> None:
-        """The next request is lost to the fault, for it could not be sent, after ``took_ns``."""
-        run = self.run
-        number = run.tally.take()
-        assert self.fault is not None
-        run.tally.fail(number, self._question(number).exchange.request, self.fault, took_ns)
-        run.stop_if_done(perf_counter_ns())
+    def wait_time(self) -> float:
+        """Seconds until the next request: more with each connection in a row that gave no response."""
+        if not self._failures:
+            return 0.0
+        return min(_FIRST_BACK_OFF_S * 2.0 ** min(self._failures - 1, 10), _LONGEST_BACK_OFF_S)
 
-    def back_off(self) -> None:
-        """Wait, for longer with each connection that gave no answer, and forget the fault."""
-        self.fault = None
-        gevent.sleep(min(_FIRST_BACK_OFF_S * 2 ** min(self._failures, 10), _LONGEST_BACK_OFF_S))
-        self._failures += 1
-
-    def take(self) -> None:
-        """Take the next request."""
-        self._number = self.run.tally.take()
-        self._sent_ns = perf_counter_ns()
-        self.run.asking += 1
-
-    def ask(self, due_ns: int | None = None) -> None:
-        """Send the request that was taken, which was due at ``due_ns``, and deal with its end."""
-        run = self.run
-        number = self._number
-        if number is None:  # the load ended before it was sent
-            return
-        assert self.channel is not None
-        question = self._question(number)
-        self._sent_ns = sent_ns = perf_counter_ns()
-        ending = self.channel.ask(question, sent_ns, self._timeout_ns)
-        if self._number is None:  # the load ended in the meantime, and the request is in flight
-            return
-        self._number = None
-        if ending.fault is None:
-            self._count_right(ending, sent_ns, due_ns)
-        else:
-            run.tally.fail(number, question.exchange.request, ending.fault, ending.end_ns - sent_ns)
-        if not ending.keep:
-            self.drop()
-        run.asking -= 1
-        run.stop_if_done(ending.end_ns)
-        if ending.answered:
-            self._failures = 0
-        elif not run.stopped:
-            self.back_off()
-
-    def _count_right(self, ending: Ending, sent_ns: int, due_ns: int | None) -> None:
-        tally = self.run.tally
-        took_ns = ending.end_ns - sent_ns
-        ttfb_ns = ending.first_ns - sent_ns
-        if due_ns is not None:
-            tally.add_scheduled(took_ns + max(0, sent_ns - due_ns), ttfb_ns, took_ns)
-            return
-        try:
-            tally.latency_ns.append(took_ns)
-            tally.ttfb_ns.append(ttfb_ns)
-        except OverflowError:  # the first of the two has raised it, for it is not the shorter one
-            tally.add_long(took_ns, ttfb_ns)
-
-    def _question(self, number: int) -> Question:
-        questions = self.run.questions.all
-        return questions[number % len(questions)]
-
-    def _look(self) -> None:
-        """See what became of the connection while the others connected."""
-        if self.channel is not None and (fault := self.channel.look()):
-            self.fault = fault
-            self.drop()
-
-
-class ClosedUser(LoadUser):
-    """Asks, waits for the answer, and asks again."""
-
-    def ask_until_the_end(self, took_ns: int) -> None:
-        """Part of :class:`LoadUser`."""
-        run = self.run
-        while not run.stopped and not run.tally.exhausted:
-            if self.fault is not None:
-                self.lose(took_ns)
-                self.back_off()
-            elif self.channel is None:
-                took_ns = self.connect()
+    @task
+    def ask(self) -> None:
+        """Send the next request, and have the response judged."""
+        taken = self._accounts.take()
+        if taken is None:
+            raise StopUser
+        number, question, due_ns = taken
+        http = self._http
+        http.question = question
+        method, context = question.exchange.request.method, {"number": number}
+        with self.client.request(
+            method, self._accounts.target.url, stream=True, catch_response=True, context=context
+        ) as response:
+            fault = self._fault(response, question)
+            end_ns = http.end_ns if fault is None else perf_counter_ns()
+            response.request_meta["response_time"] = (end_ns - http.sent_ns) / 1e6
+            response.request_meta["context"]["times"] = (http.sent_ns, http.first_ns, end_ns, due_ns)
+            if fault is None:
+                response.success()
             else:
-                self.take()
-                self.ask()
+                response.failure(RequestError(fault))
 
-
-class OpenUser(LoadUser):
-    """Sends what it is given, one request at a time."""
-
-    def __init__(self, run: Run, dispatcher: Dispatcher) -> None:
-        super().__init__(run)
-        self._dispatcher = dispatcher
-        self._due_ns: AsyncResult[int | None] = AsyncResult()
-
-    def ask_until_the_end(self, took_ns: int) -> None:
-        """Part of :class:`LoadUser`."""
-        run = self.run
-        while not run.stopped and not run.tally.exhausted:
-            if self.fault is not None:
-                if self._dispatcher.take_due() is not None:
-                    self.lose(took_ns)
-                self.back_off()
-            elif self.channel is None:
-                took_ns = self.connect()
-            elif (due_ns := self._wait(self.channel)) is not None:
-                self.ask(due_ns)
-            else:
-                self._look_again()
-
-    def send(self, due: int) -> None:
-        """Part of what the dispatcher knows of a user: send the next request, which was due at ``due``."""
-        self.take()
-        self._due_ns.set(due)
-
-    def _wait(self, channel: Channel) -> int | None:
-        """When the request was due that is to be sent now; ``None`` if the connection stirs before."""
-        self._due_ns = AsyncResult()
-        run = self.run
-        run.loop.add_reader(channel.fileno(), self._stirred)
+    def _fault(self, response: Any, question: Question) -> Fault | None:
+        """What is wrong with the response, or why there is none."""
+        body, error = b"", getattr(response, "error", None)
         try:
-            self._dispatcher.free(cast("NativeOpenUser", self))
-            return self._due_ns.get()
+            body = body if error else response.read()
+        except (OSError, HTTPParseError) as exc:
+            error = exc
+        fault = self._http.failure(error, response)
+        if fault is not None:
+            self._http.close()
+            self._failures += 1
+            return fault
+        self._failures = 0
+        coding = coding_of(self._http.head)
+        return self._accounts.questions.judge(
+            question, response.status_code, body, size=len(body), coding=coding, whole=None
+        )
+
+
+class _TooLongError(OSError):
+    """More bytes came than a response may have."""
+
+
+class _Socket(socket.socket):
+    """A socket that notes what came of the request under way, and when, and gives up at its deadline."""
+
+    served = False
+    """Whether a whole response has come on it."""
+    sent_ns = first_ns = end_ns = received = 0
+    most = MAX_HEAD
+    head = b""
+    lost: OSError | None = None
+    ended = False
+
+    def begin(self, wire: bytes, timeout_s: float) -> None:
+        """Send the request ``wire``, whose response has to be here within ``timeout_s``."""
+        self.received = self.first_ns = 0
+        self.head, self.most = b"", MAX_HEAD
+        self.settimeout(timeout_s)
+        self.sent_ns = perf_counter_ns()
+        self._deadline_ns = self.sent_ns + int(timeout_s * 1e9)
+        self.sendall(wire)
+
+    def recv(self, size: int, *_: Any) -> bytes:
+        """Part of the socket that it is."""
+        room = self.most - self.received
+        if room <= 0:
+            raise _TooLongError(f"{self.received} bytes")
+        data = self._recv(min(size, room))
+        self.end_ns = perf_counter_ns()
+        self.first_ns = self.first_ns or self.end_ns
+        self.received += len(data)
+        self.head += data[: MAX_HEAD - len(self.head)]
+        self.ended = not data
+        return data
+
+    def _recv(self, size: int) -> bytes:
+        while True:
+            self.settimeout(max((self._deadline_ns - perf_counter_ns()) / 1e9, 1e-6))
+            try:
+                return super().recv(size)
+            except TimeoutError:
+                if perf_counter_ns() >= self._deadline_ns:  # timers of gevent may be early
+                    raise
+            except OSError as exc:
+                self.lost = exc
+                raise
+
+
+class _Connection(ConnectionPool):
+    """The one connection of a user, opened again when it is gone."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        target, timeout_s = accounts.target, accounts.load.timeout_s
+        super().__init__(target.host, target.port, target.host, target.port, 1, connection_timeout=timeout_s)
+        self._tally = accounts.tally
+
+    def _create_tcp_socket(self, *kind: Any) -> _Socket:
+        return _Socket(*kind)
+
+    def after_connect(self, sock: Any) -> None:
+        """Count the connection. Raises :class:`ConnectionRefusedError` if its two ends are one."""
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        failures.refuse_itself(sock.getsockname(), sock.getpeername())
+        self._tally.connections_opened += 1
+
+
+class _Response(HTTPSocketPoolResponse):
+    """A response that notices when another one follows unasked."""
+
+    final = surplus = False
+
+    def _on_message_begin(self) -> None:
+        self.surplus = self.final
+        super()._on_message_begin()
+
+    def _on_message_complete(self) -> None:
+        self.final = self.get_code() >= 200
+        super()._on_message_complete()
+
+
+class _OneClient(HTTPClientPool):
+    """Hands out the one client of a user."""
+
+    def __init__(self, client: "_Client") -> None:
+        super().__init__()
+        self._client = client
+
+    def get_client(self, url: object) -> "_Client":  # noqa: ARG002
+        return self._client
+
+
+class _Client(HTTPClient):
+    """Sends the bytes of ``question`` when it is asked for anything, and sends them once.
+
+    ``sent_ns``, ``first_ns`` and ``end_ns`` say when, by :func:`time.perf_counter_ns`, and ``head`` is the
+    beginning of what came.
+    """
+
+    question: Question
+
+    def __init__(self, accounts: Accounts) -> None:
+        super().__init__(accounts.target.host, accounts.target.port)
+        self._accounts = accounts
+        self._connection_pool = _Connection(accounts)
+        self._socket: Any = None
+        self.sent_ns = 0
+
+    first_ns = property(lambda self: self._socket.first_ns if self._socket else self.sent_ns)
+    end_ns = property(lambda self: self._socket.end_ns)
+    head = property(lambda self: self._socket.head)
+
+    def connect(self) -> None:
+        """Open the connection. Raises :class:`OSError`."""
+        self._connection_pool.return_socket(self._connection_pool.get_socket())
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another one."""
+        super().close()
+        self._connection_pool = _Connection(self._accounts)
+
+    def request(self, method: str, *_: Any, **__: Any) -> _Response:
+        """Part of :class:`HTTPClient`."""
+        self._socket, self.sent_ns = None, perf_counter_ns()
+        sock: Any = self._connection_pool.get_socket()
+        self._socket = sock
+        try:
+            sock.begin(self.question.wire, self._accounts.load.timeout_s)
+        except BaseException:
+            self._connection_pool.release_socket(sock)
+            raise
         finally:
-            run.loop.remove_reader(channel.fileno())
+            self.sent_ns = sock.sent_ns
+        response = _Response(sock, self._connection_pool, block_size=_PIECE, method=method)
+        response._sent_request = ""
+        sock.most = MAX_RESPONSE
+        return response
 
-    def _stirred(self) -> None:
-        """The server closed the connection, or said something without being asked."""
-        if not self._due_ns.ready():
-            self._dispatcher.busy(cast("NativeOpenUser", self))
-            self._due_ns.set(None)
+    def failure(self, error: BaseException | None, response: Any) -> Fault | None:
+        """What it means that a request ended with ``error``; ``None`` if ``response`` is one of HTTP/1.1."""
+        sock: _Socket | None = self._socket
+        cause: Any = getattr(error, "original", None) or error  # Locust's client wraps it
+        if sock is None:
+            return failures.connect_failure(cause, timeout_s=self._accounts.load.timeout_s)
+        self._accounts.tally.bytes_received += sock.received
+        if cause is not None:
+            return self._loss(sock, cause, response.status_code)
+        received = response._response
+        if received.surplus or received._trailing_data_dropped:
+            return failures.surplus(sock.head, response.status_code, is_head=self.question.is_head)
+        if received.version not in {"HTTP/1.0", "HTTP/1.1"}:
+            return failures.not_http(f"it is {received.version}", sock.head)
+        sock.served = True
+        return None
 
-    def _look_again(self) -> None:
-        """A connection may be closed while it is free, and nothing is lost by that."""
-        self._look()
-        if self.fault is not None and self.fault.error is not ErrorClass.MALFORMED:
-            self.fault = None
+    def _loss(self, sock: _Socket, cause: BaseException, status: int) -> Fault:
+        if isinstance(cause, _TooLongError) and sock.most == MAX_HEAD:
+            return failures.not_http(too_long_head(), sock.head)
+        if isinstance(cause, _TooLongError):
+            answer = self.question.exchange.answer
+            wrong = judge(answer, status, b"") if status != answer.status else None
+            return wrong or failures.too_long_body(sock.received)
+        if isinstance(cause, TimeoutError):
+            return failures.timeout(sock.received, perf_counter_ns() - sock.sent_ns)
+        if sock.ended or isinstance(sock.lost or cause, OSError):
+            return failures.loss(sock.received, sock.lost or cause, served=sock.served)
+        is_upgrade = sock.head[8:13] == b" 101 "
+        return failures.not_http(changed_protocol() if is_upgrade else str(cause), sock.head)

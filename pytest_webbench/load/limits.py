@@ -1,4 +1,4 @@
-"""A bound on the memory of a load generator that runs outside of this process."""
+"""How much memory and time a load generator outside of this process may take."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -7,15 +7,29 @@ import psutil
 
 from pytest_webbench.load.http1.bounds import MAX_RESPONSE
 from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.load import Load
 
-__all__ = ["MemoryBound"]
+__all__ = ["MemoryBound", "longest_s"]
 
 _BASE_BYTES = 2 * 2**30
 _SHARE_OF_MACHINE = 0.75
+_MARGIN_S = 30.0
+_AT_ALL_S = 10 * 86_400.0
+"""No load takes longer; the kernel's own waits end at 24 days."""
 _HINT = (
     "does the server send far more than expected, such as a small gzip body that unpacks to a large one? "
     "See what one response has: curl --compressed URL | wc -c"
 )
+
+
+def longest_s(load: Load) -> float:
+    """Seconds after which ``load`` must have ended, each request and each connect taking its timeout."""
+    if load.amount.duration_s is not None:
+        return load.amount.duration_s + load.timeout_s + _MARGIN_S
+    requests = load.amount.requests or 0
+    rounds = requests / max(load.users, 1) + 1
+    scheduled_s = 0.0 if load.schedule is None else 2 * requests / load.schedule.rate
+    return min(2 * rounds * (load.timeout_s + 1) + scheduled_s + _MARGIN_S, _AT_ALL_S)
 
 
 class MemoryBound:

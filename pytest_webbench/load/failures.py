@@ -1,0 +1,140 @@
+"""What it means that a request did not end in a whole response: decided once, for the check and all engines.
+
+Each says how far the request had come, and what ended it (:class:`Cause`); here that becomes the class for
+counting, and the words for a person.
+"""
+
+import errno
+import os
+from enum import Enum, auto
+
+from pytest_webbench.analysis.responses import Fault, excerpt
+from pytest_webbench.load.http1.words import after_the_end, malformed
+from pytest_webbench.model.load import ErrorClass
+
+__all__ = [
+    "Cause",
+    "closed_at_rest",
+    "connect_failure",
+    "error_class",
+    "loss",
+    "not_http",
+    "refuse_itself",
+    "sent_unasked",
+    "surplus",
+    "timeout",
+    "too_long_body",
+]
+
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Cause(Enum):
+    """What ended a request."""
+
+    TIMED_OUT = auto()
+    CUT = auto()
+    """An error of the connection, such as a reset."""
+    ENDED = auto()
+    """The connection ended in good order, or nobody accepted it."""
+    EXHAUSTED = auto()
+    """The generator's machine has no ports, files or memory left."""
+    UNREADABLE = auto()
+    """What came is not HTTP/1.1."""
+
+
+def error_class(cause: Cause, *, connected: bool, begun: bool, served: bool) -> ErrorClass:
+    """How a request is counted that ``cause`` ended.
+
+    It had a connection if ``connected``, that had served a request before if ``served``, and the response had
+    begun to come if ``begun``.
+    """
+    if not connected:
+        late = ErrorClass.CONNECT_TIMEOUT if cause is Cause.TIMED_OUT else ErrorClass.CONNECT_REFUSED
+        return ErrorClass.CLIENT_EXHAUSTED if cause is Cause.EXHAUSTED else late
+    if cause is Cause.TIMED_OUT:
+        return ErrorClass.RESPONSE_TIMEOUT
+    if begun:
+        return ErrorClass.MALFORMED if cause is Cause.UNREADABLE else ErrorClass.TRUNCATED
+    return ErrorClass.STALE_CONNECTION if served and cause is not Cause.CUT else ErrorClass.RESET
+
+
+def connect_failure(exc: OSError, *, timeout_s: float) -> Fault:
+    """What it means that a connect ended with ``exc``; a :class:`TimeoutError` came after ``timeout_s``."""
+    if isinstance(exc, TimeoutError):
+        return Fault(error=ErrorClass.CONNECT_TIMEOUT, why=f"no connection within {timeout_s:g} s")
+    cause = Cause.EXHAUSTED if exc.errno in _EXHAUSTED else Cause.ENDED
+    error = error_class(cause, connected=False, begun=False, served=False)
+    what = "the generator cannot connect" if cause is Cause.EXHAUSTED else "no connection"
+    return Fault(error=error, why=f"{what}: {_words(exc)}")
+
+
+def refuse_itself(own_end: object, other_end: object) -> None:
+    """Raise :class:`ConnectionRefusedError` if the two ends of a connection are one.
+
+    Where no server listens, the kernel may call from the very port that is called, and TCP then connects the
+    socket to itself.
+    """
+    if own_end == other_end:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
+
+
+def loss(received: int, exc: BaseException | None, *, served: bool) -> Fault:
+    """What it means that the connection ended, by ``exc`` or (``None``) in good order.
+
+    ``received`` bytes of the response had come; the connection had served a request before if ``served``.
+    """
+    cut = isinstance(exc, OSError) and not isinstance(exc, BrokenPipeError)
+    cause = Cause.CUT if cut else Cause.ENDED
+    error = error_class(cause, connected=True, begun=received > 0, served=served)
+    if received:
+        why = f"the connection ended after {received} bytes of the answer"
+    elif isinstance(exc, OSError) and cut:
+        why = f"the connection was cut ({_words(exc)})"
+    else:
+        why = "the connection was closed without an answer"
+    if error is ErrorClass.STALE_CONNECTION:
+        why += ", after it had served before"
+    return Fault(error=error, why=why)
+
+
+def timeout(received: int, waited_ns: int) -> Fault:
+    """That the response was not there in time, of which ``received`` bytes had come."""
+    waited = f"{waited_ns / 1e9:.3g} s"
+    why = (
+        f"{received} bytes of the answer, but not all, came in {waited}"
+        if received
+        else f"no answer in {waited}"
+    )
+    return Fault(error=ErrorClass.RESPONSE_TIMEOUT, why=why)
+
+
+def closed_at_rest() -> Fault:
+    """That the server closed the connection while no request was under way, and one was to be sent."""
+    return Fault(error=ErrorClass.RESET, why="the connection was closed before the request was sent")
+
+
+def sent_unasked(data: bytes) -> Fault:
+    """That the server sent ``data`` while no request was under way."""
+    return Fault(error=ErrorClass.MALFORMED, why=f"bytes came before the request was sent: {excerpt(data)}")
+
+
+def not_http(what: str, head: bytes) -> Fault:
+    """That a response that begins with ``head`` cannot be read, for what the parser says."""
+    return Fault(error=ErrorClass.MALFORMED, why=malformed(what, head))
+
+
+def surplus(head: bytes, status: int, *, is_head: bool) -> Fault:
+    """That bytes came after the end of the response that begins with ``head``."""
+    return Fault(error=ErrorClass.MALFORMED, why=after_the_end(head, status, is_head=is_head))
+
+
+def too_long_body(size: int) -> Fault:
+    """That a body has ``size`` bytes, or more, far more than the right one."""
+    return Fault(
+        error=ErrorClass.WRONG_BODY, why=f"the body has {size} bytes or more, far more than expected"
+    )
+
+
+def _words(exc: OSError) -> str:
+    return os.strerror(exc.errno) if exc.errno and exc.errno > 0 else str(exc)

@@ -1,0 +1,168 @@
+"""The accounts of one load in a Locust worker: what its users took, and what Locust's ``request`` event told.
+
+A latency runs from the moment before a request is handed to the kernel, or in an open loop from when it was
+due, to the moment after the last byte of its response was taken from the kernel. It is kept here, because
+Locust's own statistics round to two digits.
+"""
+
+import gc
+import sys
+import time
+from itertools import islice, takewhile
+from time import perf_counter_ns
+from typing import Any
+
+import gevent
+from gevent import socket
+from gevent.event import Event
+
+import pytest_webbench.analysis.statistics  # noqa: F401 - else it is imported in the middle of a load
+from pytest_webbench.load.http1.address import Target
+from pytest_webbench.load.http1.wire import encode
+from pytest_webbench.load.native.connection import Question, Questions
+from pytest_webbench.load.native.frames import Order
+from pytest_webbench.load.schedule import due_ns
+from pytest_webbench.load.tally import Tally
+from pytest_webbench.model.errors import LoadError
+from pytest_webbench.model.load import LoadResult
+
+__all__ = ["Accounts"]
+
+_EXACT_MOST = 2**16
+"""With more times than these a worker sends their histogram, which has about as many bytes as these."""
+_GATHERING_S = 3.0
+_LONGEST_WAIT_S = 3600.0
+_LATE_NS = 1_000_000
+
+
+class Accounts:
+    """What ``job`` asks for, and what came of it.
+
+    Raises :class:`LoadError` if the load makes no sense, a request cannot be encoded, or the host is unknown.
+    """
+
+    def __init__(self, job: Order) -> None:
+        self.load = load = job.load
+        if load.users < 1 or not load.exchanges or not load.timeout_s > 0:
+            raise LoadError("A load needs at least one user, one exchange, and a timeout above 0.")
+        self.target = Target.parse(job.base_url)
+        self.questions = Questions(
+            [Question(one, encode(one.request, self.target)) for one in load.exchanges]
+        )
+        try:
+            socket.getaddrinfo(self.target.host, self.target.port, type=socket.SOCK_STREAM)
+        except OSError as exc:
+            raise LoadError(f"The host {self.target.host!r} has no address: {exc}.") from exc
+        self.tally = Tally(load, exact_most=_EXACT_MOST)
+        self.started = Event()
+        self.crash: BaseException | None = None
+        """What went wrong in the generator itself."""
+        self._arrivals = None if load.schedule is None else islice(due_ns(load.schedule), self.tally.limit)
+        self._under_way: dict[int, int] = {}
+        self._entered = self._ready = 0
+        self._gathered = Event()
+        self._ended = Event()
+        self._start_ns = self._last_ns = 0
+        self._deadline_ns = sys.maxsize
+
+    # What its users call.
+
+    def enter(self) -> int:
+        """One more user takes part; its place among the others."""
+        self._entered += 1
+        return self._entered - 1
+
+    def ready(self) -> None:
+        """One more user has tried to connect."""
+        self._ready += 1
+        if self._ready == self.load.users:
+            self._gathered.set()
+
+    def take(self) -> tuple[int, Question, int | None] | None:
+        """The next request, with its number and when it was due, once it is; ``None`` at the end."""
+        due = None
+        if self._arrivals is not None:
+            offset_ns = next(self._arrivals, None)
+            if offset_ns is None:
+                return None
+            due = self._start_ns + offset_ns
+            if due >= self._deadline_ns:
+                self._ended.wait()
+                return None
+            self._sleep_until(due)
+        elif self.tally.exhausted:
+            return None
+        number = self.tally.take()
+        self._under_way[number] = perf_counter_ns()
+        return number, self.questions.all[number % len(self.questions.all)], due
+
+    def _sleep_until(self, due: int) -> None:
+        is_early = perf_counter_ns() < due
+        while (left_ns := due - perf_counter_ns()) > 0:
+            gevent.sleep(left_ns / 1e9)
+        if is_early:
+            self.tally.lag_ns += -left_ns
+            self.tally.late += -left_ns > _LATE_NS
+
+    # What Locust tells.
+
+    def on_request(self, *, context: dict[str, Any], exception: Any, **_: Any) -> None:
+        """Locust's ``request`` event: a request has come to its end."""
+        number = context["number"]
+        if self._under_way.pop(number, None) is None:  # the load ended in the meantime: it is in flight
+            return
+        sent_ns, first_ns, end_ns, due = context["times"]
+        took_ns, self._last_ns = end_ns - sent_ns, end_ns
+        if exception is not None:
+            question = self.questions.all[number % len(self.questions.all)]
+            self.tally.fail(number, question.exchange.request, exception.fault, took_ns)
+        elif due is None:
+            self.tally.add(took_ns, first_ns - sent_ns)
+        else:
+            self.tally.add_scheduled(end_ns - min(due, sent_ns), first_ns - sent_ns, took_ns)
+
+    def on_user_error(self, *, exception: BaseException, **_: Any) -> None:
+        """Locust's ``user_error`` event: it must not look like an error of the server's."""
+        self.crash = exception
+
+    # The load.
+
+    def gather(self) -> None:
+        """Wait until the users, which have been spawned, are connected, but not for the slow ones."""
+        self._gathered.wait(self.load.users * 0.002 + min(_GATHERING_S, self.load.timeout_s))
+
+    def carry_out(self, users: Any) -> LoadResult:
+        """Start ``users``, a group of greenlets, wait for the end, and count."""
+        gc.collect()
+        gc.freeze()  # a pause of the collector would be latency
+        folding = gevent.spawn(self._fold)
+        cpu_s = time.process_time()
+        self._start_ns = self._last_ns = perf_counter_ns()
+        if self.load.amount.duration_s is not None:
+            self._deadline_ns = self._start_ns + int(self.load.amount.duration_s * 1e9)
+        self.started.set()
+        end_ns = self._await_end(users)
+        self._ended.set()
+        cpu_s = time.process_time() - cpu_s
+        folding.kill()
+        if self.crash is not None:
+            raise self.crash
+        for number, began_ns in self._under_way.items():
+            self.tally.leave_open(number, end_ns - began_ns)
+        self._under_way.clear()
+        if self.load.schedule is not None:
+            within_ns = min(end_ns + 1, self._deadline_ns) - self._start_ns
+            due = islice(due_ns(self.load.schedule), self.tally.limit)
+            self.tally.scheduled = sum(1 for _ in takewhile(within_ns.__gt__, due))
+        return self.tally.result(users=self.load.users, elapsed_ns=end_ns - self._start_ns, cpu_s=cpu_s)
+
+    def _await_end(self, users: Any) -> int:
+        while (left_ns := self._deadline_ns - perf_counter_ns()) > 0:  # timers of gevent may be early
+            if users.join(min(left_ns / 1e9, _LONGEST_WAIT_S)):
+                return self._last_ns
+        return perf_counter_ns()
+
+    def _fold(self) -> None:
+        """Keep the times from filling the memory."""
+        while True:
+            gevent.sleep(self.tally.fold())
