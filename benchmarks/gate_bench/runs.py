@@ -14,10 +14,10 @@ from gate_bench.repository import BASE, HEAD
 from pytest_webbench.analysis.metrics import time_per_request_s
 from pytest_webbench.model.codec import from_json
 from pytest_webbench.model.errors import WebbenchError
-from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import Verdict
 from pytest_webbench.runs.compare import BASE_SUFFIX
+from pytest_webbench.runs.store import read_run
 
 __all__ = ["Counted", "Found", "Rounds", "Run", "Work", "carry_out"]
 
@@ -139,7 +139,7 @@ def carry_out(
         budget_s=budget_s,
         seconds=verdicts.stat().st_mtime - (folder / "run.json").stat().st_mtime,
         found=found,
-        rounds=_read_rounds(folder / "trials.jsonl", judged),
+        rounds=_read_rounds(folder, judged),
         work=_read_work(folder / "logs"),
         needed_s=kept["budget_needed_s"],
     )
@@ -177,13 +177,10 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _read_rounds(trials: Path, cells: Sequence[Cell]) -> tuple[Rounds, ...]:
+def _read_rounds(run: Path, cells: Sequence[Cell]) -> tuple[Rounds, ...]:
     times_s: dict[Cell, list[float]] = {}
-    for line in trials.read_text().splitlines():
-        event = json.loads(line)
-        if "trial" in event:
-            measurement = from_json(Measurement, event["trial"])
-            times_s.setdefault(measurement.trial.cell, []).append(time_per_request_s(measurement))
+    for measurement in read_run(run).measurements:
+        times_s.setdefault(measurement.trial.cell, []).append(time_per_request_s(measurement))
     return tuple(
         Rounds(
             cell=cell,

@@ -11,19 +11,7 @@ from pytest_webbench.model.results import CellSummary, CodeProfile, Comparison
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Published, Unit
 
-__all__ = ["FORMAT", "RunAbout", "RunRecord", "ScenarioAbout", "StackAbout"]
-
-FORMAT = 1
-"""The version of the files' format in the folder of a run.
-
-1: ``run.json`` holds ``format``, ``settings`` and ``plan``, and the fields of :class:`RunAbout`, which the
-first runs of this format lack; ``trials.jsonl`` a line for each event: ``{"trial": measurement}``,
-``{"stack_failed": name, "error": text}``, ``{"check_failed": cell, "error": text}``,
-``{"trial_failed": ...}`` or ``{"rate_chosen": ...}``. A run that compares adds ``comparisons.json``:
-``format``, ``against``, ``budget_needed_s`` (``null`` if nothing is open, or if it cannot be said) and
-``comparisons``, in which a number that is not known is ``null``. A run that explains adds
-``explained.jsonl``, with a line ``{"explained": ...}`` for each profile.
-"""
+__all__ = ["RunAbout", "RunRecord", "ScenarioAbout", "StackAbout"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Reports written to files: the one place that does."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.saved_run import RunRecord
 from pytest_webbench.runs.store import read_run
 
-__all__ = ["KINDS", "PAGE", "write_page", "write_reports"]
+__all__ = ["KINDS", "PAGE", "write_markdown", "write_page", "write_reports"]
 
 PAGE = "report.html"
 KINDS = ("html", "markdown", "svg", "png")
@@ -65,3 +66,17 @@ def _contents(records: Sequence[RunRecord], kinds: Sequence[str]) -> Iterator[tu
                 yield f"{name}.svg", as_svg(spec).encode()
             if "png" in kinds:
                 yield f"{name}.png", as_png(spec)
+
+
+def write_markdown(markdown: str, *, file: Path | None) -> None:
+    """Write ``markdown`` to ``file``, and append it to the summary of the job where there is one.
+
+    GitHub Actions names the file of that in ``GITHUB_STEP_SUMMARY``. Raises :class:`OSError`.
+    """
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, markdown.encode())
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with Path(summary).open("a", encoding="utf-8") as job:
+            job.write(markdown)

@@ -22,7 +22,7 @@ from pytest_webbench.runs.profiling import Sampling
 from pytest_webbench.runs.provenance import planned_provenance
 from pytest_webbench.runs.rows import extra_info
 from pytest_webbench.runs.runner import Results
-from pytest_webbench.runs.store import RunFolder, write_markdown
+from pytest_webbench.runs.store import RunFolder
 from pytest_webbench.runs.trial import Bench
 from pytest_webbench.session import collection as suites
 from pytest_webbench.session import other_plugins
@@ -39,6 +39,7 @@ from pytest_webbench.session.machine import COPIES, HavingMachine, uncaptured
 from pytest_webbench.session.options.conflicts import refuse_conflicts
 from pytest_webbench.session.options.project_file import find_project
 from pytest_webbench.session.options.reading import read_settings
+from pytest_webbench.session.reports import write_markdown
 from pytest_webbench.session.terminal import Explaining, ReportWriter, terminal_width
 from pytest_webbench.session.unwritten import Unwritten, exit_unless_writable
 

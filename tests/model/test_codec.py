@@ -5,6 +5,7 @@ import json
 import struct
 import zlib
 from array import array
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from msgspec import ValidationError
 
 from pytest_webbench.analysis.statistics import Buckets
-from pytest_webbench.model.codec import from_json, to_json
+from pytest_webbench.model.codec import decode, encode, from_json, from_saved, to_json
 from pytest_webbench.model.http import Answer, BodyRule, Effect, EffectKind, Exchange, Request
 from pytest_webbench.model.load import Amount, Latencies, Load, LoadResult
+from pytest_webbench.model.results import Interval
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -87,3 +89,37 @@ def test_an_amount_is_one_of_two() -> None:
     for both in ({}, {"requests": 1, "duration_s": 1.0}):
         with pytest.raises(ValidationError, match="either a duration or a number of requests"):
             from_json(Amount, both)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A number of each kind that may not be known, and one that may be left out."""
+
+    known: float
+    optional: float | None
+    inner: Interval
+    maybe: Interval | None
+    row: tuple[Interval, ...]
+    named: dict[str, float]
+
+
+def test_what_is_not_known_is_null_in_a_file_and_nan_again() -> None:
+    nan = float("nan")
+    unknown = Interval(estimate=nan, low=nan, high=1.5)
+    value = Saved(nan, None, unknown, unknown, (unknown, unknown), {"a": nan, "b": 2.0})
+    written = encode(value)
+    assert b"NaN" not in written
+    assert decode(written)["inner"] == {"estimate": None, "low": None, "high": 1.5}
+    found = from_saved(Saved, decode(written))
+    assert str(found) == str(value)
+    assert from_saved(Saved, {**decode(written), "maybe": None}).maybe is None
+
+
+def test_a_number_that_is_left_out_is_missed() -> None:
+    with pytest.raises(ValidationError, match="missing required field `low`"):
+        from_saved(Interval, {"estimate": 1.0, "high": None})
+
+
+def test_text_that_is_no_unicode_is_written_all_the_same() -> None:
+    """The output of a server may be anything."""
+    assert decode(encode({"error": "\udcff"})) == {"error": "\udcff"}

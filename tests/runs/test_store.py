@@ -114,7 +114,7 @@ def test_latencies_that_are_damaged_are_an_error(folder: Path) -> None:
     line = json.loads(file.read_bytes().splitlines()[0])
     line["trial"]["load"]["latency_ns"] = "AAAA"
     file.write_text(json.dumps(line) + "\n")
-    assert fault(folder) == f"{file}, line 1, is damaged: it does not describe a Measurement"
+    assert fault(folder) == f"{file}, line 1, is damaged: it does not describe an event"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_newer_format_is_said_to_be_newer(folder: Path) -> None:
 
 def test_settings_that_do_not_fit_are_damage(folder: Path) -> None:
     change_run(folder, lambda data: data["settings"].update(seed="many"))
-    assert "is damaged: it does not describe a Settings" in fault(folder)
+    assert "is damaged: it does not describe the settings of a run" in fault(folder)
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
@@ -166,6 +166,21 @@ def test_verdicts_come_back_with_what_is_not_known(tmp_path: Path) -> None:
     assert record.comparisons[0] == known
     assert str(record.comparisons[1]) == str(unknown)
     assert (record.against, record.needed_s) == ("main (abc)", 90.0)
+
+
+def test_verdicts_are_written_whole_or_not_at_all(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path)
+    run.keep_comparisons([], about="main (abc)", needed_s=None)
+
+    def give_up(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pytest_webbench.host.files.os.fsync", give_up)
+    with pytest.raises(OSError, match="No space"):
+        run.keep_comparisons([], about="another", needed_s=None)
+    assert read_run(folder).against == "main (abc)"
 
 
 def test_profiles_are_read_where_there_are_some(folder: Path) -> None:

@@ -1,0 +1,84 @@
+"""Saved runs found and read, also those that strangers made."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pytest_webbench.model.codec import UnpackedTooMuchError, unpacking_at_most
+from pytest_webbench.model.errors import UsageError
+from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.runs.store import run_file
+from pytest_webbench.runs.store.benchmark_file import read_benchmark_file
+from pytest_webbench.runs.store.files import NO_RUN, read_document
+from pytest_webbench.runs.store.folder import FILES, read_folder
+
+__all__ = ["MOST_BYTES", "read_run"]
+
+MOST_BYTES = 1 << 30
+"""How large a file of a stranger may be: a run of a day has less."""
+
+
+def read_run(path: Path, *, most_bytes: int | None = None) -> RunRecord:
+    """The run that ``path`` holds: its folder, a file in that, or a JSON file of pytest-benchmark.
+
+    With ``most_bytes``, no file of it may be larger, nor what is packed in it together, and a document or a
+    line, which grows twentyfold when it is parsed, has at most a sixteenth of that.
+
+    Raises :class:`~pytest_webbench.model.errors.UsageError` for what is missing, empty, damaged, or written
+    in a newer format. Of a run that was killed, the trials before the one that was cut off are read.
+    """
+    try:
+        with unpacking_at_most(most_bytes):
+            return _read_run(path, most_bytes)
+    except RecursionError:
+        raise UsageError(f"{path} is damaged: it is nested too deeply for a run", hint=NO_RUN) from None
+    except UnpackedTooMuchError:
+        raise UsageError(
+            f"{path} holds more than {most_bytes:,} bytes once it is unpacked",
+            hint="raise --most if you trust where it comes from",
+        ) from None
+
+
+def _read_run(path: Path, most_bytes: int | None) -> RunRecord:
+    try:
+        folder = path if path.is_dir() else path.parent
+        if most_bytes is not None:
+            given = [] if path.is_dir() else [path]
+            _check_sizes([*given, *(folder / name for name in FILES)], most_bytes)
+        if path.is_dir() or (path.name in FILES and path.name != run_file.NAME):
+            return read_folder(folder)
+        data = read_document(path)
+        if path.name == run_file.NAME and run_file.PLAN in data:
+            return read_folder(folder)
+        return read_benchmark_file(path, data)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"{path} cannot be read: {reason}", hint=NO_RUN) from None
+
+
+def _check_sizes(files: Iterable[Path], most_bytes: int) -> None:
+    for file in files:
+        if not file.exists():
+            continue
+        if not file.is_file():  # a pipe or a device may have no end
+            raise UsageError(f"{file} is no file", hint=NO_RUN)
+        size = file.stat().st_size
+        lines = file.suffix == ".jsonl"
+        allowed = most_bytes if lines else most_bytes // 16
+        if size > allowed or (lines and size > most_bytes // 16 and _longest_line(file) > most_bytes // 16):
+            raise UsageError(
+                f"{file} is too large to be read: of {most_bytes:,} bytes, a document or a line may have a "
+                "sixteenth",
+                hint="raise --most if you trust where it comes from",
+            )
+
+
+def _longest_line(file: Path) -> int:
+    """In bytes, found out in little memory."""
+    longest = length = 0
+    with file.open("rb") as opened:
+        while block := opened.read(1 << 20):
+            first, *rest = block.split(b"\n")
+            length += len(first)
+            longest = max(longest, length, *(len(each) for each in rest))
+            length = len(rest[-1]) if rest else length
+    return longest

@@ -1,0 +1,100 @@
+"""``trials.jsonl``: a line for each event of a run, written before the next trial begins."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_webbench.analysis.summary import summarise
+from pytest_webbench.model.codec import to_saved
+from pytest_webbench.model.events import (
+    CheckFailed,
+    Event,
+    RateChosen,
+    StackFailed,
+    TrialFailed,
+    TrialFinished,
+)
+from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.plan import Cell, Trial
+from pytest_webbench.model.results import CellSummary
+from pytest_webbench.model.saved_run import RunAbout
+from pytest_webbench.model.suite import Unit
+from pytest_webbench.runs.store.files import append_line, read_lines, value_of
+
+__all__ = ["NAME", "Trials", "read_trials", "write_event"]
+
+NAME = "trials.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line has one of the first five, and of a failure the ``error`` in words; other lines say nothing."""
+
+    trial: Measurement | None = None
+    trial_failed: Trial | None = None
+    stack_failed: str | None = None
+    check_failed: Cell | None = None
+    rate_chosen: RateChosen | None = None
+    error: str = ""
+
+
+@dataclass(kw_only=True)
+class Trials:
+    """What the lines say, of each cell in the order in which it was first measured."""
+
+    rounds: dict[Cell, list[Measurement]] = field(default_factory=dict)
+    stack_failures: dict[str, str] = field(default_factory=dict)
+    check_failures: dict[Cell, str] = field(default_factory=dict)
+    trial_failures: dict[Cell, str] = field(default_factory=dict)
+    rates: list[RateChosen] = field(default_factory=list)
+
+    def summaries(self, about: RunAbout, planned: int) -> tuple[CellSummary, ...]:
+        """The results of each cell with a round, of which ``planned`` were to be made."""
+        found = []
+        for cell, rounds in self.rounds.items():
+            known = about.scenarios.get(cell.scenario)
+            # Scenarios with a duration show a rate, unless the run says otherwise.
+            guessed = Unit.TIME if rounds[0].amount.duration_s is None else Unit.RATE
+            ordered = sorted(rounds, key=lambda each: each.trial.round)
+            found.append(summarise(ordered, unit=known.unit if known else guessed, planned=planned))
+        return tuple(found)
+
+
+def write_event(folder: Path, event: Event) -> None:
+    """Write a line for ``event``, if it is one that is kept. Raises :class:`OSError`."""
+    line = _line_of(event)
+    if line is not None:
+        written = {name: value for name, value in to_saved(line).items() if value not in (None, "")}
+        append_line(folder / NAME, written)
+
+
+def _line_of(event: Event) -> Line | None:
+    match event:
+        case TrialFinished(measurement=measurement):
+            return Line(trial=measurement)
+        case TrialFailed(trial=trial, error=error):
+            return Line(trial_failed=trial, error=str(error))
+        case StackFailed(stack=stack, error=error):
+            return Line(stack_failed=stack, error=str(error))
+        case CheckFailed(cell=cell, error=error):
+            return Line(check_failed=cell, error=str(error))
+        case RateChosen():
+            return Line(rate_chosen=event)
+    return None
+
+
+def read_trials(folder: Path, notes: list[str]) -> Trials:
+    """What the file says, up to a line that was cut off; ``notes`` tell of that one."""
+    found = Trials()
+    for data, place in read_lines(folder / NAME, notes):
+        line = value_of(Line, data, place, "an event")
+        if line.trial is not None:
+            found.rounds.setdefault(line.trial.trial.cell, []).append(line.trial)
+        elif line.trial_failed is not None:
+            found.trial_failures[line.trial_failed.cell] = line.error
+        elif line.stack_failed is not None:
+            found.stack_failures[line.stack_failed] = line.error
+        elif line.check_failed is not None:
+            found.check_failures[line.check_failed] = line.error
+        elif line.rate_chosen is not None:
+            found.rates.append(line.rate_chosen)
+    return found
