@@ -17,6 +17,7 @@ __all__ = [
     "closed_at_rest",
     "connect_failure",
     "error_class",
+    "in_short",
     "loss",
     "not_http",
     "refuse_itself",
@@ -27,6 +28,18 @@ __all__ = [
 ]
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
+
+
+_IN_SHORT = {
+    ErrorClass.CONNECT_REFUSED: "no connection",
+    ErrorClass.CONNECT_TIMEOUT: "no connection within the timeout",
+    ErrorClass.CLIENT_EXHAUSTED: "the generator cannot connect",
+    ErrorClass.RESET: "the connection ended without an answer",
+    ErrorClass.STALE_CONNECTION: "the connection ended without an answer, after it had served before",
+    ErrorClass.RESPONSE_TIMEOUT: "no whole answer within the timeout",
+    ErrorClass.TRUNCATED: "the connection ended in the middle of the answer",
+    ErrorClass.MALFORMED: "the answer cannot be read",
+}
 
 
 class Cause(Enum):
@@ -57,6 +70,11 @@ def error_class(cause: Cause, *, connected: bool, begun: bool, served: bool) -> 
     if begun:
         return ErrorClass.MALFORMED if cause is Cause.UNREADABLE else ErrorClass.TRUNCATED
     return ErrorClass.STALE_CONNECTION if served and cause is not Cause.CUT else ErrorClass.RESET
+
+
+def in_short(error: ErrorClass, words: str) -> Fault:
+    """A request counted as ``error``, of which no more is known than the ``words`` of another program."""
+    return Fault(error=error, why=f"{_IN_SHORT[error]} ({words})")
 
 
 def connect_failure(exc: OSError, *, timeout_s: float) -> Fault:
@@ -98,15 +116,10 @@ def loss(received: int, exc: BaseException | None, *, served: bool) -> Fault:
     return Fault(error=error, why=why)
 
 
-def timeout(received: int, waited_ns: int) -> Fault:
+def timeout(received: int, waited_ns: float) -> Fault:
     """That the response was not there in time, of which ``received`` bytes had come."""
-    waited = f"{waited_ns / 1e9:.3g} s"
-    why = (
-        f"{received} bytes of the answer, but not all, came in {waited}"
-        if received
-        else f"no answer in {waited}"
-    )
-    return Fault(error=ErrorClass.RESPONSE_TIMEOUT, why=why)
+    came = f"{received} bytes of the answer, but not all, came" if received else "no answer came"
+    return Fault(error=ErrorClass.RESPONSE_TIMEOUT, why=f"{came} within {waited_ns / 1e9:.3g} s")
 
 
 def closed_at_rest() -> Fault:

@@ -23,7 +23,7 @@ FAULTS: Mapping[str, tuple[str, str]] = {
     "endless-head": ("endless-head", "the headers are longer than 65536 bytes"),
     "huge": ("huge", "far more than expected"),
     "bomb": ("bomb", "far more than expected"),
-    "drip-body": ("drip-body", "but not all, came in 2"),
+    "drip-body": ("drip-body", "but not all, came within 2"),
     "http2": ("http2", "HTTP/2"),
     "twice": ("twice", "bytes came after the end"),
     "death": ("death", "exited with code 3"),

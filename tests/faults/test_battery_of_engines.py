@@ -11,9 +11,9 @@ from tests.faults.watching import Watched, watch
 pytestmark = pytest.mark.slow
 
 DRIPS: Mapping[str, str] = {
-    "drip-head": "bytes of the answer, but not all, came in 2",
-    "drip-body": "bytes of the answer, but not all, came in 2",
-    "mute": "no answer in 2",
+    "drip-head": "bytes of the answer, but not all, came within 2",
+    "drip-body": "bytes of the answer, but not all, came within 2",
+    "mute": "no answer came within 2",
 }
 K6_READS: Mapping[str, str] = {
     "wrong": '"n" is 2, expected 1',

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from pytest_webbench.load import failures
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.bounds import MAX_RESPONSE
 from pytest_webbench.load.http1.response import MalformedError, Response, ResponseReader
@@ -119,10 +120,7 @@ def _connect(target: Target, clock: _Clock) -> socket.socket:
         try:
             sock.settimeout(clock.left_s())
             sock.connect(address)
-            # Where no server listens, the kernel may call from the very port that is called.
-            if sock.getsockname() != sock.getpeername():
-                return sock
-            sock.close()
+            failures.refuse_itself(sock.getsockname(), sock.getpeername())
         except OSError as error:
             sock.close()
             if isinstance(error, TimeoutError):
@@ -131,6 +129,8 @@ def _connect(target: Target, clock: _Clock) -> socket.socket:
         except BaseException:
             sock.close()
             raise
+        else:
+            return sock
     raise failure
 
 
@@ -142,7 +142,8 @@ def _send(sock: socket.socket, wire: bytes, clock: _Clock) -> None:
             sock.settimeout(clock.slice_s())
             view = view[sock.send(view) :]
         except TimeoutError:
-            _refuse_late(clock, "the request could not be sent whole")
+            allowed = f"within {round(clock.timeout_s, 1):g} s"
+            _refuse_late(clock, f"the request could not be sent whole {allowed}")
         except (BrokenPipeError, ConnectionResetError):
             return
 
@@ -153,10 +154,8 @@ def _receive(sock: socket.socket, reader: ResponseReader, clock: _Clock) -> None
             sock.settimeout(clock.slice_s())
             data = sock.recv(_PIECE)
         except TimeoutError:
-            count = reader.received
-            _refuse_late(
-                clock, f"{count} bytes of the answer, but not all, came" if count else "no answer came"
-            )
+            late = failures.timeout(reader.received, round(clock.timeout_s, 1) * 1e9)
+            _refuse_late(clock, late.why)
             continue
         except ConnectionResetError as error:
             if reader.received:
@@ -165,9 +164,8 @@ def _receive(sock: socket.socket, reader: ResponseReader, clock: _Clock) -> None
         if data:
             reader.feed(data)
         elif not reader.feed_end():
-            if reader.received:
-                raise NoResponseError(f"the connection ended after {reader.received} bytes of the answer")
-            raise NoResponseError("the connection was closed without an answer", closed=True)
+            lost = failures.loss(reader.received, None, served=False)
+            raise NoResponseError(lost.why, closed=not reader.received)
 
 
 def _refuse_late(clock: _Clock, what: str) -> None:
@@ -175,4 +173,4 @@ def _refuse_late(clock: _Clock, what: str) -> None:
     try:
         clock.look()
     except TimeoutError:
-        raise NoResponseError(f"{what} within {round(clock.timeout_s, 1):g} s", late=True) from None
+        raise NoResponseError(what, late=True) from None

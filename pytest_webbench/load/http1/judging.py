@@ -3,6 +3,7 @@
 from json import dumps
 
 from pytest_webbench.analysis.responses import Fault, judge
+from pytest_webbench.load import failures
 from pytest_webbench.load.http1.coding import CodingError, decode, excerpt_of
 from pytest_webbench.load.http1.response import Response
 from pytest_webbench.model.http import Answer, BodyRule
@@ -23,7 +24,7 @@ def bytes_to_keep(answer: Answer) -> int:
 def judge_whole(answer: Answer, response: Response) -> Fault | None:
     """What is wrong with ``response``, of which :func:`bytes_to_keep` were kept; ``None`` if it is right."""
     if response.status == answer.status and not response.complete:
-        return _too_long(response.size)
+        return failures.too_long_body(response.size)
     return judge_response(
         answer,
         response.status,
@@ -47,15 +48,10 @@ def judge_response(
     if answer.rule is BodyRule.ANY:
         return None
     if size > most:
-        return _too_long(size)
+        return failures.too_long_body(size)
     if coding and body:
         try:
             body = decode(body, coding, most=most)
         except CodingError as exc:
             return Fault(error=ErrorClass.WRONG_BODY, why=str(exc))
     return judge(answer, status, body)
-
-
-def _too_long(size: int) -> Fault:
-    why = f"the body has {size} bytes or more, far more than expected"
-    return Fault(error=ErrorClass.WRONG_BODY, why=why)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pytest_webbench.analysis.responses import Fault, judge
+from pytest_webbench.load.failures import Cause, error_class, in_short
 from pytest_webbench.load.http1.words import other_protocol
 from pytest_webbench.model.http import Answer
 from pytest_webbench.model.load import ErrorClass
@@ -11,7 +12,7 @@ __all__ = ["Loss", "answer_fault", "loss_fault"]
 
 _TIMEOUTS = {1050, 1211}
 _RESET = 1220
-_ENDS = {1200, 1201, 1202, _RESET}
+_ENDS = {1200, 1201, 1202}
 _END_WORDS = ("EOF", "closed")
 _EXHAUSTED_WORDS = (
     "too many open files",
@@ -20,16 +21,6 @@ _EXHAUSTED_WORDS = (
     "no buffer space available",
     "cannot allocate memory",
 )
-_WHY = {
-    ErrorClass.CONNECT_REFUSED: "no connection",
-    ErrorClass.CONNECT_TIMEOUT: "no connection within the timeout",
-    ErrorClass.CLIENT_EXHAUSTED: "the generator cannot connect",
-    ErrorClass.RESET: "the connection ended without an answer",
-    ErrorClass.STALE_CONNECTION: "the connection ended without an answer, after it had served before",
-    ErrorClass.RESPONSE_TIMEOUT: "no whole answer within the timeout",
-    ErrorClass.TRUNCATED: "the connection ended in the middle of the answer",
-    ErrorClass.MALFORMED: "the answer cannot be read",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +45,7 @@ def loss_fault(loss: Loss) -> Fault:
     error = _class_of(loss)
     if error is ErrorClass.MALFORMED and (why := _other_protocol(loss.error)):
         return Fault(error=error, why=why)
-    return Fault(error=error, why=f"{_WHY[error]} ({loss.error})")
+    return in_short(error, loss.error)
 
 
 def answer_fault(answer: Answer, status: int, body: str | None) -> Fault:
@@ -66,22 +57,18 @@ def answer_fault(answer: Answer, status: int, body: str | None) -> Fault:
 
 
 def _class_of(loss: Loss) -> ErrorClass:
-    if not loss.connected:
-        return _class_of_connect(loss)
+    return error_class(_cause(loss), connected=loss.connected, begun=loss.begun, served=not loss.is_new)
+
+
+def _cause(loss: Loss) -> Cause:
+    if not loss.connected and any(words in loss.error for words in _EXHAUSTED_WORDS):
+        return Cause.EXHAUSTED
     if loss.code in _TIMEOUTS:
-        return ErrorClass.RESPONSE_TIMEOUT
+        return Cause.TIMED_OUT
+    if loss.code == _RESET:
+        return Cause.CUT
     ended = loss.code in _ENDS or any(word in loss.error for word in _END_WORDS)
-    if loss.begun:
-        return ErrorClass.TRUNCATED if ended else ErrorClass.MALFORMED
-    if loss.is_new or loss.code == _RESET:
-        return ErrorClass.RESET
-    return ErrorClass.STALE_CONNECTION
-
-
-def _class_of_connect(loss: Loss) -> ErrorClass:
-    if any(words in loss.error for words in _EXHAUSTED_WORDS):
-        return ErrorClass.CLIENT_EXHAUSTED
-    return ErrorClass.CONNECT_TIMEOUT if loss.code in _TIMEOUTS else ErrorClass.CONNECT_REFUSED
+    return Cause.ENDED if ended else Cause.UNREADABLE
 
 
 def _other_protocol(words: str) -> str:

@@ -1,22 +1,20 @@
 """One kept-alive HTTP/1.1 connection of a user: asks, times, checks the answer, and asks again."""
 
 import asyncio
-import errno
-import os
 from os import write
 from time import perf_counter_ns
 from typing import Protocol, cast
 
 import httptools
 
-from pytest_webbench.analysis.responses import Fault, excerpt, judge
+from pytest_webbench.analysis.responses import Fault, judge
+from pytest_webbench.load import failures
 from pytest_webbench.load.http1.bounds import MAX_HEAD, MAX_RESPONSE
 from pytest_webbench.load.http1.head import Head, coding_of
 from pytest_webbench.load.http1.judging import bytes_to_keep, judge_response
-from pytest_webbench.load.http1.words import after_the_end, changed_protocol, malformed, too_long_head
+from pytest_webbench.load.http1.words import changed_protocol, too_long_head
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.model.http import Exchange
-from pytest_webbench.model.load import ErrorClass
 
 __all__ = ["Connection", "Owner", "Question", "Questions"]
 
@@ -209,14 +207,9 @@ class Connection(asyncio.Protocol):
         return True
 
     def refuse_itself(self) -> None:
-        """Raise :class:`ConnectionRefusedError` if the two ends of the connection are one.
-
-        Where no server listens, the kernel may call from the very port that is called, and TCP then
-        connects the socket to itself.
-        """
-        ends = [] if self._transport is None else [self._transport.get_extra_info(end) for end in _ENDS]
-        if ends and ends[0] == ends[1]:
-            raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
+        """Raise :class:`ConnectionRefusedError` if the two ends of the connection are one."""
+        if self._transport is not None:
+            failures.refuse_itself(*(self._transport.get_extra_info(end) for end in _ENDS))
 
     def abandon(self) -> None:
         """The connect was given up, of which uvloop tells a connection that stood already nothing."""
@@ -235,13 +228,7 @@ class Connection(asyncio.Protocol):
 
     def time_out(self, now: int) -> None:
         """The request under way has had its time."""
-        waited = f"{(now - self.sent_ns) / 1e9:.3g} s"
-        why = (
-            f"{self._size} bytes of the answer, but not all, came in {waited}"
-            if self._first_ns
-            else f"no answer in {waited}"
-        )
-        self._fail(Fault(error=ErrorClass.RESPONSE_TIMEOUT, why=why), now)
+        self._fail(failures.timeout(self._size if self._first_ns else 0, now - self.sent_ns), now)
 
     def stop(self, now: int) -> None:
         """Close the connection; a request under way counts as in flight."""
@@ -264,8 +251,7 @@ class Connection(asyncio.Protocol):
         if not self._first_ns:
             sent_ns = self.sent_ns
             if not sent_ns:
-                why = f"bytes came before the request was sent: {excerpt(data)}"
-                self.gone = self.gone or Fault(error=ErrorClass.MALFORMED, why=why)
+                self.gone = self.gone or failures.sent_unasked(data)
                 return
             if data == self._question.right_bytes:
                 self._count_right(now - sent_ns, now - sent_ns)
@@ -404,8 +390,7 @@ class Connection(asyncio.Protocol):
             return
         now = perf_counter_ns()
         if not self.sent_ns:
-            why = "the connection was closed before the request was sent"
-            self.gone = self.gone or Fault(error=ErrorClass.RESET, why=why)
+            self.gone = self.gone or failures.closed_at_rest()
             self._close()
         elif exc is None and self._headed and not self._keep and not Head(self._head).has_length:
             self._answered(now, None)
@@ -435,24 +420,13 @@ class Connection(asyncio.Protocol):
     # What to call what went wrong.
 
     def _loss(self, exc: Exception | None) -> Fault:
-        """What it means that the connection ended, by ``exc`` or (``None``) in good order."""
-        if self._first_ns:
-            why = f"the connection ended after {self._size} bytes of the answer"
-            return Fault(error=ErrorClass.TRUNCATED, why=why)
-        if isinstance(exc, OSError) and not isinstance(exc, BrokenPipeError):
-            cause = os.strerror(exc.errno) if exc.errno else str(exc)
-            return Fault(error=ErrorClass.RESET, why=f"the connection was cut ({cause})")
-        if self._served:
-            why = "the connection was closed without an answer, after it had served before"
-            return Fault(error=ErrorClass.STALE_CONNECTION, why=why)
-        return Fault(error=ErrorClass.RESET, why="the connection was closed without an answer")
+        return failures.loss(self._size if self._first_ns else 0, exc, served=self._served)
 
     def _malformed(self, what: str) -> Fault:
-        return Fault(error=ErrorClass.MALFORMED, why=malformed(what, self._head))
+        return failures.not_http(what, self._head)
 
     def _after_the_end(self) -> Fault:
-        why = after_the_end(self._head, self._status, is_head=self._question.is_head)
-        return Fault(error=ErrorClass.MALFORMED, why=why)
+        return failures.surplus(self._head, self._status, is_head=self._question.is_head)
 
     def _too_long(self) -> Fault:
         if not self._headed:
@@ -461,5 +435,4 @@ class Connection(asyncio.Protocol):
         if self._status != question.exchange.answer.status:
             body = b"".join(self._parts)
             return judge(question.exchange.answer, self._status, body) or self._malformed("too long")
-        why = f"the body has {self._body_size} bytes or more, far more than expected"
-        return Fault(error=ErrorClass.WRONG_BODY, why=why)
+        return failures.too_long_body(self._body_size)

@@ -1,23 +1,20 @@
 """Users: each has one connection at a time, and gets another one when it is gone."""
 
 import asyncio
-import errno
-import os
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from pytest_webbench.analysis.responses import Fault
+from pytest_webbench.load import failures
 from pytest_webbench.load.native.connection import Connection
-from pytest_webbench.model.load import ErrorClass
 
 if TYPE_CHECKING:
     from pytest_webbench.load.native.client import Run
 
-__all__ = ["ClosedUser", "User", "connect_fault"]
+__all__ = ["ClosedUser", "User"]
 
 _FIRST_BACK_OFF_S = 0.001
 _LONGEST_BACK_OFF_S = 0.1
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
 
 
 class User:
@@ -89,10 +86,8 @@ class User:
         try:
             async with asyncio.timeout(timeout_s):
                 await self.run.dial(connection)
-        except TimeoutError:
-            return Fault(error=ErrorClass.CONNECT_TIMEOUT, why=f"no connection within {timeout_s:g} s")
         except OSError as exc:
-            return connect_fault(exc)
+            return failures.connect_failure(exc, timeout_s=timeout_s)
         self.connection = connection
         return None
 
@@ -196,11 +191,3 @@ class ClosedUser(User):
         elif fault is not None:
             self.lose(fault, took_ns)
         run.stop_if_done(perf_counter_ns())
-
-
-def connect_fault(exc: OSError) -> Fault:
-    """What it means that a connect ended with ``exc``."""
-    cause = os.strerror(exc.errno) if exc.errno else str(exc)
-    if exc.errno in _EXHAUSTED:
-        return Fault(error=ErrorClass.CLIENT_EXHAUSTED, why=f"the generator cannot connect: {cause}")
-    return Fault(error=ErrorClass.CONNECT_REFUSED, why=f"no connection: {cause}")
