@@ -52,7 +52,7 @@ def read_registry(config: pytest.Config, settings: Settings) -> Registry:
                     evidence=f"known: {', '.join(suites)}",
                     hint="return the suite from pytest_webbench_suites",
                 )
-    raise_faults(_relations(suites, scenarios, stacks, settings))
+    raise_faults(_relations(suites, scenarios, stacks, launches=_launches(config, settings)))
     check_names(settings, scenarios)
     return Registry(
         suites=suites,
@@ -103,7 +103,8 @@ def _relations(
     suites: Mapping[str, Suite],
     scenarios: Mapping[str, Scenario],
     stacks: Mapping[str, Stack],
-    settings: Settings,
+    *,
+    launches: bool,
 ) -> Iterator[str]:
     """What is wrong between definitions each of which is right by itself."""
     for suite in suites.values():
@@ -111,11 +112,16 @@ def _relations(
             if step.scenario not in scenarios or scenarios[step.scenario].suite != suite.name:
                 yield f"suite {suite.name!r}: warmup names {step.scenario!r}; wanted: a scenario of it"
     for stack in stacks.values():
-        if not stack.command and not settings.urls:
+        if not stack.command and launches:
             yield (
                 f"stack {stack.name!r}: command is empty; wanted: the words of a command, or "
                 f"--webbench-url {stack.name}=URL if it runs already"
             )
+
+
+def _launches(config: pytest.Config, settings: Settings) -> bool:
+    """Whether a launcher of ours launches the stacks; what another one needs of them is its own business."""
+    return not settings.urls and len(config.hook.pytest_webbench_launcher.get_hookimpls()) == 1
 
 
 def raise_faults(faults: Iterable[str], kinds: str = "suites, stacks and scenarios") -> None:
