@@ -8,7 +8,7 @@ from gate_bench.calibration import Calibration
 from gate_bench.compare_fail import LIMITS, Said
 from gate_bench.parts import Part, Setup
 from gate_bench.tallying import Tally
-from pytest_webbench.report.text import duration
+from pytest_webbench.report.content.text import duration
 
 __all__ = ["describe_calibration", "gate_table"]
 

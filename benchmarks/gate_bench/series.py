@@ -13,7 +13,7 @@ from gate_bench.repository import make_same, make_slowed
 from gate_bench.runs import Run, carry_out
 from pytest_webbench.model.errors import WebbenchError
 from pytest_webbench.model.results import Verdict
-from pytest_webbench.report.text import duration
+from pytest_webbench.report.content.text import duration
 
 __all__ = ["Series"]
 

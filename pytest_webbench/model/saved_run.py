@@ -54,7 +54,8 @@ class RunRecord:
     """One saved run. ``source`` names it: the folder or file that it was read from, without its path.
 
     ``measurements`` are empty where only the figures of rounds were kept, as in pytest-benchmark's JSON;
-    then ``settings`` and ``plan`` are ``None``. ``provenances`` say of each cell how its result came about.
+    then ``settings`` and ``plan`` are ``None``. ``live`` is what tests measured themselves, which stays with
+    the run that made it. ``provenances`` say of each cell how its result came about.
     ``stack_failures``, ``check_failures`` and ``trial_failures`` say in words why a stack, or a cell, lacks
     results. ``against`` is what the base of ``comparisons`` is, ``needed_s`` the budget in seconds that would
     decide what is open. ``notes`` say what was wrong with the files.
@@ -66,6 +67,7 @@ class RunRecord:
     plan: Plan | None = None
     measurements: tuple[Measurement, ...] = ()
     summaries: tuple[CellSummary, ...] = ()
+    live: tuple[CellSummary, ...] = ()
     provenances: Mapping[Cell, Provenance] = field(default_factory=dict)
     stack_failures: Mapping[str, str] = field(default_factory=dict)
     check_failures: Mapping[Cell, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The charts of a report: each a pure function from figures to a chart of Altair.
+"""The charts of a report, drawn with Altair.
 
 A stack has one colour and one shape in all of them. They come from the configuration that a chart is drawn
 with (:data:`SCREEN`, whose colours the page's style sheet defines, or :data:`PRINT`), by the place of
@@ -7,48 +7,46 @@ the stack in ``stacks``, so that dark and light need the same charts.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
 from pytest_webbench.analysis.cross_run import Agreement
+from pytest_webbench.analysis.hot_spots import attribute, flame
 from pytest_webbench.analysis.metrics import columns
 from pytest_webbench.analysis.summary import Point, rank
-from pytest_webbench.model.results import CellSummary, Interval
+from pytest_webbench.model.results import CellSummary, CodeProfile, PartTime
 from pytest_webbench.model.saved_run import RunRecord
-from pytest_webbench.report.content.numbers import (
+from pytest_webbench.model.suite import Unit
+from pytest_webbench.report.content.comparison import RatioRow
+from pytest_webbench.report.content.hot_spots import KNOWN_PARTS, in_order
+from pytest_webbench.report.content.results import rank_words
+from pytest_webbench.report.content.text import (
+    clean,
     shown_interval,
     shown_milliseconds,
     shown_number,
     shown_ratio,
     shown_significant,
 )
-from pytest_webbench.report.content.tables import clean, rank_words
 
-__all__ = [
-    "PRINT",
-    "SCREEN",
-    "SHAPES",
-    "STEP",
-    "Chart",
-    "ForestRow",
-    "as_spec",
-    "cost_chart",
-    "forest_chart",
-    "latency_chart",
-    "paper_chart",
-    "rounds_chart",
-    "scenario_chart",
-]
+__all__ = ["COLOURS", "PRINT", "SCREEN", "SHAPES", "AltairChart", "Charts", "as_spec"]
 
-Chart = alt.Chart | alt.LayerChart | alt.FacetChart
+AltairChart = alt.Chart | alt.LayerChart | alt.FacetChart
 
-COLOURS = ("#0072b2", "#c2500a", "#00805d", "#a8518a", "#856404", "#2c7fb8", "#6b5bd2", "#5f6b7a")
+COLOURS = (
+    "#0072b2", "#c2500a", "#00805d", "#a8518a", "#856404", "#2c7fb8", "#6b5bd2", "#5f6b7a",
+    "#b03a48", "#4d7c0f", "#0f766e", "#9a4fc4",
+)  # fmt: skip
 """Told apart by people who are colour-blind (after Okabe and Ito), dark enough for white paper."""
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 STEP = 30
 """Pixels for a stack."""
+FLAME_STEP = 18
+FLAME_WIDTH = 900
+"""About how wide a flame graph is drawn: it decides how much of a name fits."""
+VERDICTS = ("faster", "slower", "no change", "inconclusive", "not told apart")
+VERDICT_SHAPES = ("triangle-down", "triangle-up", "circle", "diamond", "square")
 
 
 def _config(ink: str, muted: str, line: str, colours: Sequence[str]) -> dict[str, Any]:
@@ -84,157 +82,46 @@ SCREEN = _config(
 PRINT = _config("#1c2024", "#5b636e", "#d9dde3", COLOURS) | {"background": "#ffffff"}
 
 
-def as_spec(chart: Chart, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The specification of Vega-Lite, with the colours of ``config``.
+def as_spec(chart: AltairChart, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The specification of Vega-Lite, with the colours of ``config`` and its texts escaped.
 
     Altair's check of it against the schema is left out: it takes longer than all else, and a test does it.
     """
-    made: dict[str, Any] = chart.to_dict(validate=False)
+    made: dict[str, Any] = _cleaned(chart.to_dict(validate=False))
     del made["$schema"]  # whatever draws it knows which Vega-Lite it has
     return {**made, "config": dict(config), "autosize": {"type": "fit-x", "contains": "padding"}}
 
 
-def _data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
-    """``rows`` with ``null`` for what is not a number or has no end."""
-    return alt.InlineData(values=[{key: _finite(value) for key, value in row.items()} for row in rows])
-
-
-def _finite(value: Any) -> Any:
+def _cleaned(value: Any) -> Any:
+    """``value`` with all its texts escaped, and ``null`` for what is not a number or has no end."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {key: _cleaned(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _known(names: Sequence[str]) -> list[str]:
-    return [clean(name) for name in names]
-
-
-def _colour(stacks: Sequence[str], *, legend: bool) -> alt.Color:
-    shown = alt.Legend(title=None, orient="bottom", columns=3) if legend else None
-    return alt.Color("stack:N", scale=alt.Scale(domain=_known(stacks)), legend=shown)
-
-
-def _shape(stacks: Sequence[str], *, legend: bool) -> alt.Shape:
-    shown = alt.Legend(title=None, orient="bottom", columns=3) if legend else None
-    return alt.Shape("stack:N", scale=alt.Scale(domain=_known(stacks)), legend=shown)
+def _base(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
 
 
 def _tooltip(**titles: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{name}:N", title=title) for name, title in titles.items()]
 
 
-def scenario_chart(group: Sequence[CellSummary], stacks: Sequence[str]) -> Chart:
-    """The stacks of a scenario, the fastest first: figure, interval, and each round as a small dot.
+def _rows_of(field: str, order: Sequence[str], **options: Any) -> alt.Y:
+    """The names down the left side."""
+    axis = alt.Axis(ticks=False, domain=False, labelPadding=8, **options)
+    return alt.Y(f"{field}:N", title=None, sort=list(order), axis=axis)
 
-    Invalid cells stand last, crossed out.
-    """
+
+def _round_rows(group: Sequence[CellSummary]) -> list[dict[str, Any]]:
     unit = group[0].unit
-    standings = rank(group)
-    cells: list[dict[str, Any]] = []
-    rounds: list[dict[str, Any]] = []
-    for words, standing in zip(rank_words(standings), standings, strict=True):
-        each = standing.summary
-        cells.append(
-            {
-                "stack": clean(each.cell.stack),
-                "value": each.result.estimate,
-                "low": each.result.low,
-                "high": each.result.high,
-                "valid": standing.rank is not None,
-                "rank": words,
-                "shown": f"{shown_number(each.result.estimate, unit)} {unit.value}",
-                "interval": shown_interval(each.result, unit),
-                "slower": shown_ratio(standing.ratio),
-                **{
-                    metric.key: f"{metric.shown(each.value(metric.key))} {metric.quantity.shown}".strip()
-                    for metric in columns(brief=True)
-                },
-            }
-        )
-        rounds += [
-            {
-                "stack": clean(each.cell.stack),
-                "value": value,
-                "round": str(number + 1),
-                "shown": f"{shown_number(value, unit)} {unit.value}",
-            }
-            for number, value in each.shown_rounds().items()
-        ]
-    order = [row["stack"] for row in cells]
-    y = alt.Y("stack:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8))
-    better = "more is better" if unit.value == "req/s" else "less is better"
-    title = f"{unit.value}, {better}"
-    x = alt.X("value:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=6))
-    tooltip = _tooltip(
-        stack="stack",
-        rank="rank",
-        shown="figure",
-        interval="95 % interval",
-        slower="x slower",
-        **{each.key: each.title for each in columns(brief=True)},
-    )
-    base = alt.Chart(_data(cells))
-    colour = _colour(stacks, legend=False)
-    interval = base.mark_rule(strokeWidth=7, opacity=0.28, strokeCap="round").encode(
-        y=y, x=alt.X("low:Q", title=title), x2="high:Q", color=colour
-    )
-    dots = (
-        alt.Chart(_data(rounds))
-        .mark_circle(size=26, opacity=0.85)
-        .encode(y=y, x=x, color=colour, tooltip=_tooltip(stack="stack", round="round", shown="figure"))
-    )
-    points = (
-        base.mark_point(filled=True, size=110, opacity=1)
-        .encode(y=y, x=x, color=colour, shape=_shape(stacks, legend=False), tooltip=tooltip)
-        .transform_filter("datum.valid")
-    )
-    crosses = (
-        base.mark_text(text="\N{MULTIPLICATION SIGN} invalid", align="left", dx=-4, dy=-10, fontSize=11)
-        .encode(y=y, x=x, tooltip=tooltip)
-        .transform_filter("!datum.valid")
-    )
-    chart = alt.layer(interval, dots, points, crosses)
-    return chart.properties(width="container", height=STEP * len(order))
-
-
-def latency_chart(curves: Mapping[str, Sequence[Point]], stacks: Sequence[str], *, legend: bool) -> Chart:
-    """Response times over percentiles, on an axis on which each nine takes as much room as the one before."""
-    rows: list[dict[str, Any]] = [
+    return [
         {
-            "stack": clean(stack),
-            "beyond": 1 / (1 - each.share),
-            "ms": each.latency_s * 1000,
-            "percentile": f"p{each.share * 100:g}",
-            "shown": f"{shown_milliseconds(each.latency_s)} ms",
-        }
-        for stack, curve in curves.items()
-        for each in curve
-    ]
-    labels = (
-        "datum.value < 1.5 ? '' : datum.value < 5 ? '50 %' : format(100 - 100 / datum.value, '~r') + ' %'"
-    )
-    most = max((row["beyond"] for row in rows), default=10.0)
-    marks = [mark for mark in (1, 2, 10, 100, 1000) if mark <= most * 1.01]
-    base = alt.Chart(_data(rows)).encode(
-        x=alt.X(
-            "beyond:Q",
-            title="share of the requests (log scale)",
-            scale=alt.Scale(type="log", domain=[1, max(most, 2)], nice=False),
-            axis=alt.Axis(values=marks, labelExpr=labels, grid=True),
-        ),
-        y=alt.Y("ms:Q", title="answered within, ms", axis=alt.Axis(grid=True, tickCount=5)),
-        color=_colour(stacks, legend=legend),
-        tooltip=_tooltip(stack="stack", percentile="percentile", shown="answered within"),
-    )
-    lines = base.mark_line(strokeWidth=2)
-    points = base.mark_point(filled=True, size=28, opacity=1).encode(shape=_shape(stacks, legend=legend))
-    return alt.layer(lines, points).properties(width="container", height=220)
-
-
-def rounds_chart(group: Sequence[CellSummary], stacks: Sequence[str], *, legend: bool) -> Chart:
-    """The figure of each round, in the order in which they were made."""
-    unit = group[0].unit
-    rows = [
-        {
-            "stack": clean(summary.cell.stack),
+            "stack": summary.cell.stack,
             "round": number + 1,
             "value": value,
             "shown": f"{shown_number(value, unit)} {unit.value}",
@@ -242,49 +129,291 @@ def rounds_chart(group: Sequence[CellSummary], stacks: Sequence[str], *, legend:
         for summary in group
         for number, value in summary.shown_rounds().items()
     ]
-    numbers = {row["round"] for row in rows}
-    ticks = alt.Axis(tickMinStep=1, tickCount=min(10, max(1, len(numbers))), format="d", grid=False)
-    base = alt.Chart(_data(rows)).encode(
-        x=alt.X("round:Q", title="round", axis=ticks, scale=alt.Scale(zero=False, padding=12, nice=False)),
-        y=alt.Y("value:Q", title=unit.value, axis=alt.Axis(grid=True, tickCount=5)),
-        color=_colour(stacks, legend=legend),
-        tooltip=_tooltip(stack="stack", round="round", shown="figure"),
-    )
-    points = base.mark_point(filled=True, size=46, opacity=1).encode(shape=_shape(stacks, legend=legend))
-    return alt.layer(base.mark_line(strokeWidth=1.5), points).properties(width="container", height=220)
 
 
-def paper_chart(found: Agreement, stacks: Sequence[str], title: str) -> Chart:
-    """How many times as long as the best each stack takes: published (hollow) and here (filled)."""
-    theirs = clean(title)
-    rows = [
-        {
-            "stack": clean(each.stack),
-            "published": each.published_ratio,
-            "ours": each.ours_ratio,
-            "shown": shown_significant(each.published_ratio),
-            "shown_ours": shown_significant(each.ours_ratio),
-        }
-        for each in found.rows
-        if each.ours_ratio is not None
-    ]
-    scale = alt.Scale(type="log", nice=False, padding=8)
-    axis = alt.Axis(format="~r", tickCount=4, grid=True)
-    tooltip = _tooltip(stack="stack", shown=f"{theirs}, x best", shown_ours="this run, x best")
-    y = alt.Y("stack:N", title=None, sort=_known(stacks), axis=alt.Axis(ticks=False, domain=False))
-    x_title = "times as long as the best (log scale)"
-    base = alt.Chart(_data(rows)).encode(y=y)
-    colour, shape = _colour(stacks, legend=False), _shape(stacks, legend=False)
-    line = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(
-        x=alt.X("published:Q", title=x_title, scale=scale, axis=axis), x2="ours:Q"
-    )
-    hollow = base.mark_point(filled=False, size=90, strokeWidth=1.8, opacity=1).encode(
-        x=alt.X("published:Q", title=x_title, scale=scale), color=colour, shape=shape, tooltip=tooltip
-    )
-    full = base.mark_point(filled=True, size=90, opacity=1).encode(
-        x=alt.X("ours:Q", title=x_title, scale=scale), color=colour, shape=shape, tooltip=tooltip
-    )
-    return alt.layer(line, hollow, full).properties(width="container", height=24 * max(1, len(rows)))
+class Charts:
+    """Draws the charts; with a ``legend`` of the stacks, if they are to stand alone."""
+
+    def __init__(self, *, legend: bool = False) -> None:
+        self._legend = alt.Legend(title=None, orient="bottom", columns=3) if legend else None
+
+    def _marks(self, stacks: Sequence[str]) -> tuple[alt.Color, alt.Shape]:
+        """The colour and the shape of each stack, the same in every chart."""
+        scale = alt.Scale(domain=list(stacks))
+        colour = alt.Color("stack:N", scale=scale, legend=self._legend)
+        return colour, alt.Shape("stack:N", scale=scale, legend=self._legend)
+
+    def ranking(self, group: Sequence[CellSummary], stacks: Sequence[str]) -> AltairChart:
+        """The stacks of a scenario, the fastest first: result, interval, and each round as a small dot.
+
+        Invalid cells stand last, crossed out.
+        """
+        unit, ranked, metrics = group[0].unit, rank(group), columns(brief=True)
+        cells: list[dict[str, Any]] = []
+        for place, standing in zip(rank_words(ranked), ranked, strict=True):
+            each = standing.summary
+            cells.append(
+                {
+                    "stack": each.cell.stack,
+                    "value": each.result.estimate,
+                    "low": each.result.low,
+                    "high": each.result.high,
+                    "valid": standing.rank is not None,
+                    "rank": place,
+                    "shown": f"{shown_number(each.result.estimate, unit)} {unit.value}",
+                    "interval": shown_interval(each.result, unit),
+                    "slower": shown_ratio(standing.ratio),
+                    **{
+                        metric.key: f"{metric.shown(each.value(metric.key))} {metric.quantity.shown}".strip()
+                        for metric in metrics
+                    },
+                }
+            )
+        title = f"{unit.value}, {'more' if unit is Unit.RATE else 'less'} is better"
+        y = _rows_of("stack", [row["stack"] for row in cells])
+        x = alt.X("value:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=6))
+        colour, shape = self._marks(stacks)
+        tooltip = _tooltip(
+            stack="stack",
+            rank="rank",
+            shown="result",
+            interval="95 % interval",
+            slower="x slower",
+            **{each.key: each.title for each in metrics},
+        )
+        base = _base(cells).encode(y=y)
+        interval = base.mark_rule(strokeWidth=7, opacity=0.28, strokeCap="round").encode(
+            x=alt.X("low:Q", title=title), x2="high:Q", color=colour
+        )
+        dots = (
+            _base(_round_rows(group))
+            .mark_circle(size=26, opacity=0.85)
+            .encode(y=y, x=x, color=colour, tooltip=_tooltip(stack="stack", round="round", shown="result"))
+        )
+        points = (
+            base.mark_point(filled=True, size=110, opacity=1)
+            .encode(x=x, color=colour, shape=shape, tooltip=tooltip)
+            .transform_filter("datum.valid")
+        )
+        crosses = (
+            base.mark_text(text="\N{MULTIPLICATION SIGN} invalid", align="left", dx=-4, dy=-10, fontSize=11)
+            .encode(x=x, tooltip=tooltip)
+            .transform_filter("!datum.valid")
+        )
+        return alt.layer(interval, dots, points, crosses).properties(
+            width="container", height=STEP * len(cells)
+        )
+
+    def latencies(self, curves: Mapping[str, Sequence[Point]], stacks: Sequence[str]) -> AltairChart:
+        """Response times over percentiles, on an axis on which each nine takes as much room as the last."""
+        rows: list[dict[str, Any]] = [
+            {
+                "stack": stack,
+                "beyond": 1 / (1 - each.share),
+                "ms": each.latency_s * 1000,
+                "percentile": f"p{each.share * 100:g}",
+                "shown": f"{shown_milliseconds(each.latency_s)} ms",
+            }
+            for stack, curve in curves.items()
+            for each in curve
+        ]
+        labels = (
+            "datum.value < 1.5 ? '' : datum.value < 5 ? '50 %' : format(100 - 100 / datum.value, '~r') + ' %'"
+        )
+        most = max((row["beyond"] for row in rows), default=10.0)
+        marks = [mark for mark in (1, 2, 10, 100, 1000) if mark <= most * 1.01]
+        colour, shape = self._marks(stacks)
+        base = _base(rows).encode(
+            x=alt.X(
+                "beyond:Q",
+                title="share of the requests (log scale)",
+                scale=alt.Scale(type="log", domain=[1, max(most, 2)], nice=False),
+                axis=alt.Axis(values=marks, labelExpr=labels, grid=True),
+            ),
+            y=alt.Y("ms:Q", title="answered within, ms", axis=alt.Axis(grid=True, tickCount=5)),
+            color=colour,
+            tooltip=_tooltip(stack="stack", percentile="percentile", shown="answered within"),
+        )
+        points = base.mark_point(filled=True, size=28, opacity=1).encode(shape=shape)
+        return alt.layer(base.mark_line(strokeWidth=2), points).properties(width="container", height=220)
+
+    def rounds(self, group: Sequence[CellSummary], stacks: Sequence[str]) -> AltairChart:
+        """The result of each round, in the order in which they were made."""
+        rows = _round_rows(group)
+        count = len({row["round"] for row in rows})
+        ticks = alt.Axis(tickMinStep=1, tickCount=min(10, max(1, count)), format="d", grid=False)
+        colour, shape = self._marks(stacks)
+        base = _base(rows).encode(
+            x=alt.X(
+                "round:Q", title="round", axis=ticks, scale=alt.Scale(zero=False, padding=12, nice=False)
+            ),
+            y=alt.Y("value:Q", title=group[0].unit.value, axis=alt.Axis(grid=True, tickCount=5)),
+            color=colour,
+            tooltip=_tooltip(stack="stack", round="round", shown="result"),
+        )
+        points = base.mark_point(filled=True, size=46, opacity=1).encode(shape=shape)
+        return alt.layer(base.mark_line(strokeWidth=1.5), points).properties(width="container", height=220)
+
+    def beside(self, found: Agreement, stacks: Sequence[str], theirs: str) -> AltairChart:
+        """How many times as long as the best each stack takes: published (hollow) and here (filled)."""
+        rows = [
+            {
+                "stack": each.stack,
+                "published": each.published_ratio,
+                "ours": each.ours_ratio,
+                "shown": shown_significant(each.published_ratio),
+                "shown_ours": shown_significant(each.ours_ratio),
+            }
+            for each in found.rows
+            if each.ours_ratio is not None
+        ]
+        title = "times as long as the best (log scale)"
+        scale = alt.Scale(type="log", nice=False, padding=8)
+        axis = alt.Axis(format="~r", tickCount=4, grid=True)
+        published = alt.X("published:Q", title=title, scale=scale, axis=axis)
+        ours = alt.X("ours:Q", title=title, scale=scale, axis=axis)
+        colour, shape = self._marks(stacks)
+        tooltip = _tooltip(stack="stack", shown=f"{theirs}, x best", shown_ours="this run, x best")
+        base = _base(rows).encode(y=_rows_of("stack", stacks))
+        line = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x=published, x2="ours:Q")
+        hollow = base.mark_point(filled=False, size=90, strokeWidth=1.8, opacity=1).encode(
+            x=published, color=colour, shape=shape, tooltip=tooltip
+        )
+        full = base.mark_point(filled=True, size=90, opacity=1).encode(
+            x=ours, color=colour, shape=shape, tooltip=tooltip
+        )
+        return alt.layer(line, hollow, full).properties(width="container", height=24 * max(1, len(rows)))
+
+    def ratios(self, ratios: Sequence[RatioRow]) -> AltairChart:
+        """Ratios with their intervals beside 1, and the growth that is allowed."""
+        rows = [
+            {
+                "label": each.label,
+                "ratio": each.ratio.estimate,
+                "low": each.ratio.low if math.isfinite(each.ratio.high) else math.nan,
+                "high": each.ratio.high,
+                "limit": math.nan if each.limit is None else 1 + each.limit,
+                "verdict": each.verdict,
+                "shown": shown_ratio(each.ratio),
+            }
+            for each in ratios
+        ]
+        title = "times as long as the base"
+        scale = alt.Scale(zero=False, padding=16)
+        present = {each.verdict for each in ratios}
+        legend = alt.Legend(
+            title=None, orient="bottom", values=[each for each in VERDICTS if each in present]
+        )
+        colour = alt.Color("verdict:N", scale=alt.Scale(domain=list(VERDICTS)), legend=legend)
+        shapes = alt.Scale(domain=list(VERDICTS), range=list(VERDICT_SHAPES))
+        one = _base([{"one": 1.0}]).mark_rule(strokeWidth=1.5).encode(x=alt.X("one:Q", title=title))
+        base = _base(rows).encode(
+            y=_rows_of("label", [each.label for each in ratios], grid=True, labelLimit=230)
+        )
+        interval = base.mark_rule(strokeWidth=2.5, opacity=0.6).encode(
+            x=alt.X("low:Q", title=title, scale=scale), x2="high:Q", color=colour
+        )
+        allowed = base.mark_tick(thickness=2, size=16, opacity=0.8).encode(x=alt.X("limit:Q", title=title))
+        points = base.mark_point(filled=True, size=80, opacity=1).encode(
+            x=alt.X("ratio:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5)),
+            color=colour,
+            shape=alt.Shape("verdict:N", scale=shapes, legend=legend),
+            tooltip=_tooltip(label="cell", verdict="verdict", shown="ratio"),
+        )
+        return alt.layer(one, interval, allowed, points).properties(width="container", height=22 * len(rows))
+
+    def costs(self, record: RunRecord) -> AltairChart:
+        """The processor time of the server for each request, by scenario."""
+        stacks, scenarios = record.stacks(), record.scenarios()
+        rows: list[dict[str, Any]] = [
+            {
+                "stack": each.cell.stack,
+                "scenario": each.cell.scenario,
+                "cpu": cpu_s * 1000,
+                "shown": f"{shown_milliseconds(cpu_s, 3)} ms",
+                "rate": f"{shown_significant(1 / cpu_s)} requests per CPU-second",
+            }
+            for each in record.summaries
+            if (cpu_s := each.value("cpu"))
+        ]
+        colour, shape = self._marks(stacks)
+        x = alt.X(
+            "cpu:Q",
+            title="CPU ms per request (log scale), less is better",
+            scale=alt.Scale(type="log", nice=False, padding=16),
+            axis=alt.Axis(format="~r", values=_log_ticks([row["cpu"] for row in rows])),
+        )
+        chart: alt.Chart = _base(rows).mark_point(filled=True, size=90, opacity=0.95)
+        return chart.encode(
+            y=_rows_of("scenario", scenarios, grid=True),
+            x=x,
+            color=colour,
+            shape=shape,
+            tooltip=_tooltip(scenario="scenario", stack="stack", shown="CPU per request", rate="throughput"),
+        ).properties(width="container", height=STEP * max(1, len(scenarios)))
+
+    def part_times(self, profiles: Sequence[CodeProfile]) -> AltairChart:
+        """A bar for each stack of a scenario, made up of its parts.
+
+        In milliseconds of CPU time for each request; in shares of the samples if that is not known of all.
+        """
+        in_ms = all(each.cpu_s_per_request is not None for each in profiles)
+        rows = [_part_row(each, part, in_ms=in_ms) for each in profiles for part in attribute(each).parts]
+        order = in_order(row["part"] for row in rows)
+        for row in rows:
+            row["order"] = order.index(row["part"])
+        unit = "CPU ms for each request" if in_ms else "share of the samples"
+        number = ".3~f" if in_ms else ".1%"
+        chart: alt.Chart = _base(rows).mark_bar()
+        return chart.encode(
+            x=alt.X("value:Q", stack="zero", axis=alt.Axis(title=unit, format="~g" if in_ms else "%")),
+            y=alt.Y("stack:N", title=None, sort=[each.cell.stack for each in profiles]),
+            color=_part_colour(order),
+            order=alt.Order("order:Q"),
+            tooltip=[
+                *_tooltip(stack="stack", part="part"),
+                alt.Tooltip("value:Q", title=unit, format=number),
+                alt.Tooltip("low:Q", title="at least", format=number),
+                alt.Tooltip("high:Q", title="at most", format=number),
+                alt.Tooltip("samples:Q", format=","),
+            ],
+        ).properties(width="container", height=STEP * len(profiles))
+
+    def flame(self, profile: CodeProfile) -> AltairChart:
+        """The calls, the outermost on top; hovering gives the function and its share."""
+        calls = flame(profile)
+        rows = [
+            {
+                "start": each.start,
+                "end": each.start + each.width,
+                "top": each.depth,
+                "bottom": each.depth + 1,
+                "label": each.label,
+                "shown": _fitting(each.label, each.width * FLAME_WIDTH),
+                "part": each.part,
+                "share": each.width,
+                "samples": each.samples,
+            }
+            for each in calls
+        ]
+        depth = max((each.depth for each in calls), default=0) + 1
+        axis = alt.Axis(format="%", title="share of the samples")
+        base = _base(rows).encode(
+            x=alt.X("start:Q", scale=alt.Scale(domain=[0, 1], nice=False), axis=axis),
+            y=alt.Y("top:Q", scale=alt.Scale(domain=[0, depth], reverse=True, nice=False), axis=None),
+        )
+        drawn = base.mark_rect(fillOpacity=0.5, stroke="white", strokeWidth=0.5).encode(
+            x2="end:Q",
+            y2="bottom:Q",
+            color=_part_colour([each.part for each in calls]),
+            tooltip=[
+                *_tooltip(label="function", part="part"),
+                alt.Tooltip("share:Q", format=".1%"),
+                alt.Tooltip("samples:Q", format=","),
+            ],
+        )
+        named = base.mark_text(align="left", dx=3, dy=FLAME_STEP / 2, fontSize=10).encode(text="shown:N")
+        return alt.layer(drawn, named).properties(width="container", height=depth * FLAME_STEP)
 
 
 def _log_ticks(values: Sequence[float]) -> list[float]:
@@ -298,91 +427,29 @@ def _log_ticks(values: Sequence[float]) -> list[float]:
     return shown if len(shown) <= 10 else [tick for tick in shown if tick in {10.0**each for each in decades}]
 
 
-def cost_chart(record: RunRecord, *, legend: bool) -> Chart:
-    """The processor time of the server for each request, by scenario."""
-    stacks, scenarios = record.stacks(), _known(record.scenarios())
-    rows: list[dict[str, Any]] = [
-        {
-            "stack": clean(each.cell.stack),
-            "scenario": clean(each.cell.scenario),
-            "cpu": cpu_s * 1000,
-            "shown": f"{shown_milliseconds(cpu_s, 3)} ms",
-            "rate": f"{shown_significant(1 / cpu_s)} requests per CPU-second",
-        }
-        for each in record.summaries
-        if (cpu_s := each.server_cpu_s_per_request)
-    ]
-    axis = alt.Axis(ticks=False, domain=False, grid=True, labelPadding=8)
-    chart: alt.Chart = (
-        alt.Chart(_data(rows))
-        .mark_point(filled=True, size=90, opacity=0.95)
-        .encode(
-            y=alt.Y("scenario:N", title=None, sort=scenarios, axis=axis),
-            x=alt.X(
-                "cpu:Q",
-                title="CPU ms per request (log scale), less is better",
-                scale=alt.Scale(type="log", nice=False, padding=16),
-                axis=alt.Axis(format="~r", values=_log_ticks([row["cpu"] for row in rows])),
-            ),
-            color=_colour(stacks, legend=legend),
-            shape=_shape(stacks, legend=legend),
-            tooltip=_tooltip(scenario="scenario", stack="stack", shown="CPU per request", rate="throughput"),
-        )
-    )
-    return chart.properties(width="container", height=STEP * max(1, len(scenarios)))
+def _part_colour(parts: Sequence[str]) -> alt.Color:
+    """The colour of each part, the same in every chart; the legend has those that occur, in order."""
+    order = in_order(parts)
+    domain = [*KNOWN_PARTS, *(part for part in order if part not in KNOWN_PARTS)]
+    legend = alt.Legend(title=None, orient="bottom", values=order)
+    return alt.Color("part:N", scale=alt.Scale(domain=domain), legend=legend)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForestRow:
-    """A line of a comparison: a ratio with its interval, and how far up it may go (0.05), if it is judged."""
-
-    label: str
-    ratio: Interval
-    verdict: str
-    limit: float | None = None
-
-
-VERDICTS = ("faster", "slower", "no change", "inconclusive", "not told apart")
-VERDICT_SHAPES = ("triangle-left", "triangle-right", "circle", "diamond", "diamond")
+def _part_row(profile: CodeProfile, time: PartTime, *, in_ms: bool) -> dict[str, Any]:
+    value = time.cpu_ms if in_ms and time.cpu_ms is not None else time.share
+    return {
+        "stack": profile.cell.stack,
+        "part": time.part,
+        "value": value.estimate,
+        "low": value.low,
+        "high": value.high,
+        "samples": time.samples,
+    }
 
 
-def forest_chart(rows: Sequence[ForestRow]) -> Chart:
-    """Ratios with their intervals beside 1, and the growth that is allowed."""
-    data: list[dict[str, Any]] = [
-        {
-            "label": clean(each.label),
-            "ratio": each.ratio.estimate,
-            "low": each.ratio.low if math.isfinite(each.ratio.high) else math.nan,
-            "high": each.ratio.high,
-            "limit": math.nan if each.limit is None else 1 + each.limit,
-            "verdict": each.verdict,
-            "shown": shown_ratio(each.ratio),
-        }
-        for each in rows
-    ]
-    order = [row["label"] for row in data]
-    y = alt.Y(
-        "label:N",
-        title=None,
-        sort=order,
-        axis=alt.Axis(ticks=False, domain=False, grid=True, labelLimit=230, labelPadding=8),
-    )
-    title = "times as long as the base"
-    scale = alt.Scale(zero=False, padding=16)
-    x = alt.X("ratio:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5))
-    base = alt.Chart(_data(data))
-    one = alt.Chart(_data([{"one": 1.0}])).mark_rule(strokeWidth=1.5).encode(x=alt.X("one:Q", title=title))
-    present = {each.verdict for each in rows}
-    legend = alt.Legend(title=None, orient="bottom", values=[each for each in VERDICTS if each in present])
-    colour = alt.Color("verdict:N", scale=alt.Scale(domain=list(VERDICTS)), legend=legend)
-    shapes = alt.Scale(domain=list(VERDICTS), range=list(VERDICT_SHAPES))
-    shape = alt.Shape("verdict:N", scale=shapes, legend=legend)
-    tooltip = _tooltip(label="cell", verdict="verdict", shown="ratio")
-    interval = base.mark_rule(strokeWidth=2.5, opacity=0.6).encode(
-        y=y, x=alt.X("low:Q", title=title, scale=scale), x2="high:Q", color=colour
-    )
-    allowed = base.mark_tick(thickness=2, size=16, opacity=0.8).encode(y=y, x=alt.X("limit:Q", title=title))
-    points = base.mark_point(filled=True, size=80, opacity=1).encode(
-        y=y, x=x, color=colour, shape=shape, tooltip=tooltip
-    )
-    return alt.layer(one, interval, allowed, points).properties(width="container", height=22 * len(rows))
+def _fitting(label: str, width_px: float) -> str:
+    """As much of ``label`` as about fits, nothing where that is too little to read."""
+    letters = int(width_px / 5.6) - 1
+    if letters < 4:
+        return ""
+    return label if len(label) <= letters else f"{label[: letters - 1]}…"

@@ -6,20 +6,9 @@ from typing import Any
 
 import vl_convert
 
-from pytest_webbench.analysis.cross_run import set_beside
-from pytest_webbench.analysis.summary import latency_curve
 from pytest_webbench.model.saved_run import RunRecord
-from pytest_webbench.report.charts import (
-    PRINT,
-    Chart,
-    as_spec,
-    cost_chart,
-    latency_chart,
-    paper_chart,
-    rounds_chart,
-    scenario_chart,
-)
-from pytest_webbench.report.content.tables import clean, describe_load, scenario_groups
+from pytest_webbench.report.charts import PRINT, Charts, as_spec
+from pytest_webbench.report.content.document import make_sections
 
 __all__ = ["as_png", "as_svg", "chart_images"]
 
@@ -28,32 +17,12 @@ WIDTH = 640
 
 
 def chart_images(records: Sequence[RunRecord]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A name for a file and a specification, for each chart of the last of ``records``."""
-    record = records[-1]
-    stacks, taken = record.stacks(), set[str]()
-    for scenario in record.scenarios():
-        for group in scenario_groups(record.cells_of(scenario)):
-            title = f"{clean(scenario)}: {describe_load(group[0])}"
-            curves = {
-                each.cell.stack: latency_curve([one.load.latency_ns for one in record.rounds_of(each.cell)])
-                for each in group
-                if each.validity.valid
-            }
-            known = {stack: curve for stack, curve in curves.items() if curve}
-            charts: dict[str, Chart] = {"figures": scenario_chart(group, stacks)}
-            if known:
-                charts["latency"] = latency_chart(known, stacks, legend=True)
-            charts["rounds"] = rounds_chart(group, stacks, legend=True)
-            for published in record.about.published:
-                beside = set_beside(published, scenario, group)
-                if beside is not None and beside.common > 1:
-                    charts["published"] = paper_chart(beside, stacks, published.title)
-            for kind, chart in charts.items():
-                name = _file_name(f"{scenario}-{kind}", taken)
-                yield name, as_spec(chart.properties(width=WIDTH, title=title), PRINT)
-    if any(each.server_cpu_s_per_request for each in record.summaries):
-        chart = cost_chart(record, legend=True).properties(width=WIDTH, title="CPU time for each request")
-        yield _file_name("cost", taken), as_spec(chart, PRINT)
+    """A name for a file and a specification, for each chart in a report of the last of ``records``."""
+    taken = set[str]()
+    charts = (chart for each in make_sections(records) for part in each.parts for chart in part.charts)
+    for chart in charts:
+        drawn = chart.draw(Charts(legend=True)).properties(width=WIDTH, title=chart.heading)
+        yield _file_name(chart.file, taken), as_spec(drawn, PRINT)
 
 
 def as_svg(spec: Mapping[str, Any]) -> str:

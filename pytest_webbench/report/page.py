@@ -1,4 +1,4 @@
-"""Saved runs as one HTML page that needs nothing but itself."""
+"""A report as one HTML page that needs nothing but itself."""
 
 import base64
 import hashlib
@@ -6,45 +6,29 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
-from importlib.metadata import version
 
 import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_webbench.analysis.diagnostics import judge_trust, overall
-from pytest_webbench.model.results import Level
 from pytest_webbench.model.saved_run import RunRecord
-from pytest_webbench.report.charts import SHAPES
-from pytest_webbench.report.content.cards import make_cards
-from pytest_webbench.report.content.configuration import describe_machine_briefly
-from pytest_webbench.report.content.numbers import counted
-from pytest_webbench.report.content.sections import make_sections
-from pytest_webbench.report.content.tables import clean
-from pytest_webbench.report.content.view import View
+from pytest_webbench.report.charts import COLOURS, SCREEN, SHAPES, Charts, as_spec
+from pytest_webbench.report.content.blocks import Room, fitted_parts
+from pytest_webbench.report.content.document import make_document
+from pytest_webbench.report.content.results import make_cards
+from pytest_webbench.report.content.text import clean
 
-__all__ = ["make_view", "render_page"]
+__all__ = ["render_page"]
 
-VERDICTS = {
-    Level.GOOD: "Nothing that was looked at speaks against these figures.",
-    Level.DOUBTFUL: "These figures have to be read with what is said below.",
-    Level.BAD: "These figures should not be relied on as they are.",
-}
 FOLDER = resources.files("pytest_webbench.report").joinpath("templates")
-COLOURS = 8
 
 
 def render_page(records: Sequence[RunRecord]) -> str:
     """The page of the last of ``records``, compared with those before it."""
-    view = make_view(records)
-    style, script = _file("page.css"), _file("page.js")
-    bundle = _bundle()
-    specs = {
-        figure.name: figure.spec
-        for section in view.sections
-        for part in section.parts
-        for figure in part.figures
-    }
+    document = make_document(records)
+    shown = [(section, fitted_parts(section, Room.FULL)) for section in document.sections]
+    charts = [chart for _, parts in shown for part in parts for chart in part.charts]
+    style, script, bundle = _file("page.css"), _file("page.js"), _bundle()
     policy = {
         "default-src": "'none'",
         "script-src": f"{_hash(bundle)} {_hash(script)}",
@@ -52,64 +36,27 @@ def render_page(records: Sequence[RunRecord]) -> str:
         "base-uri": "'none'",
         "form-action": "'none'",
     }
+    symbols = {
+        stack: (number % len(COLOURS) + 1, SHAPES[number % len(SHAPES)])
+        for number, stack in enumerate(document.stacks)
+    }
     return (
         _environment()
         .get_template("page.html")
         .render(
-            view=view,
+            document=document,
+            shown=shown,
+            cards=make_cards(records[-1]),
+            symbols=symbols,
             policy="; ".join(f"{name} {sources}" for name, sources in policy.items()),
             style=Markup(style),  # noqa: S704 - a file of this package
             bundle=Markup(bundle),  # noqa: S704 - of a library
             script=Markup(script),  # noqa: S704 - a file of this package
-            specs=Markup(_json(specs)),  # noqa: S704 - escaped there
+            specs=Markup(  # noqa: S704 - escaped there
+                _json({each.name: as_spec(each.draw(Charts()), SCREEN) for each in charts})
+            ),
         )
     )
-
-
-def make_view(records: Sequence[RunRecord]) -> View:
-    """What the page shows."""
-    record = records[-1]
-    findings = judge_trust(record)
-    level = overall(findings)
-    return View(
-        title=_title(records),
-        subtitle=", ".join(map(clean, record.stacks())),
-        facts=tuple(_facts(record)),
-        level=level,
-        verdict=VERDICTS[level],
-        findings=findings,
-        cards=make_cards(record),
-        sections=make_sections(records),
-        version=clean(record.about.version) or version("pytest-webbench"),
-        symbols={
-            clean(stack): (number % COLOURS + 1, SHAPES[number % len(SHAPES)])
-            for number, stack in enumerate(record.stacks())
-        },
-    )
-
-
-def _title(records: Sequence[RunRecord]) -> str:
-    record = records[-1]
-    stacks, scenarios = len(record.stacks()), len(record.scenarios())
-    if not stacks:
-        return "A benchmark without figures"
-    what = f"{counted(stacks, 'Python web stack')} in {counted(scenarios, 'scenario')}"
-    return f"{what}, compared with {counted(len(records) - 1, 'other run')}" if len(records) > 1 else what
-
-
-def _facts(record: RunRecord) -> list[tuple[str, str]]:
-    """What was measured, on what, in a few words."""
-    settings, first = record.settings, record.summaries[0] if record.summaries else None
-    facts = [("on", describe_machine_briefly(record.about.machine))]
-    if first is not None:
-        launchers = " / ".join(dict.fromkeys(each.launch.launcher for each in record.summaries))
-        facts.append(("launcher", clean(launchers)))
-    if settings is not None:
-        rounds = counted(settings.profile.rounds, "round")
-        facts.append(("how", clean(f"profile {settings.profile.name}, {rounds} of each cell")))
-    if record.about.started:
-        facts.append(("when", clean(record.about.started.replace("T", " "))))
-    return facts
 
 
 @lru_cache(maxsize=1)

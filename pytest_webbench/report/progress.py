@@ -8,7 +8,6 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pytest_webbench.model.errors import printable
 from pytest_webbench.model.events import (
     BlockFinished,
     BlockStarted,
@@ -23,7 +22,8 @@ from pytest_webbench.model.events import (
     TrialStarted,
 )
 from pytest_webbench.model.plan import Cell, Plan
-from pytest_webbench.report.text import describe_check, describe_rate, duration
+from pytest_webbench.report.content.results import describe_check, describe_rate
+from pytest_webbench.report.content.text import clean, duration
 
 __all__ = ["BarProgress", "LineProgress", "ProgressWriter"]
 
@@ -72,7 +72,7 @@ class LineProgress:
         """Nothing to end."""
 
     def _write(self, text: str) -> None:
-        self._file.write(f"webbench: {printable(text)}\n")
+        self._file.write(f"webbench: {clean(text)}\n")
         self._file.flush()
 
 
@@ -130,7 +130,7 @@ class BarProgress:
         self._progress.update(self._bar, total=done + self._left.total())
 
     def _print(self, text: str) -> None:
-        self._progress.console.print(f"webbench: {printable(text)}", markup=False, highlight=False)
+        self._progress.console.print(f"webbench: {clean(text)}", markup=False, highlight=False)
 
     def _say(self, text: str) -> None:
-        self._progress.update(self._bar, description=printable(text))
+        self._progress.update(self._bar, description=clean(text))

@@ -254,11 +254,6 @@ class Results:
         """Why ``cell`` is not measured (any more): its scenario failed the check, or its stack failed."""
         return self.check_failures.get(cell) or self.stack_failures.get(cell.stack)
 
-    def describe_failures(self) -> list[str]:
-        """A line for each stack, and for each check, that failed."""
-        failures = (*self.stack_failures.items(), *self.check_failures.items())
-        return [f"{each}: {error.message}" for each, error in failures]
-
     def summary(self, cell: Cell, scenario: Scenario, planned: int) -> CellSummary | None:
         """The figures of ``cell``, ``None`` if it has not a single round."""
         rounds = sorted(self.rounds.get(cell, ()), key=lambda each: each.trial.round)

@@ -11,8 +11,8 @@ from pytest_webbench.model.plan import Plan
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher
 from pytest_webbench.model.suite import Registry, Scenario
+from pytest_webbench.report.content.comparison import describe_more
 from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressWriter
-from pytest_webbench.report.verdicts import describe_more
 from pytest_webbench.runs.compare import Comparing
 from pytest_webbench.runs.planning import at_rate
 from pytest_webbench.runs.runner import Results, Runner

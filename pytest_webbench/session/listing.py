@@ -7,7 +7,7 @@ import pytest
 
 from pytest_webbench.host.plain_output import plain_output
 from pytest_webbench.model.plan import PROFILES
-from pytest_webbench.report.text import describe_known
+from pytest_webbench.report.terminal import describe_known
 from pytest_webbench.session.definitions.metrics import add_metrics
 from pytest_webbench.session.definitions.registry import read_registry
 from pytest_webbench.session.options.reading import read_settings

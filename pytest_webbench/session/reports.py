@@ -55,9 +55,9 @@ def _contents(records: Sequence[RunRecord], kinds: Sequence[str]) -> Iterator[tu
 
         yield PAGE, render_page(records).encode()
     if "markdown" in kinds:
-        from pytest_webbench.report.results_markdown import results_as_markdown  # noqa: PLC0415
+        from pytest_webbench.report.markdown import render_report  # noqa: PLC0415
 
-        yield "report.md", results_as_markdown(records).encode()
+        yield "report.md", render_report(records).encode()
     if "svg" in kinds or "png" in kinds:
         from pytest_webbench.report.images import as_png, as_svg, chart_images  # noqa: PLC0415
 

@@ -1,7 +1,8 @@
 """The plugin of a run with ``--webbench``: collect, plan, run once, replay, report."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from pytest_webbench.model.errors import StackError, UsageError, WebbenchError
 from pytest_webbench.model.plan import Cell, Plan
 from pytest_webbench.model.provenance import Provenance
 from pytest_webbench.model.results import CellSummary
-from pytest_webbench.model.saved_run import RunAbout
-from pytest_webbench.report.text import describe_run, duration, render_configuration, render_run
-from pytest_webbench.report.verdicts import describe_regression, render_verdicts, verdicts_as_markdown
+from pytest_webbench.model.saved_run import RunAbout, RunRecord, ScenarioAbout
+from pytest_webbench.report.content.comparison import describe_regression
+from pytest_webbench.report.content.text import duration
+from pytest_webbench.report.markdown import render_pull_request
+from pytest_webbench.report.terminal import describe_run, render_run
 from pytest_webbench.runs.compare import Comparing, choose_arms
 from pytest_webbench.runs.metadata import about_run
 from pytest_webbench.runs.planning import expected_seconds, make_plan
@@ -403,25 +406,37 @@ class WebbenchSession:
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """The tables, with every caveat, and where the files are."""
-        cells = self.comparing.all_cells() if self.comparing else self.registry.cells()
-        summaries = self.results.summaries(cells, self.registry.scenarios, self.settings.profile.rounds)
-        wrong = {**self._live_wrong, **self.results.check_failures}
-        checks = {cell: error.message for cell, error in wrong.items()}
-        if (summaries or self.live or checks) and not self._disabled:
+        record = self._record()
+        shown = replace(record, summaries=(), live=(), check_failures={}) if self._disabled else record
+        if shown.summaries or shown.live or shown.check_failures or shown.against:
             terminalreporter.section("webbench")
-            text = render_run(
-                summaries,
-                self._live_summaries(),
-                scenarios=self.registry.scenarios,
-                width=terminal_width(),
-                colour=terminalreporter.hasmarkup,
-                failures=checks,
-            )
+            text = render_run(shown, width=terminal_width(), colour=terminalreporter.hasmarkup)
             terminalreporter.write(text)
-        if self.comparing is not None and self._has_run:
-            self._conclude_comparison(terminalreporter, summaries)
+        if record.against:
+            self._keep_comparison(terminalreporter, record)
         if self.folder.path.exists():
             terminalreporter.write_line(f"webbench: measurements and logs are in {self.folder.path}")
+
+    def _record(self) -> RunRecord:
+        """What this run gave, as a report shows it."""
+        cells = self.comparing.all_cells() if self.comparing else self.registry.cells()
+        found = self.results.summaries(cells, self.registry.scenarios, self.settings.profile.rounds)
+        comparing = self.comparing if self._has_run else None
+        wrong = {**self._live_wrong, **self.results.check_failures}
+        scenarios = self.registry.scenarios.items()
+        return RunRecord(
+            source=self.folder.path.name,
+            about=RunAbout(
+                scenarios={name: ScenarioAbout(title=each.title, unit=each.unit) for name, each in scenarios}
+            ),
+            summaries=tuple(found),
+            live=tuple(self._live_summaries()),
+            stack_failures={stack: error.message for stack, error in self.results.stack_failures.items()},
+            check_failures={cell: error.message for cell, error in wrong.items()},
+            against=comparing.about if comparing else "",
+            comparisons=tuple(comparing.comparisons) if comparing else (),
+            needed_s=comparing.budget_needed_s(self.results) if comparing else None,
+        )
 
     def _reported(self) -> Path | None:
         """The folder of this run, if it has anything for a report."""
@@ -429,25 +444,11 @@ class WebbenchSession:
         found = self._has_run and (results.rounds or results.stack_failures or results.check_failures)
         return self.folder.path if found and not self._disabled else None
 
-    def _conclude_comparison(
-        self, terminalreporter: "pytest.TerminalReporter", summaries: Sequence[CellSummary]
-    ) -> None:
-        """The verdicts on the terminal, as markdown, and in the folder of the run."""
-        assert self.comparing is not None
-        found, about = self.comparing.comparisons, self.comparing.about
-        needed_s = self.comparing.budget_needed_s(self.results)
-        width, colour = terminal_width(), terminalreporter.hasmarkup
-        text = render_verdicts(found, about=about, needed_s=needed_s, width=width, colour=colour)
-        terminalreporter.write(text)
-        markdown = verdicts_as_markdown(
-            found,
-            about=about,
-            needed_s=needed_s,
-            details=render_configuration(summaries, width=width, colour=False),
-            failures=self.results.describe_failures(),
-        )
+    def _keep_comparison(self, terminalreporter: "pytest.TerminalReporter", record: RunRecord) -> None:
+        """The verdicts in the folder of the run, and as markdown."""
+        markdown = render_pull_request(record)
         try:
-            self.folder.keep_comparisons(found, about=about, needed_s=needed_s)
+            self.folder.keep_comparisons(record.comparisons, about=record.against, needed_s=record.needed_s)
             write_markdown(markdown, file=self.settings.markdown)
         except OSError as error:  # the verdicts stand above, and must not be lost to a traceback
             self._unwritten.say(terminalreporter, f"the verdicts were not written to a file: {error}")

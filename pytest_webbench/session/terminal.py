@@ -14,7 +14,8 @@ import pytest
 from pytest_webbench.model.errors import printable
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CodeProfile
-from pytest_webbench.report.explaining import describe_profile, render_explained
+from pytest_webbench.report.content.hot_spots import describe_profile
+from pytest_webbench.report.terminal import render_hot_spots
 from pytest_webbench.runs.profiling import Sampling
 from pytest_webbench.session.reports import write_page
 
@@ -113,7 +114,7 @@ class Explaining:
         if self._profiles:
             terminalreporter.section("webbench: where the time goes")
             width = terminal_width()
-            text = render_explained(self._profiles, width=width, colour=terminalreporter.hasmarkup)
+            text = render_hot_spots(self._profiles, width=width, colour=terminalreporter.hasmarkup)
             terminalreporter.write(text)
         if self._note:
             terminalreporter.write_line(f"webbench: {printable(self._note)}", yellow=True)

@@ -83,7 +83,7 @@ def test_a_server_without_a_name_is_called_by_its_address(attach: RunWebbench, u
     outcome = attach(f"--webbench-url={url}/", "--webbench-scenario=hello", "-v")
     outcome.counts(passed=1)
     host = url.removeprefix("http://").partition("/")[0]
-    outcome.result.stdout.re_match_lines([rf"1\.   {host} "])
+    outcome.result.stdout.re_match_lines([rf"{host} +1 "])
 
 
 def test_several_servers_are_compared(attach: RunWebbench, url: str, app_server: AppServer) -> None:

@@ -43,9 +43,9 @@ def test_a_stack_that_got_slower_fails_its_test_in_one_line(run: RunWebbench, re
     assert failure.attrib["message"].startswith("Failed: time of get_item[mine] is 1.3")
     assert failure.attrib["message"].endswith("allowed 1.05")
     assert "\n" not in failure.attrib["message"]
-    assert "against main (" in outcome.text
+    assert "Against main (" in outcome.text
     markdown = (repository / "pr.md").read_text()
-    assert markdown.index("1 slower") < markdown.index("| Cell |")
+    assert markdown.index("1 slower") < markdown.index("| cell |")
     assert "time of get\\_item\\[mine\\] is 1.3" in markdown
 
 

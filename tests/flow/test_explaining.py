@@ -87,9 +87,9 @@ def test_the_tables_follow_those_of_the_figures(run: RunWebbench) -> None:
             "webbench: explained 1 of 2: hello[[]flask-sqlite3[]], 450 samples",
             "webbench: explained 2 of 2: hello[[]django-drf[]], 450 samples",
             "*= webbench =*",
-            "hello: a short JSON answer; *",
+            "hello: a short JSON answer",
             "*= webbench: where the time goes =*",
-            "hello: CPU ms for each request and share of the samples, by part *",
+            "hello: CPU time for each request, and share of the samples *",
             "JSON * 67 % [[]62, 71[]] *",
             "application * 33 % [[]29, 38[]] *",
             "all *450 samples *450 samples*",
@@ -133,7 +133,7 @@ def test_a_profiler_that_may_not_is_said_with_the_next_step_and_fails_no_test(ru
     outcome.result.stdout.fnmatch_lines(
         [
             "webbench: explained 1 of 4: hello[[]flask-sqlite3[]]: nothing, py-spy may not look",
-            "  not explained flask-sqlite3: py-spy may not look",
+            "  note flask-sqlite3: not explained: py-spy may not look",
             "    Permission denied",
             "Next step: run pytest as root",
         ]
@@ -202,7 +202,7 @@ def test_a_stack_that_dies_while_it_is_explained_keeps_its_tests_and_what_is_exp
     outcome = run(*TWO, EXPLAIN, **in_sampled(died, stack="flask-sqlite3", nth=4))
     outcome.counts(passed=4)
     assert [each.why_not for each in explained(outcome)] == ["", str(died), "", ""]
-    assert "  not explained flask-sqlite3: flask-sqlite3 ended while it was measured" in outcome.text
+    assert "  note flask-sqlite3: not explained: flask-sqlite3 ended while it was measured" in outcome.text
     assert all_taken_down(outcome)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from pytest_webbench.report.markdown import render_report
 
 from pytest_webbench.analysis.metrics import METRICS, added_metrics, response_percentile
 from pytest_webbench.report.page import render_page
-from pytest_webbench.report.results_markdown import results_as_markdown
 from pytest_webbench.runs.store import read_run
 from tests.builders import make_run
 from tests.flow.conftest import RunWebbench
@@ -97,7 +97,7 @@ def test_a_metric_is_judged_and_told_in_a_comparison(run: RunWebbench, pytester:
 def test_a_metric_is_on_the_page_in_markdown_and_in_the_reference() -> None:
     record = make_run()
     assert "p90 ms" in render_page([record])
-    assert "| p90 ms" in results_as_markdown([record])
+    assert "| p90 ms" in render_report([record])
     tables = reference()
     assert "| `p90` |" in tables.metrics()
     assert "| `hello:p90[flask-sqlite3]` |" in tables.derived_rows()

@@ -13,7 +13,7 @@ JSON = "--benchmark-json=figures.json"
 def test_a_rate_makes_the_loop_open_and_every_figure_says_so(run: RunWebbench) -> None:
     outcome = run(ITEM, JSON, "--webbench-stack=flask-*", "--webbench-rate=200")
     outcome.counts(passed=2)
-    assert "get_item: one record; 100 connections" in outcome.text
+    assert "get_item: one record\n100 connections" in outcome.text
     assert "open loop, 200/s constant" in outcome.text
     for row in outcome.rows().values():
         ours = row["extra_info"]["webbench"]

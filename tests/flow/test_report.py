@@ -64,7 +64,7 @@ def test_a_comparison_has_its_verdicts_and_the_code_of_both(
     outcome = run(*stack, "--webbench-against=self", "--webbench-fail=cpu: 1000%")
     (file,) = outcome.folder.glob(".webbench/*/report.html")
     page = file.read_text()
-    assert "Measured in the same run, in pairs, against " in page
+    assert "Measured in the same run, in pairs of rounds." in page
     assert "time of get_item[mine]" in page
     stacks = json.loads((file.parent / "run.json").read_text())["stacks"]
     assert set(stacks) == {"mine", "mine@base"}

@@ -32,7 +32,7 @@ def test_a_run_from_the_header_to_the_tables(run: RunWebbench) -> None:
         "--webbench-rounds=5",
         latency_s=factors,
     )
-    assert masked(outcome).split("all stacks")[0].rstrip() == EXPECTED.strip()
+    assert masked(outcome).split("The stacks")[0].rstrip() == EXPECTED.strip()
 
 
 EXPECTED = """
@@ -46,12 +46,13 @@ webbench: block 4 of 5 done, 12 trials, TIME
 webbench: block 5 of 5 done, 15 trials, TIME
 ...                                                       [100%]
 =================================== webbench ===================================
-get_item: one record; 10 users, 250 requests, closed loop, fake launcher, engine fake
-     stack                 ms   95 % interval            x slower   p95 ms   errors   CPU ms/req
-────────────────────────────────────────────────────────────────────────────────────────────────
-1.   fastapi-sqlite3    10.01    9.99 - 10.03                   1    10.35        0        0.040
-1.   flask-sqlite3      10.01    9.99 - 10.03   1.00 [1.00, 1.00]    10.35        0        0.040
-3.   flask-sqlalchemy   20.01   19.98 - 20.04   2.00 [2.00, 2.00]    20.68        0        0.040
+get_item: one record
+10 users, 250 requests, closed loop, fake launcher, engine fake
+stack              rank      ms   95 % interval            x slower   p95 ms   errors   CPU ms/req
+──────────────────────────────────────────────────────────────────────────────────────────────────
+fastapi-sqlite3      1=   10.01    9.99 - 10.03                   1    10.35        0        0.040
+flask-sqlite3        1=   10.01    9.99 - 10.03   1.00 [1.00, 1.00]    10.35        0        0.040
+flask-sqlalchemy      3   20.01   19.98 - 20.04   2.00 [2.00, 2.00]    20.68        0        0.040
 """
 
 
@@ -70,8 +71,8 @@ def test_invalid_cells_stand_last_with_every_reason_and_examples(run: RunWebbenc
         failing={"flask-sqlite3": {ErrorClass.WRONG_STATUS: 125}},
     )
     table = masked(outcome)
-    assert re.search(r"^1\.   flask-sqlalchemy +1\d\.\d\d .* 1 +10\.\d\d +0 +0\.040$", table, flags=re.M)
-    assert re.search(r"^ -   flask-sqlite3 .* invalid +10\.\d\d +4 ", table, flags=re.M)
+    assert re.search(r"^flask-sqlalchemy +1 +1\d\.\d\d .* 1 +10\.\d\d +0 +0\.040$", table, flags=re.M)
+    assert re.search(r"^flask-sqlite3 +- .* invalid +10\.\d\d +4 ", table, flags=re.M)
     outcome.result.stdout.fnmatch_lines(
         [
             "  INVALID flask-sqlite3: 2 of 250 requests failed (wrong_status 2)",
@@ -89,10 +90,10 @@ def test_what_the_stacks_share_is_said_once(run: RunWebbench) -> None:
     outcome = run("--webbench-scenario=hello", "--webbench-stack=flask-*")
     start = outcome.text.index("all stacks: Python")
     assert [line.rstrip() for line in outcome.text[start:].splitlines()[1:5]] == [
-        "stack              start-up s   peak MiB   how it ran",
-        "─────────────────────────────────────────────────────",
-        "flask-sqlalchemy   0.10         1",
-        "flask-sqlite3      0.10         1",
+        "stack              start-up s   peak MiB   versions   settings of its own",
+        "─────────────────────────────────────────────────────────────────────────",
+        "flask-sqlalchemy         0.10          1",
+        "flask-sqlite3            0.10          1",
     ]
 
 

@@ -9,21 +9,10 @@ import pytest
 from pytest_webbench.analysis.cross_run import set_beside
 from pytest_webbench.analysis.summary import latency_curve
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.results import Interval, Validity
+from pytest_webbench.model.results import CodeProfile, Interval, Validity
 from pytest_webbench.model.suite import Published
-from pytest_webbench.report.charts import (
-    PRINT,
-    SCREEN,
-    Chart,
-    ForestRow,
-    as_spec,
-    cost_chart,
-    forest_chart,
-    latency_chart,
-    paper_chart,
-    rounds_chart,
-    scenario_chart,
-)
+from pytest_webbench.report.charts import COLOURS, PRINT, SCREEN, AltairChart, Charts, as_spec
+from pytest_webbench.report.content.comparison import RatioRow
 from pytest_webbench.report.images import as_png, as_svg, chart_images
 from tests.builders import make_run, make_summary
 
@@ -33,26 +22,32 @@ GROUP = [
     make_summary([0.020, 0.021], stack="slow"),
     make_summary([0.020, 0.021], stack="broken", validity=Validity(reasons=("a reason",))),
 ]
+PROFILE = CodeProfile(
+    cell=Cell(scenario="get_item", stack="fast"), rate_hz=100, stacks={"run (gunicorn/app.py:1)": 9}
+)
 PUBLISHED = Published(title="a study", citation="x", figures={"get_item": {"fast": 1.0, "slow": 3.0}})
 
 
-def all_charts() -> Iterator[tuple[str, Chart]]:
+def all_charts() -> Iterator[tuple[str, AltairChart]]:
     record = make_run({Cell(scenario="get_item", stack=name): (0.01, 0.012) for name in STACKS})
     curves = {"fast": latency_curve([record.measurements[0].load.latency_ns])}
     beside = set_beside(PUBLISHED, "get_item", GROUP)
     assert beside is not None
     endless = Interval(estimate=1.5, low=0.0, high=float("inf"))
     rows = [
-        ForestRow(label="a", ratio=Interval(estimate=1.1, low=1.0, high=1.2), verdict="slower", limit=0.05),
-        ForestRow(label="b", ratio=endless, verdict="not told apart"),
+        RatioRow(label="a", ratio=Interval(estimate=1.1, low=1.0, high=1.2), verdict="slower", limit=0.05),
+        RatioRow(label="b", ratio=endless, verdict="not told apart"),
     ]
-    yield "scenario", scenario_chart(GROUP, STACKS)
-    yield "one round", scenario_chart([make_summary([0.01], stack="fast")], STACKS)
-    yield "latency", latency_chart(curves, STACKS, legend=True)
-    yield "rounds", rounds_chart(GROUP, STACKS, legend=True)
-    yield "paper", paper_chart(beside, STACKS, "a study")
-    yield "cost", cost_chart(record, legend=False)
-    yield "forest", forest_chart(rows)
+    charts = Charts(legend=True)
+    yield "scenario", charts.ranking(GROUP, STACKS)
+    yield "one round", charts.ranking([make_summary([0.01], stack="fast")], STACKS)
+    yield "latency", charts.latencies(curves, STACKS)
+    yield "rounds", charts.rounds(GROUP, STACKS)
+    yield "paper", charts.beside(beside, STACKS, "a study")
+    yield "cost", Charts().costs(record)
+    yield "ratios", charts.ratios(rows)
+    yield "parts", charts.part_times([PROFILE])
+    yield "flame", charts.flame(PROFILE)
 
 
 CHARTS = dict(all_charts())
@@ -102,11 +97,11 @@ def test_an_invalid_cell_is_marked_and_stands_last() -> None:
 def test_hovering_gives_the_numbers() -> None:
     spec = as_spec(CHARTS["scenario"], SCREEN)
     titles = {each["title"] for found in encodings(spec) for each in found.get("tooltip", ())}
-    assert {"stack", "rank", "figure", "95 % interval", "x slower", "p95", "errors"} <= titles
+    assert {"stack", "rank", "result", "95 % interval", "x slower", "p95", "errors"} <= titles
 
 
 def test_colours_of_the_screen_come_from_the_style_sheet() -> None:
-    assert set(SCREEN["range"]["category"]) == {f"var(--c{number})" for number in range(1, 9)}
+    assert set(SCREEN["range"]["category"]) == {f"var(--c{number})" for number in range(1, 1 + len(COLOURS))}
     assert all(colour.startswith("#") for colour in PRINT["range"]["category"])
 
 

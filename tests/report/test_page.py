@@ -19,8 +19,10 @@ from pytest_webbench.model.results import (
     Verdict,
 )
 from pytest_webbench.model.saved_run import RunRecord, StackAbout
-from pytest_webbench.report.page import make_view, render_page
-from pytest_webbench.report.results_markdown import results_as_markdown
+from pytest_webbench.report.content.blocks import Note
+from pytest_webbench.report.content.document import make_document
+from pytest_webbench.report.markdown import render_report
+from pytest_webbench.report.page import render_page
 from pytest_webbench.suites.items import SUITE
 from tests.builders import GET_ITEM, make_run, make_summary
 
@@ -76,12 +78,6 @@ def test_the_first_screen_says_what_was_measured_on_what_and_whether_it_can_be_t
     assert "All 3 cells are valid." in text
 
 
-def test_ties_are_shown_as_ties() -> None:
-    (card,) = make_view([three_stacks()]).cards
-    ranks = {row.stack: row.rank for row in card.rows}
-    assert ranks == {"flask-sqlite3": "1=", "fastapi-sqlite3": "1=", "django-drf": "3"}
-
-
 def test_the_whole_configuration_and_the_command_are_in_print() -> None:
     text = text_of(three_stacks())
     assert "pytest --webbench --webbench-seed=7" in text
@@ -94,7 +90,7 @@ def test_passwords_in_the_command_are_left_out() -> None:
     url = "http://me:pa55@127.0.0.1:1/"
     about = {"command": ("pytest", f"--webbench-url={url}"), "stacks": {"django-drf": StackAbout(title=url)}}
     record = three_stacks(about=about, stack_failures={"other": f"{url} does not answer"})
-    for text in (render_page([record]), results_as_markdown([record])):
+    for text in (render_page([record]), render_report([record])):
         assert "pa55" not in text
         assert "127.0.0.1:1" in text
 
@@ -181,13 +177,13 @@ def test_without_a_valid_cell_nothing_is_ranked_and_the_reasons_stand_there() ->
     text = text_of(record)
     assert "0 of 1 cells are valid" in text
     assert "the database is wrong: row 7" in text
-    assert make_view([record]).level is Level.BAD
+    assert make_document([record]).level is Level.BAD
 
 
 def test_without_figures_the_failures_are_shown() -> None:
     record = make_run(stack_failures={"django-drf": "it exited\n    a line of its log"})
     text = text_of(replace(record, summaries=(), measurements=()))
-    assert "A benchmark without figures" in text
+    assert "A benchmark without results" in text
     assert "a line of its log" in text
 
 
@@ -198,12 +194,12 @@ def test_the_paper_stands_beside_with_its_contradictions() -> None:
 
 
 def test_figures_without_single_response_times_have_no_percentiles() -> None:
-    with_them = {each.name for each in make_view([three_stacks()]).sections}
+    with_them = {each.name for each in make_document([three_stacks()]).sections}
     record = replace(three_stacks(), measurements=(), settings=None)
-    view = make_view([record])
+    view = make_document([record])
     assert {each.name for each in view.sections} == with_them
-    figures = [figure.name for each in view.sections for part in each.parts for figure in part.figures]
-    assert not [name for name in figures if name.endswith("latency")]
+    charts = [chart.name for each in view.sections for part in each.parts for chart in part.charts]
+    assert not [name for name in charts if name.endswith("latency")]
 
 
 def test_two_runs_are_compared_with_what_differs() -> None:
@@ -238,27 +234,27 @@ def test_verdicts_of_base_and_head_are_shown_what_matters_first() -> None:
 
     comparisons = (verdict(Verdict.NO_CHANGE, 1.0, "cpu"), verdict(Verdict.SLOWER, 1.2, "time"))
     text = text_of(three_stacks(comparisons=comparisons, against="main (abc1234)"))
-    assert "against main (abc1234): 1 slower, 1 no change." in text
+    assert "Against main (abc1234): 1 slower, 1 no change" in text
     assert text.index("slower get_item[flask-sqlite3]") < text.index("no change get_item[flask-sqlite3]")
 
 
 def test_profiles_have_a_section_of_their_own() -> None:
-    assert "why" not in {each.name for each in make_view([three_stacks()]).sections}
+    assert "why" not in {each.name for each in make_document([three_stacks()]).sections}
     calls = {"run (gunicorn/app.py:1);all (sqlalchemy/orm.py:2)": 75, "run (gunicorn/app.py:1)": 25}
     slow = CodeProfile(cell=GET_ITEM, rate_hz=100, stacks=calls, cpu_s_per_request=0.004)
     fast = replace(slow, cell=replace(GET_ITEM, stack="fast"), cpu_s_per_request=0.002)
     blind = CodeProfile(cell=replace(GET_ITEM, stack="blind"), rate_hz=100, why_not="py-spy may not look")
-    view = make_view([three_stacks(explained=(slow, fast, blind))])
+    view = make_document([three_stacks(explained=(slow, fast, blind))])
     (why,) = (each for each in view.sections if each.name == "why")
     (part,) = why.parts
-    assert part.title == "get_item: where the time goes"
-    assert any("ORM: 3.000 against 1.500 ms" in sentence for sentence in part.lead)
-    parts, first, second = part.figures
+    assert part.title.startswith("get_item: CPU time for each request")
+    assert any("ORM: 3 against 1.5 ms" in sentence for sentence in part.lead)
+    parts, first, second = part.charts
     assert ("ORM", "3 ms, 75 % [66, 82]", "1.5 ms, 75 % [66, 82]") in parts.table.rows
     assert parts.table.rows[-1] == ("all", "4 ms, 100 samples", "2 ms, 100 samples")
     assert first.table.rows[0] == ("run (gunicorn/app.py)", "server", "100.0 %", "100")
     assert second.title == "fast: calls, the outermost on top"
-    assert part.notes == (("note", "blind", "py-spy may not look"),)
+    assert part.notes == (Note(subject="blind", text="not explained: py-spy may not look"),)
 
 
 @pytest.mark.parametrize("settings", [None])

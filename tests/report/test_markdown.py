@@ -1,4 +1,4 @@
-"""Results as Markdown, as a whole; ports, ids and times are masked."""
+"""Reports as Markdown, as a whole; ports, ids and times are masked."""
 
 import re
 from dataclasses import replace
@@ -7,10 +7,12 @@ from pathlib import Path
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import Validity
 from pytest_webbench.model.saved_run import RunRecord
-from pytest_webbench.report.results_markdown import results_as_markdown
+from pytest_webbench.report.markdown import render_pull_request, render_report
 from tests.builders import make_run, make_summary
+from tests.report.test_comparison import SAME, SLOWER
 
 SNAPSHOT = Path(__file__).parent / "snapshots/results.md"
+PULL_REQUEST = Path(__file__).parent / "snapshots/pull_request.md"
 CELLS = {
     Cell(scenario="get_item", stack="flask-sqlite3"): (0.010, 0.0101, 0.0099),
     Cell(scenario="get_item", stack="fastapi-sqlite3"): (0.010, 0.0102, 0.0098),
@@ -26,7 +28,7 @@ def masked(text: str) -> str:
 
 
 def rendered(record: RunRecord) -> str:
-    return masked(results_as_markdown([record]))
+    return masked(render_report([record]))
 
 
 def test_the_results_of_a_run() -> None:
@@ -53,3 +55,29 @@ def test_invalid_cells_keep_their_reasons() -> None:
 def test_failures_are_shown_as_they_were_said_and_nothing_ends_their_block() -> None:
     text = rendered(make_run(CELLS, stack_failures={"a|b": "it exited\n```\n# not a heading"}))
     assert "### a\\|b failed\n\n````text\nit exited\n```\n# not a heading\n````" in text
+
+
+def test_a_comment_on_a_pull_request() -> None:
+    record = replace(make_run(CELLS), against="main (1a2b3c4)", comparisons=(SAME, SLOWER))
+    text, _, configuration = render_pull_request(record).partition("<details><summary>How this was measured")
+    assert text == PULL_REQUEST.read_text(encoding="utf-8")
+    assert "all stacks: Python unknown" in configuration
+    assert "| stack | start-up s | peak MiB | versions | settings of its own |" in configuration
+    assert configuration.endswith("\n</details>\n")
+
+
+def test_nothing_in_a_name_or_a_log_becomes_markup() -> None:
+    evil = replace(SLOWER, cell=Cell(scenario="x|y`<img src=1>", stack="*a*\n# b"))
+    record = RunRecord(
+        source="a run",
+        against="<b>main",
+        comparisons=(evil,),
+        stack_failures={"stack\x1b[31m": "<i>no</i>\n```\n<script>\n````"},
+    )
+    for text in (render_pull_request(record), render_report([record])):
+        unfenced = re.sub(r"(?ms)^(`{3,})text\n.*?^\1$", "", text)
+        assert not re.search(r"<(?!/?(details|summary)>)", unfenced)
+        assert "\x1b" not in text
+        assert "\n# b" not in text
+        assert "x\\|y\\`" in text
+    assert "`````text\n<i>no</i>\n```\n<script>\n````\n`````" in render_report([record])

@@ -1,12 +1,16 @@
-"""Figures as people read them, the same in every rendering."""
+"""Names, numbers and durations as people read them, the same in every format."""
 
 import math
+import re
 
+from pytest_webbench.model.errors import printable
 from pytest_webbench.model.results import Interval
 from pytest_webbench.model.suite import Unit
 
 __all__ = [
+    "clean",
     "counted",
+    "duration",
     "shown_bytes",
     "shown_interval",
     "shown_milliseconds",
@@ -15,14 +19,37 @@ __all__ = [
     "shown_significant",
 ]
 
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+SECRET = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+"""A name and a password in a URL."""
+
+
+def clean(text: str) -> str:
+    """``text`` without codes that colour a terminal, all else that would steer one visible, and no password.
+
+    Content holds texts as they are; each renderer passes whatever it shows through here.
+    """
+    return printable(ANSI.sub("", SECRET.sub("SECRET", text)))
+
 
 def counted(count: int, noun: str) -> str:
     """``1 round``, ``5 rounds``."""
     return f"{count:,} {noun}{'s' if count != 1 else ''}"
 
 
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``45 s``, ``2 min 40 s``, ``1 h 5 min``."""
+    whole = max(1, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
 def shown_number(value: float, unit: Unit) -> str:
-    """A figure in the unit of its scenario; ``-`` for none."""
+    """A value in the unit of its scenario; ``-`` for none."""
     if math.isnan(value):
         return "-"
     return f"{value:,.0f}" if unit is Unit.RATE and value >= 100 else f"{value:,.2f}"
@@ -59,7 +86,7 @@ def shown_bytes(count: float | None) -> str:
 
 
 def shown_significant(value: float | None) -> str:
-    """A number with three digits that count; ``-`` for none."""
+    """A number with three significant digits, at most four of them decimals; ``-`` for none."""
     if value is None or math.isnan(value):
         return "-"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{round(value, 4):.3g}"

@@ -1,4 +1,4 @@
-"""Where the time goes, as text and as charts."""
+"""Where the time goes: as content, on a terminal and in charts."""
 
 import json
 from typing import Any
@@ -7,13 +7,9 @@ import pytest
 
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CodeProfile
-from pytest_webbench.report.explaining import (
-    describe_difference,
-    describe_profile,
-    flame_chart,
-    render_explained,
-    time_chart,
-)
+from pytest_webbench.report.charts import Charts
+from pytest_webbench.report.content.hot_spots import describe_difference, describe_profile
+from pytest_webbench.report.terminal import render_hot_spots
 
 HOSTILE = "a\x1b[31mb[bold]<script>"
 
@@ -35,7 +31,7 @@ FAST = profile("fast", cpu_ms=8.0, json=200, app=200)
 
 
 def text(*profiles: CodeProfile) -> str:
-    rendered = render_explained(profiles, width=120, colour=False)
+    rendered = render_hot_spots(profiles, width=120, colour=False)
     return "\n".join(line.rstrip() for line in rendered.splitlines())
 
 
@@ -44,19 +40,19 @@ def test_a_scenario_in_full() -> None:
 
 
 EXPECTED = """
-list: CPU ms for each request and share of the samples, by part (95 % interval of sampling)
-part                           slow                    fast
-───────────────────────────────────────────────────────────
-ORM            30.0   75 % [71, 79]                       -
-JSON                              -   4.000   50 % [45, 55]
-application   8.000   20 % [16, 24]   4.000   50 % [45, 55]
-other         2.000      5 % [3, 8]                       -
-all            40.0     400 samples   8.000     400 samples
-  slow takes 40.0 ms of CPU time for each request of list, fast 8.000 ms: 32.0 ms more.
-  ORM: 30.0 against 0.000 ms, 30.0 ms more [28.2, 31.6], 94% of the difference.
-  application: 8.000 against 4.000 ms, 4.000 ms more [2.498, 5.724], 12% of the difference.
-  JSON: 0.000 against 4.000 ms, 4.000 ms less [3.455, 4.390].
-  other: 2.000 against 0.000 ms, 2.000 ms more [1.300, 3.039], 6% of the difference.
+list: CPU time for each request, and share of the samples [95 % interval]
+slow takes 40 ms of CPU time for each request of list, fast 8 ms: 32 ms more.
+ORM: 30 against 0 ms, 30 ms more [28.2, 31.6], 94% of the difference.
+application: 8 against 4 ms, 4 ms more [2.5, 5.72], 12% of the difference.
+JSON: 0 against 4 ms, 4 ms less [3.46, 4.39].
+other: 2 against 0 ms, 2 ms more [1.3, 3.04], 6% of the difference.
+part                          slow                  fast
+────────────────────────────────────────────────────────
+ORM           30 ms, 75 % [71, 79]                     -
+JSON                             -   4 ms, 50 % [45, 55]
+application    8 ms, 20 % [16, 24]   4 ms, 50 % [45, 55]
+other             2 ms, 5 % [3, 8]                     -
+all             40 ms, 400 samples     8 ms, 400 samples
 """
 
 
@@ -69,16 +65,16 @@ def test_without_cpu_time_there_are_shares_and_no_reasons() -> None:
 def test_what_was_not_explained_is_said_with_the_reason() -> None:
     nothing = CodeProfile(cell=SLOW.cell, rate_hz=100, why_not="py-spy may not look\nNext step: be root")
     shown = text(nothing, FAST)
-    assert "  not explained slow: py-spy may not look\nNext step: be root" in shown
+    assert "  note slow: not explained: py-spy may not look\nNext step: be root" in shown
     assert "fast" in shown
     waiting = CodeProfile(cell=SLOW.cell, rate_hz=100, stacks={"epoll_wait (libc.so.6)": 5})
-    assert "  not explained slow: the server only waited" in text(waiting)
+    assert "  note slow: not explained: the server only waited" in text(waiting)
 
 
 def test_many_stacks_stand_in_several_tables() -> None:
     shown = text(*(profile(f"stack-{number}", cpu_ms=1.0 + number, app=100) for number in range(6)))
     assert shown.count("\napplication ") == 2
-    assert "stack-5 takes 6.000 ms of CPU time for each request of list, stack-0 1.000 ms" in shown
+    assert "stack-5 takes 6 ms of CPU time for each request of list, stack-0 1 ms" in shown
 
 
 def test_nothing_steers_the_terminal() -> None:
@@ -89,16 +85,16 @@ def test_nothing_steers_the_terminal() -> None:
 
 def test_a_difference_is_explained_from_the_largest_part_on() -> None:
     first, *rest = describe_difference(SLOW, FAST)
-    assert first == "slow takes 40.0 ms of CPU time for each request of list, fast 8.000 ms: 32.0 ms more."
-    assert rest[0].startswith("ORM: 30.0 against 0.000 ms, 30.0 ms more [28.2, 31.6], 94% of the difference.")
-    assert rest[1].startswith("application: 8.000 against 4.000 ms, 4.000 ms more [")
-    assert rest[2].startswith("JSON: 0.000 against 4.000 ms, 4.000 ms less [")
+    assert first == "slow takes 40 ms of CPU time for each request of list, fast 8 ms: 32 ms more."
+    assert rest[0].startswith("ORM: 30 against 0 ms, 30 ms more [28.2, 31.6], 94% of the difference.")
+    assert rest[1].startswith("application: 8 against 4 ms, 4 ms more [")
+    assert rest[2].startswith("JSON: 0 against 4 ms, 4 ms less [")
 
 
 def test_the_other_way_round_the_signs_change() -> None:
     first, second, *_ = describe_difference(FAST, SLOW)
-    assert first.endswith("32.0 ms less.")
-    assert second.startswith("ORM: 0.000 against 30.0 ms, 30.0 ms less [28.2, 31.6], 94% of the difference.")
+    assert first.endswith("32 ms less.")
+    assert second.startswith("ORM: 0 against 30 ms, 30 ms less [28.2, 31.6], 94% of the difference.")
 
 
 def test_what_the_samples_do_not_tell_is_said() -> None:
@@ -127,7 +123,7 @@ def rows(spec: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_flame_graph_has_a_rectangle_for_each_function() -> None:
-    found = rows(flame_chart(SLOW).to_dict())
+    found = rows(Charts().flame(SLOW).to_dict())
     assert [(each["label"], each["top"], each["samples"]) for each in found] == [
         ("main (x.py)", 0, 400),
         ("f (sqlalchemy/a.py)", 1, 300),
@@ -139,7 +135,7 @@ def test_the_flame_graph_has_a_rectangle_for_each_function() -> None:
 
 
 def test_the_bars_are_in_milliseconds_where_all_are_known() -> None:
-    found = rows(time_chart([SLOW, FAST]).to_dict())
+    found = rows(Charts().part_times([SLOW, FAST]).to_dict())
     assert {(each["stack"], each["part"], round(each["value"], 6)) for each in found} == {
         ("slow", "ORM", 30),
         ("slow", "application", 8),
@@ -150,11 +146,11 @@ def test_the_bars_are_in_milliseconds_where_all_are_known() -> None:
 
 
 def test_the_bars_are_in_shares_where_one_is_not_known() -> None:
-    found = rows(time_chart([SLOW, profile("new", app=5)]).to_dict())
+    found = rows(Charts().part_times([SLOW, profile("new", app=5)]).to_dict())
     assert max(each["value"] for each in found) == 1.0
 
 
 def test_charts_of_nothing_can_be_made() -> None:
     nothing = CodeProfile(cell=SLOW.cell, rate_hz=100, why_not="no")
-    assert flame_chart(nothing).to_dict()
-    assert rows(time_chart([nothing]).to_dict()) == []
+    assert Charts().flame(nothing).to_dict()
+    assert rows(Charts().part_times([]).to_dict()) == []

@@ -13,46 +13,31 @@ from pytest_webbench.model.load import Amount
 from pytest_webbench.model.measurement import LaunchRecord, ServerUsage, StateCheck
 from pytest_webbench.model.plan import PROFILES, Cell, Order, Plan
 from pytest_webbench.model.results import CellSummary, Validity
+from pytest_webbench.model.saved_run import RunAbout, RunRecord, ScenarioAbout
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.model.suite import Unit
-from pytest_webbench.report.text import (
-    describe_known,
-    describe_run,
-    duration,
-    render_configuration,
-    render_results,
-)
+from pytest_webbench.report.terminal import describe_known, describe_run, render_run
 from pytest_webbench.suites.items import SCENARIOS, STACKS
 from tests.builders import make_result, make_round, make_summary
 
 BY_NAME = {each.name: each for each in SCENARIOS}
 HOSTILE = "a\x1b[31mb\x1b]0;title\x07c\rd\x9b1me\u202ef[bold]g[/bold]"
-INERT = "a\\x1b[31mb\\x1b]0;title\\x07c\\rd\\x9b1me\\u202ef[bold]g[/bold]"
+INERT = "abc\\rd\\x9b1me\\u202ef[bold]g[/bold]"
 
 
-def table(*summaries: CellSummary, colour: bool = False, width: int = 120, remark: str = "") -> str:
-    text = render_results(summaries, scenarios=BY_NAME, width=width, colour=colour, remark=remark)
+ABOUT = RunAbout(scenarios={each.name: ScenarioAbout(title=each.title) for each in SCENARIOS})
+
+
+def rendered(record: RunRecord, *, colour: bool = False, width: int = 120) -> str:
+    text = render_run(replace(record, about=ABOUT), width=width, colour=colour)
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "1 s"),
-        (0.4, "1 s"),
-        (1.4, "1 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min"),
-        (60, "1 min"),
-        (160, "2 min 40 s"),
-        (3599.7, "1 h 0 min"),
-        (3900, "1 h 5 min"),
-        (90_061, "25 h 1 min"),
-    ],
-)
-def test_durations_as_people_say_them(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+def table(*summaries: CellSummary, colour: bool = False, width: int = 120) -> str:
+    """The results alone."""
+    record = RunRecord(source="a run", summaries=summaries)
+    return rendered(record, colour=colour, width=width).partition("The stacks")[0]
 
 
 def test_a_table_with_a_clear_winner_a_tie_and_an_invalid_cell() -> None:
@@ -67,23 +52,24 @@ def test_a_table_with_a_clear_winner_a_tie_and_an_invalid_cell() -> None:
     tied = make_summary([0.0101, 0.0099, 0.0101], stack="tied", validity=Validity(warnings=("it wavers",)))
     slow = make_summary([2 * value for value in fast], stack="slow")
     assert table(slow, invalid, tied, make_summary(fast, stack="fast")) == (
-        "get_item: one record; 4 users, 100 requests, closed loop, process launcher, engine fake\n"
-        "     stack      ms   95 % interval            x slower   p95 ms   errors   CPU ms/req\n"
-        "─────────────────────────────────────────────────────────────────────────────────────\n"
-        "1.   fast    10.00    9.75 - 10.25                   1    10.10        0        0.500\n"
-        "1.   tied    10.03    9.75 - 10.32   1.00 [0.95, 1.06]    10.10        0        0.500\n"
-        "3.   slow    20.00   19.51 - 20.50   2.00 [2.00, 2.00]    20.20        0        0.500\n"
-        " -   cheat    1.00     1.00 - 1.00             invalid     1.00        3        0.500\n"
+        "get_item: one record\n"
+        "4 users, 100 requests, closed loop, process launcher, engine fake\n"
+        "stack   rank      ms   95 % interval            x slower   p95 ms   errors   CPU ms/req\n"
+        "───────────────────────────────────────────────────────────────────────────────────────\n"
+        "fast      1=   10.00    9.75 - 10.25                   1    10.10        0        0.500\n"
+        "tied      1=   10.03    9.75 - 10.32   1.00 [0.95, 1.06]    10.10        0        0.500\n"
+        "slow       3   20.00   19.51 - 20.50   2.00 [2.00, 2.00]    20.20        0        0.500\n"
+        "cheat      -    1.00     1.00 - 1.00             invalid     1.00        3        0.500\n"
         "  note tied: it wavers\n"
         "  INVALID cheat: 3 of 300 requests failed (wrong_body 3)\n"
-        "          GET /items/1: the body is 'x'\n"
+        "          GET /items/1: the body is 'x'\n\n"
     )
 
 
 def test_rates_are_shown_in_requests_per_second() -> None:
     text = table(make_summary([0.0100, 0.0101, 0.0099], unit=Unit.RATE))
-    assert re.search(r"stack +req/s +95 % interval", text)
-    assert re.search(r"1\. +flask-sqlite3 +400 +390 - 410 +1 ", text)
+    assert re.search(r"stack +rank +req/s +95 % interval", text)
+    assert re.search(r"flask-sqlite3 +1 +400 +390 - 410 +1 ", text)
 
 
 def test_large_rates_have_thousands_and_small_ones_decimals() -> None:
@@ -93,45 +79,47 @@ def test_large_rates_have_thousands_and_small_ones_decimals() -> None:
 
 def test_one_round_has_no_interval_and_no_ratio_of_one() -> None:
     text = table(make_summary([0.01], stack="a"), make_summary([0.02], stack="b"))
-    assert re.search(r"1\. +a +10\.00 +one round +1\.00 ", text)
-    assert re.search(r"1\. +b +20\.00 +one round +2\.00 ", text)
+    assert re.search(r"a +1= +10\.00 +one round +1\.00 ", text)
+    assert re.search(r"b +1= +20\.00 +one round +2\.00 ", text)
 
 
 def test_a_cell_without_a_figure_shows_dashes() -> None:
     nothing = make_result(requests=0, elapsed_s=1.0, sent=4, in_flight=4, in_flight_s=4.0)
     round_ = make_round(nothing, server=ServerUsage())
     text = table(summarise([round_], unit=Unit.RATE, planned=1))
-    assert re.search(r"^ *- +flask-sqlite3 +- +- +invalid +- +0 +-$", text, flags=re.M)
+    assert re.search(r"^flask-sqlite3 +- +- +- +invalid +- +0 +-$", text, flags=re.M)
     assert "  INVALID flask-sqlite3: no request was completed" in text
 
 
-def test_launchers_and_loads_do_not_share_a_table() -> None:
+def test_loads_are_named_below_their_scenario() -> None:
     attached = make_summary([0.01], stack="b", launch=LaunchRecord(launcher="attached", startup_s=None))
-    other_users = make_summary([0.01], stack="c", users=99)
-    other_amount = make_summary([0.01], stack="d", amount=Amount(requests=7))
-    text = table(make_summary([0.02], stack="a"), attached, other_users, other_amount)
-    assert text.count("get_item: one record; ") == 4
+    text = table(make_summary([0.02], stack="a"), attached, make_summary([0.01], stack="c", users=99))
+    assert text.count("get_item: one record\n") == 3
     assert "4 users, 100 requests, closed loop, attached launcher" in text
     assert "99 users, 100 requests, closed loop, process launcher, engine fake" in text
-    assert "4 users, 7 requests, closed loop, process launcher, engine fake" in text
-    assert text.count("1.   ") == 4
 
 
-def test_scenarios_stand_in_the_order_of_their_summaries() -> None:
-    cells = [make_summary([0.01], cell=Cell(scenario=name, stack="a")) for name in ("hello", "echo", "hello")]
-    assert re.findall(r"^(\w+):", table(*cells), flags=re.M) == ["hello", "echo"]
+def test_what_tests_measured_themselves_stands_apart() -> None:
+    live = make_summary([0.01], users=1, amount=Amount(duration_s=2.5))
+    text = rendered(RunRecord(source="a run", summaries=(make_summary([0.01]),), live=(live,)))
+    assert "1 user, 2.5 s, closed loop, process launcher, engine fake, rounds from one launch" in text
+    assert text.count("get_item: one record\n") == 2
 
 
-def test_a_title_says_one_user_and_takes_a_remark() -> None:
-    text = table(make_summary([0.01], users=1, amount=Amount(duration_s=2.5)), remark=", on a Sunday")
-    assert text.splitlines()[0] == (
-        "get_item: one record; 1 user, 2.5 s, closed loop, process launcher, engine fake, on a Sunday"
-    )
+def test_a_cell_that_failed_the_check_stands_with_its_scenario_or_alone() -> None:
+    failures = {
+        Cell(scenario=scenario, stack="bad"): f"{scenario} is wrong\n    evidence"
+        for scenario in ("get_item", "hello")
+    }
+    record = RunRecord(source="a run", summaries=(make_summary([0.01]),), check_failures=failures)
+    lines = rendered(record).splitlines()
+    assert lines[5] == "  FAILED bad: get_item is wrong"
+    assert lines[7:9] == ["hello", "  FAILED bad: hello is wrong"]
 
 
 def test_a_scenario_that_is_not_known_by_name_has_a_table_too() -> None:
     text = table(make_summary([0.01], cell=Cell(scenario="GET /search?q=[x]", stack="a")))
-    assert text.startswith("GET /search?q=[x]: 4 users, ")
+    assert text.startswith("GET /search?q=[x]\n4 users, ")
 
 
 def test_no_summaries_make_no_text() -> None:
@@ -155,7 +143,7 @@ def test_names_and_messages_cannot_steer_a_terminal_nor_are_they_markup() -> Non
             config={"journal": HOSTILE},
         ),
     )
-    text = table(summary, width=300) + render_configuration([summary], width=300, colour=False)
+    text = rendered(RunRecord(source="a run", summaries=(summary,)), width=300)
     assert set(text) & set("\x1b\x07\r\x9b\u202e") == set()
     for line in (f"  INVALID {INERT}: {INERT}", f"          {INERT}", f"  note {INERT}: {INERT}"):
         assert line in text.splitlines()
@@ -173,6 +161,7 @@ def test_the_list_of_stacks_is_safe_too() -> None:
 
 def test_colours_are_those_of_the_report_alone() -> None:
     text = table(make_summary([0.01], stack=HOSTILE), colour=True)
+    assert "\x1b" in text
     assert re.sub(r"\x1b\[[\d;]*m", "", text).count("\x1b") == 0
     assert "\x1b[31mb" not in text
 
@@ -214,13 +203,13 @@ def configured(stack: str, **config: str | int) -> CellSummary:
 
 def test_what_all_stacks_share_stands_in_one_line_and_the_rest_in_a_table() -> None:
     summaries = [configured("a", worker_class="gthread"), configured("b", worker_class="uvicorn")]
-    text = render_configuration(summaries, width=120, colour=False)
-    assert [line.rstrip() for line in text.splitlines()] == [
+    text = rendered(RunRecord(source="a run", summaries=tuple(summaries)))
+    assert text.partition("The stacks\n")[2].splitlines() == [
         "all stacks: Python 3.13.0, workers 2",
-        "stack   start-up s   peak MiB   how it ran",
-        "─────────────────────────────────────────────────────────────────",
-        "a       0.40         48         flask 3.1.0, worker_class gthread",
-        "b       0.40         48         flask 3.1.0, worker_class uvicorn",
+        "stack   start-up s   peak MiB   versions      settings of its own",
+        "──────────────────────────────────────────────────────────────────",
+        "a             0.40         48   flask 3.1.0   worker class gthread",
+        "b             0.40         48   flask 3.1.0   worker class uvicorn",
     ]
 
 

@@ -1,0 +1,176 @@
+"""What a report consists of, as values that every format renders: sections, parts, tables, charts, notes.
+
+Their texts are as they came: a renderer escapes whatever it shows
+(:func:`~pytest_webbench.report.content.text.clean`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_webbench.report.charts import AltairChart, Charts
+
+__all__ = [
+    "Chart",
+    "Column",
+    "Note",
+    "NoteKind",
+    "Part",
+    "Room",
+    "Section",
+    "Table",
+    "fitted",
+    "fitted_parts",
+    "numbers",
+    "with_columns",
+    "words",
+]
+
+
+class Room(StrEnum):
+    """Which formats have room for a block."""
+
+    ANY = "any"
+    FULL = "full"
+    """The page and ``report.md``."""
+    BRIEF = "brief"
+    """The terminal and the comment on a pull request."""
+
+
+class NoteKind(StrEnum):
+    """How much a note speaks against what stands above it."""
+
+    FAILED = "failed"
+    INVALID = "invalid"
+    EXAMPLE = "example"
+    """Evidence for the notes before it."""
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A sentence, and the stack, cell or run that it concerns; ``subject`` may be empty."""
+
+    text: str
+    subject: str = ""
+    kind: NoteKind = NoteKind.NOTE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """The head of a column. ``long`` is text that may be broken into lines."""
+
+    name: str
+    numeric: bool = False
+    long: bool = False
+    room: Room = Room.ANY
+
+
+def words(*names: str, long: bool = False, room: Room = Room.ANY) -> tuple[Column, ...]:
+    """Columns of words."""
+    return tuple(Column(name=name, long=long, room=room) for name in names)
+
+
+def numbers(*names: str, room: Room = Room.ANY) -> tuple[Column, ...]:
+    """Columns of numbers."""
+    return tuple(Column(name=name, numeric=True, room=room) for name in names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows below ``columns``; the first cell of a row is its head. ``dimmed`` are rows that do not count."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    dimmed: frozenset[int] = frozenset()
+    room: Room = Room.ANY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A chart with the table that stands for it where nothing is drawn.
+
+    ``name`` is its own on the page, ``file`` that of its image. ``label`` describes it to those who cannot
+    see it, ``heading`` names it where it stands alone. ``draw`` is given what draws: Altair takes a second
+    to import, and a terminal does without.
+    """
+
+    name: str
+    file: str
+    title: str
+    heading: str
+    label: str
+    draw: Callable[["Charts"], "AltairChart"]
+    table: Table
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a section, below a heading of its own if it has a ``title``.
+
+    ``facts`` are pairs of a term and its value, ``code`` is shown as it stands. With ``legend`` the stacks'
+    colours and shapes are explained; what is ``folded`` is opened when needed.
+    """
+
+    name: str
+    title: str = ""
+    lead: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    code: str = ""
+    charts: tuple[Chart, ...] = ()
+    tables: tuple[Table, ...] = ()
+    notes: tuple[Note, ...] = ()
+    legend: bool = False
+    folded: bool = False
+    room: Room = Room.ANY
+
+    def all_tables(self) -> tuple[Table, ...]:
+        """Its tables, for a format without charts."""
+        return (*(each.table for each in self.charts), *self.tables)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A section, with a place in the page's navigation."""
+
+    name: str
+    title: str
+    parts: tuple[Part, ...]
+    lead: tuple[str, ...] = ()
+
+
+def fitted(part: Part, room: Room) -> Part:
+    """``part`` with the blocks that a format with so much ``room`` shows; its charts as tables if brief."""
+    tables = part.all_tables() if room is Room.BRIEF else part.tables
+    charts = () if room is Room.BRIEF else part.charts
+    return replace(
+        part,
+        charts=tuple(replace(each, table=_fitted_table(each.table, room)) for each in charts),
+        tables=tuple(_fitted_table(each, room) for each in tables if _fits(each, room)),
+    )
+
+
+def fitted_parts(section: Section, room: Room) -> tuple[Part, ...]:
+    """The parts of ``section`` that a format with so much ``room`` shows."""
+    return tuple(fitted(each, room) for each in section.parts if _fits(each, room))
+
+
+def _fits(block: Part | Table | Column, room: Room) -> bool:
+    return block.room in (Room.ANY, room)
+
+
+def _fitted_table(table: Table, room: Room) -> Table:
+    return with_columns(table, [number for number, each in enumerate(table.columns) if _fits(each, room)])
+
+
+def with_columns(table: Table, kept: Sequence[int]) -> Table:
+    """``table`` with the columns of these numbers alone."""
+    return replace(
+        table,
+        columns=tuple(table.columns[number] for number in kept),
+        rows=tuple(tuple(row[number] for number in kept) for row in table.rows),
+    )

@@ -1,0 +1,268 @@
+"""How a run compares: its verdicts on base and head, and its results beside those of other saved runs."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_webbench.analysis.cross_run import AcrossRuns, compare_runs
+from pytest_webbench.analysis.gate import describe_limit
+from pytest_webbench.analysis.metrics import Rule, find_metric
+from pytest_webbench.model.results import Comparison, Interval, Verdict
+from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.report.content.blocks import (
+    Chart,
+    Note,
+    NoteKind,
+    Part,
+    Section,
+    Table,
+    numbers,
+    words,
+)
+from pytest_webbench.report.content.text import counted, duration, shown_number, shown_ratio
+
+__all__ = [
+    "RatioRow",
+    "comparison_sections",
+    "describe_more",
+    "describe_regression",
+    "pull_request_parts",
+]
+
+ORDER = (Verdict.SLOWER, Verdict.INCONCLUSIVE, Verdict.FASTER, Verdict.NO_CHANGE)
+"""What matters first."""
+ONE_AFTER_THE_OTHER = (
+    "The runs were made one after the other. What shifts from run to run is in no interval, so that a "
+    "small difference proves nothing; to find one out, measure both in one run with --webbench-against."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioRow:
+    """A ratio with its interval, and how far up it may go (0.05), if it is judged."""
+
+    label: str
+    ratio: Interval
+    verdict: str
+    limit: float | None = None
+
+
+def comparison_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
+    """The verdicts of the last run, and its comparison with those before it."""
+    record = records[-1]
+    parts = [_verdicts_part(record)] if record.against else []
+    parts += [
+        _across_part(compare_runs(each, record), f"across-{number}")
+        for number, each in enumerate(records[:-1], start=1)
+    ]
+    if parts:
+        yield Section(name="comparison", title="Comparison", parts=tuple(parts))
+
+
+def pull_request_parts(record: RunRecord) -> tuple[Part, ...]:
+    """For a pull request: what failed, what is not unchanged, and folded the rest."""
+    found = _sorted(record.comparisons)
+    notable = [each for each in found if each.verdict is not Verdict.NO_CHANGE]
+    rest = [each for each in found if each.verdict is Verdict.NO_CHANGE]
+    failures = [f"{stack}: {error}" for stack, error in record.stack_failures.items()]
+    failures += [f"{cell}: {error}" for cell, error in record.check_failures.items()]
+    failures += [describe_regression(each) for each in found if each.verdict is Verdict.SLOWER]
+    title = f"No change beyond the threshold: {len(rest)}"
+    failed = tuple(Note(kind=NoteKind.FAILED, text=text) for text in failures)
+    parts = [Part(name="verdicts", title=_counts(found), notes=(*failed, *_notes(record)))]
+    if notable:
+        parts.append(
+            Part(name="notable", tables=(_verdict_table(notable, "Beyond the threshold, or undecided"),))
+        )
+    if rest:
+        parts.append(Part(name="unchanged", title=title, tables=(_verdict_table(rest, title),), folded=True))
+    return tuple(parts)
+
+
+def describe_regression(comparison: Comparison) -> str:
+    """The line with which a test fails."""
+    what = f"{comparison.metric} of {comparison.cell}"
+    if find_metric(comparison.metric).rule is Rule.COUNT:
+        limit = describe_limit(comparison.threshold)
+        return f"{what}: {comparison.head:g}, where the base has {comparison.base:g}, allowed {limit} a round"
+    ratio = comparison.ratio
+    return (
+        f"{what} is {ratio.estimate:.2f} times the base [{ratio.low:.2f}, {ratio.high:.2f}], "
+        f"allowed {1 + comparison.threshold.limit:.2f}"
+    )
+
+
+def describe_more(comparisons: Sequence[Comparison], rounds: int) -> str:
+    """A line between two looks: what is undecided, and what is going to be done about it."""
+    undecided = sum(each.verdict is Verdict.INCONCLUSIVE for each in comparisons)
+    return f"{undecided} of {len(comparisons)} comparisons are undecided: {counted(rounds, 'more round')}"
+
+
+# --- base and head ----------------------------------------------------------------------------------
+
+
+def _verdicts_part(record: RunRecord) -> Part:
+    found = _sorted(record.comparisons)
+    table = _verdict_table(found, f"Against {record.against}")
+    rows = [
+        RatioRow(
+            label=f"{each.metric} of {each.cell}",
+            ratio=each.ratio,
+            verdict=str(each.verdict),
+            limit=each.threshold.limit,
+        )
+        for each in found
+        if find_metric(each.metric).rule is Rule.RATIO and each.pairs
+    ]
+    return Part(
+        name="verdicts-part",
+        title=f"Against {record.against}: {_counts(found)}",
+        lead=("Measured in the same run, in pairs of rounds.",),
+        charts=(_ratios("verdicts", "Ratios to the base", rows, table),) if rows else (),
+        tables=(table,) if found and not rows else (),
+        notes=_notes(record),
+    )
+
+
+def _ratios(name: str, title: str, rows: Sequence[RatioRow], table: Table) -> Chart:
+    return Chart(
+        name=name,
+        file=name,
+        title=title,
+        heading=table.caption,
+        label=f"{title}, with intervals; the table below has them",
+        draw=lambda charts: charts.ratios(rows),
+        table=table,
+        wide=True,
+    )
+
+
+def _sorted(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    return sorted(comparisons, key=lambda each: (ORDER.index(each.verdict), str(each.cell)))
+
+
+def _counts(comparisons: Sequence[Comparison]) -> str:
+    """How many of each verdict there are: ``1 slower, 3 no change``."""
+    found = Counter(each.verdict for each in comparisons)
+    counts = ", ".join(f"{found[each]} {each}" for each in ORDER if found[each])
+    if comparisons and all(each.why for each in comparisons):
+        return f"nothing could be compared, {counts}"
+    return counts or "nothing was compared"
+
+
+def _verdict_table(comparisons: Sequence[Comparison], caption: str) -> Table:
+    return Table(
+        caption=caption,
+        columns=(
+            *words("verdict", "cell", "metric"),
+            *numbers("base", "now", "ratio", "95 % interval", "allowed"),
+        ),
+        rows=tuple(
+            (
+                each.verdict,
+                str(each.cell),
+                each.metric,
+                find_metric(each.metric).shown_with_unit(each.base),
+                find_metric(each.metric).shown_with_unit(each.head),
+                "-" if math.isnan(each.ratio.estimate) else f"{each.ratio.estimate:.3f}",
+                "-" if math.isnan(each.ratio.low) else f"{each.ratio.low:.3f} - {each.ratio.high:.3f}",
+                describe_limit(each.threshold),
+            )
+            for each in comparisons
+        ),
+    )
+
+
+def _notes(record: RunRecord) -> tuple[Note, ...]:
+    """What keeps metrics from being judged, what an undecided one needs, and what the run could have seen."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for each in record.comparisons:
+        if each.why:
+            reasons.setdefault((str(each.cell), each.why), []).append(each.metric)
+    notes = [
+        Note(subject=f"{', '.join(metrics)} of {cell}", text=why) for (cell, why), metrics in reasons.items()
+    ]
+    undecided = [each for each in record.comparisons if each.verdict is Verdict.INCONCLUSIVE and not each.why]
+    for each in undecided:
+        rounds = f"about {each.pairs_needed} rounds" if each.pairs_needed else "more rounds than can be said"
+        notes.append(
+            Note(
+                subject=f"{each.metric} of {each.cell}",
+                text=f"{rounds} would decide it, {each.pairs} were made",
+            )
+        )
+    if undecided and record.needed_s is not None:
+        whole_s = math.ceil(record.needed_s)
+        notes.append(Note(text=f"--webbench-budget={whole_s}s ({duration(whole_s)}) would probably do"))
+    effects: dict[str, float] = {}
+    for each in record.comparisons:
+        if each.smallest_effect is not None:
+            effects[each.metric] = max(each.smallest_effect, effects.get(each.metric, 0.0))
+    if effects:
+        seen = ", ".join(f"{metric} {effect * 100:.1f} %" for metric, effect in effects.items())
+        notes.append(Note(text=f"growth that would have been found in four of five such runs: {seen}"))
+    return tuple(notes)
+
+
+# --- saved runs -------------------------------------------------------------------------------------
+
+
+def _across_part(found: AcrossRuns, name: str) -> Part:
+    table = _across_table(found)
+    rows = [
+        RatioRow(label=str(each.cell), ratio=each.ratio, verdict=each.verdict)
+        for each in found.cells
+        if each.ratio is not None
+    ]
+    counts = (
+        f"{found.head} against {found.base}: {len(rows)} of {counted(len(found.cells), 'cell')} "
+        "that both have can be compared."
+    )
+    differing = (
+        Note(
+            kind=NoteKind.NOTE if difference.comparable else NoteKind.INVALID,
+            subject=counted(len(cells), "cell"),
+            text=f"{difference}{'' if difference.comparable else ': not comparable, so not ranked'}",
+        )
+        for difference, cells in found.differing.items()
+    )
+    alone = (
+        Note(subject=run, text=f"{cell} is in this one alone")
+        for run, cells in ((found.base, found.only_base), (found.head, found.only_head))
+        for cell in cells
+    )
+    return Part(
+        name=f"{name}-part",
+        title=table.caption,
+        lead=(counts, ONE_AFTER_THE_OTHER),
+        charts=(_ratios(name, "Ratios of the two runs", rows, table),) if rows else (),
+        tables=() if rows else (table,),
+        notes=(*differing, *alone),
+    )
+
+
+def _across_table(found: AcrossRuns) -> Table:
+    """Every cell that two runs have."""
+    rows = tuple(
+        (
+            str(each.cell),
+            each.verdict,
+            shown_number(each.base.result.estimate, each.base.unit),
+            shown_number(each.head.result.estimate, each.head.unit),
+            each.head.unit.value,
+            "-" if each.ratio is None else shown_ratio(each.ratio),
+            each.why_not,
+        )
+        for each in found.cells
+    )
+    return Table(
+        caption=f"{found.base} and {found.head}",
+        columns=(
+            *words("cell", "verdict"),
+            *numbers(found.base, found.head, "unit", "x slower"),
+            *words("reason", long=True),
+        ),
+        rows=rows,
+        dimmed=frozenset(number for number, each in enumerate(found.cells) if each.ratio is None),
+    )

@@ -1,0 +1,120 @@
+"""A whole report: its head, whether it can be trusted, and its sections."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from pytest_webbench.analysis.diagnostics import judge_trust, overall
+from pytest_webbench.model.results import Finding, Level
+from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.report.content.blocks import Note, NoteKind, Part, Room, Section
+from pytest_webbench.report.content.comparison import comparison_sections
+from pytest_webbench.report.content.configuration import configuration_sections, describe_machine_briefly
+from pytest_webbench.report.content.cost import cost_sections
+from pytest_webbench.report.content.hot_spots import hot_spot_sections
+from pytest_webbench.report.content.published import published_sections
+from pytest_webbench.report.content.results import describe_rate, results_sections
+from pytest_webbench.report.content.text import counted
+
+__all__ = ["Document", "make_document", "make_sections"]
+
+CONCLUSIONS = {
+    Level.GOOD: "Nothing that was looked at speaks against these results.",
+    Level.DOUBTFUL: "These results have to be read with what is said below.",
+    Level.BAD: "These results should not be relied on as they are.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A report of the last of some runs. ``stacks`` have their colours and shapes by their place."""
+
+    title: str
+    subtitle: str
+    facts: tuple[tuple[str, str], ...]
+    level: Level
+    conclusion: str
+    diagnostics: tuple[Finding, ...]
+    sections: tuple[Section, ...]
+    version: str
+    stacks: tuple[str, ...]
+
+
+def make_document(records: Sequence[RunRecord]) -> Document:
+    """The report of the last of ``records``, compared with those before it."""
+    record = records[-1]
+    diagnostics = judge_trust(record)
+    level = overall(diagnostics)
+    return Document(
+        title=_title(records),
+        subtitle=", ".join(record.stacks()),
+        facts=tuple(_facts(record)),
+        level=level,
+        conclusion=CONCLUSIONS[level],
+        diagnostics=diagnostics,
+        sections=make_sections(records),
+        version=record.about.version or version("pytest-webbench"),
+        stacks=record.stacks(),
+    )
+
+
+def _title(records: Sequence[RunRecord]) -> str:
+    record = records[-1]
+    stacks, scenarios = len(record.stacks()), len(record.scenarios())
+    if not stacks:
+        return "A benchmark without results"
+    what = f"{counted(stacks, 'Python web stack')} in {counted(scenarios, 'scenario')}"
+    return f"{what}, compared with {counted(len(records) - 1, 'other run')}" if len(records) > 1 else what
+
+
+def _facts(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """What was measured, on what, in a few words."""
+    yield "on", describe_machine_briefly(record.about.machine)
+    if record.summaries:
+        yield "launcher", " / ".join(dict.fromkeys(each.launch.launcher for each in record.summaries))
+    if record.settings is not None:
+        profile = record.settings.profile
+        yield "how", f"profile {profile.name}, {counted(profile.rounds, 'round')} of each cell"
+    if record.about.started:
+        yield "when", record.about.started.replace("T", " ")
+
+
+def _failure_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
+    """Stacks and cells without results, and what was wrong with the run's files."""
+    record = records[-1]
+    failed = {
+        **{f"{stack} failed": error for stack, error in record.stack_failures.items()},
+        **{f"{cell} failed the check": error for cell, error in record.check_failures.items()},
+    }
+    failures = [
+        Part(name=f"failure-{number}", title=title, code=error, room=Room.FULL)
+        for number, (title, error) in enumerate(failed.items(), start=1)
+    ]
+    notes = (
+        *(Note(subject=record.source, text=note) for note in record.notes),
+        *(Note(subject=each.scenario, text=describe_rate(each)) for each in record.rates),
+        *(
+            Note(kind=NoteKind.FAILED, subject=str(cell), text=error)
+            for cell, error in record.trial_failures.items()
+        ),
+    )
+    rest = [Part(name="all-notes", notes=notes, room=Room.FULL)] if notes else []
+    if failures or rest:
+        yield Section(name="notes", title="Failures and notes", parts=(*failures, *rest))
+
+
+SECTIONS: tuple[Callable[[Sequence[RunRecord]], Iterator[Section]], ...] = (
+    comparison_sections,
+    results_sections,
+    published_sections,
+    cost_sections,
+    hot_spot_sections,
+    configuration_sections,
+    _failure_sections,
+)
+"""What makes the sections of a report, in their order: each yields those that there is anything for."""
+
+
+def make_sections(records: Sequence[RunRecord]) -> tuple[Section, ...]:
+    """The sections for the last of ``records``, in every format."""
+    return tuple(section for make in SECTIONS for section in make(records))

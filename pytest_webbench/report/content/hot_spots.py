@@ -1,0 +1,195 @@
+"""Where the time goes, and why one stack takes more than another: what ``--webbench-explain`` found."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from pytest_webbench.analysis.hot_spots import OTHER, PARTS, attribute, compare_parts, flame
+from pytest_webbench.model.results import CodeProfile, Interval, PartDifference, PartTime
+from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.report.content.blocks import (
+    Chart,
+    Note,
+    Part,
+    Room,
+    Section,
+    Table,
+    numbers,
+    words,
+)
+from pytest_webbench.report.content.text import shown_significant
+
+__all__ = ["KNOWN_PARTS", "describe_difference", "describe_profile", "hot_spot_sections", "in_order"]
+
+KNOWN_PARTS = (*dict.fromkeys(PARTS.values()), OTHER)
+"""The parts that stacks share, in the order of tables and charts."""
+MOST_CALLS = 25
+"""Rows of the table beside a flame graph, which has hundreds of calls."""
+WORTH_SAYING = 0.05
+"""The share of a difference that a part must make up to be named."""
+LEAD = (
+    "From one more load of each cell, under a sampling profiler and untimed. Intervals are of the number of "
+    "samples; which part a call belongs to is known less surely than they say.",
+)
+
+
+def hot_spot_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
+    """A part for each scenario that was sampled."""
+    found: dict[str, list[CodeProfile]] = {}
+    for profile in records[-1].explained:
+        found.setdefault(profile.cell.scenario, []).append(profile)
+    parts = (_part(*each, name=f"why-{number}") for number, each in enumerate(found.items(), start=1))
+    if found:
+        yield Section(name="why", title="Why", parts=tuple(parts), lead=LEAD)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """The parts that occur, the known ones in their order, those of a stack's own before "other"."""
+    found = dict.fromkeys(names)
+    own = [name for name in found if name not in KNOWN_PARTS]
+    return [name for name in [*KNOWN_PARTS[:-1], *own, OTHER] if name in found]
+
+
+def describe_profile(profile: CodeProfile) -> str:
+    """One line: which cell, and how many samples; or why there are none."""
+    if profile.why_not:
+        return f"{profile.cell}: nothing, {profile.why_not.splitlines()[0]}"
+    return f"{profile.cell}, {attribute(profile).working:,} samples"
+
+
+def _part(scenario: str, profiles: Sequence[CodeProfile], *, name: str) -> Part:
+    seen = [each for each in profiles if attribute(each).working]
+    known = sorted((each for each in seen if each.cpu_s_per_request is not None), key=_cpu_ms)
+    return Part(
+        name=name,
+        title=f"{scenario}: CPU time for each request, and share of the samples [95 % interval]",
+        lead=tuple(describe_difference(known[-1], known[0])) if len(known) > 1 else (),
+        charts=tuple(_charts(scenario, seen, name)),
+        notes=tuple(_notes(profiles, seen)),
+    )
+
+
+def _notes(profiles: Sequence[CodeProfile], seen: Sequence[CodeProfile]) -> Iterator[Note]:
+    for profile in profiles:
+        if profile not in seen:
+            why = profile.why_not or "the server only waited"
+            yield Note(subject=profile.cell.stack, text=f"not explained: {why}")
+        elif profile.note:
+            yield Note(subject=profile.cell.stack, text=profile.note)
+
+
+def _cpu_ms(profile: CodeProfile) -> float:
+    return (profile.cpu_s_per_request or 0.0) * 1000
+
+
+# --- why one takes more than another ----------------------------------------------------------------
+
+
+def describe_difference(first: CodeProfile, second: CodeProfile) -> list[str]:
+    """Why the stack of ``first`` takes more CPU time for a request than that of ``second``, in sentences.
+
+    Named are the parts that make up most of it and of whose sign the samples are sure, with their intervals;
+    then what the samples leave open. The two are of one scenario. Empty without CPU time or samples.
+    """
+    differences = compare_parts(first, second)
+    if not differences:
+        return []
+    more_ms = _cpu_ms(first) - _cpu_ms(second)
+    sentences = [
+        f"{first.cell.stack} takes {shown_significant(_cpu_ms(first))} ms of CPU time for each request of "
+        f"{first.cell.scenario}, {second.cell.stack} {shown_significant(_cpu_ms(second))} ms: "
+        f"{shown_significant(abs(more_ms))} ms {_more(more_ms)}."
+    ]
+    worth = [each for each in differences if abs(each.more_ms.estimate) >= WORTH_SAYING * abs(more_ms)]
+    sentences += [_sentence(each, more_ms) for each in worth if 0.0 not in each.more_ms]
+    if unsure := [each.part for each in worth if 0.0 in each.more_ms]:
+        sentences.append(f"The samples do not tell whether these differ: {', '.join(unsure)}.")
+    return sentences
+
+
+def _sentence(difference: PartDifference, total_ms: float) -> str:
+    interval = difference.more_ms
+    span = (
+        interval
+        if interval.estimate >= 0
+        else Interval(estimate=-interval.estimate, low=-interval.high, high=-interval.low)
+    )
+    first, second, estimate, low, high = map(
+        shown_significant, (difference.first_ms, difference.second_ms, span.estimate, span.low, span.high)
+    )
+    text = f"{difference.part}: {first} against {second} ms, {estimate} ms {_more(interval.estimate)}"
+    text += f" [{low}, {high}]"
+    if total_ms and interval.estimate / total_ms > 0:
+        text += f", {interval.estimate / total_ms:.0%} of the difference"
+    return f"{text}."
+
+
+def _more(value: float) -> str:
+    return "more" if value >= 0 else "less"
+
+
+# --- charts with their tables -----------------------------------------------------------------------
+
+
+def _charts(scenario: str, seen: Sequence[CodeProfile], name: str) -> Iterator[Chart]:
+    if seen:
+        yield Chart(
+            name=f"{name}-parts",
+            file=f"{scenario}-parts",
+            title="CPU time of a request, by what it is spent on",
+            heading=f"{scenario}: CPU time of a request, by what it is spent on",
+            label=f"{scenario}: what the CPU time of each stack is spent on; the table below has it",
+            draw=lambda charts: charts.part_times(seen),
+            table=_parts_table(scenario, seen),
+            wide=True,
+        )
+    yield from (_flame(profile, f"{name}-flame-{number}") for number, profile in enumerate(seen, start=1))
+
+
+def _flame(profile: CodeProfile, name: str) -> Chart:
+    stack, scenario = profile.cell.stack, profile.cell.scenario
+    return Chart(
+        name=name,
+        file=f"{scenario}-{stack}-flame",
+        title=f"{stack}: calls, the outermost on top",
+        heading=f"{profile.cell}: calls, the outermost on top",
+        label=f"Flame graph of {stack} in {scenario}; the table below has its widest calls",
+        draw=lambda charts: charts.flame(profile),
+        table=_calls_table(profile),
+        wide=True,
+    )
+
+
+def _parts_table(scenario: str, seen: Sequence[CodeProfile]) -> Table:
+    found = [{part.part: part for part in attribute(each).parts} for each in seen]
+    names = in_order(name for each in found for name in each)
+    rows = [(name, *(_shown(each.get(name)) for each in found)) for name in names]
+    return Table(
+        caption=f"{scenario}: CPU time for each request, and share of the samples [95 % interval]",
+        columns=(*words("part"), *numbers(*(each.cell.stack for each in seen))),
+        rows=(*rows, ("all", *map(_total, seen))),
+    )
+
+
+def _shown(time: PartTime | None) -> str:
+    if time is None:
+        return "-"
+    share = f"{time.share.estimate * 100:.0f} % [{time.share.low * 100:.0f}, {time.share.high * 100:.0f}]"
+    return share if time.cpu_ms is None else f"{shown_significant(time.cpu_ms.estimate)} ms, {share}"
+
+
+def _total(profile: CodeProfile) -> str:
+    samples = f"{attribute(profile).working:,} samples"
+    if profile.cpu_s_per_request is None:
+        return samples
+    return f"{shown_significant(_cpu_ms(profile))} ms, {samples}"
+
+
+def _calls_table(profile: CodeProfile) -> Table:
+    calls = sorted(flame(profile), key=lambda each: (-each.width, each.depth))[:MOST_CALLS]
+    return Table(
+        caption=f"{profile.cell}: the widest calls, with all that they call",
+        columns=(*words("call", "part"), *numbers("share", "samples")),
+        rows=tuple(
+            (each.label, each.part, f"{each.width * 100:.1f} %", f"{each.samples:,}") for each in calls
+        ),
+        room=Room.FULL,
+    )

@@ -1,0 +1,111 @@
+"""Published results beside our own."""
+
+from collections.abc import Iterator, Sequence
+
+from pytest_webbench.analysis.cross_run import Agreement, set_beside
+from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.suite import Published
+from pytest_webbench.report.content.blocks import (
+    Chart,
+    Note,
+    Part,
+    Room,
+    Section,
+    Table,
+    numbers,
+    words,
+)
+from pytest_webbench.report.content.results import scenario_groups
+from pytest_webbench.report.content.text import counted, shown_number
+
+__all__ = ["published_sections"]
+
+LEAD = (
+    "Machines, versions and the length of the load differ, so that only ratios and ranks can be set side "
+    "by side. Hollow: published. Filled: this run."
+)
+
+
+def published_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
+    """A section for each publication that goes with the suites of the last run."""
+    record = records[-1]
+    for number, published in enumerate(record.about.published, start=1):
+        found = [
+            beside
+            for scenario in record.scenarios()
+            for group in scenario_groups(record.cells_of(scenario))[:1]
+            if (beside := set_beside(published, scenario, group)) is not None
+        ]
+        if found:
+            name = f"published-{number}"
+            parts = [_part(record, each, published, f"{name}-{row}") for row, each in enumerate(found)]
+            yield Section(
+                name=name, title=published.title.capitalize(), parts=(_about(published, name), *parts)
+            )
+
+
+def _about(published: Published, name: str) -> Part:
+    licence = f" ({published.licence})" if published.licence else ""
+    return Part(
+        name=f"{name}-about",
+        lead=(f"{published.citation}{licence}. {published.url}", LEAD),
+        legend=True,
+        notes=tuple(Note(subject=published.title, text=note) for note in published.notes),
+        room=Room.FULL,
+    )
+
+
+def _part(record: RunRecord, found: Agreement, published: Published, name: str) -> Part:
+    chart = Chart(
+        name=name,
+        file=f"{found.scenario}-published",
+        title="Ratio to the best",
+        heading=found.scenario,
+        label=f"{found.scenario}: ratios to the best, published and here; the table has them",
+        draw=lambda charts: charts.beside(found, record.stacks(), published.title),
+        table=_table(found, published.title),
+    )
+    drawn = found.common > 1
+    return Part(
+        name=f"{name}-part",
+        title=found.scenario,
+        lead=(_agreement_words(found),),
+        charts=(chart,) if drawn else (),
+        tables=() if drawn else (chart.table,),
+        room=Room.FULL,
+    )
+
+
+def _agreement_words(found: Agreement) -> str:
+    if found.tau is None:
+        return f"{counted(found.common, 'stack')} in common: too few, or too much tied, to compare the order."
+    ties = "; some of our ranks are tied" if found.ties else ""
+    return (
+        f"Rank agreement: Kendall's \N{GREEK SMALL LETTER TAU} = {found.tau:+.2f} (1: the same order{ties})."
+    )
+
+
+def _table(found: Agreement, theirs: str) -> Table:
+    unit = found.unit
+    rows = tuple(
+        (
+            each.stack,
+            f"{'~' if each.approximate else ''}{_as_published(each.published)}",
+            "-" if each.ours is None else shown_number(each.ours, unit),
+            "-" if each.published_ratio is None else f"{each.published_ratio:.2f}",
+            "-" if each.ours_ratio is None else f"{each.ours_ratio:.2f}",
+            "-" if each.our_rank is None else str(each.our_rank),
+        )
+        for each in found.rows
+    )
+    names = (f"{theirs}, {unit.value}", f"ours, {unit.value}", f"{theirs}, x best", "ours, x best")
+    return Table(
+        caption=f"{found.scenario}: {theirs} and this run",
+        columns=(*words("stack"), *numbers(*names, "our rank")),
+        rows=rows,
+        dimmed=frozenset(number for number, each in enumerate(found.rows) if each.ours is None),
+    )
+
+
+def _as_published(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"

@@ -1,0 +1,309 @@
+"""The results of each scenario: a ranking with every caveat, the rounds, the response times, a card."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_webbench.analysis.metrics import columns
+from pytest_webbench.analysis.summary import latency_curve, rank
+from pytest_webbench.model.events import CheckFailed, RateChosen
+from pytest_webbench.model.results import CellSummary, Standing
+from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.suite import Unit
+from pytest_webbench.report.content.blocks import (
+    Chart,
+    Column,
+    Note,
+    NoteKind,
+    Part,
+    Room,
+    Section,
+    Table,
+    numbers,
+    words,
+)
+from pytest_webbench.report.content.text import (
+    counted,
+    shown_interval,
+    shown_milliseconds,
+    shown_number,
+    shown_ratio,
+)
+
+__all__ = [
+    "Card",
+    "CardRow",
+    "describe_check",
+    "describe_load",
+    "describe_rate",
+    "make_cards",
+    "rank_words",
+    "results_sections",
+    "scenario_groups",
+]
+
+SHOWN_SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
+LEAD = (
+    "Intervals have a confidence of 95 %, over the rounds (each a small dot), each of which comes from a "
+    "fresh launch. Stacks that the rounds do not tell apart share a rank.",
+)
+LIVE = ", rounds from one launch"
+
+
+def results_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
+    """A part for each scenario, load and launcher of the last run, and for what tests measured themselves."""
+    record = records[-1]
+    parts = [_part(record, group, _name(number)) for number, group in enumerate(_groups(record))]
+    parts += [
+        _part(record, group, f"live-{number}", remark=LIVE)
+        for number, group in enumerate(scenario_groups(record.live), start=1)
+    ]
+    shown = {each.cell.scenario for each in (*record.summaries, *record.live)}
+    parts += [
+        Part(name=f"unchecked-{scenario}", title=scenario, notes=tuple(_failed_checks(record, scenario)))
+        for scenario in dict.fromkeys(cell.scenario for cell in record.check_failures)
+        if scenario not in shown
+    ]
+    if parts:
+        yield Section(name="scenarios", title="Scenarios", parts=tuple(parts), lead=LEAD)
+
+
+def scenario_groups(summaries: Iterable[CellSummary]) -> list[tuple[CellSummary, ...]]:
+    """The cells that may be ranked with each other: of one scenario, launcher, engine and load."""
+    groups: dict[tuple[object, ...], list[CellSummary]] = {}
+    for each in summaries:
+        key = each.cell.scenario, each.launch.launcher, each.engine, each.users, each.amount, each.model
+        groups.setdefault(key, []).append(each)
+    return [tuple(group) for group in groups.values()]
+
+
+def describe_load(summary: CellSummary) -> str:
+    """The load of a cell: ``50 users, 0.4 s, closed loop``."""
+    noun = "user" if summary.schedule is None else "connection"
+    return f"{counted(summary.users, noun)}, {summary.amount}, {summary.model}"
+
+
+def describe_check(failed: CheckFailed) -> str:
+    """One line: which scenario failed the check before timing, and why."""
+    return f"{failed.cell} failed the check before timing: {failed.error.message}"
+
+
+def describe_rate(chosen: RateChosen) -> str:
+    """One line: the rate that was chosen for a scenario, and from what."""
+    slowest = min(chosen.saturation, key=lambda stack: chosen.saturation[stack])
+    return (
+        f"{chosen.scenario} at {chosen.rate:,g} requests/s for every stack: {chosen.share:.0%} of the "
+        f"{chosen.saturation[slowest]:,.0f} requests/s that the slowest, {slowest}, can serve"
+    )
+
+
+def rank_words(ranked: Sequence[Standing]) -> list[str]:
+    """The rank of each, with ``=`` behind one that is shared; ``-`` for an invalid cell."""
+    ranks = [each.rank for each in ranked]
+    return ["-" if each is None else f"{each}{'=' if ranks.count(each) > 1 else ''}" for each in ranks]
+
+
+def _name(number: int) -> str:
+    """The name of the part with the results of the scenario of that number, for links."""
+    return f"scenario-{number + 1}"
+
+
+def _groups(record: RunRecord) -> list[tuple[CellSummary, ...]]:
+    return scenario_groups(each for name in record.scenarios() for each in record.cells_of(name))
+
+
+def _title(record: RunRecord, scenario: str) -> str:
+    about = record.about.scenarios.get(scenario)
+    return about.title if about else ""
+
+
+# --- the parts --------------------------------------------------------------------------------------
+
+
+def _part(record: RunRecord, group: Sequence[CellSummary], name: str, *, remark: str = "") -> Part:
+    first, stacks = group[0], record.stacks()
+    scenario, title = first.cell.scenario, _title(record, first.cell.scenario)
+    load = describe_load(first)
+    engine = "" if first.engine == "native" else f", engine {first.engine}"
+    heading = f"{scenario}: {load}"
+    charts = [
+        Chart(
+            name=f"{name}-ranking",
+            file=f"{scenario}-figures",
+            title="Results with their intervals",
+            heading=heading,
+            label=f"{scenario}: {first.unit.value} of each stack with its interval; the table below has them",
+            draw=lambda charts: charts.ranking(group, stacks),
+            table=_ranking_table(group),
+            wide=True,
+        ),
+        *_latency_charts(record, group, name, heading),
+    ]
+    if any(len(each.rounds) > 1 for each in group):
+        charts.append(
+            Chart(
+                name=f"{name}-rounds",
+                file=f"{scenario}-rounds",
+                title="Rounds, in the order in which they were made",
+                heading=heading,
+                label=f"{scenario}: {first.unit.value} of each round; the table below has them",
+                draw=lambda charts: charts.rounds(group, stacks),
+                table=_rounds_table(group),
+            )
+        )
+    return Part(
+        name=name,
+        title=f"{scenario}: {title}" if title else scenario,
+        lead=(f"{load}, {first.launch.launcher} launcher{engine}{remark}",),
+        charts=tuple(charts),
+        notes=(
+            *_caveats([each.summary for each in rank(group)]),
+            *_failed_checks(record, scenario),
+        ),
+        legend=True,
+    )
+
+
+def _ranking_table(group: Sequence[CellSummary]) -> Table:
+    unit, ranked = group[0].unit, rank(group)
+    rows = []
+    for place, standing in zip(rank_words(ranked), ranked, strict=True):
+        each = standing.summary
+        rows.append(
+            (
+                each.cell.stack,
+                place,
+                shown_number(each.result.estimate, unit),
+                shown_interval(each.result, unit),
+                shown_ratio(standing.ratio),
+                *(metric.shown(each.value(metric.key)) for metric in columns()),
+            )
+        )
+    return Table(
+        caption=f"{group[0].cell.scenario}: {describe_load(group[0])}",
+        columns=(
+            *words("stack"),
+            *numbers("rank", unit.value, "95 % interval", "x slower"),
+            *(
+                Column(name=each.column, numeric=True, room=Room.ANY if each.brief else Room.FULL)
+                for each in columns()
+            ),
+        ),
+        rows=tuple(rows),
+        dimmed=frozenset(number for number, each in enumerate(ranked) if each.rank is None),
+    )
+
+
+def _caveats(summaries: Sequence[CellSummary]) -> Iterator[Note]:
+    """What speaks against the results of a scenario."""
+    for each in summaries:
+        stack, validity = each.cell.stack, each.validity
+        yield from (Note(kind=NoteKind.INVALID, subject=stack, text=text) for text in validity.reasons)
+        yield from (Note(kind=NoteKind.EXAMPLE, subject=stack, text=text) for text in each.examples)
+        yield from (Note(subject=stack, text=text) for text in validity.warnings)
+
+
+def _failed_checks(record: RunRecord, scenario: str) -> Iterator[Note]:
+    """Which stacks failed the check of a scenario; all that was seen is among the failures."""
+    for cell, error in record.check_failures.items():
+        if cell.scenario == scenario:
+            yield Note(kind=NoteKind.FAILED, subject=cell.stack, text=error.splitlines()[0])
+
+
+def _rounds_table(group: Sequence[CellSummary]) -> Table:
+    unit = group[0].unit
+    made = sorted({each.round for summary in group for each in summary.rounds})
+    rows = []
+    for summary in group:
+        values = {number: shown_number(value, unit) for number, value in summary.shown_rounds().items()}
+        rows.append((summary.cell.stack, *(values.get(number, "-") for number in made)))
+    return Table(
+        caption=f"{group[0].cell.scenario}: {unit.value} of each round",
+        columns=(*words("stack"), *numbers(*(f"round {number + 1}" for number in made))),
+        rows=tuple(rows),
+        room=Room.FULL,
+    )
+
+
+def _latency_charts(
+    record: RunRecord, group: Sequence[CellSummary], name: str, heading: str
+) -> Iterator[Chart]:
+    """The distribution of response times, where single ones were kept."""
+    curves = {
+        each.cell.stack: latency_curve([one.load.latency_ns for one in record.rounds_of(each.cell)])
+        for each in group
+        if each.validity.valid
+    }
+    known = {stack: curve for stack, curve in curves.items() if curve}
+    if not known:
+        return
+    scenario, rows = group[0].cell.scenario, []
+    for stack, curve in known.items():
+        found = {round(each.share, 6): each.latency_s for each in curve}
+        rows.append((stack, *(shown_milliseconds(found.get(share)) for share in SHOWN_SHARES)))
+    yield Chart(
+        name=f"{name}-latency",
+        file=f"{scenario}-latency",
+        title="Response times, up to where ten requests lie beyond",
+        heading=heading,
+        label=f"{scenario}: response times over percentiles; the table below has some of them",
+        draw=lambda charts: charts.latencies(known, record.stacks()),
+        table=Table(
+            caption=f"{scenario}: response times in ms, - where fewer than ten samples lie beyond",
+            columns=(*words("stack"), *numbers(*(f"p{share * 100:g}" for share in SHOWN_SHARES))),
+            rows=tuple(rows),
+            room=Room.FULL,
+        ),
+    )
+
+
+# --- the first screen -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardRow:
+    """A stack's place on a card. ``share`` is its speed as a share (0 to 100) of the fastest one's."""
+
+    stack: str
+    rank: str
+    value: str
+    slower: str
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """The ranking of a scenario on the first screen. ``target`` is the name of the part with its results."""
+
+    scenario: str
+    title: str
+    load: str
+    unit: str
+    target: str
+    rows: tuple[CardRow, ...]
+
+
+def make_cards(record: RunRecord) -> tuple[Card, ...]:
+    """A card for each scenario and load."""
+    return tuple(_card(record, group, _name(number)) for number, group in enumerate(_groups(record)))
+
+
+def _card(record: RunRecord, group: Sequence[CellSummary], target: str) -> Card:
+    first, ranked = group[0], rank(group)
+    rows = tuple(
+        CardRow(
+            stack=each.summary.cell.stack,
+            rank=place,
+            value=shown_number(each.summary.result.estimate, first.unit),
+            slower="invalid" if each.ratio is None else f"{each.ratio.estimate:.2f}",
+            share=None if each.ratio is None else 100 / each.ratio.estimate,
+        )
+        for place, each in zip(rank_words(ranked), ranked, strict=True)
+    )
+    return Card(
+        scenario=first.cell.scenario,
+        title=_title(record, first.cell.scenario),
+        load=describe_load(first),
+        unit=f"{first.unit.value}, {'more' if first.unit is Unit.RATE else 'less'} is better",
+        target=target,
+        rows=rows,
+    )
