@@ -7,9 +7,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from pytest_webbench.report.markdown import render_report
 
 from pytest_webbench.analysis.metrics import METRICS, added_metrics, response_percentile
+from pytest_webbench.report.markdown import render_report
 from pytest_webbench.report.page import render_page
 from pytest_webbench.runs.store import read_run
 from tests.builders import make_run
