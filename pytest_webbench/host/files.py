@@ -4,21 +4,17 @@ A disk that is full or cannot be written to, as an error of the stack that neede
 """
 
 import errno
-import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from pytest_webbench.model.errors import StackError, StartError
 
-__all__ = ["check_writable", "disk_faults", "full_folder", "raise_if_full", "write_new", "write_whole"]
-
-ATTEMPTS = 100
-"""How often another name is chosen; programs that do not wait for their turn may take one."""
+__all__ = ["check_writable", "disk_faults", "full_folder", "raise_if_full", "write_whole"]
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -45,22 +41,6 @@ def check_writable(path: Path) -> None:
         pass
 
 
-def write_new(folder: Path, choose_name: Callable[[], str], content: bytes) -> Path:
-    """Write ``content`` to a new file in ``folder``, under the name that ``choose_name`` gives.
-
-    Other processes that do the same wait for their turn, so that a number counted up in
-    ``choose_name`` is taken once. A file that is there is never replaced: if a name is taken after all,
-    another is asked for. Raises :class:`OSError`; then there is no new file.
-    """
-    with _temporary(folder, content) as temporary, _turn(folder):
-        for _ in range(ATTEMPTS):
-            target = folder / choose_name()
-            with suppress(FileExistsError):
-                _publish(temporary, target)
-                return target
-    raise FileExistsError(f"{target} exists already")
-
-
 @contextmanager
 def _temporary(folder: Path, content: bytes) -> Iterator[Path]:
     """A file with ``content`` in ``folder`` that no pattern for JSON finds, gone when the context is left."""
@@ -73,30 +53,6 @@ def _temporary(folder: Path, content: bytes) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _turn(folder: Path) -> Iterator[None]:
-    """Wait until no other process has its turn in ``folder``; a process that ends loses it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks; nothing is replaced there either
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _publish(temporary: Path, target: Path) -> None:
-    """Give ``temporary`` its name; raises :class:`FileExistsError` if that is taken."""
-    try:
-        target.hardlink_to(temporary)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if os.path.lexists(target):
-            raise FileExistsError(target) from None
-        temporary.replace(target)
 
 
 LEAST_FREE = 1 << 20

@@ -1,11 +1,10 @@
-"""Files of real runs: on a full disk, by two runs at once, and read by ``pytest-benchmark compare``."""
+"""Files of real runs: on a full disk, and read by ``pytest-benchmark compare``."""
 
 import csv
 import errno
 import json
 import os
 import re
-import select
 import shutil
 import subprocess
 import sys
@@ -93,45 +92,6 @@ def test_a_full_disk_leaves_the_old_files_and_the_results_of_the_tests(
     assert "Traceback" not in ended.stdout + ended.stderr
     assert figures.read_text() == "old"
     assert [each for each in pytester.path.glob(".benchmarks/**/*") if each.is_file()] == []
-
-
-def test_two_runs_that_save_at_once_both_keep_their_figures(
-    pytester: pytest.Pytester, environment: dict[str, str]
-) -> None:
-    pytester.makeconftest(DOUBLES.format(before_saving=BARRIER))
-    ready, tell_ready = os.pipe()
-    wait_go, go = os.pipe()
-    environment |= {"READY": str(tell_ready), "GO": str(wait_go)}
-    runs = [
-        subprocess.Popen(
-            command(ITEM, "--benchmark-save=same", "-p", "no:cacheprovider"),
-            cwd=pytester.path,
-            env=environment,
-            pass_fds=(tell_ready, wait_go),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    try:
-        os.close(tell_ready)
-        for _ in runs:
-            readable, _, _ = select.select([ready], [], [], 120)
-            assert readable, "a run did not come to its end"
-            assert os.read(ready, 1) == b"x"
-        os.write(go, b"go")
-        output = [each.communicate(timeout=120)[0] for each in runs]
-    finally:
-        for each in runs:
-            each.kill()
-        for descriptor in (ready, wait_go, go):
-            os.close(descriptor)
-    assert [each.returncode for each in runs] == [0, 0], output
-    files = sorted(pytester.path.glob(".benchmarks/*/*"))
-    assert [each.name for each in files] == ["0001_same.json", "0002_same.json"]
-    for file in files:
-        assert len(json.loads(file.read_text())["benchmarks"]) == 5 * 6
 
 
 # --- pytest-benchmark compare -----------------------------------------------------------------------

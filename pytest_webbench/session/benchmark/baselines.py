@@ -7,10 +7,9 @@ and before anything is measured where that can be.
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
-from warnings import catch_warnings, filterwarnings
 
 import pytest
-from pytest_benchmark.logger import PytestBenchmarkWarning
+import pytest_benchmark.plugin
 from pytest_benchmark.session import PerformanceRegression
 
 from pytest_webbench.analysis.provenance import machine_differences, match_baselines
@@ -19,9 +18,15 @@ from pytest_webbench.model.errors import UsageError, printable
 from pytest_webbench.model.provenance import Provenance
 from pytest_webbench.model.results import BaselineMatch, Difference
 from pytest_webbench.model.settings import Settings
-from pytest_webbench.runs.rows import FORMAT, is_derived, origin_of, read_row
-from pytest_webbench.session.benchmark.rows import as_bytes, derived_rows, mark_unsound, why_unsound
-from pytest_webbench.session.benchmark.storage import GuardedStorage
+from pytest_webbench.runs.rows import FORMAT, origin_of
+from pytest_webbench.session.benchmark.rows import (
+    as_bytes,
+    derived_rows,
+    mark_unsound,
+    provenance_of,
+    why_unsound,
+)
+from pytest_webbench.session.benchmark.storage import Baseline, is_writable, load_baselines, save_baseline
 
 __all__ = ["TEST_FAILED", "Baselines"]
 
@@ -44,7 +49,7 @@ class Baselines:
         self._settings = settings
         self._wanted = config.getoption("benchmark_compare")
         config.option.benchmark_compare = []
-        self._machine_info: Mapping[str, Any] = {}
+        self._stored: list[Baseline] = []
         self._machines: dict[str, list[Difference]] = {}
         self._failed_tests: set[str] = set()
         self._interrupted = False
@@ -58,13 +63,9 @@ class Baselines:
         """Load the baselines; what is wrong with them, or with the places to save in, is told now."""
         self._session = session
         self._plugin = plugin = self._config.pluginmanager.getplugin("pytest-benchmark")
-        self._config.option.benchmark_compare = plugin.compare = self._wanted
-        plugin.storage = self._storage = GuardedStorage(
-            plugin.storage, required=bool(plugin.compare_fail), failed=self._fail
-        )
+        self._save_as_ever, plugin.storage.save = plugin.storage.save, self._save
         plugin.save_json = self._save_json
-        self._find_regressions = plugin.check_regressions
-        plugin.check_regressions = self._check_regressions
+        self._find_regressions, plugin.check_regressions = plugin.check_regressions, self._check_regressions
         if plugin.skip or plugin.disabled:
             return
         try:
@@ -91,36 +92,40 @@ class Baselines:
                 f"--benchmark-json: {plugin.json} cannot be written",
                 hint="give a file in a folder that exists",
             )
-        if (plugin.save or plugin.autosave) and not self._storage.is_writable():
+        if (plugin.save or plugin.autosave) and not is_writable(plugin.storage):
             raise UsageError(
-                f"--benchmark-save and --benchmark-autosave cannot write to {self._storage}",
+                f"--benchmark-save and --benchmark-autosave cannot write to {plugin.storage}",
                 hint="choose another place with --benchmark-storage",
             )
 
     def _load(self) -> None:
-        with catch_warnings():
-            filterwarnings("ignore", "Can't compare", PytestBenchmarkWarning)
-            self._plugin.handle_loading()
-        if not self._storage.loaded:
-            self._notes.append(f"nothing is compared: there is no baseline in {self._storage}")
-        self._machines = {
-            name: machine_differences(data["machine_info"], self._machine_info)
-            for name, data in self._storage.loaded.items()
-        }
-        for name, rows in self._storage.left_out.items():
-            self._notes += [f"{row} in {name} is not compared with: {why}" for row, why in rows.items()]
+        plugin = self._plugin
+        self._stored = load_baselines(plugin.storage, self._wanted, required=bool(plugin.compare_fail))
+        plugin.compared_mapping = {each.path: each.rows for each in self._stored}
+        if not self._stored:
+            self._notes.append(f"nothing is compared: there is no baseline in {plugin.storage}")
+            return
+        machine = plugin.get_machine_info()
+        for baseline in self._stored:
+            self._compare_machines(machine, baseline)
+            left_out = baseline.left_out.items()
+            self._notes += [f"{row} in {baseline.path} is not compared with: {why}" for row, why in left_out]
+            plugin.logger.info(f"Comparing against benchmarks from: {baseline.path}", newline=False)
         if self._settings.strict:
             self._refuse(NOTHING_YET)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_benchmark_compare_machine_info(
-        self, machine_info: dict[str, Any]
-    ) -> Generator[None, None, None]:
-        """Keep the machine, of which pytest-benchmark would print all to say that it is another one."""
-        self._machine_info = machine_info
-        with catch_warnings():
-            filterwarnings("ignore", "Benchmark machine_info is different", PytestBenchmarkWarning)
-            yield
+    def _compare_machines(self, machine: Mapping[str, Any], baseline: Baseline) -> None:
+        """Ask the hooks, and say what differs in place of pytest-benchmark, which would print all of both."""
+        ask = self._config.pluginmanager.subset_hook_caller(
+            "pytest_benchmark_compare_machine_info", [pytest_benchmark.plugin]
+        )
+        ask(
+            config=self._config,
+            benchmarksession=self._plugin,
+            machine_info=machine,
+            compared_benchmark=baseline.data,
+        )
+        self._machines[str(baseline.path)] = machine_differences(baseline.data["machine_info"], machine)
 
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
         """Leave out what varies from minute to minute, for pytest-benchmark compares machines strictly."""
@@ -136,7 +141,7 @@ class Baselines:
         """
         if not self._plugin.compared_mapping or self._config.getoption("collectonly"):
             return
-        findings = match_baselines(self._stored(), planned)
+        findings = match_baselines(self._provenances(), planned)
         self._ahead = self._said_of(findings)
         try:
             self._check_findings(findings)
@@ -206,8 +211,8 @@ class Baselines:
         """Leave to be compared what may be, and say what is not, and why."""
         rows = {each.fullname: {"extra_info": each.extra_info} for each in measured}
         unsound = {name: why for name, row in rows.items() if (why := why_unsound(row))}
-        sound = {name: _provenance(row) for name, row in rows.items() if name not in unsound}
-        findings = match_baselines(self._stored(), sound)
+        sound = {name: provenance_of(row) for name, row in rows.items() if name not in unsound}
+        findings = match_baselines(self._provenances(), sound)
         self._notes += [f"{_short(name)} is not compared: {why}" for name, why in unsound.items()]
         self._notes += self._said_of(findings)
         fit = findings.fit
@@ -241,6 +246,17 @@ class Baselines:
             output_json["webbench_format"] = FORMAT
             output_json["benchmarks"] = [*rows, *(each for row in rows for each in derived_rows(row))]
 
+    def _save(self, output_json: dict[str, Any], save: str) -> None:
+        """In place of the storage's own: nothing invalid is saved, and files are whole."""
+        storage = self._plugin.storage
+        try:
+            save_baseline(storage, output_json, save, save=self._save_as_ever)
+        except OSError as error:
+            self._fail(
+                f"nothing was saved in {storage} ({error.strerror or error}): see that there is room and "
+                "that it can be written to, or choose another place with --benchmark-storage"
+            )
+
     def _save_json(self, output_json: dict[str, Any]) -> None:
         """In place of pytest-benchmark's own: the old file stays until the new one is whole."""
         file = self._plugin.json
@@ -253,12 +269,9 @@ class Baselines:
 
     # --- what is said ---------------------------------------------------------------------------
 
-    def _stored(self) -> dict[str, dict[str, Provenance | None]]:
+    def _provenances(self) -> dict[str, dict[str, Provenance | None]]:
         """How the results of each baseline came about."""
-        return {
-            str(path): {name: _provenance(row) for name, row in baseline.items() if not is_derived(row)}
-            for path, baseline in self._plugin.compared_mapping.items()
-        }
+        return {str(each.path): each.provenances() for each in self._stored}
 
     def _differing(self, findings: BaselineMatch) -> Iterator[tuple[bool, str]]:
         """A line for each difference, of the machines too, with whether what differs is compared."""
@@ -281,7 +294,7 @@ class Baselines:
         """Raise :class:`~pytest_webbench.model.errors.UsageError` for what is not to be got over."""
         if findings.missing and not self._settings.allow_missing:
             raise UsageError(
-                f"{', '.join(self._storage.loaded)} has no figure of {_listed(findings.missing)}",
+                f"{', '.join(self._machines)} has no figure of {_listed(findings.missing)}",
                 evidence="\n".join(self._notes),
                 hint="measure it again, select other benchmarks, or pass --webbench-allow-missing",
             )
@@ -312,10 +325,6 @@ class Baselines:
         for lines, markup in ((self._notes, {"yellow": True}), (self._faults, {"red": True, "bold": True})):
             for line in lines:
                 terminalreporter.write_line(f"webbench: {printable(line)}", **markup)
-
-
-def _provenance(row: Mapping[str, Any]) -> Provenance | None:
-    return None if origin_of(row) is None else read_row(row["extra_info"])[1]
 
 
 def _nothing_judged(why: Sequence[str] = ()) -> UsageError:

@@ -6,15 +6,21 @@ from typing import Any
 from pytest_benchmark import stats, utils
 
 from pytest_webbench.analysis.metrics import derived
-from pytest_webbench.runs.rows import FORMAT, origin_of
+from pytest_webbench.model.provenance import Provenance
+from pytest_webbench.runs.rows import FORMAT, origin_of, read_row
 
-__all__ = ["as_bytes", "derived_rows", "mark_unsound", "why_unsound"]
+__all__ = ["as_bytes", "derived_rows", "mark_unsound", "provenance_of", "why_unsound"]
 
 
 def as_bytes(output_json: Mapping[str, Any]) -> bytes:
     """The file that pytest-benchmark would write."""
     dump: Any = utils.safe_dumps
     return str(dump(output_json, ensure_ascii=True, indent=4)).encode()
+
+
+def provenance_of(row: Mapping[str, Any]) -> Provenance | None:
+    """How the result of a cell's row came about; ``None`` if it is not one of ours."""
+    return None if origin_of(row) is None else read_row(row["extra_info"])[1]
 
 
 def why_unsound(row: Mapping[str, Any]) -> str | None:

@@ -1,136 +1,135 @@
-"""The storage of pytest-benchmark, guarded: what goes in is sound and whole, and so is what comes out."""
+"""Stored baselines: only what is sound goes in, whole, and nothing else comes out."""
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytest_benchmark.storage.file import FileStorage
 
-from pytest_webbench.host.files import write_new
+from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.codec import decode, from_json
 from pytest_webbench.model.errors import UsageError
+from pytest_webbench.model.provenance import Provenance
 from pytest_webbench.runs.rows import FORMAT, is_derived, origin_of, other_formats, read_row
-from pytest_webbench.session.benchmark.rows import as_bytes, why_unsound
+from pytest_webbench.session.benchmark.rows import as_bytes, provenance_of, why_unsound
 
-__all__ = ["GuardedStorage"]
+__all__ = ["Baseline", "is_writable", "load_baselines", "save_baseline"]
 
 NUMBERED = "[0-9][0-9][0-9][0-9]_"
 """The pattern of the files that pytest-benchmark numbers."""
 
 
-class GuardedStorage:
-    """A storage of pytest-benchmark into which only valid figures go, and out of which no others come.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """A stored file; ``path`` is the name under which pytest-benchmark shows it.
 
-    ``loaded`` has what was loaded, by the name under which pytest-benchmark shows it; ``left_out`` says
-    why of each of its rows that is not compared with.
+    ``rows`` are those that may be compared with, by full names; ``left_out`` says why of the others.
     """
 
-    def __init__(self, storage: Any, *, required: bool, failed: Callable[[str], None]) -> None:
-        """Guard ``storage``; a baseline may be ``required``; ``failed`` is told what was not saved."""
-        self._storage = storage
-        self._required = required
-        self._failed = failed
-        self.loaded: dict[str, Mapping[str, Any]] = {}
-        self.left_out: dict[str, dict[str, str]] = {}
+    path: Any
+    data: Mapping[str, Any]
+    rows: Mapping[str, Any]
+    left_out: Mapping[str, str]
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
+    def provenances(self) -> dict[str, Provenance | None]:
+        """How the results of the rows came about, without those of other metrics of the same cells."""
+        return {name: provenance_of(row) for name, row in self.rows.items() if not is_derived(row)}
 
-    def __str__(self) -> str:
-        return str(self._storage)
 
-    @property
-    def location(self) -> str:
-        """Where it is; pytest-benchmark's own fails if that is not below the current folder."""
-        return str(self._storage)
+# --- saving -----------------------------------------------------------------------------------------
 
-    def is_writable(self) -> bool:
-        """Whether files can be saved, as far as that can be known before."""
-        if not isinstance(self._storage, FileStorage):
-            return True
-        folder = self._folder()
-        return folder.is_dir() and os.access(folder, os.W_OK)
 
-    def _folder(self) -> Path:
-        """The folder of this kind of machine, which is made if need be."""
-        folder: Path = self._storage.get("figures").parent
-        return folder
+def is_writable(storage: Any) -> bool:
+    """Whether files can be saved, as far as that can be known before."""
+    if not isinstance(storage, FileStorage):
+        return True
+    folder = _file(storage, "figures").parent
+    return folder.is_dir() and os.access(folder, os.W_OK)
 
-    # --- saving ---------------------------------------------------------------------------------
 
-    def save(self, output_json: dict[str, Any], save: str) -> None:
-        """Save what is valid, nothing at all if nothing is, and say what was left out."""
-        rows: list[Mapping[str, Any]] = []
-        unsound: list[Mapping[str, Any]] = []
-        for row in output_json["benchmarks"]:
-            (rows if why_unsound(row) is None else unsound).append(row)
-        names = [row["name"] for row in unsound if not is_derived(row)]
-        if names:
-            self._storage.logger.info(f"webbench: not saved, because invalid: {', '.join(names)}")
-        if not rows:
-            return
-        try:
-            self._write({**output_json, "benchmarks": rows}, save)
-        except OSError as error:
-            self._failed(
-                f"nothing was saved in {self} ({error.strerror or error}): see that there is room and that "
-                "it can be written to, or choose another place with --benchmark-storage"
-            )
+def save_baseline(
+    storage: Any, output_json: Mapping[str, Any], name: str, *, save: Callable[..., None]
+) -> None:
+    """Save what is valid, nothing at all if nothing is, and log what was left out.
 
-    def _write(self, output_json: dict[str, Any], save: str) -> None:
-        if not isinstance(self._storage, FileStorage):
-            self._storage.save(output_json, save)
-            return
-        content = as_bytes(output_json)
-        file = write_new(self._folder(), lambda: f"{self._next_number():04}_{save}.json", content)
-        self._storage.logger.info(f"Saved benchmark data in: {file}")
+    ``save`` is what the ``storage`` does by itself; a file is written whole instead. Raises
+    :class:`OSError`.
+    """
+    rows: list[Mapping[str, Any]] = []
+    unsound: list[Mapping[str, Any]] = []
+    for row in output_json["benchmarks"]:
+        (rows if why_unsound(row) is None else unsound).append(row)
+    names = [row["name"] for row in unsound if not is_derived(row)]
+    if names:
+        storage.logger.info(f"webbench: not saved, because invalid: {', '.join(names)}")
+    if not rows:
+        return
+    sound = {**output_json, "benchmarks": rows}
+    if not isinstance(storage, FileStorage):
+        save(sound, name)
+        return
+    file = _file(storage, f"{storage._next_num}_{name}.json")
+    write_whole(file, as_bytes(sound))
+    storage.logger.info(f"Saved benchmark data in: {file}")
 
-    def _next_number(self) -> int:
-        return 1 + max((int(file.name[:4]) for file in self._storage.query(NUMBERED)), default=0)
 
-    # --- loading --------------------------------------------------------------------------------
+def _file(storage: Any, name: str) -> Path:
+    """The file ``name`` in the folder of this kind of machine, which is made if need be."""
+    return Path(storage.get(name))
 
-    def load(self, *globs: str) -> Iterator[tuple[Any, dict[str, Any]]]:
-        """What pytest-benchmark would load, without unsound rows; without ``globs``, the newest file.
 
-        Raises :class:`~pytest_webbench.model.errors.UsageError` for a file that is damaged or of another
-        format, and where there has to be a baseline and is none.
-        """
-        for name, data in self._load(globs):
-            rows = data["benchmarks"]
-            why = {row["fullname"]: why_unsound(row) for row in rows}
-            kept = {**data, "benchmarks": [row for row in rows if why[row["fullname"]] is None]}
-            self.loaded[str(name)] = kept
-            self.left_out[str(name)] = {each: reason for each, reason in why.items() if reason is not None}
-            yield name, kept
-        if self._required and not self.loaded:
-            which = f" that matches {globs[0]}" if globs else ""
-            raise UsageError(
-                f"--benchmark-compare-fail has no baseline to judge by: {self} has none{which}",
-                hint="make one with --benchmark-autosave, or name one: --benchmark-compare=FILE",
-            )
+# --- loading ----------------------------------------------------------------------------------------
 
-    def _load(self, globs: tuple[str, ...]) -> Iterator[tuple[Any, dict[str, Any]]]:
-        if not isinstance(self._storage, FileStorage):
-            yield from self._storage.load(*globs)
-            return
-        storage: Any = self._storage
-        for file in self._files(globs):
-            _check_file(file)
-            yield from storage.load(str(file))
 
-    def _files(self, globs: tuple[str, ...]) -> list[Path]:
-        try:
-            files: list[Path] = self._storage.query(*(globs or (NUMBERED,)))
-        except (ValueError, NotImplementedError):  # a path of several folders, and no file is there
-            raise UsageError(
-                f"--benchmark-compare: there is no file {globs[0]}",
-                hint="give a file, or a number or pattern in the storage, such as 0001 or '*_base'",
-            ) from None
-        return files if globs else files[-1:]
+def load_baselines(storage: Any, wanted: str | bool, *, required: bool) -> list[Baseline]:
+    """What is stored under ``wanted``, or the newest file, without unsound rows.
+
+    Raises :class:`~pytest_webbench.model.errors.UsageError` for a file that is damaged or of another format,
+    and where there has to be a baseline and is none.
+    """
+    globs = () if wanted is True else (str(wanted),)
+    found = [_baseline(path, data) for path, data in _load(storage, globs)]
+    if required and not found:
+        which = f" that matches {globs[0]}" if globs else ""
+        raise UsageError(
+            f"--benchmark-compare-fail has no baseline to judge by: {storage} has none{which}",
+            hint="make one with --benchmark-autosave, or name one: --benchmark-compare=FILE",
+        )
+    return found
+
+
+def _baseline(path: Any, data: Mapping[str, Any]) -> Baseline:
+    why = {row["fullname"]: why_unsound(row) for row in data["benchmarks"]}
+    return Baseline(
+        path=path,
+        data=data,
+        rows={row["fullname"]: row for row in data["benchmarks"] if why[row["fullname"]] is None},
+        left_out={name: reason for name, reason in why.items() if reason is not None},
+    )
+
+
+def _load(storage: Any, globs: Sequence[str]) -> Iterator[tuple[Any, Mapping[str, Any]]]:
+    load: Callable[..., Iterator[tuple[Any, Mapping[str, Any]]]] = storage.load
+    if not isinstance(storage, FileStorage):
+        yield from list(load(*globs))[0 if globs else -1 :]
+        return
+    for file in _files(storage, globs):
+        _check_file(file)
+        yield from load(str(file))
+
+
+def _files(storage: Any, globs: Sequence[str]) -> list[Path]:
+    try:
+        files: list[Path] = storage.query(*(globs or (NUMBERED,)))
+    except (ValueError, NotImplementedError):  # a path of several folders, and no file is there
+        raise UsageError(
+            f"--benchmark-compare: there is no file {globs[0]}",
+            hint="give a file, or a number or pattern in the storage, such as 0001 or '*_base'",
+        ) from None
+    return files if globs else files[-1:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
