@@ -281,6 +281,8 @@ def test_what_is_no_http_is_malformed(engine: LocustEngine, sent: bytes) -> None
         result = engine.run(make_load(ANYTHING, users=2, requests=6), server.url)
     assert result.errors == {"malformed": 6}
     assert server.requests == 6
+    if b" 204 " in sent:
+        assert "a 204 has no body, but 3 bytes followed" in result.examples[0]
 
 
 @pytest.mark.parametrize("body", [b"abc", b"3\r\nabc\r\n0\r\n\r\n"])

@@ -194,9 +194,18 @@ class _Connection(ConnectionPool):
 
 
 class _Response(HTTPSocketPoolResponse):
-    """A response that notices when another one follows unasked."""
+    """A response that notices when bytes follow that do not belong to it."""
 
     final = surplus = False
+
+    def feed(self, data: str | bytes) -> None:
+        """Part of the response that it is."""
+        try:
+            super().feed(data)
+        except HTTPParseError:
+            if not self.final:
+                raise
+            self.surplus = self.headers_complete = self.message_complete = True
 
     def _on_message_begin(self) -> None:
         self.surplus = self.final
@@ -293,4 +302,6 @@ class _Client(HTTPClient):
         if sock.ended or isinstance(sock.lost or cause, OSError):
             return failures.loss(sock.received, sock.lost or cause, served=sock.served)
         is_upgrade = sock.head[8:13] == b" 101 "
-        return failures.not_http(changed_protocol() if is_upgrade else str(cause), sock.head)
+        return failures.not_http(
+            changed_protocol() if is_upgrade else str((*cause.args, "no HTTP")[0]), sock.head
+        )
