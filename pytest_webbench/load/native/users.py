@@ -2,14 +2,11 @@
 
 import asyncio
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
 
 from pytest_webbench.analysis.responses import Fault
 from pytest_webbench.load import failures
 from pytest_webbench.load.native.connection import Connection
-
-if TYPE_CHECKING:
-    from pytest_webbench.load.native.client import Run
+from pytest_webbench.load.native.context import LoadContext
 
 __all__ = ["ClosedUser", "User"]
 
@@ -20,8 +17,8 @@ _LONGEST_BACK_OFF_S = 0.1
 class User:
     """Connects, waits for the start, and connects again after each loss; what it asks is up to its kind."""
 
-    def __init__(self, run: "Run") -> None:
-        self.run = run
+    def __init__(self, context: LoadContext) -> None:
+        self.context = context
         self.connection: Connection | None = None
         self.fault: Fault | None = None
         """Why it could not connect."""
@@ -64,28 +61,28 @@ class User:
     def connect(self) -> None:
         """Open a connection in a task of its own, then tell the run."""
         self._timer = None
-        self._task = self.run.loop.create_task(self._connect())
+        self._task = self.context.loop.create_task(self._connect())
         self._task.add_done_callback(self._connected)
 
     async def _connect(self) -> None:
         began_ns = perf_counter_ns()
         self.fault = await self._open()
         self.waits = True
-        self.run.ready(self, perf_counter_ns() - began_ns)
+        self.context.ready(self.begin, perf_counter_ns() - began_ns)
 
     def _connected(self, task: "asyncio.Task[None]") -> None:
         if task is self._task:
             self._task = None
         if not task.cancelled() and (exc := task.exception()):
-            self.run.crash(exc)
+            self.context.crash(exc)
 
     async def _open(self) -> Fault | None:
         """Get a connection, or say why there is none."""
-        timeout_s = self.run.load.timeout_s
+        timeout_s = self.context.load.timeout_s
         connection = self.new_connection()
         try:
             async with asyncio.timeout(timeout_s):
-                await self.run.dial(connection)
+                await self.context.dial(connection)
         except OSError as exc:
             return failures.connect_failure(exc, timeout_s=timeout_s)
         self.connection = connection
@@ -99,10 +96,10 @@ class User:
 
     def lose(self, fault: Fault, took_ns: int) -> None:
         """The next request is lost to ``fault``, for it could not be sent; connect again."""
-        run = self.run
-        number = run.tally.take()
-        exchanges = run.load.exchanges
-        run.tally.fail(number, exchanges[number % len(exchanges)].request, fault, took_ns)
+        context = self.context
+        number = context.tally.take()
+        exchanges = context.load.exchanges
+        context.tally.fail(number, exchanges[number % len(exchanges)].request, fault, took_ns)
         self.drop()
         self.retry()
 
@@ -110,30 +107,30 @@ class User:
         """Connect again, after a while that grows with each connection that gave no answer."""
         wait_s = min(_FIRST_BACK_OFF_S * 2 ** min(self._failures, 10), _LONGEST_BACK_OFF_S)
         self._failures += 1
-        self._timer = self.run.loop.call_later(wait_s, self.connect)
+        self._timer = self.context.loop.call_later(wait_s, self.connect)
 
     # What its connection calls.
 
     def connection_opened(self) -> None:
         """Part of :class:`~pytest_webbench.load.native.connection.Owner`."""
-        self.run.connection_opened()
+        self.context.connection_opened()
 
     def connection_rested(self, now: int) -> None:
         """Part of :class:`~pytest_webbench.load.native.connection.Owner`."""
         self.waits = True
-        self.run.asking -= 1
-        self.run.stop_if_done(now)
+        self.context.asking -= 1
+        self.context.stop_if_done(now)
 
     def connection_ended(self, now: int, *, served: bool, failed: bool) -> None:
         """Part of :class:`~pytest_webbench.load.native.connection.Owner`."""
-        run = self.run
-        run.asking -= 1
+        context = self.context
+        context.asking -= 1
         self.connection = None
         if served:
             self._failures = 0
-        if run.tally.exhausted:
+        if context.tally.exhausted:
             self.waits = True  # for a turn that has more
-            run.stop_if_done(now)
+            context.stop_if_done(now)
         elif failed:
             self.retry()
         else:
@@ -141,7 +138,7 @@ class User:
 
     def connection_closed(self) -> None:
         """Part of :class:`~pytest_webbench.load.native.connection.Owner`."""
-        self.run.connection_closed()
+        self.context.connection_closed()
 
     # What the run calls.
 
@@ -170,24 +167,24 @@ class ClosedUser(User):
 
     def new_connection(self) -> Connection:
         """Part of :class:`User`."""
-        return Connection(self.run.questions, self.run.tally, self)
+        return Connection(self.context.questions, self.context.tally, self)
 
     def begin(self, took_ns: int) -> None:
         """Ask on the new connection; without one, a request is lost, after ``took_ns``."""
-        run, lost_at_rest = self.run, self.lost_at_rest
+        context, lost_at_rest = self.context, self.lost_at_rest
         self.waits = False
-        if run.stopped:
+        if context.stopped:
             self.drop()
             return
         fault = self.fault or (self.connection.gone if self.connection else None)
-        if run.tally.exhausted:
+        if context.tally.exhausted:
             self.waits = True  # for a turn that has more
         elif lost_at_rest:
             self.drop()
             self.connect()
         elif fault is None and self.connection is not None:
-            run.asking += 1
+            context.asking += 1
             self.connection.ask(perf_counter_ns())
         elif fault is not None:
             self.lose(fault, took_ns)
-        run.stop_if_done(perf_counter_ns())
+        context.stop_if_done(perf_counter_ns())

@@ -7,16 +7,14 @@ can be ended at any moment.
 """
 
 import asyncio
-import ctypes
 import os
 import signal
-import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 
 import uvloop
 
+from pytest_webbench.host.own_process import end_with, raise_open_files
 from pytest_webbench.load.native.client import Word, run_load
 from pytest_webbench.load.native.frames import (
     LENGTH,
@@ -31,13 +29,12 @@ from pytest_webbench.load.native.frames import (
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import LoadResult
 
-__all__ = ["end_with", "main", "raise_open_files"]
+__all__ = ["main"]
 
-_PR_SET_PDEATHSIG = 1
 _STDIN = 0
 
 
-def main() -> None:
+def main(_: Sequence[str] = ()) -> None:
     """Serve loads, one after another, until standard input ends."""
     parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
@@ -110,25 +107,6 @@ class _Starter:
         if len(self._said) >= size:
             size += WORD.unpack_from(self._said)[1] * PORT.size
         return size - len(self._said)
-
-
-def end_with(parent: int) -> None:
-    """Have the kernel end this process with its parent, where it can (Linux); else it reads the end."""
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def raise_open_files() -> None:
-    """Allow as many connections as the system permits."""
-    if sys.platform != "win32":
-        import resource  # noqa: PLC0415 - there is none on Windows
-
-        with suppress(OSError, ValueError):
-            _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _take_stdout() -> int:

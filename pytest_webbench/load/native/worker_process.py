@@ -2,13 +2,9 @@
 
 import os
 import selectors
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import IO
 
 from pytest_webbench.load.native.frames import (
@@ -22,47 +18,25 @@ from pytest_webbench.load.native.frames import (
     pack_order,
     unpack_head,
 )
+from pytest_webbench.load.process import GeneratorProcess
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import LoadResult
 
 __all__ = ["WorkerProcess"]
 
-_PACKAGES = Path(__file__).parents[3]
-_BOOT = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import pytest_webbench
-sys.path.append(sys.path.pop(0))
-from pytest_webbench.load.native.worker import main
-main()
-"""
-"""Runs the worker of this very package, installed or not, and lets its directory shadow nothing else."""
-_KILL_WAIT_S = 10.0
-_TAIL_BYTES = 2000
+_MODULE = "pytest_webbench.load.native.worker"
 
 
 class WorkerProcess:
     """A process that runs :mod:`pytest_webbench.load.native.worker`."""
 
     def __init__(self) -> None:
-        self._last_words = ""
         self._longest_s = 0.0
         self._deadline = 0.0
         self._left = 0
         self._next: Ready | LoadResult | Failure | None = None
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _BOOT, str(_PACKAGES)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            bufsize=0,
-            start_new_session=True,
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._orders = self._process.stdin
-        self._replies = self._process.stdout
+        self._process = GeneratorProcess(_MODULE, piped=True)
+        self._orders, self._replies = self._process.stdin, self._process.stdout
         os.set_blocking(self._orders.fileno(), False)
         os.set_blocking(self._replies.fileno(), False)
 
@@ -73,7 +47,7 @@ class WorkerProcess:
 
     def lives(self) -> bool:
         """Whether it can take an order."""
-        return self._process.poll() is None
+        return self._process.exit_code is None
 
     def begin(self, order: Order, longest_s: float) -> None:
         """Have it connect its users for ``order``; no turn may take longer than ``longest_s`` seconds."""
@@ -149,33 +123,21 @@ class WorkerProcess:
             yield
         except (BrokenPipeError, EOFError) as exc:
             self.kill()
-            code = self._process.returncode
+            code = self._process.exit_code
             raise LoadError(
                 f"The load worker ended in the middle of a load (exit code {code}).",
-                evidence=self._last_words,
+                evidence=self._process.last_words,
             ) from exc
         except TimeoutError as exc:
             self.kill()
             raise LoadError(
-                f"The load worker was not done after {self._longest_s:.0f} s.", evidence=self._last_words
+                f"The load worker was not done after {self._longest_s:.0f} s.",
+                evidence=self._process.last_words,
             ) from exc
 
     def kill(self) -> None:
         """End the process at once and let go of its files. Safe to call again."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        self._process.wait(_KILL_WAIT_S)
-        self._orders.close()
-        self._replies.close()
-        if not self._stderr.closed:
-            self._last_words = self._tail()
-            self._stderr.close()
-
-    def _tail(self) -> str:
-        """The end of what the process has written to standard error."""
-        size = self._stderr.seek(0, os.SEEK_END)
-        self._stderr.seek(max(0, size - _TAIL_BYTES))
-        return self._stderr.read().decode("utf-8", "replace").strip()
+        self._process.kill()
 
     def _send(self, data: bytes) -> None:
         view = memoryview(data)
