@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from pytest_webbench.model.stack import Launcher, Profiler, Stack
     from pytest_webbench.model.suite import Scenario, Suite
     from pytest_webbench.session.fixtures import LiveBench, LiveStack
-    from pytest_webbench.session.session import WebbenchSession
+    from pytest_webbench.session.run import Run
 
-SESSION: "pytest.StashKey[WebbenchSession]" = pytest.StashKey()
 NEEDED = "measures web stacks: run pytest with --webbench"
 
 
@@ -111,8 +110,7 @@ def pytest_configure(config: pytest.Config) -> None:
         session = WebbenchSession(config)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[SESSION] = session
-    config.pluginmanager.register(session, "webbench-session")
+    session.register()
 
 
 @pytest.fixture(scope="session")
@@ -122,10 +120,7 @@ def webbench_stack(request: pytest.FixtureRequest) -> "Iterator[LiveStack]":
     Its ``base_url`` says where it answers, ``log`` what it wrote, ``seed()`` fills its database again.
     Without ``--webbench`` the test is skipped.
     """
-    session = request.config.stash.get(SESSION, None)
-    if session is None:
-        pytest.skip(NEEDED)
-    with session.live_stack(request.param) as stack:
+    with _run_of(request.config).live_stack(request.param) as stack:
         yield stack
 
 
@@ -136,5 +131,13 @@ def webbench(request: pytest.FixtureRequest, webbench_stack: "LiveStack", benchm
     ``webbench("get_item")`` or ``webbench(Request(path="/search?q=x"), users=10, duration_s=2)``
     returns the figures. Without ``--webbench`` the test is skipped.
     """
-    session = request.config.stash[SESSION]
-    return session.live_bench(request.node, benchmark, webbench_stack)
+    return _run_of(request.config).live_bench(request.node, benchmark, webbench_stack)
+
+
+def _run_of(config: pytest.Config) -> "Run":
+    """The run that the tests belong to; skips those of a run without ``--webbench``."""
+    if not config.getoption("webbench"):
+        pytest.skip(NEEDED)
+    from pytest_webbench.session.run import RUN  # noqa: PLC0415
+
+    return config.stash[RUN]

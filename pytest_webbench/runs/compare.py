@@ -29,14 +29,14 @@ from pytest_webbench.runs.planning import make_paired_plan
 from pytest_webbench.runs.runner import Results
 from pytest_webbench.stacks.sources.git import Checkout
 
-__all__ = ["BASE_SUFFIX", "Arms", "Comparing", "choose_arms"]
+__all__ = ["BASE_SUFFIX", "Comparing", "Sides", "choose_sides"]
 
 BASE_SUFFIX = "@base"
 """Behind the name of a stack: as it is at the commit that it is compared with."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arms:
+class Sides:
     """``bases`` says for each stack with which it is compared, ``about`` what the bases are.
 
     A stack that the commit does not have yet is not among them. ``registry`` knows heads and bases. A
@@ -49,9 +49,9 @@ class Arms:
     checkout: Checkout | None = None
 
 
-def choose_arms(
+def choose_sides(
     settings: Settings, registry: Registry, folder: Path, *, suites: Sequence[str]
-) -> Arms | None:
+) -> Sides | None:
     """What ``settings`` ask to compare of ``suites``; ``None`` for a run without a comparison.
 
     Copies are going to lie in ``folder``. Raises :class:`~pytest_webbench.model.errors.UsageError` for what
@@ -64,19 +64,19 @@ def choose_arms(
     return None
 
 
-def _against_commit(ref: str, registry: Registry, folder: Path, suites: Sequence[str]) -> Arms:
+def _against_commit(ref: str, registry: Registry, folder: Path, suites: Sequence[str]) -> Sides:
     selected = [registry.stacks[name] for name in registry.selected_stacks]
     chosen = {each.name: each for each in selected if each.suite in suites}
     checkout = Checkout(chosen, ref, folder)
     bases = {name: name + BASE_SUFFIX for name in checkout.bases}
     stacks = dict(registry.stacks) | checkout.heads
     stacks |= {bases[name]: replace(base, name=bases[name]) for name, base in checkout.bases.items()}
-    return Arms(
+    return Sides(
         registry=replace(registry, stacks=stacks), bases=bases, about=checkout.about, checkout=checkout
     )
 
 
-def _against_stack(name: str, registry: Registry) -> Arms:
+def _against_stack(name: str, registry: Registry) -> Sides:
     if name not in registry.stacks:
         raise UsageError(
             f"--webbench-against-stack: no stack is called {name!r}{did_you_mean(name, registry.stacks)}",
@@ -90,7 +90,7 @@ def _against_stack(name: str, registry: Registry) -> Arms:
         raise UsageError(
             f"there is no stack to compare with {name}", hint="select others with --webbench-stack"
         )
-    return Arms(
+    return Sides(
         registry=replace(registry, selected_stacks=tuple(compared)),
         bases=dict.fromkeys(compared, name),
         about=f"stack {name}",

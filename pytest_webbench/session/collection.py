@@ -16,7 +16,7 @@ from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.suite import Registry
 from pytest_webbench.session.options.project_file import find_project
 
-__all__ = ["ROOT", "SuiteModule", "cell_of", "check_wanted", "split_arguments", "suite_modules"]
+__all__ = ["ROOT", "SuiteModule", "cell_of", "split_arguments", "suite_modules", "take_arguments"]
 
 ROOT = "webbench"
 """The folder that node ids begin with; there is none of this name on disk."""
@@ -61,6 +61,22 @@ def cell_of(item: pytest.Item) -> Cell:
     return Cell(scenario=item.originalname, stack=callspec.params["stack"])  # type: ignore[attr-defined]
 
 
+def take_arguments(config: pytest.Config, registry: Registry) -> dict[str, frozenset[str] | None]:
+    """Take the suites to collect out of pytest's arguments: all where no path is given, else those named.
+
+    Raises :class:`~pytest_webbench.model.errors.UsageError` for a name that no selected benchmark has.
+    """
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = []
+        return dict.fromkeys(registry.suites)
+    here = config.invocation_params.dir
+    wanted, config.args = split_arguments(
+        config.args, tuple(registry.suites), lambda path: (here / path).exists()
+    )
+    _check_wanted(wanted, registry)
+    return wanted
+
+
 def split_arguments(
     arguments: Sequence[str], suites: Sequence[str], exists: Callable[[str], bool]
 ) -> tuple[dict[str, frozenset[str] | None], list[str]]:
@@ -88,8 +104,7 @@ def split_arguments(
     return {suite: names if names is None else frozenset(names) for suite, names in wanted.items()}, left
 
 
-def check_wanted(wanted: Mapping[str, frozenset[str] | None], registry: Registry) -> None:
-    """Raise :class:`~pytest_webbench.model.errors.UsageError` for a name that no selected benchmark has."""
+def _check_wanted(wanted: Mapping[str, frozenset[str] | None], registry: Registry) -> None:
     for suite, names in wanted.items():
         cells = [cell for cell in registry.cells() if registry.scenarios[cell.scenario].suite == suite]
         known = {str(cell): None for cell in cells} | {cell.scenario: None for cell in cells}
@@ -102,7 +117,7 @@ def check_wanted(wanted: Mapping[str, frozenset[str] | None], registry: Registry
 
 
 def suite_modules(
-    session: pytest.Session, registry: Registry, wanted: dict[str, frozenset[str] | None]
+    session: pytest.Session, registry: Registry, wanted: Mapping[str, frozenset[str] | None]
 ) -> list[SuiteModule]:
     """The nodes of the suites named in ``wanted``."""
     return [SuiteModule.make(session, _module(suite, registry), names) for suite, names in wanted.items()]

@@ -1,6 +1,5 @@
 """What a run measures with: the launcher, the load engine and the profiler, each made at its first use."""
 
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -11,18 +10,7 @@ from pytest_webbench.model.load import LoadEngine
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher, Profiler
 
-__all__ = ["Equipment", "will_measure"]
-
-LOOKING = ("collectonly", "showfixtures", "show_fixtures_per_test", "setupplan")
-"""The options of pytest with which it shows what it finds, and runs none of it."""
-
-
-def will_measure(config: pytest.Config, items: Sequence[pytest.Item]) -> bool:
-    """Whether ``items`` are going to need a stack or a load."""
-    if any(config.getoption(name) for name in LOOKING):
-        return False
-    needing = {"webbench_replay", "webbench_stack"}
-    return any(needing & set(getattr(item, "fixturenames", ())) for item in items)
+__all__ = ["Equipment"]
 
 
 class Equipment:

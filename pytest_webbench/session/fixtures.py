@@ -10,9 +10,8 @@ import pytest
 from pytest_webbench.analysis.masking import mask_url
 from pytest_webbench.analysis.names import select
 from pytest_webbench.analysis.summary import summarise
-from pytest_webbench.analysis.validity import INVALID_PASSES, describe_invalid, server_faults
 from pytest_webbench.host.files import disk_faults, raise_if_full
-from pytest_webbench.model.errors import ContractError, StackError, WebbenchError
+from pytest_webbench.model.errors import ContractError, WebbenchError
 from pytest_webbench.model.http import Answer, Exchange, Request
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.measurement import Measurement
@@ -22,9 +21,8 @@ from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher, RunningStack
 from pytest_webbench.model.suite import Registry, Scenario, Suite
 from pytest_webbench.runs.planning import at_rate, resolve
-from pytest_webbench.runs.rows import extra_info
 from pytest_webbench.runs.trial import Bench
-from pytest_webbench.session.benchmark.replay import fail_without_figure, replay
+from pytest_webbench.session.outcome import Outcome, conclude
 
 __all__ = ["LiveBench", "LiveStack", "launch_live"]
 
@@ -123,30 +121,17 @@ class LiveBench:
         as ``--webbench-invalid`` says if the figure is invalid: at a rate by default.
         """
         count = 1 if not self._benchmark.enabled else rounds or self._settings.profile.rounds
-        failure: WebbenchError | None = None
+        cell = Cell(scenario=what if isinstance(what, str) else "", stack=self._stack.name)
         try:
             scenario = self._at_rate(self._scenario(what, duration_s, requests), users, rate)
             measurements = self._measure(scenario, count)
         except WebbenchError as error:
-            failure = error  # kept, for a failure raised in here would drag this one along
-        if failure is not None:
-            fail_without_figure(self._benchmark, failure)
-        summary = summarise(measurements, unit=scenario.unit, planned=count)
-        self._keep(self._item.nodeid, summary)
-        faults = [fault for each in measurements for fault in server_faults(each)]
-        evidence = "\n".join(summary.examples)
-        if not summary.time_per_request_s:
-            why = faults[0] if faults else "no request was completed"
-            fail_without_figure(self._benchmark, StackError(f"{summary.cell}: {why}", evidence=evidence))
-        info = extra_info(summary, self._settings)
-        replay(self._item, self._benchmark, summary.samples_s, info)
-        if faults:
-            pytest.fail(str(StackError(f"{summary.cell}: {faults[0]}", evidence=evidence)), pytrace=False)
-        if self._benchmark.enabled and (
-            invalid := describe_invalid(str(summary.cell), summary, self._settings)
-        ):
-            pytest.fail("\n".join([*invalid, INVALID_PASSES]), pytrace=False)
-        return summary
+            outcome = Outcome(cell=cell, error=error)
+        else:
+            summary = summarise(measurements, unit=scenario.unit, planned=count)
+            self._keep(self._item.nodeid, summary)
+            outcome = Outcome(cell=summary.cell, summary=summary, rounds=measurements)
+        return conclude(self._item, self._benchmark, outcome, self._settings)
 
     def _measure(self, scenario: Scenario, count: int) -> list[Measurement]:
         cell = Cell(scenario=scenario.name, stack=self._stack.name)

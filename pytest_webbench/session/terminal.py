@@ -1,12 +1,10 @@
-"""The report of a run, written when all has been said, and the line that says where it is.
-
-``--webbench-explain`` as a pytest plugin: samples taken when all tests are done, and shown at the end.
-"""
+"""What a run prints by pytest's terminal reporter: its header, results, profiles, and where the report is."""
 
 import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,17 +12,79 @@ import pytest
 from pytest_webbench.model.errors import printable
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CodeProfile
+from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.stack import Launcher
 from pytest_webbench.report.content.hot_spots import describe_profile
-from pytest_webbench.report.terminal import render_hot_spots
+from pytest_webbench.report.content.text import duration
+from pytest_webbench.report.markdown import render_pull_request
+from pytest_webbench.report.terminal import describe_run, render_hot_spots, render_run
 from pytest_webbench.runs.profiling import Sampling
-from pytest_webbench.session.reports import write_page
+from pytest_webbench.session.options.project_file import find_project
+from pytest_webbench.session.phases import Planned
+from pytest_webbench.session.reports import write_markdown, write_page
+from pytest_webbench.session.run import Run
+from pytest_webbench.session.safeguards.other_plugins import notes_on_options
+from pytest_webbench.session.safeguards.unwritten import Unwritten
 
-__all__ = ["Explaining", "ReportWriter", "terminal_width"]
+__all__ = ["Explaining", "ReportWriter", "Summary", "header"]
 
 
-def terminal_width() -> int:
-    """How many columns the tables may take: 110 at least."""
+def header(planned: Planned, launcher: Launcher | None) -> list[str]:
+    """The lines below the number of collected items; ``launcher`` is ``None`` if nothing will be launched."""
+    configured, expected_s = planned.configured, planned.expected_s()
+    about = launcher.about if launcher else ""
+    lines = list(find_project(configured.config).notes)
+    lines.append(describe_run(configured.settings, planned.plan, launcher=about, expected_s=expected_s))
+    if planned.comparing is not None:
+        budget = duration(planned.comparing.budget)
+        lines.append(f"against {planned.comparing.about}; rounds are added for up to {budget}")
+    lines += launcher.notes if launcher else ()
+    lines += notes_on_options(configured.config, expected_s=expected_s)
+    if not configured.timed:
+        lines.append("--benchmark-disable: each cell is tried once, nothing is timed")
+    return [line if line.startswith("webbench: ") else f"webbench: {line}" for line in lines]
+
+
+def _width() -> int:
     return max(shutil.get_terminal_size().columns, 110)
+
+
+class Summary:
+    """A plugin of a run: the tables, with every caveat, the verdicts, and where the files are.
+
+    A result of a test that ``has_failed`` is not valid.
+    """
+
+    def __init__(self, run: Run, has_failed: Callable[[str], bool], unwritten: Unwritten) -> None:
+        self._run = run
+        self._has_failed = has_failed
+        self._unwritten = unwritten
+
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
+        """Write it all, and the verdicts to their files."""
+        configured, record = self._run.planned.configured, self._run.record(self._has_failed)
+        timed = configured.timed
+        shown = record if timed else replace(record, summaries=(), live=(), check_failures={})
+        if shown.summaries or shown.live or shown.check_failures or shown.against:
+            terminalreporter.section("webbench")
+            text = render_run(shown, width=_width(), colour=terminalreporter.hasmarkup)
+            terminalreporter.write(text)
+        if record.against:
+            self._keep_comparison(terminalreporter, record)
+        if configured.folder.path.exists():
+            where = configured.folder.path
+            terminalreporter.write_line(f"webbench: measurements and logs are in {where}")
+
+    def _keep_comparison(self, terminalreporter: "pytest.TerminalReporter", record: RunRecord) -> None:
+        """The verdicts in the folder of the run, and as markdown."""
+        configured, markdown = self._run.planned.configured, render_pull_request(record)
+        try:
+            configured.folder.keep_comparisons(
+                record.comparisons, about=record.against, needed_s=record.needed_s
+            )
+            write_markdown(markdown, file=configured.settings.markdown)
+        except OSError as error:  # the verdicts stand above, and must not be lost to a traceback
+            self._unwritten.say(terminalreporter, f"the verdicts were not written to a file: {error}")
 
 
 class ReportWriter:
@@ -113,7 +173,7 @@ class Explaining:
         """Where the time goes, below the tables of figures."""
         if self._profiles:
             terminalreporter.section("webbench: where the time goes")
-            width = terminal_width()
+            width = _width()
             text = render_hot_spots(self._profiles, width=width, colour=terminalreporter.hasmarkup)
             terminalreporter.write(text)
         if self._note:

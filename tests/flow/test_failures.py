@@ -225,7 +225,7 @@ def test_wrong_responses_fail_the_item_and_are_no_baseline(run: RunWebbench) -> 
     outcome.result.stdout.fnmatch_lines(
         [
             "get_item[[]django-drf[]]: 3 of 300 requests failed (wrong_body 3)",
-            "GET /items/*: injected by the fake engine",
+            "    GET /items/*: injected by the fake engine",
         ]
     )
     rows = outcome.rows()

@@ -20,7 +20,7 @@ from pytest_webbench.host.meters.process_tree import process_tree
 from pytest_webbench.model.errors import InstallError, SeedError, StartError
 from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
 from pytest_webbench.model.stack import RunningStack, Stack
-from pytest_webbench.session.interrupts import Interrupts
+from pytest_webbench.session.safeguards.interrupts import Interrupts
 from pytest_webbench.stacks import process, readiness
 from pytest_webbench.stacks.process import ProcessLauncher
 from tests.processes import gone, soon

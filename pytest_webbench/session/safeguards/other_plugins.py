@@ -12,7 +12,7 @@ from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.plan import PROFILES
 from pytest_webbench.model.settings import Settings
 
-__all__ = ["TimeLimits", "notes_on_options", "refuse_what_spoils_figures", "untimed"]
+__all__ = ["TimeLimits", "is_timed", "notes_on_options", "refuse_what_spoils_figures", "untimed"]
 
 BENCHMARK_MODULE = "pytest_benchmark.plugin"
 
@@ -37,6 +37,11 @@ def refuse_what_spoils_figures(config: pytest.Config) -> None:
             hint="leave out -p no:benchmark, or load it with -p pytest_benchmark.plugin where "
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD is set",
         )
+
+
+def is_timed(config: pytest.Config) -> bool:
+    """Whether pytest-benchmark takes figures: not with ``--benchmark-disable``."""
+    return not config.getoption("benchmark_disable") or bool(config.getoption("benchmark_enable"))
 
 
 def untimed(settings: Settings) -> Settings:
