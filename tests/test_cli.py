@@ -1,14 +1,20 @@
-"""``python -m pytest_webbench report``."""
+"""The command ``webbench``: list, report, load and prune."""
 
 import base64
 import json
+import pkgutil
+import subprocess
+import sys
+import tomllib
 import zlib
 from pathlib import Path
 
 import pytest
 
-from pytest_webbench.__main__ import main
+from pytest_webbench.cli import COMMANDS, main
 from tests.builders import make_rounds, save_run
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -150,3 +156,74 @@ def test_any_field_of_a_trial_may_be_nonsense(
         code = main(["report", str(folder), "--markdown"])
         assert code in (0, 2)
         assert "Traceback" not in capsys.readouterr().err
+
+
+# --- the command itself -----------------------------------------------------------------------------
+
+
+def test_the_console_script_is_this_command() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert pkgutil.resolve_name(scripts["webbench"]) is main
+
+
+def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    lines = printed(capsys)
+    assert lines[0] == "usage: webbench COMMAND [options]"
+    assert [line.split()[0] for line in lines if line.startswith("  ") and line.split()[0] in COMMANDS] == [
+        *COMMANDS
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_of_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: webbench {command} ")
+    assert "exit code: 0" in text
+
+
+def test_the_list_is_that_of_pytest_with_its_options(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(
+        "from pathlib import Path\nfrom pytest_webbench import Stack\n"
+        "def pytest_webbench_stacks(config):\n"
+        "    return [Stack(name='mine', folder=Path(), command=('true',))]\n"
+    )
+    command = [sys.executable, "-m", "pytest_webbench", "list", "--webbench-users=hello=77"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line.split() for line in done.stdout.splitlines() if line.strip()]
+    assert {"mine", "flask-sqlite3", "quick"} <= {row[0] for row in rows}
+    assert [row[2] for row in rows if row[0] == "hello"] == ["77"]
+    wrong = subprocess.run(
+        [*command, "--webbench-users=hello=x"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert wrong.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--webbench-users: 'x' is not a whole number" in wrong.stderr
+
+
+def test_pruning_without_an_engine_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
+    assert main(["prune"]) == 2
+    assert "webbench: no container engine answers" in capsys.readouterr().err
+
+
+def test_a_load_has_the_options_and_exit_codes_of_its_own_program(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["load", "ftp://127.0.0.1/"])
+    assert ended.value.code == 2
+    assert "webbench load: error: argument URL: " in capsys.readouterr().err
+    assert main(["load", "http://127.0.0.1:9/", "--requests", "1"]) == 1

@@ -1,4 +1,4 @@
-"""The options of ``python -m pytest_webbench.load``."""
+"""The options of ``webbench load``."""
 
 import argparse
 import math
@@ -16,15 +16,16 @@ from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
 from pytest_webbench.model.load import Amount, Arrivals, Load, Schedule
 
-__all__ = ["Order", "read_order"]
+__all__ = ["PROGRAM", "CliOptions", "read_options"]
 
+PROGRAM = "python -m pytest_webbench.load"
 _DURATION_S = 5.0
 _EPILOG = """\
 examples:
-  python -m pytest_webbench.load 'http://127.0.0.1:8000/items?limit=10' --users 20
-  python -m pytest_webbench.load http://127.0.0.1:8000/items --method PUT --body '{"name": "pen"}' \\
+  {program} 'http://127.0.0.1:8000/items?limit=10' --users 20
+  {program} http://127.0.0.1:8000/items --method PUT --body '{{"name": "pen"}}' \\
       --header 'Authorization: Bearer abc' --requests 1000 --expect-status 201
-  python -m pytest_webbench.load http://127.0.0.1:8000/items --rate 500 --arrivals poisson \\
+  {program} http://127.0.0.1:8000/items --rate 500 --arrivals poisson \\
       --duration 30 --expect-body @items.json --json
 
 Without --rate the loop is closed: each user sends its next request once it has its answer, so a
@@ -37,7 +38,7 @@ command line; 130 Ctrl-C
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class CliOptions:
     """What the command line asks for: a load with one exchange, and how many processes make it.
 
     ``url`` is for people, without a password or token.
@@ -51,22 +52,22 @@ class Order:
     as_json: bool
 
 
-def read_order(arguments: Sequence[str] | None) -> Order:
-    """The order in ``arguments``, or in those of the program if there are none.
+def read_options(arguments: Sequence[str] | None, program: str) -> CliOptions:
+    """The options in ``arguments``, or in those of the ``program`` if there are none.
 
     Ends the program with code 2 and a sentence if they make no sense.
     """
-    parser = _parser()
+    parser = _parser(program)
     options = parser.parse_args(arguments)
     if options.rate is None and (options.arrivals is not None or options.seed is not None):
         parser.error("--arrivals and --seed are of an open loop; give its --rate")
     try:
-        return _order(options)
+        return _cli_options(options)
     except LoadError as exc:
         parser.error(" ".join(str(exc).splitlines()))
 
 
-def _order(options: argparse.Namespace) -> Order:
+def _cli_options(options: argparse.Namespace) -> CliOptions:
     parts: SplitResult = options.url
     base_url = _base_url(parts)
     target = Target.parse(base_url)
@@ -81,7 +82,7 @@ def _order(options: argparse.Namespace) -> Order:
     )
     generators = len(share(load, options.generators))
     url = target.url + mask_path(parts._replace(scheme="", netloc="").geturl())
-    return Order(
+    return CliOptions(
         url=url,
         base_url=base_url,
         load=load,
@@ -121,12 +122,12 @@ def _schedule(options: argparse.Namespace) -> Schedule | None:
     return Schedule(rate=options.rate, arrivals=Arrivals(arrivals), seed=options.seed or 0)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m pytest_webbench.load",
+        prog=program,
         usage="%(prog)s URL [options]",
         description="Send requests to URL with the native engine, check each answer, print the figures.",
-        epilog=_EPILOG,
+        epilog=_EPILOG.format(program=program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

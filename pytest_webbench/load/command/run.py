@@ -1,6 +1,7 @@
-"""The command ``python -m pytest_webbench.load URL``: one load by itself, without a stack and without pytest.
+"""The command ``webbench load URL``: one load by itself, without a stack and without pytest.
 
-With it anyone can set the native engine beside another generator, against any server.
+With it anyone can set the native engine beside another generator, against any server. Also
+``python -m pytest_webbench.load``.
 """
 
 import sys
@@ -9,7 +10,7 @@ from dataclasses import replace
 
 from pytest_webbench.analysis.summary import Figures, work_out
 from pytest_webbench.host.running_server import RunningServer
-from pytest_webbench.load.command.command_line import Order, read_order
+from pytest_webbench.load.command.command_line import PROGRAM, CliOptions, read_options
 from pytest_webbench.load.command.printing import as_json, as_text
 from pytest_webbench.load.draws import Drawing, draws_of
 from pytest_webbench.load.http1.address import Target
@@ -24,41 +25,41 @@ __all__ = ["main"]
 _TLS_TIMEOUT_S = 2.0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:
     """Carry out the load that ``arguments`` ask for, print its figures, and return the exit code.
 
     0: all answers were right; 1: requests failed, none was completed, or there are no figures; 130:
-    Ctrl-C. A mistake in ``arguments`` ends the program with 2.
+    Ctrl-C. A mistake in ``arguments`` ends the program, which is called ``program`` in its help, with 2.
     """
-    order = read_order(arguments)
+    options = read_options(arguments, program)
     try:
-        figures = _carry_out(order)
+        figures = _carry_out(options)
     except LoadError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    print(as_json(figures) if order.as_json else as_text(figures, url=order.url))
+    print(as_json(figures) if options.as_json else as_text(figures, url=options.url))
     return 0 if figures.all_right else 1
 
 
-def _carry_out(order: Order) -> Figures:
-    engine = NativeEngine(generators=order.generators)
-    target = Target.parse(order.base_url)
+def _carry_out(options: CliOptions) -> Figures:
+    engine = NativeEngine(generators=options.generators)
+    target = Target.parse(options.base_url)
     look = RunningServer(target.host, target.port).connections
-    drawing = Drawing(order.load, order.draws or _draws(order.load, look))
+    drawing = Drawing(options.load, options.draws or _draws(options.load, look))
     try:
         while (part := drawing.next()) is not None:
-            drawing.add(engine.run(part, order.base_url, look))
+            drawing.add(engine.run(part, options.base_url, look))
     finally:
         engine.close()
     result = drawing.whole()
     if not result.ok and result.errors.keys() <= {ErrorClass.RESET.value}:
-        result = _with_cause(result, order)
+        result = _with_cause(result, options)
     # Times to the first byte are not shown. Without them there is room for the copy that percentiles take.
     result = replace(result, ttfb_ns=Latencies())
-    return work_out(order.load, result, generators=order.generators)
+    return work_out(options.load, result, generators=options.generators)
 
 
 def _draws(load: Load, look: Look) -> int:
@@ -66,9 +67,9 @@ def _draws(load: Load, look: Look) -> int:
     return draws_of(load.amount, load.users) if look() is None else 1
 
 
-def _with_cause(result: LoadResult, order: Order) -> LoadResult:
+def _with_cause(result: LoadResult, options: CliOptions) -> LoadResult:
     """``result`` and why the server closed all connections without a word, if that can be found out."""
-    target = Target.parse(order.base_url)
+    target = Target.parse(options.base_url)
     if not speaks_tls(target, timeout_s=_TLS_TIMEOUT_S):
         return result
     counts = (1, *result.example_counts)
