@@ -23,7 +23,7 @@ settings.load_profile("untimed")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is run alone."""
     for item in items:
-        if item.path.relative_to(HERE).parts[0] in ALONE:
+        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in ALONE:
             item.add_marker(pytest.mark.alone)
 
 

@@ -79,7 +79,7 @@ class FakeLauncher:
         """Note the commands to prepare, the start and the end, whatever happens between."""
         if stack.name in self._failures:
             raise self._failures[stack.name]
-        self.events += [f"prepare {stack.name}: {shlex.join(command)}" for command in stack.prepare]
+        self.events += [f"run for {stack.name}: {shlex.join(command)}" for command in stack.prepare]
         self.events.append(f"start {stack.name}")
         try:
             yield self._make(stack)

@@ -215,6 +215,7 @@ def test_benchmark_disable_tries_each_cell_once_and_times_nothing(run: RunWebben
     assert len(outcome.doubles.engine.loads) == 7
     assert outcome.doubles.launcher.events == [
         "prepare flask-sqlite3",
+        "run for flask-sqlite3: '{python}' -m flask init-db",
         "start flask-sqlite3",
         "end flask-sqlite3",
     ]

@@ -1,35 +1,65 @@
-"""Settings of the project: an API without users, sessions or templates."""
+"""
+Django settings for the items project.
+
+For more information on this file, see
+https://docs.djangoproject.com/en/5.2/topics/settings/
+
+For the full list of settings and their values, see
+https://docs.djangoproject.com/en/5.2/ref/settings/
+"""
 
 import os
+from pathlib import Path
 
-# Nothing here is signed, so the default betrays nothing.
+# Build paths inside the project like this: BASE_DIR / 'subdir'.
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Nothing is signed here, so the default gives nothing away.
 SECRET_KEY = os.environ.get("SECRET_KEY", "not-a-secret")
+
 DEBUG = False
+
 ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 
-INSTALLED_APPS = ["rest_framework", "items"]
+
+# Application definition: an API without users, sessions or templates
+
+INSTALLED_APPS = [
+    "rest_framework",
+    "items",
+]
+
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]
+
 ROOT_URLCONF = "config.urls"
+
 WSGI_APPLICATION = "config.wsgi.application"
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+# Database
+# https://docs.djangoproject.com/en/5.2/ref/settings/#databases
 
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("DATABASE_PATH", "items.db"),
+        "NAME": os.environ.get("DATABASE_PATH", BASE_DIR / "items.db"),
         "CONN_MAX_AGE": 60,
         "OPTIONS": {
-            # WAL lets readers and a writer work side by side; with it, NORMAL loses at most the last
-            # transactions in a power cut, and corrupts nothing; a writer waits up to 5 s for its turn, and a
-            # transaction asks for it at its start, since one that has read before cannot wait.
+            # With WAL, readers and a writer do not block each other; with NORMAL, a power cut may lose the
+            # last transactions but corrupts nothing; a writer waits up to 5 s for its turn, and takes it at
+            # the start of a transaction, since SQLite lets none wait that has read before.
             "init_command": "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
             "transaction_mode": "IMMEDIATE",
         },
-    },
+    }
 }
+
+
+# Django REST framework
+# https://www.django-rest-framework.org/api-guide/settings/
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -37,18 +67,40 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
-    "EXCEPTION_HANDLER": "items.errors.exception_handler",
-    # Answers in ASCII: JSON can spell a lone surrogate, UTF-8 cannot.
-    "UNICODE_JSON": False,
 }
 
+
+# Internationalization
+# https://docs.djangoproject.com/en/5.2/topics/i18n/
+
+LANGUAGE_CODE = "en-us"
+
+TIME_ZONE = "UTC"
+
 USE_I18N = False
+
 USE_TZ = True
 
-# Django's own default mails errors to the admins; here they go where Gunicorn's go.
+
+# Logging: errors go to Gunicorn's standard error
+# https://docs.djangoproject.com/en/5.2/howto/logging/
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"stderr": {"class": "logging.StreamHandler"}},
-    "loggers": {"django": {"handlers": ["stderr"], "level": "ERROR", "propagate": False}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+        },
+    },
+    "root": {
+        "handlers": ["console"],
+        "level": "ERROR",
+    },
 }
+
+
+# Default primary key field type
+# https://docs.djangoproject.com/en/5.2/ref/settings/#default-auto-field
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,1 +1,0 @@
-"""Items: model, serializer, views."""

@@ -1,5 +1,3 @@
-"""The table."""
-
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
@@ -12,7 +10,7 @@ class Item(models.Model):
 
     class Meta:
         db_table = "items"
-        ordering = ("id",)
+        ordering = ["id"]
 
-    def __str__(self) -> str:
+    def __str__(self):
         return self.name

@@ -1,8 +1,6 @@
-"""URLs of the API."""
-
 from django.urls import path
 
-from items import views
+from . import views
 
 urlpatterns = [
     path("hello", views.hello),

@@ -1,9 +1,10 @@
-"""The engine, its SQLite settings, the table, a session for each request."""
+"""The engine, its SQLite settings, and a session for each request.
 
-import fcntl
+`python -m app.database` creates the tables.
+"""
+
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -12,15 +13,15 @@ from sqlmodel import Session, SQLModel, create_engine
 
 DATABASE_PATH = os.environ.get("DATABASE_PATH", "items.db")
 
-# Without a bound on the pool: FastAPI's threads are the bound. With two, a burst of requests can come to a
-# standstill, all threads waiting for a connection, and all connections held until a thread checks the answer.
+# FastAPI's thread pool limits the number of connections. With a smaller limit here, a burst of requests could
+# deadlock: every thread waits for a connection, and every connection for a thread to finish its request.
 engine = create_engine(f"sqlite:///{DATABASE_PATH}", max_overflow=-1)
 
 
 @event.listens_for(engine, "connect")
 def set_sqlite_pragmas(dbapi_connection: Any, _connection_record: Any) -> None:
-    # WAL lets readers and a writer work side by side; with it, NORMAL loses at most the last transactions in
-    # a power cut, and corrupts nothing; a writer waits up to 5 s for its turn.
+    # With WAL, readers and a writer do not block each other; with NORMAL, a power cut may lose the last
+    # transactions but corrupts nothing; a writer waits up to 5 s for its turn.
     cursor = dbapi_connection.cursor()
     cursor.execute("PRAGMA busy_timeout=5000")
     cursor.execute("PRAGMA journal_mode=WAL")
@@ -28,17 +29,18 @@ def set_sqlite_pragmas(dbapi_connection: Any, _connection_record: Any) -> None:
     cursor.close()
 
 
-def create_table() -> None:
-    # One worker at a time: SQLite does not queue a switch to WAL while another is made, but refuses it.
-    with Path(f"{DATABASE_PATH}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        SQLModel.metadata.create_all(engine)
+def create_db_and_tables() -> None:
+    SQLModel.metadata.create_all(engine)
 
 
 def get_session() -> Iterator[Session]:
-    # An answer says what this request wrote, so nothing needs to be read again after the commit.
-    with Session(engine, expire_on_commit=False) as session:
+    with Session(engine) as session:
         yield session
 
 
 SessionDep = Annotated[Session, Depends(get_session)]
+
+if __name__ == "__main__":
+    from . import models  # noqa: F401 - registers the tables
+
+    create_db_and_tables()

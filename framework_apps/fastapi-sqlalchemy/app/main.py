@@ -1,31 +1,17 @@
-"""Items API: FastAPI with SQLModel, which is SQLAlchemy and Pydantic."""
+"""The operations."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from typing import Any
 
 from fastapi import FastAPI, HTTPException
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm.exc import StaleDataError
 from sqlmodel import select
 
-from .database import SessionDep, create_table
-from .errors import add_error_handlers
-from .models import Item, ItemId, ItemIn, ItemOut, JsonObject
+from .database import SessionDep
+from .models import Item, ItemCreate, ItemPublic, ItemUpdate
 
-
-@asynccontextmanager
-async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    create_table()
-    yield
-
-
-app = FastAPI(title="Items", lifespan=lifespan)
-add_error_handlers(app)
-
-
-def get_or_404(session: SessionDep, item_id: int) -> Item:
-    item = session.get(Item, item_id)
-    if item is None:
-        raise HTTPException(status_code=404, detail="Item not found")
-    return item
+app = FastAPI(title="Items")
 
 
 @app.get("/hello")
@@ -34,38 +20,51 @@ async def hello() -> dict[str, str]:
 
 
 @app.post("/echo")
-async def echo(body: JsonObject) -> JsonObject:
+async def echo(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-@app.get("/items/", response_model=list[ItemOut])
+@app.get("/items/", response_model=list[ItemPublic])
 def list_items(session: SessionDep) -> Sequence[Item]:
     return session.exec(select(Item).order_by(Item.id)).all()
 
 
-@app.get("/items/{item_id}", response_model=ItemOut)
-def get_item(item_id: ItemId, session: SessionDep) -> Item:
-    return get_or_404(session, item_id)
+@app.get("/items/{item_id}", response_model=ItemPublic)
+def get_item(item_id: int, session: SessionDep) -> Item:
+    item = session.get(Item, item_id)
+    if not item:
+        raise HTTPException(status_code=404, detail="Item not found")
+    return item
 
 
-@app.post("/items/", response_model=ItemOut, status_code=201)
-def create_item(item: ItemIn, session: SessionDep) -> Item:
-    created = Item.model_validate(item)
-    session.add(created)
+@app.post("/items/", response_model=ItemPublic, status_code=201)
+def create_item(item: ItemCreate, session: SessionDep) -> Item:
+    db_item = Item.model_validate(item)
+    session.add(db_item)
     session.commit()
-    return created
+    session.refresh(db_item)
+    return db_item
 
 
-@app.put("/items/{item_id}", response_model=ItemOut)
-def update_item(item_id: ItemId, item: ItemIn, session: SessionDep) -> Item:
-    updated = get_or_404(session, item_id)
-    updated.sqlmodel_update(item.model_dump())
-    session.add(updated)
-    session.commit()
-    return updated
+@app.put("/items/{item_id}", response_model=ItemPublic)
+def update_item(item_id: int, item: ItemUpdate, session: SessionDep) -> Item:
+    db_item = session.get(Item, item_id)
+    if not db_item:
+        raise HTTPException(status_code=404, detail="Item not found")
+    db_item.sqlmodel_update(item.model_dump())
+    session.add(db_item)
+    try:
+        session.commit()
+        session.refresh(db_item)
+    except (StaleDataError, InvalidRequestError):  # another request deleted the item in the meantime
+        raise HTTPException(status_code=404, detail="Item not found") from None
+    return db_item
 
 
 @app.delete("/items/{item_id}", status_code=204)
-def delete_item(item_id: ItemId, session: SessionDep) -> None:
-    session.delete(get_or_404(session, item_id))
+def delete_item(item_id: int, session: SessionDep) -> None:
+    item = session.get(Item, item_id)
+    if not item:
+        raise HTTPException(status_code=404, detail="Item not found")
+    session.delete(item)
     session.commit()

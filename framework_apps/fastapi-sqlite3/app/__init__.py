@@ -1,5 +1,1 @@
-"""What Gunicorn imports: `gunicorn app:app`."""
-
-from .main import app
-
-__all__ = ["app"]
+"""Items API: FastAPI on the standard library's sqlite3."""

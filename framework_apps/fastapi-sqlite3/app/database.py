@@ -1,19 +1,20 @@
-"""The SQLite file: its settings, its table, a connection for each request."""
+"""The SQLite file: its settings, its table, and a connection for each request.
 
-import fcntl
+`python -m app.database` creates the table.
+"""
+
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends
 
 DATABASE_PATH = os.environ.get("DATABASE_PATH", "items.db")
 
-# WAL lets readers and a writer work side by side; with it, NORMAL loses at most the last transactions in
-# a power cut, and corrupts nothing; a writer waits up to 5 s for its turn.
+# With WAL, readers and a writer do not block each other; with NORMAL, a power cut may lose the last
+# transactions but corrupts nothing; a writer waits up to 5 s for its turn.
 PRAGMAS = """
     PRAGMA busy_timeout=5000;
     PRAGMA journal_mode=WAL;
@@ -32,7 +33,7 @@ SCHEMA = """
 
 
 def connect() -> sqlite3.Connection:
-    # FastAPI may open, use and close the connection in three threads of its pool, one after the other.
+    # FastAPI may open, use and close the connection in three different threads of its pool.
     connection = sqlite3.connect(DATABASE_PATH, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     connection.executescript(PRAGMAS)
@@ -40,11 +41,8 @@ def connect() -> sqlite3.Connection:
 
 
 def create_table() -> None:
-    # One worker at a time: SQLite does not queue a switch to WAL while another is made, but refuses it.
-    with Path(f"{DATABASE_PATH}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with closing(connect()) as connection:
-            connection.execute(SCHEMA)
+    with closing(connect()) as connection:
+        connection.execute(SCHEMA)
 
 
 def get_connection() -> Iterator[sqlite3.Connection]:
@@ -52,4 +50,7 @@ def get_connection() -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-Connection = Annotated[sqlite3.Connection, Depends(get_connection)]
+ConnectionDep = Annotated[sqlite3.Connection, Depends(get_connection)]
+
+if __name__ == "__main__":
+    create_table()

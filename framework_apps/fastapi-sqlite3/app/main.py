@@ -1,24 +1,13 @@
-"""Items API: FastAPI on the standard library's sqlite3."""
+"""The operations."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, HTTPException
 
-from .database import Connection, create_table
-from .errors import add_error_handlers
-from .models import Item, ItemId, ItemIn, JsonObject
+from .database import ConnectionDep
+from .models import ItemCreate, ItemPublic, ItemUpdate
 
-
-@asynccontextmanager
-async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    create_table()
-    yield
-
-
-app = FastAPI(title="Items", lifespan=lifespan)
-add_error_handlers(app)
+app = FastAPI(title="Items")
 
 
 @app.get("/hello")
@@ -27,17 +16,17 @@ async def hello() -> dict[str, str]:
 
 
 @app.post("/echo")
-async def echo(body: JsonObject) -> JsonObject:
+async def echo(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-@app.get("/items/", response_model=list[Item])
-def list_items(connection: Connection) -> list[dict[str, Any]]:
+@app.get("/items/", response_model=list[ItemPublic])
+def list_items(connection: ConnectionDep) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute("SELECT * FROM items ORDER BY id")]
 
 
-@app.get("/items/{item_id}", response_model=Item)
-def get_item(item_id: ItemId, connection: Connection) -> dict[str, Any]:
+@app.get("/items/{item_id}", response_model=ItemPublic)
+def get_item(item_id: int, connection: ConnectionDep) -> dict[str, Any]:
     row = connection.execute("SELECT * FROM items WHERE id = ?", (item_id,)).fetchone()
     if row is None:
         raise HTTPException(status_code=404, detail="Item not found")
@@ -45,19 +34,19 @@ def get_item(item_id: ItemId, connection: Connection) -> dict[str, Any]:
 
 
 @app.post("/items/", status_code=201)
-def create_item(item: ItemIn, connection: Connection) -> Item:
+def create_item(item: ItemCreate, connection: ConnectionDep) -> ItemPublic:
     cursor = connection.execute(
         "INSERT INTO items (name, description, price, quantity)"
         " VALUES (:name, :description, :price, :quantity)",
         item.model_dump(),
     )
     connection.commit()
-    return Item(id=cursor.lastrowid, **item.model_dump())
+    return ItemPublic(id=cursor.lastrowid, **item.model_dump())
 
 
 @app.put("/items/{item_id}")
-def update_item(item_id: ItemId, item: ItemIn, connection: Connection) -> Item:
-    updated = Item(id=item_id, **item.model_dump())
+def update_item(item_id: int, item: ItemUpdate, connection: ConnectionDep) -> ItemPublic:
+    updated = ItemPublic(id=item_id, **item.model_dump())
     cursor = connection.execute(
         "UPDATE items SET name = :name, description = :description, price = :price, quantity = :quantity"
         " WHERE id = :id",
@@ -70,7 +59,7 @@ def update_item(item_id: ItemId, item: ItemIn, connection: Connection) -> Item:
 
 
 @app.delete("/items/{item_id}", status_code=204)
-def delete_item(item_id: ItemId, connection: Connection) -> None:
+def delete_item(item_id: int, connection: ConnectionDep) -> None:
     cursor = connection.execute("DELETE FROM items WHERE id = ?", (item_id,))
     connection.commit()
     if cursor.rowcount == 0:

@@ -1,34 +1,23 @@
-"""Every error as JSON."""
+"""Errors as JSON."""
 
 from flask import Flask, json
-from sqlalchemy.orm.exc import StaleDataError
-from werkzeug.exceptions import BadRequest, HTTPException, NotFound
-from werkzeug.wrappers import Response
+from flask.typing import ResponseReturnValue
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
 
 
-def http_error(error: HTTPException) -> Response:
+def http_error(error: HTTPException) -> ResponseReturnValue:
     response = error.get_response()
-    response.data = json.dumps({"detail": error.description})
+    response.data = json.dumps({"code": error.code, "name": error.name, "description": error.description})
     response.content_type = "application/json"
     return response
 
 
-def too_deep(_error: RecursionError) -> Response:
-    return http_error(BadRequest("The JSON is nested too deeply"))
-
-
-def item_gone(_error: StaleDataError) -> Response:
-    # Another client deleted the item after this request had read it.
-    return http_error(NotFound("Item not found"))
-
-
-def id_out_of_range(_error: OverflowError) -> Response:
-    # SQLite's row ids end at 64 bits.
-    return http_error(NotFound("Item not found"))
+def validation_error(error: ValidationError) -> ResponseReturnValue:
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    return {"code": 422, "name": "Unprocessable Entity", "description": errors}, 422
 
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, http_error)
-    app.register_error_handler(RecursionError, too_deep)
-    app.register_error_handler(StaleDataError, item_gone)
-    app.register_error_handler(OverflowError, id_out_of_range)
+    app.register_error_handler(ValidationError, validation_error)

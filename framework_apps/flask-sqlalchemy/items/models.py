@@ -1,9 +1,8 @@
-"""The table, and the SQLite settings of the engine below it."""
+"""The table, the SQLite settings of the engine below it, and the command that creates it."""
 
-import fcntl
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+import click
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import REAL, String, Text, event
@@ -14,14 +13,11 @@ class Base(DeclarativeBase):
     pass
 
 
-# An answer says what this request wrote, so nothing needs to be read again after the commit.
-db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+db = SQLAlchemy(model_class=Base)
 
 
 class Item(db.Model):
     __tablename__ = "items"
-    # Of two clients that delete an item at the same time, the second finds it gone, which is what it wanted.
-    __mapper_args__: ClassVar[dict[str, Any]] = {"confirm_deleted_rows": False}
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
@@ -40,8 +36,8 @@ class Item(db.Model):
 
 
 def set_sqlite_pragmas(dbapi_connection: Any, _connection_record: Any) -> None:
-    # WAL lets readers and a writer work side by side; with it, NORMAL loses at most the last transactions in
-    # a power cut, and corrupts nothing; a writer waits up to 5 s for its turn.
+    # With WAL, readers and a writer do not block each other; with NORMAL, a power cut may lose the last
+    # transactions but corrupts nothing; a writer waits up to 5 s for its turn.
     cursor = dbapi_connection.cursor()
     cursor.execute("PRAGMA busy_timeout=5000")
     cursor.execute("PRAGMA journal_mode=WAL")
@@ -49,11 +45,15 @@ def set_sqlite_pragmas(dbapi_connection: Any, _connection_record: Any) -> None:
     cursor.close()
 
 
+@click.command("init-db")
+def init_db_command() -> None:
+    """Create the table."""
+    db.create_all()
+    click.echo("Initialized the database.")
+
+
 def init_app(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
         event.listen(db.engine, "connect", set_sqlite_pragmas)
-        # One worker at a time: SQLite does not queue a switch to WAL while another is made, but refuses it.
-        with Path(f"{db.engine.url.database}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            db.create_all()
+    app.cli.add_command(init_db_command)

@@ -1,10 +1,11 @@
 """The items: list, get, create, update, delete."""
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
 from .models import Item, db
-from .validation import item_fields
+from .schemas import ItemCreate, ItemUpdate
 
 bp = Blueprint("items", __name__, url_prefix="/items")
 
@@ -12,7 +13,7 @@ bp = Blueprint("items", __name__, url_prefix="/items")
 @bp.get("/")
 def list_items() -> ResponseReturnValue:
     items = db.session.scalars(db.select(Item).order_by(Item.id))
-    return jsonify([item.to_dict() for item in items])
+    return [item.to_dict() for item in items]
 
 
 @bp.get("/<int:item_id>")
@@ -22,7 +23,7 @@ def get_item(item_id: int) -> ResponseReturnValue:
 
 @bp.post("/")
 def create_item() -> ResponseReturnValue:
-    item = Item(**item_fields(request.get_json()))
+    item = Item(**ItemCreate.model_validate(request.get_json()).model_dump())
     db.session.add(item)
     db.session.commit()
     return item.to_dict(), 201
@@ -30,12 +31,15 @@ def create_item() -> ResponseReturnValue:
 
 @bp.put("/<int:item_id>")
 def update_item(item_id: int) -> ResponseReturnValue:
-    fields = item_fields(request.get_json())
+    fields = ItemUpdate.model_validate(request.get_json()).model_dump()
     item = db.get_or_404(Item, item_id)
     for field, value in fields.items():
         setattr(item, field, value)
-    db.session.commit()
-    return item.to_dict()
+    try:
+        db.session.commit()
+        return item.to_dict()
+    except (StaleDataError, ObjectDeletedError):  # another request deleted the item in the meantime
+        abort(404)
 
 
 @bp.delete("/<int:item_id>")

@@ -1,27 +1,16 @@
-"""The SQLite file: its settings, its table, a connection for each request that asks for one."""
+"""The SQLite file: its settings, its table, and a connection for each request that asks for one."""
 
-import fcntl
 import sqlite3
-from pathlib import Path
 
+import click
 from flask import Flask, current_app, g
 
-# WAL lets readers and a writer work side by side; with it, NORMAL loses at most the last transactions in
-# a power cut, and corrupts nothing; a writer waits up to 5 s for its turn.
+# With WAL, readers and a writer do not block each other; with NORMAL, a power cut may lose the last
+# transactions but corrupts nothing; a writer waits up to 5 s for its turn.
 PRAGMAS = """
     PRAGMA busy_timeout=5000;
     PRAGMA journal_mode=WAL;
     PRAGMA synchronous=NORMAL;
-"""
-
-SCHEMA = """
-    CREATE TABLE IF NOT EXISTS items (
-        id INTEGER PRIMARY KEY,
-        name VARCHAR(100) NOT NULL,
-        description TEXT NOT NULL,
-        price REAL NOT NULL,
-        quantity INTEGER NOT NULL
-    )
 """
 
 
@@ -39,9 +28,18 @@ def close_db(_error: BaseException | None = None) -> None:
         db.close()
 
 
+def init_db() -> None:
+    with current_app.open_resource("schema.sql", "r") as file:
+        get_db().executescript(file.read())
+
+
+@click.command("init-db")
+def init_db_command() -> None:
+    """Create the table."""
+    init_db()
+    click.echo("Initialized the database.")
+
+
 def init_app(app: Flask) -> None:
     app.teardown_appcontext(close_db)
-    # One worker at a time: SQLite does not queue a switch to WAL while another is made, but refuses it.
-    with Path(f"{app.config['DATABASE']}.lock").open("w") as lock, app.app_context():
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        get_db().execute(SCHEMA)
+    app.cli.add_command(init_db_command)

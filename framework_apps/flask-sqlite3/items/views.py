@@ -1,10 +1,10 @@
 """The items: list, get, create, update, delete."""
 
-from flask import Blueprint, abort, jsonify, request
+from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
 
 from .db import get_db
-from .validation import item_fields
+from .schemas import ItemCreate, ItemUpdate
 
 bp = Blueprint("items", __name__, url_prefix="/items")
 
@@ -12,7 +12,7 @@ bp = Blueprint("items", __name__, url_prefix="/items")
 @bp.get("/")
 def list_items() -> ResponseReturnValue:
     rows = get_db().execute("SELECT * FROM items ORDER BY id")
-    return jsonify([dict(row) for row in rows])
+    return [dict(row) for row in rows]
 
 
 @bp.get("/<int:item_id>")
@@ -25,7 +25,7 @@ def get_item(item_id: int) -> ResponseReturnValue:
 
 @bp.post("/")
 def create_item() -> ResponseReturnValue:
-    fields = item_fields(request.get_json())
+    fields = ItemCreate.model_validate(request.get_json()).model_dump()
     db = get_db()
     cursor = db.execute(
         "INSERT INTO items (name, description, price, quantity)"
@@ -38,7 +38,7 @@ def create_item() -> ResponseReturnValue:
 
 @bp.put("/<int:item_id>")
 def update_item(item_id: int) -> ResponseReturnValue:
-    item = {"id": item_id, **item_fields(request.get_json())}
+    item = {"id": item_id, **ItemUpdate.model_validate(request.get_json()).model_dump()}
     db = get_db()
     cursor = db.execute(
         "UPDATE items SET name = :name, description = :description, price = :price, quantity = :quantity"

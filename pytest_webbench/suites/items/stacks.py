@@ -27,7 +27,9 @@ DOCKERFILE = _apps_folder() / "Dockerfile"
 """The recipe for the containers of these stacks, and of others that bring a lock."""
 
 
-def _stack(name: str, title: str, *, worker_class: str, application: str, packages: str) -> Stack:
+def _stack(
+    name: str, title: str, *, worker_class: str, application: str, prepare: str, packages: str
+) -> Stack:
     return Stack(
         name=name,
         title=title,
@@ -46,6 +48,7 @@ def _stack(name: str, title: str, *, worker_class: str, application: str, packag
             "{bind}",
             application,
         ),
+        prepare=(("{python}", *prepare.split()),),
         env=(("DATABASE_PATH", "{data_dir}/items.db"),),
         lock="requirements/{versions}.lock",
         ready=HELLO,
@@ -55,20 +58,23 @@ def _stack(name: str, title: str, *, worker_class: str, application: str, packag
 
 
 UVICORN = "uvicorn_worker.UvicornWorker"
+CREATE_TABLES, INIT_DB, MIGRATE = "-m app.database", "-m flask init-db", "manage.py migrate"
 
 STACKS = (
     _stack(
         "fastapi-sqlalchemy",
         "FastAPI with SQLModel",
         worker_class=UVICORN,
-        application="app:app",
+        application="app.main:app",
+        prepare=CREATE_TABLES,
         packages="fastapi sqlmodel sqlalchemy pydantic uvicorn uvloop httptools",
     ),
     _stack(
         "fastapi-sqlite3",
         "FastAPI with sqlite3",
         worker_class=UVICORN,
-        application="app:app",
+        application="app.main:app",
+        prepare=CREATE_TABLES,
         packages="fastapi pydantic uvicorn uvloop httptools",
     ),
     _stack(
@@ -76,20 +82,23 @@ STACKS = (
         "Flask with Flask-SQLAlchemy",
         worker_class="gthread",
         application="app:app",
-        packages="flask flask-sqlalchemy sqlalchemy",
+        prepare=INIT_DB,
+        packages="flask flask-sqlalchemy sqlalchemy pydantic",
     ),
     _stack(
         "flask-sqlite3",
         "Flask with sqlite3",
         worker_class="gthread",
         application="app:app",
-        packages="flask",
+        prepare=INIT_DB,
+        packages="flask pydantic",
     ),
     _stack(
         "django-drf",
         "Django with Django REST framework",
         worker_class="gthread",
         application="config.wsgi:application",
+        prepare=MIGRATE,
         packages="django djangorestframework",
     ),
 )
