@@ -30,7 +30,7 @@ from pytest_webbench.model.load import ErrorClass
 from pytest_webbench.model.suite import Scenario
 
 __all__ = [
-    "Fault",
+    "Mismatch",
     "are_texts",
     "excerpt",
     "exchange_faults",
@@ -50,21 +50,21 @@ _SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Mismatch:
     """Why a request did not end in a right answer: the class for counting, ``why`` for a person."""
 
     error: ErrorClass
     why: str
 
 
-def judge(answer: Answer, status: int, body: bytes) -> Fault | None:
+def judge(answer: Answer, status: int, body: bytes) -> Mismatch | None:
     """``None`` if ``status`` and ``body`` are what ``answer`` asks for, else what is wrong with them.
 
     ``body`` comes from a server and may be anything: whatever it holds, this returns and does not raise.
     """
     if status != answer.status:
         came = f"; the body is {excerpt(body)}" if body else ""
-        return Fault(
+        return Mismatch(
             error=ErrorClass.WRONG_STATUS, why=f"the status is {status}, expected {answer.status}{came}"
         )
     match answer.rule:
@@ -77,7 +77,7 @@ def judge(answer: Answer, status: int, body: bytes) -> Fault | None:
             why = "" if same else f"the body is {excerpt(body)}, expected {excerpt(answer.text.encode())}"
         case BodyRule.JSON:
             why = _json_difference(answer, body)
-    return Fault(error=ErrorClass.WRONG_BODY, why=why) if why else None
+    return Mismatch(error=ErrorClass.WRONG_BODY, why=why) if why else None
 
 
 def excerpt(data: bytes, limit: int = _SHOWN) -> str:

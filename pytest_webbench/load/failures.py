@@ -8,7 +8,7 @@ import errno
 import os
 from enum import Enum, auto
 
-from pytest_webbench.analysis.responses import Fault, excerpt
+from pytest_webbench.analysis.responses import Mismatch, excerpt
 from pytest_webbench.load.http1.words import after_the_end, malformed
 from pytest_webbench.model.load import ErrorClass
 
@@ -72,19 +72,19 @@ def error_class(cause: Cause, *, connected: bool, begun: bool, served: bool) -> 
     return ErrorClass.STALE_CONNECTION if served and cause is not Cause.CUT else ErrorClass.RESET
 
 
-def in_short(error: ErrorClass, words: str) -> Fault:
+def in_short(error: ErrorClass, words: str) -> Mismatch:
     """A request counted as ``error``, of which no more is known than the ``words`` of another program."""
-    return Fault(error=error, why=f"{_IN_SHORT[error]} ({words})")
+    return Mismatch(error=error, why=f"{_IN_SHORT[error]} ({words})")
 
 
-def connect_failure(exc: OSError, *, timeout_s: float) -> Fault:
+def connect_failure(exc: OSError, *, timeout_s: float) -> Mismatch:
     """What it means that a connect ended with ``exc``; a :class:`TimeoutError` came after ``timeout_s``."""
     if isinstance(exc, TimeoutError):
-        return Fault(error=ErrorClass.CONNECT_TIMEOUT, why=f"no connection within {timeout_s:g} s")
+        return Mismatch(error=ErrorClass.CONNECT_TIMEOUT, why=f"no connection within {timeout_s:g} s")
     cause = Cause.EXHAUSTED if exc.errno in _EXHAUSTED else Cause.ENDED
     error = error_class(cause, connected=False, begun=False, served=False)
     what = "the generator cannot connect" if cause is Cause.EXHAUSTED else "no connection"
-    return Fault(error=error, why=f"{what}: {_words(exc)}")
+    return Mismatch(error=error, why=f"{what}: {_words(exc)}")
 
 
 def refuse_itself(own_end: object, other_end: object) -> None:
@@ -97,7 +97,7 @@ def refuse_itself(own_end: object, other_end: object) -> None:
         raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
 
 
-def loss(received: int, exc: BaseException | None, *, served: bool) -> Fault:
+def loss(received: int, exc: BaseException | None, *, served: bool) -> Mismatch:
     """What it means that the connection ended, by ``exc`` or (``None``) in good order.
 
     ``received`` bytes of the response had come; the connection had served a request before if ``served``.
@@ -113,38 +113,40 @@ def loss(received: int, exc: BaseException | None, *, served: bool) -> Fault:
         why = "the connection was closed without an answer"
     if error is ErrorClass.STALE_CONNECTION:
         why += ", after it had served before"
-    return Fault(error=error, why=why)
+    return Mismatch(error=error, why=why)
 
 
-def timeout(received: int, waited_ns: float) -> Fault:
+def timeout(received: int, waited_ns: float) -> Mismatch:
     """That the response was not there in time, of which ``received`` bytes had come."""
     came = f"{received} bytes of the answer, but not all, came" if received else "no answer came"
-    return Fault(error=ErrorClass.RESPONSE_TIMEOUT, why=f"{came} within {waited_ns / 1e9:.3g} s")
+    return Mismatch(error=ErrorClass.RESPONSE_TIMEOUT, why=f"{came} within {waited_ns / 1e9:.3g} s")
 
 
-def closed_at_rest() -> Fault:
+def closed_at_rest() -> Mismatch:
     """That the server closed the connection while no request was under way, and one was to be sent."""
-    return Fault(error=ErrorClass.RESET, why="the connection was closed before the request was sent")
+    return Mismatch(error=ErrorClass.RESET, why="the connection was closed before the request was sent")
 
 
-def sent_unasked(data: bytes) -> Fault:
+def sent_unasked(data: bytes) -> Mismatch:
     """That the server sent ``data`` while no request was under way."""
-    return Fault(error=ErrorClass.MALFORMED, why=f"bytes came before the request was sent: {excerpt(data)}")
+    return Mismatch(
+        error=ErrorClass.MALFORMED, why=f"bytes came before the request was sent: {excerpt(data)}"
+    )
 
 
-def not_http(what: str, head: bytes) -> Fault:
+def not_http(what: str, head: bytes) -> Mismatch:
     """That a response that begins with ``head`` cannot be read, for what the parser says."""
-    return Fault(error=ErrorClass.MALFORMED, why=malformed(what, head))
+    return Mismatch(error=ErrorClass.MALFORMED, why=malformed(what, head))
 
 
-def surplus(head: bytes, status: int, *, is_head: bool) -> Fault:
+def surplus(head: bytes, status: int, *, is_head: bool) -> Mismatch:
     """That bytes came after the end of the response that begins with ``head``."""
-    return Fault(error=ErrorClass.MALFORMED, why=after_the_end(head, status, is_head=is_head))
+    return Mismatch(error=ErrorClass.MALFORMED, why=after_the_end(head, status, is_head=is_head))
 
 
-def too_long_body(size: int) -> Fault:
+def too_long_body(size: int) -> Mismatch:
     """That a body has ``size`` bytes, or more, far more than the right one."""
-    return Fault(
+    return Mismatch(
         error=ErrorClass.WRONG_BODY, why=f"the body has {size} bytes or more, far more than expected"
     )
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import repeat, takewhile
 
-from pytest_webbench.analysis.responses import Fault
+from pytest_webbench.analysis.responses import Mismatch
 from pytest_webbench.load.schedule import due_ns
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.http import Request
-from pytest_webbench.model.load import ErrorClass, Load, LoadResult, Look, OpenLoad, nothing
+from pytest_webbench.model.load import ConnectionProbe, ErrorClass, Load, LoadResult, LoadSession, nothing
 
-__all__ = ["FakeEngine", "FakeOpenLoad"]
+__all__ = ["FakeEngine", "FakeLoadSession"]
 
 _DEFAULT_S = 0.01
 _CPU_S = 1e-5
@@ -58,7 +58,7 @@ class FakeEngine:
         self,
         load: Load,
         base_url: str,
-        look: Look | None = None,  # noqa: ARG002
+        look: ConnectionProbe | None = None,  # noqa: ARG002
         before_start: Callable[[], None] = nothing,
     ) -> LoadResult:
         """What ``load`` would have measured. Raises the ``failure`` that the engine was given."""
@@ -74,9 +74,9 @@ class FakeEngine:
         tally.bytes_received = _ANSWER_BYTES * len(tally.latency_ns)
         return tally.result(users=load.users, elapsed_ns=end_ns, cpu_s=_CPU_S * tally.sent)
 
-    def open(self, load: Load, base_url: str, look: Look | None = None) -> OpenLoad:
+    def open(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> LoadSession:
         """A load whose result is that of :meth:`run`, whatever lies between its turns."""
-        return FakeOpenLoad(self, load, base_url, look)
+        return FakeLoadSession(self, load, base_url, look)
 
     def close(self) -> None:
         """Remember that it was closed."""
@@ -103,7 +103,7 @@ class FakeEngine:
             if deadline_ns is not None and start_ns + took_ns > deadline_ns and load.turns == 1:
                 tally.leave_open(number, deadline_ns - start_ns)
             elif (error := self._error(number)) is not None:
-                tally.fail(number, request, Fault(error=error, why="injected by the fake engine"), took_ns)
+                tally.fail(number, request, Mismatch(error=error, why="injected by the fake engine"), took_ns)
             elif load.schedule:
                 tally.add_scheduled(start_ns - due_at_ns + took_ns, took_ns, took_ns)
             else:
@@ -133,10 +133,10 @@ class FakeEngine:
         return next((error for error, nth in self.errors.items() if number % nth == nth - 1), None)
 
 
-class FakeOpenLoad:
+class FakeLoadSession:
     """A load of the fake engine in turns; it is worked out when the first one is taken."""
 
-    def __init__(self, engine: FakeEngine, load: Load, base_url: str, look: Look | None) -> None:
+    def __init__(self, engine: FakeEngine, load: Load, base_url: str, look: ConnectionProbe | None) -> None:
         self._engine, self._load, self._base_url, self._look = engine, load, base_url, look
         self._result: LoadResult | None = None
 

@@ -20,7 +20,7 @@ from pytest_webbench.analysis.statistics import join_latencies
 from pytest_webbench.model.http import Exchange
 from pytest_webbench.model.load import Amount, Arrivals, Held, Load, LoadResult, Schedule
 
-__all__ = ["Share", "connections_of_each", "merge", "put_together", "share", "surplus"]
+__all__ = ["Share", "connections_of_each", "merge", "partition", "put_together", "surplus"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Share:
     numbers: range
 
 
-def share(load: Load, parts: int) -> list[Share]:
+def partition(load: Load, parts: int) -> list[Share]:
     """``load`` in ``parts`` shares, or fewer: each has a user, and each of a schedule a request.
 
     Users are spread as evenly as possible. An amount of requests is cut into ranges, in proportion to

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pytest_webbench.analysis.examples import Examples
-from pytest_webbench.analysis.responses import Fault
+from pytest_webbench.analysis.responses import Mismatch
 from pytest_webbench.model.http import Request
 from pytest_webbench.model.load import EXACT_MOST, MOST_UNCONFIRMED, Latencies, Load, LoadResult
 
@@ -211,7 +211,7 @@ class Tally:
         except OverflowError:
             self.add_long(latency_ns, ttfb_ns, service_ns)
 
-    def fail(self, number: int, request: Request, fault: Fault, took_ns: int) -> None:
+    def fail(self, number: int, request: Request, fault: Mismatch, took_ns: int) -> None:
         """Request ``number`` ended with ``fault``, ``took_ns`` nanoseconds after it was sent."""
         self.errors[fault.error.value] += 1
         self.error_ns += took_ns

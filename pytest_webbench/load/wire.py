@@ -1,4 +1,4 @@
-"""The encoder, under the name by which engines outside of this package import it."""
+"""The public name of the encoder, for engines of others: what requests are as bytes."""
 
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.wire import encode

@@ -17,6 +17,7 @@ __all__ = [
     "RELATIVE_ERROR",
     "Amount",
     "Arrivals",
+    "ConnectionProbe",
     "Draw",
     "ErrorClass",
     "Held",
@@ -25,6 +26,7 @@ __all__ = [
     "Load",
     "LoadEngine",
     "LoadResult",
+    "LoadSession",
     "Look",
     "Loop",
     "Nanoseconds",
@@ -332,7 +334,7 @@ class LoadResult:
     draws: tuple[Draw, ...] = ()
 
 
-Look = Callable[[], Held | None]
+ConnectionProbe = Callable[[], Held | None]
 """Looks at the server's side: which of its processes holds which connection; ``None`` if unseen."""
 
 
@@ -354,7 +356,7 @@ class LoadEngine(Protocol):
         self,
         load: Load,
         base_url: str,
-        look: Look | None = None,
+        look: ConnectionProbe | None = None,
         before_start: Callable[[], None] = nothing,
     ) -> LoadResult:
         """Carry out ``load`` against the server at ``base_url`` and wait for its end.
@@ -372,7 +374,7 @@ class LoadEngine(Protocol):
         ...
 
 
-class OpenLoad(Protocol):
+class LoadSession(Protocol):
     """A load that is made in turns, with other work between them."""
 
     def warm_up(self) -> None:
@@ -398,9 +400,15 @@ class OpenLoad(Protocol):
 class TurnEngine(LoadEngine, Protocol):
     """An engine whose loads can stop and go on, several of them side by side."""
 
-    def open(self, load: Load, base_url: str, look: Look | None = None) -> OpenLoad:
+    def open(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> LoadSession:
         """Begin ``load``: its users connect, and nothing is sent yet.
 
         One that is not brought to its end is ended by :meth:`~pytest_webbench.LoadEngine.close`.
         """
         ...
+
+
+Look = ConnectionProbe
+"""The old name of :data:`ConnectionProbe`, for engines of others."""
+OpenLoad = LoadSession
+"""The old name of :class:`LoadSession`, for engines of others."""

@@ -10,7 +10,7 @@ from pytest_webbench.load.draws import Drawing, draws_of
 from pytest_webbench.load.schedule import add_machine_usages, add_usages, saturating
 from pytest_webbench.model.errors import ContractError, LoadError, StackDiedError, StackError, UsageError
 from pytest_webbench.model.http import Record
-from pytest_webbench.model.load import Amount, Load, LoadEngine, LoadResult, OpenLoad, TurnEngine, nothing
+from pytest_webbench.model.load import Amount, Load, LoadEngine, LoadResult, LoadSession, TurnEngine, nothing
 from pytest_webbench.model.measurement import MachineUsage, Measurement, ServerUsage, StateCheck
 from pytest_webbench.model.plan import Cell, Profile, Trial
 from pytest_webbench.model.stack import RunningStack
@@ -216,7 +216,7 @@ class Visit:
     _load: Load | None = None
     _drawing: Drawing | None = None
     _part: Load | None = None
-    _opened: OpenLoad | None = None
+    _opened: LoadSession | None = None
     _taken: int = 0
     _usages: list[ServerUsage] = field(default_factory=list)
     _machine: list[MachineUsage] = field(default_factory=list)
@@ -318,7 +318,7 @@ class Visit:
         self._records, load = self.bench.make_load(self.running, self.suite, self.scenario, self.trial)
         return replace(load, turns=self.turns)
 
-    def _open(self, load: Load) -> OpenLoad:
+    def _open(self, load: Load) -> LoadSession:
         engine = self.bench.engine
         assert isinstance(engine, TurnEngine)
         return engine.open(load, self.running.base_url, self.running.connections)

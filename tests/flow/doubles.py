@@ -21,7 +21,7 @@ from pytest_webbench.host.meters.fake import FakeProfiler
 from pytest_webbench.load.fake import FakeEngine
 from pytest_webbench.model.errors import StackError
 from pytest_webbench.model.http import EffectKind, Exchange, Request
-from pytest_webbench.model.load import ErrorClass, Load, LoadResult, Look, nothing
+from pytest_webbench.model.load import ConnectionProbe, ErrorClass, Load, LoadResult, nothing
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.stacks.fake import FakeLauncher, FakeStack
 
@@ -200,7 +200,7 @@ class WritingEngine(FakeEngine):
         self,
         load: Load,
         base_url: str,
-        look: Look | None = None,
+        look: ConnectionProbe | None = None,
         before_start: Callable[[], None] = nothing,
     ) -> LoadResult:
         stack = stack_of(base_url)

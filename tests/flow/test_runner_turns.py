@@ -6,7 +6,15 @@ from dataclasses import replace
 from pytest_webbench.load.fake import FakeEngine
 from pytest_webbench.model.errors import LoadError, SeedError
 from pytest_webbench.model.events import Event, StackFailed, TrialFailed, TrialFinished
-from pytest_webbench.model.load import Amount, Load, LoadEngine, LoadResult, Look, OpenLoad, nothing
+from pytest_webbench.model.load import (
+    Amount,
+    ConnectionProbe,
+    Load,
+    LoadEngine,
+    LoadResult,
+    LoadSession,
+    nothing,
+)
 from pytest_webbench.model.plan import PROFILES, Block, Cell, Order, Plan, Trial
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.runs.runner import Runner
@@ -26,7 +34,7 @@ class Turns(FakeEngine):
         self.turns: list[str] = []
         self._fail_at, self._fault = fail_at, error
 
-    def open(self, load: Load, base_url: str, look: Look | None = None) -> OpenLoad:
+    def open(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> LoadSession:
         return Noting(self, super().open(load, base_url, look), base_url)
 
     def note(self, base_url: str) -> None:
@@ -36,7 +44,7 @@ class Turns(FakeEngine):
 
 
 class Noting:
-    def __init__(self, engine: Turns, opened: OpenLoad, base_url: str) -> None:
+    def __init__(self, engine: Turns, opened: LoadSession, base_url: str) -> None:
         self._engine, self._opened, self._base_url = engine, opened, base_url
 
     def warm_up(self) -> None:
@@ -62,7 +70,7 @@ class Whole:
         self,
         load: Load,
         base_url: str,
-        look: Look | None = None,
+        look: ConnectionProbe | None = None,
         before_start: Callable[[], None] = nothing,
     ) -> LoadResult:
         return self.engine.run(load, base_url, look, before_start)

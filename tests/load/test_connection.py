@@ -7,7 +7,7 @@ import pytest
 
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.wire import encode
-from pytest_webbench.load.native.connection import Connection, Question, Questions
+from pytest_webbench.load.native.connection import Connection, PreparedRequest, PreparedRequests
 from pytest_webbench.load.tally import Tally
 
 from .loads import HELLO, make_load
@@ -32,7 +32,9 @@ def test_a_connection_with_itself_is_none(itself: bool) -> None:
         here, there = ("127.0.0.1", 50000), ("127.0.0.1", 50000 if itself else 8000)
         transport = asyncio.Transport({"socket": sock, "sockname": here, "peername": there})
         wire = encode(HELLO.request, Target(host="127.0.0.1", port=8000))
-        connection = Connection(Questions([Question(HELLO, wire)]), Tally(make_load(requests=1)), Nobody())
+        connection = Connection(
+            PreparedRequests([PreparedRequest(HELLO, wire)]), Tally(make_load(requests=1)), Nobody()
+        )
         connection.connection_made(transport)
         if itself:
             with pytest.raises(ConnectionRefusedError):

@@ -7,11 +7,11 @@ from pytest_webbench.analysis.statistics import Buckets
 from pytest_webbench.load.native.frames import (
     LENGTH,
     Failure,
-    Order,
+    LoadJob,
     frame,
-    pack_order,
+    pack_job,
     pack_reply,
-    unpack_order,
+    unpack_job,
     unpack_reply,
 )
 from pytest_webbench.model.http import Answer, BodyRule, Effect, EffectKind, Exchange, Request
@@ -49,8 +49,8 @@ RESULT = LoadResult(
 
 def test_an_order() -> None:
     load = Load(users=3, amount=Amount(requests=5), exchanges=(EXCHANGE,) * 2, repeat=False, timeout_s=1.5)
-    order = Order(load=load, base_url="http://127.0.0.1:1")
-    assert unpack_order(pack_order(order)) == order
+    order = LoadJob(load=load, base_url="http://127.0.0.1:1")
+    assert unpack_job(pack_job(order)) == order
 
 
 def test_a_result() -> None:

@@ -21,7 +21,7 @@ import pytest_webbench
 from pytest_webbench.analysis.responses import judge
 from pytest_webbench.load import limits
 from pytest_webbench.load.k6 import K6Engine, engine
-from pytest_webbench.load.k6.plan import Plan, make_plan
+from pytest_webbench.load.k6.load_script import K6Script, make_script
 from pytest_webbench.model.errors import LoadError, UsageError
 from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
 from pytest_webbench.model.load import Arrivals, Load, LoadEngine, Schedule
@@ -676,7 +676,7 @@ def test_poisson_arrivals_are_refused(k6: K6Engine) -> None:
 )
 def test_what_would_be_sent_or_judged_otherwise_is_refused(exchange: Exchange, message: str) -> None:
     with pytest.raises(LoadError, match=message):
-        make_plan(make_load(exchange, requests=1), "http://127.0.0.1:9")
+        make_script(make_load(exchange, requests=1), "http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize(
@@ -730,10 +730,10 @@ def test_k6_that_dies_fails_its_load_alone(k6: K6Engine) -> None:
 
 
 def test_k6_that_takes_too_long_is_given_up(k6: K6Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def short(load: Load, base_url: str) -> Plan:
-        return replace(make_plan(load, base_url), longest_s=1.0)
+    def short(load: Load, base_url: str) -> K6Script:
+        return replace(make_script(load, base_url), longest_s=1.0)
 
-    monkeypatch.setattr(engine, "make_plan", short)
+    monkeypatch.setattr(engine, "make_script", short)
     with Server(lambda server, peer, number: peer.hold()) as server:
         with pytest.raises(LoadError, match="k6 was not done after 1 s"):
             k6.run(make_load(requests=1), server.url)

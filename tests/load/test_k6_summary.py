@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_webbench.load.k6 import summary
 from pytest_webbench.load.k6.arrivals import arrival_numbers
 from pytest_webbench.load.k6.faults import Loss, loss_fault
-from pytest_webbench.load.k6.plan import make_plan
+from pytest_webbench.load.k6.load_script import make_script
 from pytest_webbench.load.k6.summary import read_result
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import Load, LoadResult, Schedule
@@ -26,7 +26,7 @@ def read(load: Load, lines: list[str], metrics: dict[str, Any] | None = None, **
     """The result of ``lines``, by default of as many iterations."""
     count = sum(not line.startswith("B") for line in lines)
     counted = {"iterations": {"values": {"count": count}}, **(metrics or {})}
-    return read_result(load, make_plan(load, URL), lines, counted, **more)
+    return read_result(load, make_script(load, URL), lines, counted, **more)
 
 
 def recorded(name: str) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def test_a_record_that_is_lost_is_noticed(name: str) -> None:
     lines = kept["lines"]
     for lost in (1, len(lines) // 2, len(lines) - 1):
         with pytest.raises(LoadError, match="records of k6 are incomplete"):
-            read_result(load, make_plan(load, URL), lines[:lost] + lines[lost + 1 :], kept["metrics"])
+            read_result(load, make_script(load, URL), lines[:lost] + lines[lost + 1 :], kept["metrics"])
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_line_that_comes_twice_is_noticed() -> None:
 def test_an_open_loop_of_too_many_requests_is_refused_before_it_begins() -> None:
     load = make_load(users=2, duration_s=3600, schedule=Schedule(rate=5000.0))
     with pytest.raises(LoadError, match="4,194,304 requests at most; here 18,000,000 are due") as caught:
-        make_plan(load, URL)
+        make_script(load, URL)
     assert "use the native engine" in caught.value.hint
 
 

@@ -13,7 +13,7 @@ import pytest
 import pytest_webbench
 from pytest_webbench.load.native import engine as native
 from pytest_webbench.load.native.engine import NativeEngine
-from pytest_webbench.load.native.frames import WORD, Order, frame, pack_order
+from pytest_webbench.load.native.frames import START_SIGNAL, LoadJob, frame, pack_job
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.http import Answer, Exchange, Request
 from pytest_webbench.model.load import LoadEngine
@@ -245,12 +245,12 @@ def test_the_worker_ends_in_a_load_when_its_input_ends() -> None:
         peer.send(RIGHT)
 
     with Server(tell) as server:
-        order = Order(load=make_load(duration_s=600), base_url=server.url)
+        order = LoadJob(load=make_load(duration_s=600), base_url=server.url)
         command = [sys.executable, "-m", "pytest_webbench.load.native.worker"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as worker:
             assert worker.stdin is not None
-            worker.stdin.write(frame(pack_order(order)))
-            worker.stdin.write(WORD.pack(1, 0))
+            worker.stdin.write(frame(pack_job(order)))
+            worker.stdin.write(START_SIGNAL.pack(1, 0))
             worker.stdin.flush()
             assert asked.wait(60)
             worker.stdin.close()

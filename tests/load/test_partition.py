@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_webbench.load.partition import Share, merge, share
+from pytest_webbench.load.partition import Share, merge, partition
 from pytest_webbench.model.http import Answer, Exchange, Request
 from pytest_webbench.model.load import Amount, Arrivals, Latencies, Load, LoadResult, Schedule
 
@@ -60,7 +60,7 @@ def test_a_warm_up_is_shared_as_the_load_is(load: Load, parts: int, portion: flo
     """No share has more of it than of the load: where each request is sent once, there is no more."""
     limit = load.most_requests
     whole = Amount(requests=round(limit * portion)) if load.amount.requests else Amount(duration_s=0.5)
-    shares = share(replace(load, schedule=None, warm_up=whole), parts)
+    shares = partition(replace(load, schedule=None, warm_up=whole), parts)
     warm_ups = [each.load.warm_up for each in shares]
     if whole.requests is None:
         assert warm_ups == [whole] * len(shares)
@@ -73,7 +73,7 @@ def test_a_warm_up_is_shared_as_the_load_is(load: Load, parts: int, portion: flo
 
 @given(loads, parts)
 def test_users_add_up_and_are_spread_evenly(load: Load, parts: int) -> None:
-    shares = share(load, parts)
+    shares = partition(load, parts)
     users = [each.load.users for each in shares]
     assert 1 <= len(shares) <= min(parts, load.users)
     assert sum(users) == load.users
@@ -82,7 +82,7 @@ def test_users_add_up_and_are_spread_evenly(load: Load, parts: int) -> None:
 
 @given(loads, parts)
 def test_every_request_is_sent_once_and_is_the_one_of_the_undivided_load(load: Load, parts: int) -> None:
-    shares = share(load, parts)
+    shares = partition(load, parts)
     everything = [one for each in shares for one in sent(each, at_most=500)]
     count = len(load.exchanges)
     assert all(exchange == load.exchanges[number % count] for number, exchange in everything)
@@ -94,7 +94,7 @@ def test_every_request_is_sent_once_and_is_the_one_of_the_undivided_load(load: L
 
 @given(loads, parts)
 def test_every_share_is_a_load_that_an_engine_takes(load: Load, parts: int) -> None:
-    for each in share(load, parts):
+    for each in partition(load, parts):
         assert each.load.users >= 1
         assert each.load.exchanges
         assert each.load.timeout_s == load.timeout_s
@@ -104,13 +104,13 @@ def test_every_share_is_a_load_that_an_engine_takes(load: Load, parts: int) -> N
 
 @given(loads)
 def test_one_share_is_the_load_itself(load: Load) -> None:
-    (only,) = share(load, 1)
+    (only,) = partition(load, 1)
     assert only.load == load
     assert only.numbers[:50] == range(50)[: len(only.numbers)]
 
 
 def test_requests_are_cut_into_ranges_in_proportion_to_the_users() -> None:
-    shares = share(Load(users=5, amount=Amount(requests=100), exchanges=exchanges(7)), 3)
+    shares = partition(Load(users=5, amount=Amount(requests=100), exchanges=exchanges(7)), 3)
     assert [each.load.users for each in shares] == [2, 2, 1]
     assert [each.numbers for each in shares] == [range(40), range(40, 80), range(80, 100)]
     assert [each.load.amount.requests for each in shares] == [40, 40, 20]
@@ -119,12 +119,12 @@ def test_requests_are_cut_into_ranges_in_proportion_to_the_users() -> None:
 
 def test_fewer_requests_than_generators() -> None:
     """Everybody has a user, so that as many connect as in the undivided load."""
-    shares = share(Load(users=15, amount=Amount(requests=10), exchanges=exchanges(3)), 10)
+    shares = partition(Load(users=15, amount=Amount(requests=10), exchanges=exchanges(3)), 10)
     assert sum(each.load.users for each in shares) == 15
     assert sum(each.load.amount.requests or 0 for each in shares) == 10
-    assert len(share(Load(users=15, amount=Amount(requests=2), exchanges=exchanges(3)), 10)) == 2
+    assert len(partition(Load(users=15, amount=Amount(requests=2), exchanges=exchanges(3)), 10)) == 2
     once = Load(users=15, amount=Amount(duration_s=1), exchanges=exchanges(3), repeat=False)
-    assert [len(each.load.exchanges) for each in share(once, 10)] == [1, 1, 1]
+    assert [len(each.load.exchanges) for each in partition(once, 10)] == [1, 1, 1]
 
 
 def due_s(schedule: Schedule, count: int) -> list[float]:
@@ -145,7 +145,7 @@ def test_constant_arrivals_together_are_those_of_the_undivided_load(
     schedule = Schedule(rate=rate, offset_s=offset_s)
     load = Load(users=users, amount=amount, exchanges=exchanges(3), schedule=schedule)
     whole = due_s(schedule, 3000)
-    for each in share(load, parts):
+    for each in partition(load, parts):
         assert each.load.schedule is not None
         count = min(len(each.numbers), 200)
         for number, due in zip(each.numbers, due_s(each.load.schedule, count), strict=False):
@@ -157,7 +157,7 @@ def test_poisson_arrivals_have_chances_of_their_own(seed: int, parts: int) -> No
     def seeds(of: int) -> list[int]:
         schedule = Schedule(rate=90, arrivals=Arrivals.POISSON, seed=of)
         load = Load(users=40, amount=Amount(duration_s=1), exchanges=exchanges(1), schedule=schedule)
-        shares = [each.load.schedule for each in share(load, parts)]
+        shares = [each.load.schedule for each in partition(load, parts)]
         assert [each.rate for each in shares if each] == [pytest.approx(90 / parts)] * parts
         return [each.seed for each in shares if each]
 
@@ -186,7 +186,7 @@ def outcomes(draw: st.DrawFn) -> tuple[Load, list[tuple[Share, LoadResult]], Cou
     load = Load(users=draw(st.integers(1, 9)), amount=draw(amounts), exchanges=exchanges(5))
     results = []
     right: Counter[int] = Counter()
-    for each in share(load, draw(parts)):
+    for each in partition(load, draw(parts)):
         numbers = [number for number, _ in sent(each, at_most=30)]
         bad = {n for n in range(len(numbers)) if draw(st.booleans())}
         latencies = [1000 + numbers[n] for n in range(len(numbers)) if n not in bad]
@@ -223,7 +223,7 @@ def test_nothing_is_lost_and_nothing_is_made_up(
 
 def merged(*results: LoadResult) -> LoadResult:
     load = Load(users=9, amount=Amount(duration_s=1), exchanges=exchanges(1))
-    return merge(list(zip(share(load, len(results)), results, strict=True)))
+    return merge(list(zip(partition(load, len(results)), results, strict=True)))
 
 
 def test_times_of_eight_bytes_stay_whole() -> None:

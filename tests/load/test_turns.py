@@ -9,7 +9,7 @@ import pytest
 from pytest_webbench.load.native.engine import NativeEngine
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
-from pytest_webbench.model.load import Amount, Held, Load, LoadResult, OpenLoad, TurnEngine
+from pytest_webbench.model.load import Amount, Held, Load, LoadResult, LoadSession, TurnEngine
 
 from .loads import HELLO_JSON, make_load, unaccounted
 from .servers import Peer, Server, answer, json_answer
@@ -34,7 +34,7 @@ def in_turns(
     return replace(make_load(users=users, requests=requests, duration_s=duration_s), turns=turns)
 
 
-def take_all(opened: OpenLoad, turns: int) -> LoadResult:
+def take_all(opened: LoadSession, turns: int) -> LoadResult:
     for _ in range(turns):
         opened.take_turn()
     return opened.result()

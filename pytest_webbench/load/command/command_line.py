@@ -11,7 +11,7 @@ from pytest_webbench.analysis.masking import mask_path, mask_url
 from pytest_webbench.load.draws import DRAWS
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.wire import encode
-from pytest_webbench.load.partition import share
+from pytest_webbench.load.partition import partition
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
 from pytest_webbench.model.load import Amount, Arrivals, Load, Schedule
@@ -80,7 +80,7 @@ def _cli_options(options: argparse.Namespace) -> CliOptions:
         timeout_s=options.timeout,
         schedule=_schedule(options),
     )
-    generators = len(share(load, options.generators))
+    generators = len(partition(load, options.generators))
     url = target.url + mask_path(parts._replace(scheme="", netloc="").geturl())
     return CliOptions(
         url=url,

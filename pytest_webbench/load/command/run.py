@@ -18,7 +18,7 @@ from pytest_webbench.load.http1.tls import speaks_tls
 from pytest_webbench.load.http1.words import TLS
 from pytest_webbench.load.native.engine import NativeEngine
 from pytest_webbench.model.errors import LoadError
-from pytest_webbench.model.load import ErrorClass, Latencies, Load, LoadResult, Look
+from pytest_webbench.model.load import ConnectionProbe, ErrorClass, Latencies, Load, LoadResult
 
 __all__ = ["main"]
 
@@ -62,7 +62,7 @@ def _carry_out(options: CliOptions) -> Figures:
     return work_out(options.load, result, generators=options.generators)
 
 
-def _draws(load: Load, look: Look) -> int:
+def _draws(load: Load, look: ConnectionProbe) -> int:
     """One set of connections is enough where it is seen to that the server's processes have as many each."""
     return draws_of(load.amount, load.users) if look() is None else 1
 

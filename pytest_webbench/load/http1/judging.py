@@ -2,7 +2,7 @@
 
 from json import dumps
 
-from pytest_webbench.analysis.responses import Fault, judge
+from pytest_webbench.analysis.responses import Mismatch, judge
 from pytest_webbench.load import failures
 from pytest_webbench.load.http1.coding import CodingError, decode, excerpt_of
 from pytest_webbench.load.http1.response import Response
@@ -21,7 +21,7 @@ def bytes_to_keep(answer: Answer) -> int:
     return 2**20 + 16 * len(dumps(answer.json, default=repr))
 
 
-def judge_whole(answer: Answer, response: Response) -> Fault | None:
+def judge_whole(answer: Answer, response: Response) -> Mismatch | None:
     """What is wrong with ``response``, of which :func:`bytes_to_keep` were kept; ``None`` if it is right."""
     if response.status == answer.status and not response.complete:
         return failures.too_long_body(response.size)
@@ -37,7 +37,7 @@ def judge_whole(answer: Answer, response: Response) -> Fault | None:
 
 def judge_response(
     answer: Answer, status: int, body: bytes, *, size: int, most: int, coding: str
-) -> Fault | None:
+) -> Mismatch | None:
     """``None`` if a response is what ``answer`` asks for, else what is wrong with it.
 
     Its body has ``size`` bytes, of which ``body`` are those that were kept; a right one has no more than
@@ -53,5 +53,5 @@ def judge_response(
         try:
             body = decode(body, coding, most=most)
         except CodingError as exc:
-            return Fault(error=ErrorClass.WRONG_BODY, why=str(exc))
+            return Mismatch(error=ErrorClass.WRONG_BODY, why=str(exc))
     return judge(answer, status, body)

@@ -18,12 +18,12 @@ import psutil
 from pytest_webbench.host import own_process
 from pytest_webbench.host.leftovers import owned_folder
 from pytest_webbench.load.http1.address import Target
-from pytest_webbench.load.k6.plan import Plan, make_plan
+from pytest_webbench.load.k6.load_script import K6Script, make_script
 from pytest_webbench.load.k6.summary import read_result
 from pytest_webbench.load.limits import MemoryBound
 from pytest_webbench.load.process import KILL_WAIT_S, tail
 from pytest_webbench.model.errors import LoadError, UsageError
-from pytest_webbench.model.load import Load, LoadResult, Look, nothing
+from pytest_webbench.model.load import ConnectionProbe, Load, LoadResult, nothing
 
 __all__ = ["K6Engine"]
 
@@ -86,7 +86,7 @@ class K6Engine:
         self,
         load: Load,
         base_url: str,
-        look: Look | None = None,  # noqa: ARG002
+        look: ConnectionProbe | None = None,  # noqa: ARG002
         before_start: Callable[[], None] = nothing,
     ) -> LoadResult:
         """Carry out ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
@@ -94,7 +94,7 @@ class K6Engine:
         Raises :class:`LoadError` if the address or the load makes no sense, if k6 cannot send or judge a
         request as it stands, and if k6 fails or is not done in the longest time that the load can take.
         """
-        plan = make_plan(load, base_url)
+        plan = make_script(load, base_url)
         _look_up(Target.parse(base_url))
         before_start()
         if load.most_requests == 0 or (load.schedule is not None and plan.due == 0):
@@ -113,7 +113,7 @@ class K6Engine:
         if process is not None:
             process.kill()
 
-    def _carry_out(self, plan: Plan, folder: Path, bound: MemoryBound) -> float:
+    def _carry_out(self, plan: K6Script, folder: Path, bound: MemoryBound) -> float:
         """Run k6 in ``folder``, within ``bound``; the CPU time in seconds that it took for the load."""
         self._process = process = _Process(self._binary, folder)
         try:
@@ -217,7 +217,7 @@ def _version(binary: Path) -> str:
     return about
 
 
-def _write(plan: Plan, folder: Path) -> None:
+def _write(plan: K6Script, folder: Path) -> None:
     """The files that k6 and the script read."""
     for name, content in (("config", plan.options), ("orders", plan.orders), ("exchanges", plan.exchanges)):
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")

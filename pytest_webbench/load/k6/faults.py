@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pytest_webbench.analysis.responses import Fault, judge
+from pytest_webbench.analysis.responses import Mismatch, judge
 from pytest_webbench.load.failures import Cause, error_class, in_short
 from pytest_webbench.load.http1.words import other_protocol
 from pytest_webbench.model.http import Answer
@@ -40,20 +40,20 @@ class Loss:
     begun: bool
 
 
-def loss_fault(loss: Loss) -> Fault:
+def loss_fault(loss: Loss) -> Mismatch:
     """The fault that ``loss`` is."""
     error = _class_of(loss)
     if error is ErrorClass.MALFORMED and (why := _other_protocol(loss.error)):
-        return Fault(error=error, why=why)
+        return Mismatch(error=error, why=why)
     return in_short(error, loss.error)
 
 
-def answer_fault(answer: Answer, status: int, body: str | None) -> Fault:
+def answer_fault(answer: Answer, status: int, body: str | None) -> Mismatch:
     """What is wrong with an answer that the script found wrong; ``body`` may not be known."""
     fault = judge(answer, status, (body or "").encode("utf-8", "replace"))
     if fault is not None and (body is not None or status != answer.status):
         return fault
-    return Fault(error=ErrorClass.WRONG_BODY, why="the body is not the one expected")
+    return Mismatch(error=ErrorClass.WRONG_BODY, why="the body is not the one expected")
 
 
 def _class_of(loss: Loss) -> ErrorClass:

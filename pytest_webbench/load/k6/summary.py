@@ -25,11 +25,11 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_webbench.analysis.examples import Examples
-from pytest_webbench.analysis.responses import Fault, excerpt
+from pytest_webbench.analysis.responses import Mismatch, excerpt
 from pytest_webbench.analysis.statistics import Buckets
 from pytest_webbench.load.k6.arrivals import arrival_numbers
 from pytest_webbench.load.k6.faults import Loss, answer_fault, loss_fault
-from pytest_webbench.load.k6.plan import Plan
+from pytest_webbench.load.k6.load_script import K6Script
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.http import Answer
 from pytest_webbench.model.load import EXACT_MOST, MOST_UNCONFIRMED, Latencies, Load, LoadResult, Nanoseconds
@@ -43,7 +43,7 @@ _LATE_NS = 1_000_000
 
 def read_result(
     load: Load,
-    plan: Plan,
+    plan: K6Script,
     lines: Iterable[str],
     metrics: Mapping[str, Any],
     *,
@@ -87,7 +87,7 @@ def read_result(
     return _from_when_due(result, plan, records, _count(metrics, "dropped_iterations"))
 
 
-def _from_when_due(result: LoadResult, plan: Plan, records: "_Records", dropped: int) -> LoadResult:
+def _from_when_due(result: LoadResult, plan: K6Script, records: "_Records", dropped: int) -> LoadResult:
     """``result`` with latencies that begin when the requests were due."""
     order = sorted(range(len(records.sent_ns)), key=records.sent_ns.__getitem__)
     starts_ns = [records.sent_ns[index] - records.origin_ns for index in order]
@@ -320,7 +320,7 @@ def _unreadable(line: str) -> LoadError:
     )
 
 
-def _fault(answer: Answer, what: Mapping[str, Any], *, is_new: bool) -> Fault:
+def _fault(answer: Answer, what: Mapping[str, Any], *, is_new: bool) -> Mismatch:
     """The fault that the JSON of a failure tells of."""
     if "status" in what:
         return answer_fault(answer, what["status"], what.get("body"))

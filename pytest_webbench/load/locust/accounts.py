@@ -19,8 +19,8 @@ from gevent.event import Event
 import pytest_webbench.analysis.statistics  # noqa: F401 - else it is imported in the middle of a load
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.wire import encode
-from pytest_webbench.load.native.connection import Question, Questions
-from pytest_webbench.load.native.frames import Order
+from pytest_webbench.load.native.connection import PreparedRequest, PreparedRequests
+from pytest_webbench.load.native.frames import LoadJob
 from pytest_webbench.load.schedule import due_ns
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.model.errors import LoadError
@@ -41,13 +41,13 @@ class Accounts:
     Raises :class:`LoadError` if the load makes no sense, a request cannot be encoded, or the host is unknown.
     """
 
-    def __init__(self, job: Order) -> None:
+    def __init__(self, job: LoadJob) -> None:
         self.load = load = job.load
         if load.users < 1 or not load.exchanges or not load.timeout_s > 0:
             raise LoadError("A load needs at least one user, one exchange, and a timeout above 0.")
         self.target = Target.parse(job.base_url)
-        self.questions = Questions(
-            [Question(one, encode(one.request, self.target)) for one in load.exchanges]
+        self.prepared_requests = PreparedRequests(
+            [PreparedRequest(one, encode(one.request, self.target)) for one in load.exchanges]
         )
         try:
             socket.getaddrinfo(self.target.host, self.target.port, type=socket.SOCK_STREAM)
@@ -78,7 +78,7 @@ class Accounts:
         if self._ready == self.load.users:
             self._gathered.set()
 
-    def take(self) -> tuple[int, Question, int | None] | None:
+    def take(self) -> tuple[int, PreparedRequest, int | None] | None:
         """The next request, with its number and when it was due, once it is; ``None`` at the end."""
         due = None
         if self._arrivals is not None:
@@ -94,7 +94,7 @@ class Accounts:
             return None
         number = self.tally.take()
         self._under_way[number] = perf_counter_ns()
-        return number, self.questions.all[number % len(self.questions.all)], due
+        return number, self.prepared_requests.all[number % len(self.prepared_requests.all)], due
 
     def _sleep_until(self, due: int) -> None:
         is_early = perf_counter_ns() < due
@@ -114,8 +114,8 @@ class Accounts:
         sent_ns, first_ns, end_ns, due = context["times"]
         took_ns, self._last_ns = end_ns - sent_ns, end_ns
         if exception is not None:
-            question = self.questions.all[number % len(self.questions.all)]
-            self.tally.fail(number, question.exchange.request, exception.fault, took_ns)
+            prepared = self.prepared_requests.all[number % len(self.prepared_requests.all)]
+            self.tally.fail(number, prepared.exchange.request, exception.fault, took_ns)
         elif due is None:
             self.tally.add(took_ns, first_ns - sent_ns)
         else:

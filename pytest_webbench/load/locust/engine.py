@@ -12,10 +12,10 @@ from typing import Any
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.limits import MemoryBound, longest_s
 from pytest_webbench.load.locust.messages import parse_address, protocol_version
-from pytest_webbench.load.native.frames import Failure, Order, pack_order, unpack_reply
+from pytest_webbench.load.native.frames import Failure, LoadJob, pack_job, unpack_reply
 from pytest_webbench.load.process import GeneratorProcess
 from pytest_webbench.model.errors import LoadError, UsageError
-from pytest_webbench.model.load import Load, LoadResult, Look, nothing
+from pytest_webbench.model.load import ConnectionProbe, Load, LoadResult, nothing
 
 __all__ = ["LocustEngine"]
 
@@ -72,7 +72,7 @@ class LocustEngine:
         self,
         load: Load,
         base_url: str,
-        look: Look | None = None,  # noqa: ARG002
+        look: ConnectionProbe | None = None,  # noqa: ARG002
         before_start: Callable[[], None] = nothing,
     ) -> LoadResult:
         """Carry out ``load`` against the server at ``base_url``, such as ``http://192.0.2.1:8000/api``.
@@ -88,7 +88,7 @@ class LocustEngine:
                 self._master = self._get_master()
             before_start()
             allowed_s = longest_s(load) + self._join_timeout_s
-            reply = self._master.carry_out(Order(load=load, base_url=base_url), allowed_s)
+            reply = self._master.carry_out(LoadJob(load=load, base_url=base_url), allowed_s)
         except BaseException:
             self.close()
             raise
@@ -206,11 +206,11 @@ class _Master:
         """Whether the master, and all that was started here, is still there; it says nothing unasked."""
         return not self._connection.poll() and all(each.exit_code is None for each in self.processes)
 
-    def carry_out(self, job: Order, allowed_s: float) -> LoadResult | Failure:
+    def carry_out(self, job: LoadJob, allowed_s: float) -> LoadResult | Failure:
         """The reply to ``job``. Raises :class:`LoadError` if there is none after ``allowed_s`` seconds."""
         self._bound = MemoryBound("Locust", job.load.users)
         try:
-            self._connection.send_bytes(pack_order(job))
+            self._connection.send_bytes(pack_job(job))
             return unpack_reply(self._receive(allowed_s))
         except TimeoutError as exc:
             raise LoadError(f"The Locust workers were not done after {allowed_s:.0f} s.") from exc

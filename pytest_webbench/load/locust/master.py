@@ -25,13 +25,13 @@ from locust.runners import STATE_MISSING, MasterRunner
 from pytest_webbench.load.locust.messages import HELLO, JOB, READY, RESULT, START, STOP, protocol_version
 from pytest_webbench.load.native.frames import (
     Failure,
-    Order,
-    pack_order,
+    LoadJob,
+    pack_job,
     pack_reply,
-    unpack_order,
+    unpack_job,
     unpack_reply,
 )
-from pytest_webbench.load.partition import merge, share
+from pytest_webbench.load.partition import merge, partition
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import LoadResult
 
@@ -112,7 +112,7 @@ def _serve(descriptor: int, pool: "_WorkerPool") -> None:
 
 def _reply(pool: "_WorkerPool", job: bytes) -> bytes:
     try:
-        return pack_reply(pool.carry_out(unpack_order(job)))
+        return pack_reply(pool.carry_out(unpack_job(job)))
     except LoadError as exc:
         return pack_reply(Failure(message=exc.message, evidence=exc.evidence, hint=exc.hint))
     except Exception:
@@ -147,17 +147,17 @@ class _WorkerPool:
         """The port at which workers join."""
         return int(self._runner.server.port)
 
-    def carry_out(self, job: Order) -> LoadResult:
+    def carry_out(self, job: LoadJob) -> LoadResult:
         """Share ``job`` between the workers.
 
         Raises :class:`LoadError` if there are too few, one fails, or one is lost on the way.
         """
         members = self._gather()
-        parts = dict(zip(members, share(job.load, len(members)), strict=False))
+        parts = dict(zip(members, partition(job.load, len(members)), strict=False))
         self._load += 1
         try:
             for member, part in parts.items():
-                self._tell(JOB, member, job=pack_order(Order(load=part.load, base_url=job.base_url)))
+                self._tell(JOB, member, job=pack_job(LoadJob(load=part.load, base_url=job.base_url)))
             self._await(set(parts), ready=True)
             for member in parts:
                 self._tell(START, member)

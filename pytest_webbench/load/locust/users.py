@@ -17,13 +17,13 @@ from locust import FastHttpUser, task
 from locust.env import Environment
 from locust.exception import StopUser
 
-from pytest_webbench.analysis.responses import Fault, judge
+from pytest_webbench.analysis.responses import Mismatch, judge
 from pytest_webbench.load import failures
 from pytest_webbench.load.http1.bounds import MAX_HEAD, MAX_RESPONSE
 from pytest_webbench.load.http1.head import coding_of
 from pytest_webbench.load.http1.words import changed_protocol, too_long_head
 from pytest_webbench.load.locust.accounts import Accounts
-from pytest_webbench.load.native.connection import Question
+from pytest_webbench.load.native.connection import PreparedRequest
 
 __all__ = ["LoadEnvironment", "WebbenchUser"]
 
@@ -43,7 +43,7 @@ class LoadEnvironment(Environment):
 class RequestError(Exception):
     """Why a request failed; Locust's statistics group failures by what this prints."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Mismatch) -> None:
         super().__init__(fault.error.value)
         self.fault = fault
 
@@ -90,14 +90,14 @@ class WebbenchUser(FastHttpUser):
         taken = self._accounts.take()
         if taken is None:
             raise StopUser
-        number, question, due_ns = taken
+        number, prepared, due_ns = taken
         http = self._http
-        http.question = question
-        method, context = question.exchange.request.method, {"number": number}
+        http.prepared = prepared
+        method, context = prepared.exchange.request.method, {"number": number}
         with self.client.request(
             method, self._accounts.target.url, stream=True, catch_response=True, context=context
         ) as response:
-            fault = self._fault(response, question)
+            fault = self._fault(response, prepared)
             end_ns = http.end_ns if fault is None else perf_counter_ns()
             response.request_meta["response_time"] = (end_ns - http.sent_ns) / 1e6
             response.request_meta["context"]["times"] = (http.sent_ns, http.first_ns, end_ns, due_ns)
@@ -106,7 +106,7 @@ class WebbenchUser(FastHttpUser):
             else:
                 response.failure(RequestError(fault))
 
-    def _fault(self, response: Any, question: Question) -> Fault | None:
+    def _fault(self, response: Any, prepared: PreparedRequest) -> Mismatch | None:
         """What is wrong with the response, or why there is none."""
         body, error = b"", getattr(response, "error", None)
         try:
@@ -120,8 +120,8 @@ class WebbenchUser(FastHttpUser):
             return fault
         self._failures = 0
         coding = coding_of(self._http.head)
-        return self._accounts.questions.judge(
-            question, response.status_code, body, size=len(body), coding=coding, whole=None
+        return self._accounts.prepared_requests.judge(
+            prepared, response.status_code, body, size=len(body), coding=coding, whole=None
         )
 
 
@@ -228,13 +228,13 @@ class _OneClient(HTTPClientPool):
 
 
 class _Client(HTTPClient):
-    """Sends the bytes of ``question`` when it is asked for anything, and sends them once.
+    """Sends the bytes of ``prepared`` when it is asked for anything, and sends them once.
 
     ``sent_ns``, ``first_ns`` and ``end_ns`` say when, by :func:`time.perf_counter_ns`, and ``head`` is the
     beginning of what came.
     """
 
-    question: Question
+    prepared: PreparedRequest
 
     def __init__(self, accounts: Accounts) -> None:
         super().__init__(accounts.target.host, accounts.target.port)
@@ -262,7 +262,7 @@ class _Client(HTTPClient):
         sock: Any = self._connection_pool.get_socket()
         self._socket = sock
         try:
-            sock.begin(self.question.wire, self._accounts.load.timeout_s)
+            sock.begin(self.prepared.wire, self._accounts.load.timeout_s)
         except BaseException:
             self._connection_pool.release_socket(sock)
             raise
@@ -273,7 +273,7 @@ class _Client(HTTPClient):
         sock.most = MAX_RESPONSE
         return response
 
-    def failure(self, error: BaseException | None, response: Any) -> Fault | None:
+    def failure(self, error: BaseException | None, response: Any) -> Mismatch | None:
         """What it means that a request ended with ``error``; ``None`` if ``response`` is one of HTTP/1.1."""
         sock: _Socket | None = self._socket
         cause: Any = getattr(error, "original", None) or error  # Locust's client wraps it
@@ -284,17 +284,17 @@ class _Client(HTTPClient):
             return self._loss(sock, cause, response.status_code)
         received = response._response
         if received.surplus or received._trailing_data_dropped:
-            return failures.surplus(sock.head, response.status_code, is_head=self.question.is_head)
+            return failures.surplus(sock.head, response.status_code, is_head=self.prepared.is_head)
         if received.version not in {"HTTP/1.0", "HTTP/1.1"}:
             return failures.not_http(f"it is {received.version}", sock.head)
         sock.served = True
         return None
 
-    def _loss(self, sock: _Socket, cause: BaseException, status: int) -> Fault:
+    def _loss(self, sock: _Socket, cause: BaseException, status: int) -> Mismatch:
         if isinstance(cause, _TooLongError) and sock.most == MAX_HEAD:
             return failures.not_http(too_long_head(), sock.head)
         if isinstance(cause, _TooLongError):
-            answer = self.question.exchange.answer
+            answer = self.prepared.exchange.answer
             wrong = judge(answer, status, b"") if status != answer.status else None
             return wrong or failures.too_long_body(sock.received)
         if isinstance(cause, TimeoutError):

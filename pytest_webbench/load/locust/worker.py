@@ -24,7 +24,7 @@ from pytest_webbench.host.own_process import end_with, raise_open_files
 from pytest_webbench.load.locust.accounts import Accounts
 from pytest_webbench.load.locust.messages import HELLO, JOB, READY, RESULT, START, STOP, protocol_version
 from pytest_webbench.load.locust.users import LoadEnvironment, WebbenchUser
-from pytest_webbench.load.native.frames import Failure, pack_reply, unpack_order
+from pytest_webbench.load.native.frames import Failure, pack_reply, unpack_job
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import LoadResult
 
@@ -133,7 +133,7 @@ class _Jobs:
         self._runner.send_message(RESULT, {"load": number, "reply": pack_reply(reply)})
 
     def _result(self, number: int, job: bytes) -> LoadResult:
-        self._environment.accounts = accounts = Accounts(unpack_order(job))
+        self._environment.accounts = accounts = Accounts(unpack_job(job))
         users = self._runner.user_greenlets
         try:
             self._runner.spawn_users({WebbenchUser.__name__: accounts.load.users})

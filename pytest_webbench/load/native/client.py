@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.wire import encode
-from pytest_webbench.load.native.connection import Question, Questions
+from pytest_webbench.load.native.connection import PreparedRequest, PreparedRequests
 from pytest_webbench.load.native.context import Address, LoadContext
 from pytest_webbench.load.native.open_loop import Dispatcher, OpenUser
 from pytest_webbench.load.native.users import ClosedUser, User
@@ -35,10 +35,10 @@ from pytest_webbench.load.schedule import amount_of_turn
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import Amount, Load, LoadResult
 
-__all__ = ["Gate", "Run", "Word", "run_load"]
+__all__ = ["AwaitStart", "LoadRun", "StartSignal", "run_load"]
 
 
-class Word(NamedTuple):
+class StartSignal(NamedTuple):
     """What to do once all users are connected.
 
     The load starts at ``start_ns`` of :func:`time.perf_counter_ns`; with ``None`` the connections that come
@@ -50,7 +50,7 @@ class Word(NamedTuple):
     connect_again: tuple[int, ...] = ()
 
 
-Gate = Callable[[Sequence[int]], Awaitable[Word]]
+AwaitStart = Callable[[Sequence[int]], Awaitable[StartSignal]]
 """Is awaited when all users are connected, with the ports from which they are."""
 
 _APART_S = 0.001
@@ -64,7 +64,7 @@ _CLOSING_S = 10.0
 """How long closing the connections may take, which happens at once unless the loop is at fault."""
 
 
-async def run_load(load: Load, base_url: str, gate: Gate | None = None) -> LoadResult:
+async def run_load(load: Load, base_url: str, gate: AwaitStart | None = None) -> LoadResult:
     """Carry out ``load`` against the server at ``base_url``; in a loop of uvloop, for speed.
 
     With a ``gate`` it starts when that says, so that several processes start together.
@@ -75,8 +75,10 @@ async def run_load(load: Load, base_url: str, gate: Gate | None = None) -> LoadR
     if load.users < 1 or not load.exchanges or not load.timeout_s > 0:
         raise LoadError("A load needs at least one user, one exchange, and a timeout above 0.")
     target = Target.parse(base_url)
-    questions = Questions([Question(one, encode(one.request, target)) for one in load.exchanges])
-    run = Run(LoadContext(load, questions, await _resolve(target)))
+    prepared_requests = PreparedRequests(
+        [PreparedRequest(one, encode(one.request, target)) for one in load.exchanges]
+    )
+    run = LoadRun(LoadContext(load, prepared_requests, await _resolve(target)))
     with _no_garbage_collection():
         return await run.carry_out(gate)
 
@@ -113,7 +115,7 @@ async def _wait_until(moment_ns: int) -> None:
         await asyncio.sleep(wait_ns / 1e9)
 
 
-class Run:
+class LoadRun:
     """One load: its users, its beginning and its end."""
 
     def __init__(self, context: LoadContext) -> None:
@@ -132,7 +134,7 @@ class Run:
             return ClosedUser(self._context)
         return OpenUser(self._context, self._dispatcher)
 
-    async def carry_out(self, gate: Gate | None) -> LoadResult:
+    async def carry_out(self, gate: AwaitStart | None) -> LoadResult:
         """Connect, start, wait for the end, and count."""
         handler = self._loop.get_exception_handler()
         self._loop.set_exception_handler(self._crash)
@@ -169,7 +171,7 @@ class Run:
             async with asyncio.timeout(min(_GATHERING_S, self._load.timeout_s)):
                 await self._context.gathered.wait()
 
-    async def _pass(self, gate: Gate | None) -> int:
+    async def _pass(self, gate: AwaitStart | None) -> int:
         """The moment to start at, once the ``gate`` is content with the connections."""
         if gate is None:
             return perf_counter_ns()

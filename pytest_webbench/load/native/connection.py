@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from pytest_webbench.analysis.responses import Fault, judge
+from pytest_webbench.analysis.responses import Mismatch, judge
 from pytest_webbench.load import failures
 from pytest_webbench.load.http1.bounds import MAX_HEAD, MAX_RESPONSE
 from pytest_webbench.load.http1.head import Head, coding_of
@@ -16,14 +16,14 @@ from pytest_webbench.load.http1.words import changed_protocol, too_long_head
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.model.http import Exchange
 
-__all__ = ["Connection", "Owner", "Question", "Questions"]
+__all__ = ["Connection", "Owner", "PreparedRequest", "PreparedRequests"]
 
 _REMEMBERED = 32 * 2**20
 """How many bytes of right answers are remembered."""
 _ENDS = ("sockname", "peername")
 
 
-class Question:
+class PreparedRequest:
     """An exchange made ready: its request as bytes, and what is known of its right answer.
 
     ``right_body`` is the last body that was judged right, as it came with ``right_coding`` for its
@@ -43,39 +43,46 @@ class Question:
         self.right_bytes: bytes | None = None
 
 
-class Questions:
-    """The questions of a load, and the memory of what their right answers were."""
+class PreparedRequests:
+    """The prepared requests of a load, and the memory of what their right answers were."""
 
-    def __init__(self, questions: list[Question]) -> None:
-        self.all = questions
+    def __init__(self, prepared_requests: list[PreparedRequest]) -> None:
+        self.all = prepared_requests
         self.room = _REMEMBERED
 
     def judge(
-        self, question: Question, status: int, body: bytes, *, size: int, coding: str, whole: bytes | None
-    ) -> Fault | None:
+        self,
+        prepared: PreparedRequest,
+        status: int,
+        body: bytes,
+        *,
+        size: int,
+        coding: str,
+        whole: bytes | None,
+    ) -> Mismatch | None:
         """What is wrong with an answer; a right one is remembered.
 
         Its body has ``size`` bytes, of which ``body`` was kept; ``whole`` holds all of it if it came in one
         piece.
         """
-        expected = question.exchange.answer
-        is_known = body == question.right_body and coding == question.right_coding and size == len(body)
+        expected = prepared.exchange.answer
+        is_known = body == prepared.right_body and coding == prepared.right_coding and size == len(body)
         if not (is_known and status == expected.status):
-            fault = judge_response(expected, status, body, size=size, most=question.kept, coding=coding)
+            fault = judge_response(expected, status, body, size=size, most=prepared.kept, coding=coding)
             if fault is not None:
                 return fault
-        self._remember(question, body, coding, whole)
+        self._remember(prepared, body, coding, whole)
         return None
 
-    def _remember(self, question: Question, body: bytes, coding: str, answer: bytes | None) -> None:
+    def _remember(self, prepared: PreparedRequest, body: bytes, coding: str, answer: bytes | None) -> None:
         """Keep a right body, and a right answer that came in one piece, while there is room."""
         cost = len(body) + len(answer or b"")
-        freed = len(question.right_body or b"") + len(question.right_bytes or b"")
+        freed = len(prepared.right_body or b"") + len(prepared.right_bytes or b"")
         if cost - freed <= self.room:
             self.room -= cost - freed
-            question.right_body = body
-            question.right_coding = coding
-            question.right_bytes = answer
+            prepared.right_body = body
+            prepared.right_coding = coding
+            prepared.right_bytes = answer
 
 
 class Owner(Protocol):
@@ -119,8 +126,8 @@ class Connection(asyncio.Protocol):
         "_owner",
         "_parser",
         "_parts",
-        "_question",
-        "_questions",
+        "_prepared",
+        "_prepared_requests",
         "_received",
         "_served",
         "_size",
@@ -132,12 +139,12 @@ class Connection(asyncio.Protocol):
         "sent_ns",
     )
 
-    def __init__(self, questions: Questions, tally: Tally, owner: Owner) -> None:
+    def __init__(self, prepared_requests: PreparedRequests, tally: Tally, owner: Owner) -> None:
         self._transport: asyncio.Transport | None = None
         self._descriptor = -1
-        self._questions = questions
-        self._all = questions.all
-        self._count = len(questions.all)
+        self._prepared_requests = prepared_requests
+        self._all = prepared_requests.all
+        self._count = len(prepared_requests.all)
         self._tally = tally
         self._add_latency = tally.latency_ns.append
         self._add_ttfb = tally.ttfb_ns.append
@@ -148,11 +155,11 @@ class Connection(asyncio.Protocol):
         self._buffered = False
         self._received = 0
         self._number = 0
-        self._question = questions.all[0]
+        self._prepared = prepared_requests.all[0]
         self._first_ns = 0
         self.sent_ns = 0
         """When the request under way was sent; 0 if there is none."""
-        self.gone: Fault | None = None
+        self.gone: Mismatch | None = None
         """Why no request can be sent any more, if that was found while none was under way."""
         self._expect_answer()
 
@@ -180,8 +187,8 @@ class Connection(asyncio.Protocol):
             return
         tally.sent = number + 1
         self._number = number
-        self._question = question = self._all[number % self._count]
-        wire = question.wire
+        self._prepared = prepared = self._all[number % self._count]
+        wire = prepared.wire
         self._first_ns = 0
         self.sent_ns = perf_counter_ns()
         if self._buffered and self._write_behind(wire):
@@ -253,7 +260,7 @@ class Connection(asyncio.Protocol):
             if not sent_ns:
                 self.gone = self.gone or failures.sent_unasked(data)
                 return
-            if data == self._question.right_bytes:
+            if data == self._prepared.right_bytes:
                 self._count_right(now - sent_ns, now - sent_ns)
                 self._served = True
                 self.ask(now)
@@ -288,7 +295,7 @@ class Connection(asyncio.Protocol):
         self._status = status
         self._keep = self._parser.should_keep_alive()
         self._headed = True
-        if self._question.is_head:
+        if self._prepared.is_head:
             self._done = True  # the parser would wait for the body that the headers speak of
 
     def on_chunk_header(self) -> None:
@@ -301,7 +308,7 @@ class Connection(asyncio.Protocol):
         if self._done:
             self._surplus = True
             return
-        if self._body_size < self._question.kept:
+        if self._body_size < self._prepared.kept:
             self._parts.append(piece)
         self._body_size += len(piece)
 
@@ -350,14 +357,14 @@ class Connection(asyncio.Protocol):
             if version not in {"1.0", "1.1"}:
                 self._fail(self._malformed(f"it is HTTP/{version}"), now)
                 return
-        if self._question.is_head:
+        if self._prepared.is_head:
             keep = Head(self._head).keep
             self._parser = httptools.HttpResponseParser(self)
         fault = self._judge(whole if keep else None)
         if fault is None:
             self._count_right(now - self.sent_ns, self._first_ns - self.sent_ns)
         else:
-            self._tally.fail(self._number, self._question.exchange.request, fault, now - self.sent_ns)
+            self._tally.fail(self._number, self._prepared.exchange.request, fault, now - self.sent_ns)
         self._served = True
         if keep:
             self._expect_answer()
@@ -373,13 +380,13 @@ class Connection(asyncio.Protocol):
         except OverflowError:  # the first of the two has raised it, for it is not the shorter one
             self._tally.add_long(took_ns, ttfb_ns)
 
-    def _judge(self, whole: bytes | None) -> Fault | None:
+    def _judge(self, whole: bytes | None) -> Mismatch | None:
         """What is wrong with the answer; what is right is remembered."""
-        question = self._question
+        prepared = self._prepared
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         coding = coding_of(self._head)
-        return self._questions.judge(
-            question, self._status, body, size=self._body_size, coding=coding, whole=whole
+        return self._prepared_requests.judge(
+            prepared, self._status, body, size=self._body_size, coding=coding, whole=whole
         )
 
     # The ends of a request and of the connection.
@@ -397,9 +404,9 @@ class Connection(asyncio.Protocol):
         else:
             self._fail(self._loss(exc), now)
 
-    def _fail(self, fault: Fault, now: int) -> None:
+    def _fail(self, fault: Mismatch, now: int) -> None:
         """The request under way ended with ``fault``, and the connection with it."""
-        self._tally.fail(self._number, self._question.exchange.request, fault, now - self.sent_ns)
+        self._tally.fail(self._number, self._prepared.exchange.request, fault, now - self.sent_ns)
         self._end(now, failed=True)
 
     def _end(self, now: int, *, failed: bool) -> None:
@@ -419,20 +426,20 @@ class Connection(asyncio.Protocol):
 
     # What to call what went wrong.
 
-    def _loss(self, exc: Exception | None) -> Fault:
+    def _loss(self, exc: Exception | None) -> Mismatch:
         return failures.loss(self._size if self._first_ns else 0, exc, served=self._served)
 
-    def _malformed(self, what: str) -> Fault:
+    def _malformed(self, what: str) -> Mismatch:
         return failures.not_http(what, self._head)
 
-    def _after_the_end(self) -> Fault:
-        return failures.surplus(self._head, self._status, is_head=self._question.is_head)
+    def _after_the_end(self) -> Mismatch:
+        return failures.surplus(self._head, self._status, is_head=self._prepared.is_head)
 
-    def _too_long(self) -> Fault:
+    def _too_long(self) -> Mismatch:
         if not self._headed:
             return self._malformed(too_long_head())
-        question = self._question
-        if self._status != question.exchange.answer.status:
+        prepared = self._prepared
+        if self._status != prepared.exchange.answer.status:
             body = b"".join(self._parts)
-            return judge(question.exchange.answer, self._status, body) or self._malformed("too long")
+            return judge(prepared.exchange.answer, self._status, body) or self._malformed("too long")
         return failures.too_long_body(self._body_size)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from pytest_webbench.load.native.connection import Connection, Questions
+from pytest_webbench.load.native.connection import Connection, PreparedRequests
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.model.load import Load
 
@@ -23,9 +23,9 @@ class Address(NamedTuple):
 class LoadContext:
     """The load, its requests, the accounts, and how far it has come. Its controller awaits its events."""
 
-    def __init__(self, load: Load, questions: Questions, addresses: Sequence[Address]) -> None:
+    def __init__(self, load: Load, prepared_requests: PreparedRequests, addresses: Sequence[Address]) -> None:
         self.load = load
-        self.questions = questions
+        self.prepared_requests = prepared_requests
         self.loop = asyncio.get_running_loop()
         self.tally = Tally(load)
         self.asking = 0

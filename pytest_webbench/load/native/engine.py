@@ -8,11 +8,11 @@ from time import perf_counter_ns
 
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.limits import longest_s
-from pytest_webbench.load.native.frames import Failure, Order, Ready
+from pytest_webbench.load.native.frames import Failure, LoadJob, Ready
 from pytest_webbench.load.native.worker_process import WorkerProcess
-from pytest_webbench.load.partition import Share, connections_of_each, merge, share, surplus
+from pytest_webbench.load.partition import Share, connections_of_each, merge, partition, surplus
 from pytest_webbench.model.errors import LoadError
-from pytest_webbench.model.load import Held, Load, LoadResult, Look, nothing
+from pytest_webbench.model.load import ConnectionProbe, Held, Load, LoadResult, nothing
 
 __all__ = ["NativeEngine"]
 
@@ -49,7 +49,7 @@ class NativeEngine:
         self,
         load: Load,
         base_url: str,
-        look: Look | None = None,
+        look: ConnectionProbe | None = None,
         before_start: Callable[[], None] = nothing,
     ) -> LoadResult:
         """Carry out ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
@@ -67,10 +67,10 @@ class NativeEngine:
             opened.take_turn(before_start)
         return opened.result()
 
-    def open(self, load: Load, base_url: str, look: Look | None = None) -> "NativeLoad":
+    def open(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> "NativeLoad":
         """Begin ``load`` in workers of its own. Raises what :meth:`run` raises."""
         Target.parse(base_url)
-        shares = share(load, self._generators)
+        shares = partition(load, self._generators)
         workers = self._idle_workers(len(shares))
         opened = NativeLoad(workers, shares, look)
         opened.begin(load, base_url)
@@ -95,13 +95,13 @@ class NativeEngine:
 
 
 class NativeLoad:
-    """A load of the native engine that is under way: see :class:`~pytest_webbench.model.load.OpenLoad`."""
+    """A load of the native engine that is under way: see :class:`~pytest_webbench.model.load.LoadSession`."""
 
     def __init__(
         self,
         workers: Sequence[WorkerProcess],
         shares: Sequence[Share],
-        look: Look | None,
+        look: ConnectionProbe | None,
     ) -> None:
         self._workers = workers
         self._shares = shares
@@ -116,7 +116,7 @@ class NativeLoad:
         """Have the workers connect."""
         with self._killed_if_it_fails():
             for worker, part in zip(self._workers, self._shares, strict=True):
-                worker.begin(Order(load=part.load, base_url=base_url), longest_s(load))
+                worker.begin(LoadJob(load=part.load, base_url=base_url), longest_s(load))
 
     def warm_up(self) -> None:
         """Make the warm-up; raises what :meth:`NativeEngine.run` raises."""
@@ -194,7 +194,7 @@ class NativeLoad:
                 worker.connect_again([port for port in ports[worker] if port in again])
 
 
-def _see(look: Look, ports: Sequence[int]) -> Held | None:
+def _see(look: ConnectionProbe, ports: Sequence[int]) -> Held | None:
     """Who holds the connections from ``ports``, once all are taken; ``None`` if that is not to be seen."""
     taken, deadline = -1, 0.0
     while (held := look()) is not None:

@@ -14,22 +14,22 @@ from pytest_webbench.model.load import Histogram, Latencies, Load, LoadResult, N
 __all__ = [
     "LENGTH",
     "PORT",
-    "WORD",
+    "START_SIGNAL",
     "Failure",
-    "Order",
+    "LoadJob",
     "Ready",
     "frame",
-    "pack_order",
+    "pack_job",
     "pack_reply",
     "reply_parts",
     "unpack_head",
-    "unpack_order",
+    "unpack_job",
     "unpack_reply",
 ]
 
 LENGTH = struct.Struct("<Q")
 """How the length of a frame is written in front of it."""
-WORD = struct.Struct("<QH")
+START_SIGNAL = struct.Struct("<QH")
 """What a worker that is ready is told: the moment to start at, and how many :data:`PORT` follow.
 
 With 0 for the moment it says once more that it is ready, after it has opened anew the connections that come
@@ -39,7 +39,7 @@ PORT = struct.Struct("<H")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class LoadJob:
     """What the worker is to do."""
 
     load: Load
@@ -84,14 +84,14 @@ def frame(payload: bytes) -> bytes:
     return LENGTH.pack(len(payload)) + payload
 
 
-def pack_order(order: Order) -> bytes:
-    """``order`` as JSON by the standard library, which can write integers of any size."""
-    return json.dumps(to_json(order)).encode()
+def pack_job(job: LoadJob) -> bytes:
+    """``job`` as JSON by the standard library, which can write integers of any size."""
+    return json.dumps(to_json(job)).encode()
 
 
-def unpack_order(payload: bytes) -> Order:
-    """The order that :func:`pack_order` has written."""
-    return from_json(Order, json.loads(payload))
+def unpack_job(payload: bytes) -> LoadJob:
+    """The job that :func:`pack_job` has written."""
+    return from_json(LoadJob, json.loads(payload))
 
 
 def reply_parts(reply: Ready | LoadResult | Failure) -> list[bytes | memoryview]:

@@ -16,7 +16,7 @@ from collections import deque
 from time import perf_counter_ns
 from typing import Protocol
 
-from pytest_webbench.load.native.connection import Connection, Owner, Questions
+from pytest_webbench.load.native.connection import Connection, Owner, PreparedRequests
 from pytest_webbench.load.native.context import LoadContext
 from pytest_webbench.load.native.timer import PreciseTimer
 from pytest_webbench.load.native.users import User
@@ -108,7 +108,7 @@ class OpenUser(User):
 
     def new_connection(self) -> Connection:
         """Part of :class:`~pytest_webbench.load.native.users.User`."""
-        return ScheduledConnection(self.context.questions, self.context.tally, self)
+        return ScheduledConnection(self.context.prepared_requests, self.context.tally, self)
 
     def begin(self, took_ns: int) -> None:
         """Be free on the new connection; without one, a request that waits is lost, after ``took_ns``."""
@@ -170,8 +170,8 @@ class ScheduledConnection(Connection):
 
     __slots__ = ("_scheduled_owner", "_waited_ns")
 
-    def __init__(self, questions: Questions, tally: Tally, owner: ScheduledOwner) -> None:
-        super().__init__(questions, tally, owner)
+    def __init__(self, prepared_requests: PreparedRequests, tally: Tally, owner: ScheduledOwner) -> None:
+        super().__init__(prepared_requests, tally, owner)
         self._scheduled_owner = owner
         self._waited_ns = 0
 

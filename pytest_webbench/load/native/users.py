@@ -3,7 +3,7 @@
 import asyncio
 from time import perf_counter_ns
 
-from pytest_webbench.analysis.responses import Fault
+from pytest_webbench.analysis.responses import Mismatch
 from pytest_webbench.load import failures
 from pytest_webbench.load.native.connection import Connection
 from pytest_webbench.load.native.context import LoadContext
@@ -20,7 +20,7 @@ class User:
     def __init__(self, context: LoadContext) -> None:
         self.context = context
         self.connection: Connection | None = None
-        self.fault: Fault | None = None
+        self.fault: Mismatch | None = None
         """Why it could not connect."""
         self.waits = False
         """Whether it has tried to connect and waits for the start."""
@@ -76,7 +76,7 @@ class User:
         if not task.cancelled() and (exc := task.exception()):
             self.context.crash(exc)
 
-    async def _open(self) -> Fault | None:
+    async def _open(self) -> Mismatch | None:
         """Get a connection, or say why there is none."""
         timeout_s = self.context.load.timeout_s
         connection = self.new_connection()
@@ -94,7 +94,7 @@ class User:
             self.connection.stop(0)
             self.connection = None
 
-    def lose(self, fault: Fault, took_ns: int) -> None:
+    def lose(self, fault: Mismatch, took_ns: int) -> None:
         """The next request is lost to ``fault``, for it could not be sent; connect again."""
         context = self.context
         number = context.tally.take()
@@ -167,7 +167,7 @@ class ClosedUser(User):
 
     def new_connection(self) -> Connection:
         """Part of :class:`User`."""
-        return Connection(self.context.questions, self.context.tally, self)
+        return Connection(self.context.prepared_requests, self.context.tally, self)
 
     def begin(self, took_ns: int) -> None:
         """Ask on the new connection; without one, a request is lost, after ``took_ns``."""

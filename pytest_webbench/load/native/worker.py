@@ -1,4 +1,4 @@
-"""The process that makes the load: reads orders from its standard input, writes results to its output.
+"""The process that makes the load: reads jobs from its standard input, writes results to its output.
 
 Run as ``python -m pytest_webbench.load.native.worker`` by
 :class:`~pytest_webbench.load.native.engine.NativeEngine`, and ends when its input ends. It has a process of
@@ -15,16 +15,16 @@ from collections.abc import Sequence
 import uvloop
 
 from pytest_webbench.host.own_process import end_with, raise_open_files
-from pytest_webbench.load.native.client import Word, run_load
+from pytest_webbench.load.native.client import StartSignal, run_load
 from pytest_webbench.load.native.frames import (
     LENGTH,
     PORT,
-    WORD,
+    START_SIGNAL,
     Failure,
     Ready,
     pack_reply,
     reply_parts,
-    unpack_order,
+    unpack_job,
 )
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import LoadResult
@@ -50,11 +50,11 @@ def main(_: Sequence[str] = ()) -> None:
 
 
 async def _carry_out(payload: bytes, replies: int) -> LoadResult | Failure:
-    """The result of the order in ``payload``, or why there is none."""
+    """The result of the job in ``payload``, or why there is none."""
     starter = _Starter(replies)
     try:
-        order = unpack_order(payload)
-        return await run_load(order.load, order.base_url, starter.wait)
+        job = unpack_job(payload)
+        return await run_load(job.load, job.base_url, starter.wait)
     except LoadError as exc:
         return Failure(message=exc.message, evidence=exc.evidence, hint=exc.hint)
     except Exception:
@@ -74,10 +74,10 @@ class _Starter:
         self._replies = replies
         self._loop = asyncio.get_running_loop()
         self._said = b""
-        self._word: asyncio.Future[Word] = self._loop.create_future()
+        self._word: asyncio.Future[StartSignal] = self._loop.create_future()
         self._loop.add_reader(_STDIN, self._read)
 
-    async def wait(self, ports: Sequence[int]) -> Word:
+    async def wait(self, ports: Sequence[int]) -> StartSignal:
         """What to do now that the connections stand, which come from ``ports``."""
         _write(self._replies, pack_reply(Ready(ports=tuple(ports))))
         word = await self._word
@@ -96,16 +96,16 @@ class _Starter:
             os._exit(1)
         self._said += data
         if not self._missing:
-            start_ns, _ = WORD.unpack_from(self._said)
-            ports = tuple(port for (port,) in PORT.iter_unpack(self._said[WORD.size :]))
-            self._word.set_result(Word(start_ns=start_ns or None, connect_again=ports))
+            start_ns, _ = START_SIGNAL.unpack_from(self._said)
+            ports = tuple(port for (port,) in PORT.iter_unpack(self._said[START_SIGNAL.size :]))
+            self._word.set_result(StartSignal(start_ns=start_ns or None, connect_again=ports))
 
     @property
     def _missing(self) -> int:
         """How many bytes of the parent's word have not come yet."""
-        size = WORD.size
+        size = START_SIGNAL.size
         if len(self._said) >= size:
-            size += WORD.unpack_from(self._said)[1] * PORT.size
+            size += START_SIGNAL.unpack_from(self._said)[1] * PORT.size
         return size - len(self._said)
 
 

@@ -10,12 +10,12 @@ from typing import IO
 from pytest_webbench.load.native.frames import (
     LENGTH,
     PORT,
-    WORD,
+    START_SIGNAL,
     Failure,
-    Order,
+    LoadJob,
     Ready,
     frame,
-    pack_order,
+    pack_job,
     unpack_head,
 )
 from pytest_webbench.load.process import GeneratorProcess
@@ -46,21 +46,21 @@ class WorkerProcess:
         return self._process.pid
 
     def lives(self) -> bool:
-        """Whether it can take an order."""
+        """Whether it can take a job."""
         return self._process.exit_code is None
 
-    def begin(self, order: Order, longest_s: float) -> None:
-        """Have it connect its users for ``order``; no turn may take longer than ``longest_s`` seconds."""
+    def begin(self, job: LoadJob, longest_s: float) -> None:
+        """Have it connect its users for ``job``; no turn may take longer than ``longest_s`` seconds."""
         self._longest_s = longest_s
-        self._left = order.load.turns + (order.load.warm_up is not None)
+        self._left = job.load.turns + (job.load.warm_up is not None)
         self._next = None
         self._extend()
         with self._fate():
-            self._send(frame(pack_order(order)))
+            self._send(frame(pack_job(job)))
 
     @property
     def busy(self) -> bool:
-        """Whether it has an order whose result has not been fetched."""
+        """Whether it has a job whose result has not been fetched."""
         return self._left > 0
 
     def await_ready(self) -> Ready | Failure:
@@ -76,12 +76,12 @@ class WorkerProcess:
         Then it says again that it is ready.
         """
         with self._fate():
-            self._send(WORD.pack(0, len(ports)) + b"".join(map(PORT.pack, ports)))
+            self._send(START_SIGNAL.pack(0, len(ports)) + b"".join(map(PORT.pack, ports)))
 
     def start(self, moment_ns: int) -> None:
         """Have the load start at ``moment_ns`` of :func:`time.perf_counter_ns`."""
         with self._fate():
-            self._send(WORD.pack(moment_ns, 0))
+            self._send(START_SIGNAL.pack(moment_ns, 0))
 
     def await_turn(self) -> Failure | None:
         """Wait until the turn is over; or why there was none."""

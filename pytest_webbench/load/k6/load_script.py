@@ -15,7 +15,7 @@ from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.http import BodyRule, Exchange, JsonValue, Request
 from pytest_webbench.model.load import Arrivals, Load, Schedule
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["K6Script", "make_script"]
 
 _LEAST_S = 1.0
 """The shortest duration that k6 takes; shorter loads are ended by the script."""
@@ -36,7 +36,7 @@ _HINT = "use the native engine for this load"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class K6Script:
     """What k6 is told of a load: ``options`` of its own, ``orders`` and ``exchanges`` for the script.
 
     ``longest_s`` bounds the load, with all that may go wrong in it. Of an open loop, ``due`` counts the
@@ -51,7 +51,7 @@ class Plan:
     period_ns: int = 0
 
 
-def make_plan(load: Load, base_url: str) -> Plan:
+def make_script(load: Load, base_url: str) -> K6Script:
     """The plan of ``load``, of at least one request, against ``base_url``.
 
     Raises :class:`LoadError` if the load makes no sense, or if k6 cannot send or judge it as it stands.
@@ -67,7 +67,7 @@ def make_plan(load: Load, base_url: str) -> Plan:
     return _constant_users(load, load.amount.duration_s, exchanges)
 
 
-def _shared_iterations(load: Load, exchanges: list[dict[str, Any]]) -> Plan:
+def _shared_iterations(load: Load, exchanges: list[dict[str, Any]]) -> K6Script:
     """A closed loop in which users share a number of requests."""
     limit = load.most_requests
     if load.amount.duration_s is None:
@@ -81,7 +81,7 @@ def _shared_iterations(load: Load, exchanges: list[dict[str, Any]]) -> Plan:
         "iterations": limit,
         "maxDuration": _duration(longest_s),
     }
-    return Plan(
+    return K6Script(
         options=_options(scenario, longest_s),
         orders=_orders(load, limit=limit),
         exchanges=exchanges,
@@ -89,12 +89,12 @@ def _shared_iterations(load: Load, exchanges: list[dict[str, Any]]) -> Plan:
     )
 
 
-def _constant_users(load: Load, duration_s: float, exchanges: list[dict[str, Any]]) -> Plan:
+def _constant_users(load: Load, duration_s: float, exchanges: list[dict[str, Any]]) -> K6Script:
     """A closed loop in which users go on for a duration."""
     span_s = max(_LEAST_S, duration_s)
     scenario = {"executor": "constant-vus", "vus": load.users, "duration": _duration(span_s)}
     longest_s = _with_margin(load, span_s)
-    return Plan(
+    return K6Script(
         options=_options(scenario, longest_s),
         orders={**_orders(load, limit=load.most_requests), "end_ms": 1000 * span_s},
         exchanges=exchanges,
@@ -102,7 +102,7 @@ def _constant_users(load: Load, duration_s: float, exchanges: list[dict[str, Any
     )
 
 
-def _open_loop(load: Load, schedule: Schedule, exchanges: list[dict[str, Any]]) -> Plan:
+def _open_loop(load: Load, schedule: Schedule, exchanges: list[dict[str, Any]]) -> K6Script:
     """An open loop: iterations begin when they are due, if a user is free."""
     if schedule.arrivals is not Arrivals.CONSTANT:
         raise LoadError(
@@ -130,7 +130,7 @@ def _open_loop(load: Load, schedule: Schedule, exchanges: list[dict[str, Any]]) 
     }
     longest_s = _with_margin(load, schedule.offset_s + span_s + load.timeout_s)
     order = {"open": True, "span_ms": 1000 * span_s, "last_ms": 1000 * last_s}
-    return Plan(
+    return K6Script(
         options=_options(scenario, longest_s),
         orders={**_orders(load, limit=due), **order},
         exchanges=exchanges,
