@@ -1,8 +1,8 @@
 """Directives that make the reference from the package's own values, so that it cannot go stale.
 
 ``webbench-options``, ``webbench-stacks``, ``webbench-versions``, ``webbench-scenarios``,
-``webbench-profiles``, ``webbench-metrics``, ``webbench-derived_rows`` and ``webbench-stored_metrics`` take
-no arguments; :func:`numbers` gives the bounds and defaults that stand in
+``webbench-profiles``, ``webbench-metrics``, ``webbench-derived_rows``, ``webbench-stored_metrics`` and
+``webbench-reasons`` take no arguments; :func:`numbers` gives the bounds and defaults that stand in
 the text. All of them write Markdown, which the page that they stand on parses.
 """
 
@@ -35,6 +35,7 @@ from pytest_webbench.analysis.metrics import (
 from pytest_webbench.analysis.statistics import CONFIDENCE
 from pytest_webbench.load.schedule import COMMON_SHARE
 from pytest_webbench.model.plan import PROFILES, Profile
+from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.stack import VERSION_SETS, Stack, VersionSet
 from pytest_webbench.model.suite import Scenario
 from pytest_webbench.runs.rows import keys
@@ -48,6 +49,7 @@ logger = getLogger(__name__)
 
 GIVEN_BY_FIXTURES = {"pytest_webbench.LiveBench", "pytest_webbench.LiveStack"}
 """Classes that no one else makes, so that their constructors are nobody's business."""
+_FORMAT = re.compile(r"\{[^}]*\}")
 PIN = re.compile(r"^(?P<name>[a-z0-9.-]+)==(?P<version>[^ ;\\]+)(?: ; (?P<marker>[^\\]+?))? ?\\?$")
 
 
@@ -226,6 +228,12 @@ def _seconds(value: float | None) -> str:
     return f"{value:g} s" if value else "none"
 
 
+def reasons() -> str:
+    """Each code with its sentence."""
+    rows = ((f"`{each.value}`", _FORMAT.sub("…", each.sentence)) for each in Code)
+    return _table(("Code", "Sentence"), rows)
+
+
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
@@ -290,6 +298,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         metrics,
         derived_rows,
         stored_metrics,
+        reasons,
     ):
         app.add_directive(f"webbench-{write.__name__}", _directive(write))
     app.connect("source-read", check_extra_info)

@@ -27,6 +27,7 @@ from statistics import fmean, stdev
 from pytest_webbench.analysis.metrics import Metric, Rule, find_metric, judged
 from pytest_webbench.analysis.statistics import ratio_interval
 from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.reasons import Code, code_of
 from pytest_webbench.model.results import Comparison, Interval, Threshold, Verdict
 
 __all__ = [
@@ -131,9 +132,9 @@ def _why_not(question: Question) -> str:
     if question.why:
         return question.why
     if pairs < FEWEST_PAIRS:
-        return f"only {pairs} pairs of rounds can be compared, and {FEWEST_PAIRS} are the least"
+        return Code.PAIRS_TOO_FEW.reason(pairs=pairs, fewest=FEWEST_PAIRS)
     if min(question.base) <= 0 or min(question.head) <= 0:
-        return "a round has the value 0, of which there is no ratio"
+        return Code.VALUE_ZERO.reason()
     return ""
 
 
@@ -146,13 +147,14 @@ def _count(question: Question) -> Comparison:
         verdict = Verdict.SLOWER
     elif base - head > allowed:
         verdict = Verdict.FASTER
-    why = question.why or ("" if question.head else "no pair of rounds can be compared")
+    why = question.why or ("" if question.head else Code.NO_PAIR.reason())
     return replace(
         _leave_open(question),
         verdict=Verdict.INCONCLUSIVE if why else verdict,
         base=base if question.base else math.nan,
         head=head if question.head else math.nan,
         why=why,
+        why_code=code_of(why),
     )
 
 
@@ -169,6 +171,7 @@ def _leave_open(question: Question) -> Comparison:
         pairs=len(question.base),
         p_value=1.0,
         why=_why_not(question),
+        why_code=code_of(_why_not(question)),
     )
 
 

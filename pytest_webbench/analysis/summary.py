@@ -18,7 +18,7 @@ from pytest_webbench.analysis.statistics import mean_interval, percentiles, rati
 from pytest_webbench.analysis.validity import draws_differ, judge_cell, load_faults
 from pytest_webbench.model.load import Latencies, Load, LoadResult
 from pytest_webbench.model.measurement import Measurement
-from pytest_webbench.model.results import CellSummary, Interval, RoundSummary, Standing, key_of_unit
+from pytest_webbench.model.results import CellSummary, Interval, RankedResult, RoundSummary, key_of_unit
 from pytest_webbench.model.suite import Unit
 
 __all__ = [
@@ -94,7 +94,7 @@ def _sum(values: Sequence[T | None]) -> T | None:
     return sum(known) if len(known) == len(values) else None
 
 
-def rank(summaries: Sequence[CellSummary]) -> list[Standing]:
+def rank(summaries: Sequence[CellSummary]) -> list[RankedResult]:
     """The cells of one scenario, the fastest first and the invalid ones last.
 
     One stack is called faster than another only if the interval of the ratio of their rounds, paired
@@ -105,8 +105,8 @@ def rank(summaries: Sequence[CellSummary]) -> list[Standing]:
     for summary in valid:
         faster = [other for other in valid if other is not summary and _surely_faster(other, summary)]
         ratio = _ratio(summary, valid[0])
-        standings.append(Standing(summary=summary, rank=1 + len(faster), ratio=ratio))
-    return standings + [Standing(summary=each) for each in summaries if not each.validity.valid]
+        standings.append(RankedResult(summary=summary, rank=1 + len(faster), ratio=ratio))
+    return standings + [RankedResult(summary=each) for each in summaries if not each.validity.valid]
 
 
 def _centre(summary: CellSummary) -> float:

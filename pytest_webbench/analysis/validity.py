@@ -8,6 +8,7 @@ from pytest_webbench.analysis.metrics import METRICS
 from pytest_webbench.analysis.statistics import percentiles, relative_spread, slowest_share
 from pytest_webbench.model.load import EXACT_MOST, RELATIVE_ERROR, Arrivals, LoadResult, Schedule
 from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.reasons import Code, code_of
 from pytest_webbench.model.results import CellSummary, Interval, Validity
 from pytest_webbench.model.settings import Settings, WhenInvalid
 
@@ -50,17 +51,12 @@ OVERDUE_S = 1.0
 """Before this, or half of the load if that is less, none is overdue: a server may pause for a moment."""
 LATE_LIMIT = 0.01
 """If a larger share than this is late by more than a millisecond, so are some of the slowest 1 %."""
-SPREAD = "the rounds differ"
 SPREAD_LIMIT = 0.3
 """A relative standard deviation of the rounds beyond which the figure says nothing."""
 UNSTABLE_HALF_WIDTH = 0.1
 """A relative half-width of the interval beyond which a figure is called unstable."""
 DRAWS_DIFFER = 0.2
 """How far the slowest set of connections may be behind the fastest before that is said."""
-_PERCENTILES = (
-    f"percentiles are within {RELATIVE_ERROR:.2%}: where a round has more than {EXACT_MOST:,} responses, "
-    "their times are counted in a histogram"
-)
 
 
 def judge_cell(rounds: Sequence[Measurement], *, planned: int, result: Interval | None) -> Validity:
@@ -68,24 +64,10 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, result: Interval 
     reasons: dict[str, None] = {}
     warnings: dict[str, None] = {}
     if len(rounds) < planned:
-        reasons[f"only {len(rounds)} of {planned} rounds were made"] = None
+        reasons[Code.ROUNDS_MISSING.reason(made=len(rounds), planned=planned)] = None
     for measurement in rounds:
         reasons |= dict.fromkeys(_round_reasons(measurement))
-        warnings |= dict.fromkeys(measurement.launch.notes)
-        if not measurement.state.checked:
-            warnings["the database could not be looked at"] = None
-        if measurement.schedule is not None and _lag_share(measurement.load) > LAG_WORTH_SAYING:
-            warnings["more than a tenth of the response time is the generator's own lag"] = None
-        if measurement.schedule is not None and _lateness_share(measurement.load) > LAG_LIMIT:
-            warnings["of the slowest responses (p99), much may be the generator's own lag"] = None
-        held = measurement.load.held
-        if held and max(held) - min(held) > 1:
-            shared = " and ".join(map(str, held))
-            warnings[f"the server's processes did not have as many connections each ({shared})"] = None
-        if not measurement.load.latency_ns.exact:
-            warnings[_PERCENTILES] = None
-        if measurement.server.throttled_s:
-            warnings["a limit of CPU (--webbench-cpus) held the server back"] = None
+        warnings |= dict.fromkeys(_round_warnings(measurement))
     engine = rounds[0].engine if rounds else ""
     warnings |= dict.fromkeys(draws_differ([each.load for each in rounds], engine=engine))
     if result is not None:
@@ -93,9 +75,9 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, result: Interval 
         times = [time_s for time_s in known if time_s is not None]
         spread = relative_spread(times)
         if spread > SPREAD_LIMIT:
-            reasons[f"{SPREAD} by {spread:.0%} (standard deviation)"] = None
+            reasons[Code.ROUNDS_DIFFER.reason(spread=spread)] = None
         elif len(times) > 1 and result.relative_half_width > UNSTABLE_HALF_WIDTH:
-            warnings[f"unstable: the interval is ±{result.relative_half_width:.0%} wide"] = None
+            warnings[Code.UNSTABLE.reason(half_width=result.relative_half_width)] = None
     return Validity(reasons=tuple(reasons), warnings=tuple(warnings))
 
 
@@ -112,10 +94,26 @@ def draws_differ(loads: Sequence[LoadResult], *, engine: str = "native") -> Iter
         why = "the server's processes probably do not share them evenly; the figure is the mean"
     else:
         why = f"{engine} cannot give each of the server's processes as many; the figure is the mean"
-    yield (
-        f"{len(rates)} sets of connections differ by up to {1 - share:.0%} "
-        f"({min(rates):,.0f} to {max(rates):,.0f} requests/s): {why}"
+    yield Code.DRAWS_DIFFER.reason(
+        count=len(rates), share=1 - share, low=min(rates), high=max(rates), why=why
     )
+
+
+def _round_warnings(measurement: Measurement) -> Iterator[str]:
+    load, is_open = measurement.load, measurement.schedule is not None
+    yield from measurement.launch.notes
+    if not measurement.state.checked:
+        yield Code.DATABASE_UNSEEN.reason()
+    if is_open and _lag_share(load) > LAG_WORTH_SAYING:
+        yield Code.LAG_NOTED.reason()
+    if is_open and _lateness_share(load) > LAG_LIMIT:
+        yield Code.TAIL_LAG_NOTED.reason()
+    if load.held and max(load.held) - min(load.held) > 1:
+        yield Code.CONNECTIONS_UNEVEN.reason(shared=" and ".join(map(str, load.held)))
+    if not load.latency_ns.exact:
+        yield Code.TIMES_COUNTED.reason(error=RELATIVE_ERROR, most=EXACT_MOST)
+    if measurement.server.throttled_s:
+        yield Code.CPU_LIMITED.reason()
 
 
 def describe_invalid(what: str, summary: CellSummary, settings: Settings) -> list[str]:
@@ -141,7 +139,7 @@ def _reasons_to_fail(summary: CellSummary, settings: Settings) -> tuple[str, ...
     if given is WhenInvalid.FAIL or (given is None and (summary.schedule or settings.baseline)):
         return reasons
     if given is None and (settings.against or settings.against_stack):
-        return tuple(each for each in reasons if not each.startswith(SPREAD))
+        return tuple(each for each in reasons if code_of(each) != Code.ROUNDS_DIFFER)
     return ()
 
 
@@ -150,12 +148,13 @@ def server_faults(measurement: Measurement) -> tuple[str, ...]:
     load, faults = measurement.load, []
     if load.errors:
         classes = ", ".join(f"{name} {count}" for name, count in sorted(load.errors.items()))
-        faults.append(f"{sum(load.errors.values())} of {load.sent} requests failed ({classes})")
-    faults.extend(f"the database is wrong: {fault}" for fault in measurement.state.faults)
+        failed = sum(load.errors.values())
+        faults.append(Code.REQUESTS_FAILED.reason(failed=failed, sent=load.sent, classes=classes))
+    faults.extend(Code.DATABASE_WRONG.reason(fault=fault) for fault in measurement.state.faults)
     if measurement.server.oom_kills:
-        faults.append("a process of the server was killed for want of memory during a round")
+        faults.append(Code.OUT_OF_MEMORY.reason())
     if measurement.server.replaced:
-        faults.append("a process of the server ended or was replaced during a round")
+        faults.append(Code.PROCESS_REPLACED.reason())
     return tuple(faults)
 
 
@@ -164,20 +163,18 @@ def _round_reasons(measurement: Measurement) -> Iterator[str]:
     if measurement.load.ok:
         yield from load_faults(measurement.load, measurement.schedule)
     else:
-        yield "no request was completed"
+        yield Code.NOTHING_COMPLETED.reason()
 
 
 def load_faults(load: LoadResult, schedule: Schedule | None) -> Iterator[str]:
     """Why the figures of ``load``, which has a right answer, cannot be trusted for all that failed."""
-    if load.sent != load.ok + sum(load.errors.values()) + load.in_flight:
-        yield (
-            f"the requests do not add up: {load.sent} sent, {load.ok} right, "
-            f"{sum(load.errors.values())} failed, {load.in_flight} in flight"
-        )
+    failed = sum(load.errors.values())
+    if load.sent != load.ok + failed + load.in_flight:
+        yield Code.ACCOUNTS_WRONG.reason(sent=load.sent, ok=load.ok, failed=failed, in_flight=load.in_flight)
     if fault := _overdue(load):
         yield fault
     if load.generator_busy > GENERATOR_LIMIT:
-        yield "the load generator was the limit: it used more than 90 % of a core"
+        yield Code.GENERATOR_LIMIT.reason()
     if schedule is not None:
         yield from _schedule_faults(load, schedule)
     elif fault := _littles_law(load):
@@ -190,10 +187,8 @@ def _overdue(load: LoadResult) -> str | None:
     slowest_s = slowest.max_ns / 1e9
     if load.longest_in_flight_s <= max(OVERDUE * slowest_s, min(OVERDUE_S, load.elapsed_s / 2)):
         return None
-    return (
-        f"of {load.in_flight} requests in flight at the end, one had waited for "
-        f"{load.longest_in_flight_s:.3g} s, where the slowest response took {slowest_s * 1000:.3g} ms: "
-        "the server may never respond to some"
+    return Code.REQUEST_OVERDUE.reason(
+        in_flight=load.in_flight, waited_s=load.longest_in_flight_s, slowest_ms=slowest_s * 1000
     )
 
 
@@ -204,22 +199,13 @@ def _schedule_faults(load: LoadResult, schedule: Schedule) -> Iterator[str]:
     more, at most, if the server can take the rate.
     """
     if load.dropped > DROPPED_LIMIT * load.scheduled:
-        yield (
-            f"{load.dropped} of {load.scheduled} requests could not be sent before the end: the rate is more "
-            "than the server, or its number of connections, can take"
-        )
+        yield Code.REQUESTS_DROPPED.reason(dropped=load.dropped, scheduled=load.scheduled)
     due_s = load.scheduled / schedule.rate
     longest_s = load.service_ns.max_ns / 1e9 if len(load.service_ns) else 0.0
     if load.elapsed_s > due_s * (1 + _overrun_allowed(load, schedule)) + 2 * longest_s:
-        yield (
-            f"{load.scheduled} requests took {load.elapsed_s:.2f} s, and were due within {due_s:.2f} s: the "
-            "rate is more than the server, or its number of connections, can take"
-        )
+        yield Code.RATE_NOT_HELD.reason(scheduled=load.scheduled, took_s=load.elapsed_s, due_s=due_s)
     if load.lag_s > LAG_KEPT_S and _lag_share(load) > LAG_LIMIT:
-        yield (
-            f"the generator fell behind the schedule, by {load.lag_s * 1000:.2f} ms on average, "
-            f"where a response takes {_mean_s(load) * 1000:.2f} ms"
-        )
+        yield Code.GENERATOR_LATE.reason(lag_ms=load.lag_s * 1000, mean_ms=_mean_s(load) * 1000)
 
 
 def _overrun_allowed(load: LoadResult, schedule: Schedule) -> float:
@@ -262,7 +248,4 @@ def _littles_law(load: LoadResult) -> str | None:
         low = 0.0
     if low <= under_way <= high:
         return None
-    return (
-        f"rate x response time gives {under_way:.1f} requests under way, but {load.users} users "
-        "were sending (Little's law): the generator was held up"
-    )
+    return Code.GENERATOR_HELD_UP.reason(under_way=under_way, users=load.users)

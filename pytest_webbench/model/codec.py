@@ -26,6 +26,7 @@ import msgspec
 from msgspec import inspect
 
 from pytest_webbench.model.load import Histogram, Latencies
+from pytest_webbench.model.reasons import Reason
 
 __all__ = [
     "UnpackedTooMuchError",
@@ -130,7 +131,7 @@ def _with_nan_inside(kind: inspect.Type, data: Any) -> Any:
 
 
 def _encode(value: Any) -> Any:
-    if isinstance(value, Path):
+    if isinstance(value, Path | Reason):
         return str(value)
     if isinstance(value, Latencies):
         return _encode(value.samples) if value.histogram is None else to_json(value.histogram)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pytest_webbench.model.load import Amount, Loop, Schedule
 from pytest_webbench.model.measurement import LaunchRecord
 from pytest_webbench.model.plan import Cell
+from pytest_webbench.model.reasons import Reason
 from pytest_webbench.model.suite import Unit
 
 __all__ = [
@@ -16,15 +17,15 @@ __all__ = [
     "CellSummary",
     "CodeProfile",
     "Comparison",
+    "Diagnostic",
     "Difference",
-    "Finding",
     "FlameRect",
     "Interval",
     "Level",
     "PartDifference",
     "PartTime",
+    "RankedResult",
     "RoundSummary",
-    "Standing",
     "Threshold",
     "Validity",
     "Verdict",
@@ -228,7 +229,7 @@ def key_of_unit(unit: Unit) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class RankedResult:
     """A stack's place in a scenario.
 
     ``ratio`` is how many times as long as the fastest it takes (1 for the fastest itself), ``rank``
@@ -275,7 +276,8 @@ class Comparison:
     interval.
     ``pairs_needed`` says of an inconclusive one about how many pairs would decide it, if that can be
     said; ``smallest_effect`` is the relative growth that this many pairs would have found in four of five
-    runs. ``fails`` if its threshold was exceeded. ``why`` says what keeps it from being judged.
+    runs. ``fails`` if its threshold was exceeded. ``why`` says what keeps it from being judged,
+    and ``why_code`` is the code of that.
     """
 
     cell: Cell
@@ -291,6 +293,7 @@ class Comparison:
     pairs_needed: int | None = None
     smallest_effect: float | None = None
     why: str = ""
+    why_code: str = ""
 
     @property
     def fails(self) -> bool:
@@ -308,12 +311,12 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at: ``subject`` in a word or two, ``text`` in a sentence."""
+class Diagnostic:
+    """One thing that was looked at: ``subject`` in a word or two, ``text`` in a sentence with its code."""
 
     subject: str
     level: Level
-    text: str
+    text: Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

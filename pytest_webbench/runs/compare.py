@@ -22,6 +22,7 @@ from pytest_webbench.analysis.validity import load_faults, server_faults
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.plan import Cell, Plan
+from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import Comparison, Threshold, Verdict
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Registry
@@ -226,7 +227,7 @@ class Comparing:
         """What is wrong with ``cell`` or its base if its stack, or its check before timing, has failed."""
         for each, who in self._sides(cell):
             if error := results.failure_of(each):
-                return f"{who} failed: {error.message}"
+                return Code.SIDE_FAILED.reason(side=who, error=error.message)
         return ""
 
     def _sides(self, cell: Cell) -> list[tuple[Cell, str]]:
@@ -274,8 +275,8 @@ class Comparing:
                 error = results.trial_failures.get(each)
                 said = [fault for one in rounds for fault in _faults(one)]
                 why = error.message if error else said[0] if said else "it was not measured"
-                return f"{who} has no round to compare: {why}"
-        return "no round of the base has one of the same block beside it"
+                return Code.SIDE_UNSOUND.reason(side=who, cause=why)
+        return Code.BLOCKS_DIFFER.reason()
 
     def _why_not_counted(
         self,

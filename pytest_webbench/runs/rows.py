@@ -11,6 +11,7 @@ from pytest_webbench.model.load import Amount, Arrivals, Schedule
 from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord
 from pytest_webbench.model.plan import Cell, Profile
 from pytest_webbench.model.provenance import Provenance
+from pytest_webbench.model.reasons import code_of
 from pytest_webbench.model.results import CellSummary, RoundSummary, Validity, key_of_time
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Unit
@@ -46,11 +47,16 @@ class RowConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowValidity:
-    """Whether a cell is valid, and why not."""
+    """Whether a cell is valid, and why not; the codes stand in the order of the sentences.
+
+    A sentence that is not ours has an empty code.
+    """
 
     valid: bool
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
+    reason_codes: tuple[str, ...] = ()
+    warning_codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +139,13 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
         rounds=tuple(
             {ROUND: each.round, **_named(each.values, stored(Stored.ROUNDS))} for each in summary.rounds
         ),
-        validity=RowValidity(valid=validity.valid, reasons=validity.reasons, warnings=validity.warnings),
+        validity=RowValidity(
+            valid=validity.valid,
+            reasons=validity.reasons,
+            warnings=validity.warnings,
+            reason_codes=tuple(map(code_of, validity.reasons)),
+            warning_codes=tuple(map(code_of, validity.warnings)),
+        ),
     )
     written = to_saved(row) | _named(summary.values, stored(Stored.CELL))
     return {

@@ -9,7 +9,7 @@ import pytest
 from pytest_webbench.analysis.diagnostics import judge_trust, overall
 from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.model.measurement import MachineUsage, Measurement
-from pytest_webbench.model.results import Finding, Level
+from pytest_webbench.model.results import Diagnostic, Level
 from pytest_webbench.model.saved_run import RunRecord
 from pytest_webbench.model.suite import Unit
 from tests.builders import make_result, make_round, make_run
@@ -27,7 +27,7 @@ def rounds(machine: MachineUsage | None = QUIET, **changes: Any) -> list[Measure
     return [make_round(make_result(**changes), round_=number, machine=machine) for number in range(3)]
 
 
-def found(record: RunRecord) -> dict[str, Finding]:
+def found(record: RunRecord) -> dict[str, Diagnostic]:
     return {each.subject: each for each in judge_trust(record)}
 
 

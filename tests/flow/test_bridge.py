@@ -113,7 +113,13 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
         "engine": "fake",
         "profile": "quick",
         "versions": {},
-        "validity": {"valid": True, "reasons": [], "warnings": []},
+        "validity": {
+            "valid": True,
+            "reasons": [],
+            "warnings": [],
+            "reason_codes": [],
+            "warning_codes": [],
+        },
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from pytest_webbench.analysis.diagnostics import judge_trust, overall
-from pytest_webbench.model.results import Finding, Level
+from pytest_webbench.model.results import Diagnostic, Level
 from pytest_webbench.model.saved_run import RunRecord
 from pytest_webbench.report.content.blocks import Note, NoteKind, Part, Room, Section
 from pytest_webbench.report.content.comparison import comparison_sections
@@ -34,7 +34,7 @@ class Document:
     facts: tuple[tuple[str, str], ...]
     level: Level
     conclusion: str
-    diagnostics: tuple[Finding, ...]
+    diagnostics: tuple[Diagnostic, ...]
     sections: tuple[Section, ...]
     version: str
     stacks: tuple[str, ...]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pytest_webbench.analysis.metrics import columns
 from pytest_webbench.analysis.summary import latency_curve, rank
 from pytest_webbench.model.events import CheckFailed, RateChosen
-from pytest_webbench.model.results import CellSummary, Standing
+from pytest_webbench.model.results import CellSummary, RankedResult
 from pytest_webbench.model.saved_run import RunRecord
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.report.content.blocks import (
@@ -96,7 +96,7 @@ def describe_rate(chosen: RateChosen) -> str:
     )
 
 
-def rank_words(ranked: Sequence[Standing]) -> list[str]:
+def rank_words(ranked: Sequence[RankedResult]) -> list[str]:
     """The rank of each, with ``=`` behind one that is shared; ``-`` for an invalid cell."""
     ranks = [each.rank for each in ranked]
     return ["-" if each is None else f"{each}{'=' if ranks.count(each) > 1 else ''}" for each in ranks]

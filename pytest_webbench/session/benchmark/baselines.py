@@ -16,6 +16,7 @@ from pytest_webbench.analysis.provenance import machine_differences, match_basel
 from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.errors import UsageError, printable
 from pytest_webbench.model.provenance import Provenance
+from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import BaselineMatch, Difference
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.runs.rows import FORMAT, origin_of
@@ -31,8 +32,8 @@ from pytest_webbench.session.benchmark.storage import Baseline, is_writable, loa
 __all__ = ["TEST_FAILED", "Baselines"]
 
 CUT_SHORT = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
-INTERRUPTED = "the run was interrupted"
-TEST_FAILED = "its test failed"
+INTERRUPTED = Code.INTERRUPTED.reason()
+TEST_FAILED = Code.TEST_FAILED.reason()
 NOTHING_YET = BaselineMatch(missing=(), differing={}, fit=frozenset())
 NAMED = 3
 """How many benchmarks a line names."""

@@ -7,6 +7,7 @@ from pytest_benchmark import stats, utils
 
 from pytest_webbench.analysis.metrics import derived
 from pytest_webbench.model.provenance import Provenance
+from pytest_webbench.model.reasons import code_of
 from pytest_webbench.runs.rows import FORMAT, origin_of, read_row
 
 __all__ = ["as_bytes", "derived_rows", "mark_unsound", "provenance_of", "why_unsound"]
@@ -41,7 +42,7 @@ def mark_unsound(bench: Any, why: str | None) -> None:
     if origin is None:
         return
     if why is not None and origin["validity"]["valid"]:
-        origin["validity"] |= {"valid": False, "reasons": [why]}
+        origin["validity"] |= {"valid": False, "reasons": [str(why)], "reason_codes": [code_of(why)]}
     if not origin["validity"]["valid"]:
         bench.group = _joined(bench.group, "invalid")
 
