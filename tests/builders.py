@@ -20,7 +20,7 @@ from pytest_webbench.model.measurement import (
 )
 from pytest_webbench.model.plan import PROFILES, Cell, Order, Plan, Trial
 from pytest_webbench.model.results import CellSummary
-from pytest_webbench.model.saved_run import RunAbout, RunRecord, ScenarioAbout, StackAbout
+from pytest_webbench.model.saved_run import RunMetadata, SavedRun, ScenarioMetadata, StackMetadata
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.runs.provenance import provenance_of
@@ -108,7 +108,7 @@ def make_run(
     units: Mapping[str, Unit] | None = None,
     about: Mapping[str, Any] | None = None,
     **changes: Any,
-) -> RunRecord:
+) -> SavedRun:
     """A saved run in which all is well: for each cell a round for each mean response time."""
     given = {GET_ITEM: (0.01, 0.0101, 0.0099)} if latencies_s is None else latencies_s
     units = units or {}
@@ -118,19 +118,19 @@ def make_run(
         for cell, made in rounds.items()
     )
     settings = Settings(seed=7)
-    record = RunRecord(
+    record = SavedRun(
         source="20261121-091500-4711",
-        about=RunAbout(
+        about=RunMetadata(
             **{
                 "version": "0.1.0",
                 "command": ("pytest", "--webbench", "--webbench-seed=7"),
                 "started": "2026-11-21T09:15:00+01:00",
                 "machine": MACHINE,
                 "stacks": {
-                    cell.stack: StackAbout(title=f"about {cell.stack}", code_lines=120) for cell in given
+                    cell.stack: StackMetadata(title=f"about {cell.stack}", code_lines=120) for cell in given
                 },
                 "scenarios": {
-                    cell.scenario: ScenarioAbout(
+                    cell.scenario: ScenarioMetadata(
                         title=f"about {cell.scenario}", unit=units.get(cell.scenario, Unit.TIME)
                     )
                     for cell in given
@@ -158,7 +158,7 @@ def save_run(
     folder: Path,
     measurements: Iterable[Measurement],
     *,
-    about: RunAbout | None = None,
+    about: RunMetadata | None = None,
     failures: Mapping[str, str] | None = None,
     rounds: int = 3,
 ) -> Path:

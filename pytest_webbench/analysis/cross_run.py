@@ -14,7 +14,7 @@ from pytest_webbench.analysis.summary import rank
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.provenance import Provenance
 from pytest_webbench.model.results import CellSummary, Difference, Interval
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.model.suite import Published, Unit
 
 __all__ = [
@@ -71,7 +71,7 @@ class AcrossRuns:
     only_head: tuple[Cell, ...]
 
 
-def compare_runs(base: RunRecord, head: RunRecord) -> AcrossRuns:
+def compare_runs(base: SavedRun, head: SavedRun) -> AcrossRuns:
     """Every cell that both have."""
     old = {each.cell: each for each in base.summaries}
     new = {each.cell: each for each in head.summaries}

@@ -8,7 +8,7 @@ from pytest_webbench.analysis.validity import GENERATOR_LIMIT, SPREAD_LIMIT, UNS
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import CellSummary, Diagnostic, Level
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 
 __all__ = ["judge_trust", "overall"]
 
@@ -20,7 +20,7 @@ GENERATOR_WORTH_SAYING = 0.75
 UNEVEN = 0.1
 
 
-def judge_trust(record: RunRecord) -> tuple[Diagnostic, ...]:
+def judge_trust(record: SavedRun) -> tuple[Diagnostic, ...]:
     """Everything that can be said of ``record``, and what cannot."""
     summaries, rounds = record.summaries, record.measurements
     if not summaries:
@@ -45,7 +45,7 @@ def overall(diagnostics: Sequence[Diagnostic]) -> Level:
     return next((each for each in (Level.BAD, Level.DOUBTFUL) if each in levels), Level.GOOD)
 
 
-def _failures(record: RunRecord) -> Iterator[Diagnostic]:
+def _failures(record: SavedRun) -> Iterator[Diagnostic]:
     failed = record.stack_failures
     if failed:
         text = Code.STACKS_FAILED.reason(count=_counted(len(failed), "stack"), stacks=", ".join(failed))

@@ -11,11 +11,11 @@ from pytest_webbench.model.results import CellSummary, CodeProfile, Comparison
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Published, Unit
 
-__all__ = ["RunAbout", "RunRecord", "ScenarioAbout", "StackAbout"]
+__all__ = ["RunMetadata", "SavedRun", "ScenarioMetadata", "StackMetadata"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StackAbout:
+class StackMetadata:
     """What a report says of a stack. ``code_lines`` is ``None`` where they cannot be counted."""
 
     title: str = ""
@@ -24,7 +24,7 @@ class StackAbout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScenarioAbout:
+class ScenarioMetadata:
     """What a report says of a scenario."""
 
     title: str = ""
@@ -33,7 +33,7 @@ class ScenarioAbout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunAbout:
+class RunMetadata:
     """What a run says of itself before it begins; all of it may be missing in what older versions saved.
 
     ``version`` is that of the package, ``command`` the words that repeat the run, ``started`` a time in
@@ -44,13 +44,13 @@ class RunAbout:
     command: tuple[str, ...] = ()
     started: str = ""
     machine: Machine | None = None
-    stacks: Mapping[str, StackAbout] = field(default_factory=dict)
-    scenarios: Mapping[str, ScenarioAbout] = field(default_factory=dict)
+    stacks: Mapping[str, StackMetadata] = field(default_factory=dict)
+    scenarios: Mapping[str, ScenarioMetadata] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
+class SavedRun:
     """One saved run. ``source`` names it: the folder or file that it was read from, without its path.
 
     ``measurements`` are empty where only the figures of rounds were kept, as in pytest-benchmark's JSON;
@@ -62,7 +62,7 @@ class RunRecord:
     """
 
     source: str
-    about: RunAbout = field(default_factory=RunAbout)
+    about: RunMetadata = field(default_factory=RunMetadata)
     settings: Settings | None = None
     plan: Plan | None = None
     measurements: tuple[Measurement, ...] = ()

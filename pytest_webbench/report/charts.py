@@ -16,7 +16,7 @@ from pytest_webbench.analysis.hot_spots import attribute, flame
 from pytest_webbench.analysis.metrics import columns
 from pytest_webbench.analysis.summary import Point, rank
 from pytest_webbench.model.results import CellSummary, CodeProfile, PartTime
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.report.content.comparison import RatioRow
 from pytest_webbench.report.content.hot_spots import KNOWN_PARTS, in_order
@@ -322,7 +322,7 @@ class Charts:
         )
         return alt.layer(one, interval, allowed, points).properties(width="container", height=22 * len(rows))
 
-    def costs(self, record: RunRecord) -> AltairChart:
+    def costs(self, record: SavedRun) -> AltairChart:
         """The processor time of the server for each request, by scenario."""
         stacks, scenarios = record.stacks(), record.scenarios()
         rows: list[dict[str, Any]] = [

@@ -6,7 +6,7 @@ from typing import Any
 
 import vl_convert
 
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.report.charts import PRINT, Charts, as_spec
 from pytest_webbench.report.content.document import make_sections
 
@@ -16,7 +16,7 @@ WIDTH = 640
 """Pixels; twice as many in a PNG."""
 
 
-def chart_images(records: Sequence[RunRecord]) -> Iterator[tuple[str, dict[str, Any]]]:
+def chart_images(records: Sequence[SavedRun]) -> Iterator[tuple[str, dict[str, Any]]]:
     """A name for a file and a specification, for each chart in a report of the last of ``records``."""
     taken = set[str]()
     charts = (chart for each in make_sections(records) for part in each.parts for chart in part.charts)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pytest_webbench.model.results import Verdict
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.report.content.blocks import Note, NoteKind, Part, Room, Table, fitted, fitted_parts
 from pytest_webbench.report.content.comparison import pull_request_parts
 from pytest_webbench.report.content.configuration import stacks_part
@@ -21,7 +21,7 @@ SIGNS = {
 }
 
 
-def render_report(records: Sequence[RunRecord]) -> str:
+def render_report(records: Sequence[SavedRun]) -> str:
     """The last of ``records``, compared with those before it."""
     document = make_document(records)
     lines = [f"# {_escaped(document.title)}", "", _escaped(document.subtitle), ""]
@@ -39,7 +39,7 @@ def render_report(records: Sequence[RunRecord]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def render_pull_request(record: RunRecord) -> str:
+def render_pull_request(record: SavedRun) -> str:
     """The verdicts of ``record``, what is unchanged folded, and how it was measured."""
     parts = [*pull_request_parts(record)]
     if record.summaries:

@@ -11,7 +11,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.report.charts import COLOURS, SCREEN, SHAPES, Charts, as_spec
 from pytest_webbench.report.content.blocks import Room, fitted_parts
 from pytest_webbench.report.content.document import make_document
@@ -23,7 +23,7 @@ __all__ = ["render_page"]
 FOLDER = resources.files("pytest_webbench.report").joinpath("templates")
 
 
-def render_page(records: Sequence[RunRecord]) -> str:
+def render_page(records: Sequence[SavedRun]) -> str:
     """The page of the last of ``records``, compared with those before it."""
     document = make_document(records)
     shown = [(section, fitted_parts(section, Room.FULL)) for section in document.sections]

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pytest_webbench.model.plan import Plan, Profile
 from pytest_webbench.model.results import CodeProfile
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.model.suite import Scenario
@@ -89,7 +89,7 @@ def describe_known(
     return _render([part], width=width, colour=False)
 
 
-def render_run(record: RunRecord, *, width: int, colour: bool) -> str:
+def render_run(record: SavedRun, *, width: int, colour: bool) -> str:
     """Whatever a terminal has room for of a report of ``record``."""
     sections = sorted(make_sections([record]), key=lambda each: each.name in LAST)
     parts = [part for each in sections for part in fitted_parts(each, Room.BRIEF)]
@@ -98,7 +98,7 @@ def render_run(record: RunRecord, *, width: int, colour: bool) -> str:
 
 def render_hot_spots(profiles: Sequence[CodeProfile], *, width: int, colour: bool) -> str:
     """Where the time goes, in each scenario that was sampled."""
-    record = RunRecord(source="", explained=tuple(profiles))
+    record = SavedRun(source="", explained=tuple(profiles))
     parts = [part for each in hot_spot_sections([record]) for part in fitted_parts(each, Room.BRIEF)]
     return _render(parts, width=width, colour=colour)
 

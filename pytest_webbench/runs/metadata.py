@@ -15,35 +15,35 @@ from pathlib import Path
 from pytest_webbench.analysis.masking import mask_credentials
 from pytest_webbench.host.machine import describe_machine
 from pytest_webbench.model.plan import Plan
-from pytest_webbench.model.saved_run import RunAbout, ScenarioAbout, StackAbout
+from pytest_webbench.model.saved_run import RunMetadata, ScenarioMetadata, StackMetadata
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.model.suite import Registry
 
-__all__ = ["about_run", "code_lines_of", "count_code_lines", "repeating_command"]
+__all__ = ["code_lines_of", "count_code_lines", "repeating_command", "run_metadata"]
 
 SEED = "--webbench-seed"
 MOST_FOLDERS, MOST_FILES = 500, 500
 
 
-def about_run(
+def run_metadata(
     registry: Registry, plan: Plan, *, words: Sequence[str], root: Path, started: datetime
-) -> RunAbout:
+) -> RunMetadata:
     """The run of ``plan``, begun with the arguments ``words`` of pytest in the folder ``root``."""
     planned = {name for block in plan.blocks for name in block.stacks}
     scenarios = {name: registry.scenarios[name] for name in registry.selected_scenarios}
     suites = dict.fromkeys(each.suite for each in scenarios.values())
-    return RunAbout(
+    return RunMetadata(
         version=version("pytest-webbench"),
         command=repeating_command(words, seed=plan.seed, root=root),
         started=started.isoformat(timespec="seconds"),
         machine=describe_machine(),
         stacks={
-            name: StackAbout(title=each.title, suite=each.suite, code_lines=code_lines_of(each))
+            name: StackMetadata(title=each.title, suite=each.suite, code_lines=code_lines_of(each))
             for name, each in registry.stacks.items()
             if name in planned
         },
         scenarios={
-            name: ScenarioAbout(title=each.title, unit=each.unit, suite=each.suite)
+            name: ScenarioMetadata(title=each.title, unit=each.unit, suite=each.suite)
             for name, each in scenarios.items()
         },
         published=tuple(each for name in suites for each in registry.suites[name].published),

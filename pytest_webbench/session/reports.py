@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.errors import UsageError
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.runs.store import read_run
 
 __all__ = ["KINDS", "PAGE", "write_markdown", "write_page", "write_reports"]
@@ -48,7 +48,7 @@ def write_reports(
     return written
 
 
-def _contents(records: Sequence[RunRecord], kinds: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+def _contents(records: Sequence[SavedRun], kinds: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """The names of files and what is to be in them; what draws is imported here, for it takes a second."""
     if "html" in kinds:
         from pytest_webbench.report.page import render_page  # noqa: PLC0415

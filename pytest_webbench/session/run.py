@@ -12,9 +12,9 @@ from pytest_webbench.analysis.validity import invalidated
 from pytest_webbench.model.errors import UsageError, WebbenchError
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CellSummary
-from pytest_webbench.model.saved_run import RunAbout, RunRecord, ScenarioAbout
+from pytest_webbench.model.saved_run import RunMetadata, SavedRun, ScenarioMetadata
 from pytest_webbench.report.content.comparison import describe_regression
-from pytest_webbench.runs.metadata import about_run
+from pytest_webbench.runs.metadata import run_metadata
 from pytest_webbench.runs.profiling import Sampling
 from pytest_webbench.runs.runner import Results
 from pytest_webbench.runs.trial import Bench
@@ -199,9 +199,9 @@ class Run:
         except UsageError as error:
             pytest.exit(f"webbench: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
 
-    def _about(self) -> RunAbout:
+    def _about(self) -> RunMetadata:
         invocation = self._config.invocation_params
-        return about_run(
+        return run_metadata(
             self._registry,
             self.planned.plan,
             words=[str(word) for word in invocation.args],
@@ -241,19 +241,19 @@ class Run:
             cpu_s_per_request=cpu_s_per_request,
         )
 
-    def record(self, has_failed: Callable[[str], bool]) -> RunRecord:
+    def record(self, has_failed: Callable[[str], bool]) -> SavedRun:
         """What this run gave, as a report shows it; a result of a test that ``has_failed`` is not valid."""
         results, planned, scenarios = self.results, self.planned, self._registry.scenarios
         comparing = planned.comparing if self.has_begun else None
         wrong = {**self.live_wrong, **results.check_failures}
-        about = {name: ScenarioAbout(title=each.title, unit=each.unit) for name, each in scenarios.items()}
+        about = {name: ScenarioMetadata(title=each.title, unit=each.unit) for name, each in scenarios.items()}
         live = [
             invalidated(summary, TEST_FAILED) if has_failed(name) else summary
             for name, summary in self.live.items()
         ]
-        return RunRecord(
+        return SavedRun(
             source=self._folder.path.name,
-            about=RunAbout(scenarios=about),
+            about=RunMetadata(scenarios=about),
             summaries=tuple(results.summaries(planned.all_cells(), scenarios, self._settings.profile.rounds)),
             live=tuple(live),
             stack_failures={stack: error.message for stack, error in results.stack_failures.items()},

@@ -12,7 +12,7 @@ import pytest
 from pytest_webbench.model.errors import printable
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CodeProfile
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.model.stack import Launcher
 from pytest_webbench.report.content.hot_spots import describe_profile
 from pytest_webbench.report.content.text import duration
@@ -75,7 +75,7 @@ class Summary:
             where = configured.folder.path
             terminalreporter.write_line(f"webbench: measurements and logs are in {where}")
 
-    def _keep_comparison(self, terminalreporter: "pytest.TerminalReporter", record: RunRecord) -> None:
+    def _keep_comparison(self, terminalreporter: "pytest.TerminalReporter", record: SavedRun) -> None:
         """The verdicts in the folder of the run, and as markdown."""
         configured, markdown = self._run.planned.configured, render_pull_request(record)
         try:

@@ -10,14 +10,14 @@ from pytest_webbench.analysis.diagnostics import judge_trust, overall
 from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.model.measurement import MachineUsage, Measurement
 from pytest_webbench.model.results import Diagnostic, Level
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.model.suite import Unit
 from tests.builders import make_result, make_round, make_run
 
 QUIET = MachineUsage(elapsed_s=0.25, busy_s=0.1, steal_s=0.0)
 
 
-def run_of(rounds: Sequence[Measurement], **changes: Any) -> RunRecord:
+def run_of(rounds: Sequence[Measurement], **changes: Any) -> SavedRun:
     summary = summarise(list(rounds), unit=Unit.TIME, planned=len(rounds))
     return replace(make_run(), measurements=tuple(rounds), summaries=(summary,), **changes)
 
@@ -27,7 +27,7 @@ def rounds(machine: MachineUsage | None = QUIET, **changes: Any) -> list[Measure
     return [make_round(make_result(**changes), round_=number, machine=machine) for number in range(3)]
 
 
-def found(record: RunRecord) -> dict[str, Diagnostic]:
+def found(record: SavedRun) -> dict[str, Diagnostic]:
     return {each.subject: each for each in judge_trust(record)}
 
 

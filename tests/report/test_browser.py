@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, exp
 
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CodeProfile, Validity
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.report.page import render_page
 from pytest_webbench.suites.items import SUITE
@@ -43,7 +43,7 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-def a_run(**changes: Any) -> RunRecord:
+def a_run(**changes: Any) -> SavedRun:
     cells = {
         Cell(scenario=scenario, stack=stack): [latency_s * share for share in (1.0, 1.03, 0.98)]
         for scenario in ("hello", "list_items")
@@ -65,7 +65,7 @@ def explained_cell(stack: str, frame: str = "all (sqlalchemy/result.py:3)") -> C
     )
 
 
-def hostile_run() -> RunRecord:
+def hostile_run() -> SavedRun:
     cell = Cell(scenario="get_item", stack=HOSTILE)
     summary = replace(
         make_summary([0.01, 0.011]), cell=cell, examples=(HOSTILE,), validity=Validity(warnings=(HOSTILE,))

@@ -7,7 +7,7 @@ from typing import Any
 from pytest_webbench.analysis.gate import parse_threshold
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import Comparison, Interval, Verdict
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.report.content.blocks import Note, NoteKind
 from pytest_webbench.report.content.comparison import (
     comparison_sections,
@@ -43,8 +43,8 @@ OPEN = replace(SLOWER, verdict=Verdict.INCONCLUSIVE, metric="time", pairs_needed
 UNKNOWN = Interval(estimate=math.nan, low=math.nan, high=math.nan)
 
 
-def compared(*comparisons: Comparison, **changes: Any) -> RunRecord:
-    return RunRecord(source="a run", against="main (1a2b3c4)", comparisons=comparisons, **changes)
+def compared(*comparisons: Comparison, **changes: Any) -> SavedRun:
+    return SavedRun(source="a run", against="main (1a2b3c4)", comparisons=comparisons, **changes)
 
 
 def test_the_line_with_which_a_test_fails() -> None:
@@ -108,4 +108,4 @@ def test_a_run_without_a_comparison_says_so() -> None:
     (section,) = comparison_sections([compared()])
     assert section.parts[0].title == "Against main (1a2b3c4): nothing was compared"
     assert [part.title for part in pull_request_parts(compared())] == ["nothing was compared"]
-    assert list(comparison_sections([RunRecord(source="a run")])) == []
+    assert list(comparison_sections([SavedRun(source="a run")])) == []

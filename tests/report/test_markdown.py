@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import Validity
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.report.markdown import render_pull_request, render_report
 from tests.builders import make_run, make_summary
 from tests.report.test_comparison import SAME, SLOWER
@@ -27,7 +27,7 @@ def masked(text: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\d.\d\d:\d\d:\d\d\+\d\d:\d\d", "TIME", text)
 
 
-def rendered(record: RunRecord) -> str:
+def rendered(record: SavedRun) -> str:
     return masked(render_report([record]))
 
 
@@ -68,7 +68,7 @@ def test_a_comment_on_a_pull_request() -> None:
 
 def test_nothing_in_a_name_or_a_log_becomes_markup() -> None:
     evil = replace(SLOWER, cell=Cell(scenario="x|y`<img src=1>", stack="*a*\n# b"))
-    record = RunRecord(
+    record = SavedRun(
         source="a run",
         against="<b>main",
         comparisons=(evil,),

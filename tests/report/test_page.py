@@ -18,7 +18,7 @@ from pytest_webbench.model.results import (
     Validity,
     Verdict,
 )
-from pytest_webbench.model.saved_run import RunRecord, StackAbout
+from pytest_webbench.model.saved_run import SavedRun, StackMetadata
 from pytest_webbench.report.content.blocks import Note
 from pytest_webbench.report.content.document import make_document
 from pytest_webbench.report.markdown import render_report
@@ -29,7 +29,7 @@ from tests.builders import GET_ITEM, make_run, make_summary
 HOSTILE = '\x1b[31m</script><script>alert(1)</script>"><img src=x onerror=alert(2)>\x1b[0m\x07'
 
 
-def three_stacks(**changes: Any) -> RunRecord:
+def three_stacks(**changes: Any) -> SavedRun:
     cells = {
         Cell(scenario="get_item", stack=name): times
         for name, times in {
@@ -60,13 +60,13 @@ class Reader(HTMLParser):
         return [int(tag[1]) for tag, _ in self.tags if re.fullmatch("h[1-6]", tag)]
 
 
-def read(*records: RunRecord) -> Reader:
+def read(*records: SavedRun) -> Reader:
     reader = Reader()
     reader.feed(render_page(records))
     return reader
 
 
-def text_of(*records: RunRecord) -> str:
+def text_of(*records: SavedRun) -> str:
     return " ".join(filter(None, read(*records).texts))
 
 
@@ -88,7 +88,8 @@ def test_the_whole_configuration_and_the_command_are_in_print() -> None:
 
 def test_passwords_in_the_command_are_left_out() -> None:
     url = "http://me:pa55@127.0.0.1:1/"
-    about = {"command": ("pytest", f"--webbench-url={url}"), "stacks": {"django-drf": StackAbout(title=url)}}
+    stacks = {"django-drf": StackMetadata(title=url)}
+    about = {"command": ("pytest", f"--webbench-url={url}"), "stacks": stacks}
     record = three_stacks(about=about, stack_failures={"other": f"{url} does not answer"})
     for text in (render_page([record]), render_report([record])):
         assert "pa55" not in text

@@ -5,7 +5,7 @@ import pytest
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.measurement import LaunchRecord
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.report.content.blocks import Room, fitted_parts
 from pytest_webbench.report.content.results import make_cards, results_sections, scenario_groups
 from pytest_webbench.report.content.text import duration
@@ -47,7 +47,7 @@ def test_a_group_of_scenarios_stands_in_the_order_of_its_summaries() -> None:
     cells = tuple(
         make_summary([0.01], cell=Cell(scenario=name, stack="a")) for name in ("hello", "echo", "hello")
     )
-    (section,) = results_sections([RunRecord(source="", summaries=cells)])
+    (section,) = results_sections([SavedRun(source="", summaries=cells)])
     assert [part.title for part in section.parts] == ["hello", "echo"]
 
 

@@ -13,7 +13,7 @@ from pytest_webbench.model.load import Amount
 from pytest_webbench.model.measurement import LaunchRecord, ServerUsage, StateCheck
 from pytest_webbench.model.plan import PROFILES, Cell, Order, Plan
 from pytest_webbench.model.results import CellSummary, Validity
-from pytest_webbench.model.saved_run import RunAbout, RunRecord, ScenarioAbout
+from pytest_webbench.model.saved_run import RunMetadata, SavedRun, ScenarioMetadata
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.model.suite import Unit
@@ -26,17 +26,17 @@ HOSTILE = "a\x1b[31mb\x1b]0;title\x07c\rd\x9b1me\u202ef[bold]g[/bold]"
 INERT = "abc\\rd\\x9b1me\\u202ef[bold]g[/bold]"
 
 
-ABOUT = RunAbout(scenarios={each.name: ScenarioAbout(title=each.title) for each in SCENARIOS})
+ABOUT = RunMetadata(scenarios={each.name: ScenarioMetadata(title=each.title) for each in SCENARIOS})
 
 
-def rendered(record: RunRecord, *, colour: bool = False, width: int = 120) -> str:
+def rendered(record: SavedRun, *, colour: bool = False, width: int = 120) -> str:
     text = render_run(replace(record, about=ABOUT), width=width, colour=colour)
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
 def table(*summaries: CellSummary, colour: bool = False, width: int = 120) -> str:
     """The results alone."""
-    record = RunRecord(source="a run", summaries=summaries)
+    record = SavedRun(source="a run", summaries=summaries)
     return rendered(record, colour=colour, width=width).partition("The stacks")[0]
 
 
@@ -101,7 +101,7 @@ def test_loads_are_named_below_their_scenario() -> None:
 
 def test_what_tests_measured_themselves_stands_apart() -> None:
     live = make_summary([0.01], users=1, amount=Amount(duration_s=2.5))
-    text = rendered(RunRecord(source="a run", summaries=(make_summary([0.01]),), live=(live,)))
+    text = rendered(SavedRun(source="a run", summaries=(make_summary([0.01]),), live=(live,)))
     assert "1 user, 2.5 s, closed loop, process launcher, engine fake, rounds from one launch" in text
     assert text.count("get_item: one record\n") == 2
 
@@ -111,7 +111,7 @@ def test_a_cell_that_failed_the_check_stands_with_its_scenario_or_alone() -> Non
         Cell(scenario=scenario, stack="bad"): f"{scenario} is wrong\n    evidence"
         for scenario in ("get_item", "hello")
     }
-    record = RunRecord(source="a run", summaries=(make_summary([0.01]),), check_failures=failures)
+    record = SavedRun(source="a run", summaries=(make_summary([0.01]),), check_failures=failures)
     lines = rendered(record).splitlines()
     assert lines[5] == "  FAILED bad: get_item is wrong"
     assert lines[7:9] == ["hello", "  FAILED bad: hello is wrong"]
@@ -143,7 +143,7 @@ def test_names_and_messages_cannot_steer_a_terminal_nor_are_they_markup() -> Non
             config={"journal": HOSTILE},
         ),
     )
-    text = rendered(RunRecord(source="a run", summaries=(summary,)), width=300)
+    text = rendered(SavedRun(source="a run", summaries=(summary,)), width=300)
     assert set(text) & set("\x1b\x07\r\x9b\u202e") == set()
     for line in (f"  INVALID {INERT}: {INERT}", f"          {INERT}", f"  note {INERT}: {INERT}"):
         assert line in text.splitlines()
@@ -203,7 +203,7 @@ def configured(stack: str, **config: str | int) -> CellSummary:
 
 def test_what_all_stacks_share_stands_in_one_line_and_the_rest_in_a_table() -> None:
     summaries = [configured("a", worker_class="gthread"), configured("b", worker_class="uvicorn")]
-    text = rendered(RunRecord(source="a run", summaries=tuple(summaries)))
+    text = rendered(SavedRun(source="a run", summaries=tuple(summaries)))
     assert text.partition("The stacks\n")[2].splitlines() == [
         "all stacks: Python 3.13.0, workers 2",
         "stack   start-up s   peak MiB   versions      settings of its own",

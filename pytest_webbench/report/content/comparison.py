@@ -9,7 +9,7 @@ from pytest_webbench.analysis.cross_run import AcrossRuns, compare_runs
 from pytest_webbench.analysis.gate import describe_limit
 from pytest_webbench.analysis.metrics import Rule, find_metric
 from pytest_webbench.model.results import Comparison, Interval, Verdict
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.report.content.blocks import (
     Chart,
     Note,
@@ -48,7 +48,7 @@ class RatioRow:
     limit: float | None = None
 
 
-def comparison_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
+def comparison_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """The verdicts of the last run, and its comparison with those before it."""
     record = records[-1]
     parts = [_verdicts_part(record)] if record.against else []
@@ -60,7 +60,7 @@ def comparison_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
         yield Section(name="comparison", title="Comparison", parts=tuple(parts))
 
 
-def pull_request_parts(record: RunRecord) -> tuple[Part, ...]:
+def pull_request_parts(record: SavedRun) -> tuple[Part, ...]:
     """For a pull request: what failed, what is not unchanged, and folded the rest."""
     found = _sorted(record.comparisons)
     notable = [each for each in found if each.verdict is not Verdict.NO_CHANGE]
@@ -102,7 +102,7 @@ def describe_more(comparisons: Sequence[Comparison], rounds: int) -> str:
 # --- base and head ----------------------------------------------------------------------------------
 
 
-def _verdicts_part(record: RunRecord) -> Part:
+def _verdicts_part(record: SavedRun) -> Part:
     found = _sorted(record.comparisons)
     table = _verdict_table(found, f"Against {record.against}")
     rows = [
@@ -174,7 +174,7 @@ def _verdict_table(comparisons: Sequence[Comparison], caption: str) -> Table:
     )
 
 
-def _notes(record: RunRecord) -> tuple[Note, ...]:
+def _notes(record: SavedRun) -> tuple[Note, ...]:
     """What keeps metrics from being judged, what an undecided one needs, and what the run could have seen."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for each in record.comparisons:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pytest_webbench.model.measurement import Machine
 from pytest_webbench.model.results import CellSummary
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.report.content.blocks import Part, Room, Section, Table, numbers, words
 from pytest_webbench.report.content.results import describe_load
@@ -24,7 +24,7 @@ NOT_SHOWN = ("command", "image_bytes")
 """What of a launch's configuration stands elsewhere."""
 
 
-def configuration_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
+def configuration_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """The command, the run, the machine, the stacks and the scenarios of the last run."""
     record = records[-1]
     parts = []
@@ -76,7 +76,7 @@ def _machine_facts(machine: Machine) -> Iterator[tuple[str, str]]:
     yield "Python of pytest", machine.python or unknown
 
 
-def _run_facts(record: RunRecord) -> Iterator[tuple[str, str]]:
+def _run_facts(record: SavedRun) -> Iterator[tuple[str, str]]:
     about, settings, summaries = record.about, record.settings, record.summaries
     yield "saved as", record.source
     if about.version:
@@ -98,7 +98,7 @@ def _run_facts(record: RunRecord) -> Iterator[tuple[str, str]]:
         yield _name(name), str(value)
 
 
-def _settings_facts(settings: Settings, record: RunRecord) -> Iterator[tuple[str, str]]:
+def _settings_facts(settings: Settings, record: SavedRun) -> Iterator[tuple[str, str]]:
     profile = settings.profile
     yield "profile", f"{profile.name}: {profile.title}"
     rounds = f"{profile.rounds} of each cell, each from a fresh launch"
@@ -138,7 +138,7 @@ def _shared(summaries: Sequence[CellSummary]) -> dict[str, str | int]:
     }
 
 
-def stacks_part(record: RunRecord) -> Part:
+def stacks_part(record: SavedRun) -> Part:
     """What all stacks share in a line, and what is their own in a table."""
     summaries = (*record.summaries, *record.live)
     shared, rows = _shared(summaries), []
@@ -191,7 +191,7 @@ def _launches(summaries: Sequence[CellSummary]) -> dict[tuple[str, str], list[Ce
     return found
 
 
-def _installed_part(record: RunRecord) -> Part:
+def _installed_part(record: SavedRun) -> Part:
     launches = {each.cell.stack: each.launch for each in (*record.summaries, *record.live)}
     rows = [
         (stack, ", ".join(f"{name} {version}" for name, version in launch.versions.items()) or "not known")
@@ -204,7 +204,7 @@ def _installed_part(record: RunRecord) -> Part:
     return Part(name="installed", title=title, tables=(table,), folded=True, room=Room.FULL)
 
 
-def _scenarios_part(record: RunRecord) -> Part:
+def _scenarios_part(record: SavedRun) -> Part:
     rows = []
     for name in record.scenarios():
         first, about = record.cells_of(name)[0], record.about.scenarios.get(name)

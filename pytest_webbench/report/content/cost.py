@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.report.content.blocks import Chart, Part, Room, Section, Table, numbers, words
 from pytest_webbench.report.content.text import shown_bytes, shown_milliseconds, shown_significant
 
@@ -15,7 +15,7 @@ LEAD = (
 )
 
 
-def cost_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
+def cost_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """What the stacks of the last run cost."""
     record = records[-1]
     if not record.summaries:
@@ -41,7 +41,7 @@ def cost_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
     yield Section(name="cost", title="Cost", parts=(part,), lead=LEAD)
 
 
-def _by_stack(record: RunRecord) -> Table:
+def _by_stack(record: SavedRun) -> Table:
     rows = []
     for stack in record.stacks():
         cells = [each for each in record.summaries if each.cell.stack == stack]
@@ -66,7 +66,7 @@ def _by_stack(record: RunRecord) -> Table:
     )
 
 
-def _by_cell(record: RunRecord) -> Table:
+def _by_cell(record: SavedRun) -> Table:
     cells = [(each.cell, each.value("cpu")) for each in record.summaries]
     return Table(
         caption="Processor time of the server's processes",

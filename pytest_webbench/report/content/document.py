@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from pytest_webbench.analysis.diagnostics import judge_trust, overall
 from pytest_webbench.model.results import Diagnostic, Level
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.report.content.blocks import Note, NoteKind, Part, Room, Section
 from pytest_webbench.report.content.comparison import comparison_sections
 from pytest_webbench.report.content.configuration import configuration_sections, describe_machine_briefly
@@ -40,7 +40,7 @@ class Document:
     stacks: tuple[str, ...]
 
 
-def make_document(records: Sequence[RunRecord]) -> Document:
+def make_document(records: Sequence[SavedRun]) -> Document:
     """The report of the last of ``records``, compared with those before it."""
     record = records[-1]
     diagnostics = judge_trust(record)
@@ -58,7 +58,7 @@ def make_document(records: Sequence[RunRecord]) -> Document:
     )
 
 
-def _title(records: Sequence[RunRecord]) -> str:
+def _title(records: Sequence[SavedRun]) -> str:
     record = records[-1]
     stacks, scenarios = len(record.stacks()), len(record.scenarios())
     if not stacks:
@@ -67,7 +67,7 @@ def _title(records: Sequence[RunRecord]) -> str:
     return f"{what}, compared with {counted(len(records) - 1, 'other run')}" if len(records) > 1 else what
 
 
-def _facts(record: RunRecord) -> Iterator[tuple[str, str]]:
+def _facts(record: SavedRun) -> Iterator[tuple[str, str]]:
     """What was measured, on what, in a few words."""
     yield "on", describe_machine_briefly(record.about.machine)
     if record.summaries:
@@ -79,7 +79,7 @@ def _facts(record: RunRecord) -> Iterator[tuple[str, str]]:
         yield "when", record.about.started.replace("T", " ")
 
 
-def _failure_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
+def _failure_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """Stacks and cells without results, and what was wrong with the run's files."""
     record = records[-1]
     failed = {
@@ -103,7 +103,7 @@ def _failure_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
         yield Section(name="notes", title="Failures and notes", parts=(*failures, *rest))
 
 
-SECTIONS: tuple[Callable[[Sequence[RunRecord]], Iterator[Section]], ...] = (
+SECTIONS: tuple[Callable[[Sequence[SavedRun]], Iterator[Section]], ...] = (
     comparison_sections,
     results_sections,
     published_sections,
@@ -115,6 +115,6 @@ SECTIONS: tuple[Callable[[Sequence[RunRecord]], Iterator[Section]], ...] = (
 """What makes the sections of a report, in their order: each yields those that there is anything for."""
 
 
-def make_sections(records: Sequence[RunRecord]) -> tuple[Section, ...]:
+def make_sections(records: Sequence[SavedRun]) -> tuple[Section, ...]:
     """The sections for the last of ``records``, in every format."""
     return tuple(section for make in SECTIONS for section in make(records))

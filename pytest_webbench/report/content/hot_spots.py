@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_webbench.analysis.hot_spots import OTHER, PARTS, attribute, compare_parts, flame
 from pytest_webbench.model.results import CodeProfile, Interval, PartDifference, PartTime
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.report.content.blocks import (
     Chart,
     Note,
@@ -31,7 +31,7 @@ LEAD = (
 )
 
 
-def hot_spot_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
+def hot_spot_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """A part for each scenario that was sampled."""
     found: dict[str, list[CodeProfile]] = {}
     for profile in records[-1].explained:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pytest_webbench.analysis.cross_run import Agreement, set_beside
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.model.suite import Published
 from pytest_webbench.report.content.blocks import (
     Chart,
@@ -26,7 +26,7 @@ LEAD = (
 )
 
 
-def published_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
+def published_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """A section for each publication that goes with the suites of the last run."""
     record = records[-1]
     for number, published in enumerate(record.about.published, start=1):
@@ -55,7 +55,7 @@ def _about(published: Published, name: str) -> Part:
     )
 
 
-def _part(record: RunRecord, found: Agreement, published: Published, name: str) -> Part:
+def _part(record: SavedRun, found: Agreement, published: Published, name: str) -> Part:
     chart = Chart(
         name=name,
         file=f"{found.scenario}-published",

@@ -7,7 +7,7 @@ from pytest_webbench.analysis.metrics import columns
 from pytest_webbench.analysis.summary import latency_curve, rank
 from pytest_webbench.model.events import CheckFailed, RateChosen
 from pytest_webbench.model.results import CellSummary, RankedResult
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.report.content.blocks import (
     Chart,
@@ -49,7 +49,7 @@ LEAD = (
 LIVE = ", rounds from one launch"
 
 
-def results_sections(records: Sequence[RunRecord]) -> Iterator[Section]:
+def results_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """A part for each scenario, load and launcher of the last run, and for what tests measured themselves."""
     record = records[-1]
     parts = [_part(record, group, _name(number)) for number, group in enumerate(_groups(record))]
@@ -107,11 +107,11 @@ def _name(number: int) -> str:
     return f"scenario-{number + 1}"
 
 
-def _groups(record: RunRecord) -> list[tuple[CellSummary, ...]]:
+def _groups(record: SavedRun) -> list[tuple[CellSummary, ...]]:
     return scenario_groups(each for name in record.scenarios() for each in record.cells_of(name))
 
 
-def _title(record: RunRecord, scenario: str) -> str:
+def _title(record: SavedRun, scenario: str) -> str:
     about = record.about.scenarios.get(scenario)
     return about.title if about else ""
 
@@ -119,7 +119,7 @@ def _title(record: RunRecord, scenario: str) -> str:
 # --- the parts --------------------------------------------------------------------------------------
 
 
-def _part(record: RunRecord, group: Sequence[CellSummary], name: str, *, remark: str = "") -> Part:
+def _part(record: SavedRun, group: Sequence[CellSummary], name: str, *, remark: str = "") -> Part:
     first, stacks = group[0], record.stacks()
     scenario, title = first.cell.scenario, _title(record, first.cell.scenario)
     load = describe_load(first)
@@ -202,7 +202,7 @@ def _caveats(summaries: Sequence[CellSummary]) -> Iterator[Note]:
         yield from (Note(subject=stack, text=text) for text in validity.warnings)
 
 
-def _failed_checks(record: RunRecord, scenario: str) -> Iterator[Note]:
+def _failed_checks(record: SavedRun, scenario: str) -> Iterator[Note]:
     """Which stacks failed the check of a scenario; all that was seen is among the failures."""
     for cell, error in record.check_failures.items():
         if cell.scenario == scenario:
@@ -225,7 +225,7 @@ def _rounds_table(group: Sequence[CellSummary]) -> Table:
 
 
 def _latency_charts(
-    record: RunRecord, group: Sequence[CellSummary], name: str, heading: str
+    record: SavedRun, group: Sequence[CellSummary], name: str, heading: str
 ) -> Iterator[Chart]:
     """The distribution of response times, where single ones were kept."""
     curves = {
@@ -282,12 +282,12 @@ class Card:
     rows: tuple[CardRow, ...]
 
 
-def make_cards(record: RunRecord) -> tuple[Card, ...]:
+def make_cards(record: SavedRun) -> tuple[Card, ...]:
     """A card for each scenario and load."""
     return tuple(_card(record, group, _name(number)) for number, group in enumerate(_groups(record)))
 
 
-def _card(record: RunRecord, group: Sequence[CellSummary], target: str) -> Card:
+def _card(record: SavedRun, group: Sequence[CellSummary], target: str) -> Card:
     first, ranked = group[0], rank(group)
     rows = tuple(
         CardRow(

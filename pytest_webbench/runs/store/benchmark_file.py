@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_webbench.model.errors import UsageError
-from pytest_webbench.model.saved_run import RunAbout, RunRecord
+from pytest_webbench.model.saved_run import RunMetadata, SavedRun
 from pytest_webbench.runs.rows import FORMAT, is_derived, origin_of, other_formats, read_row
 from pytest_webbench.runs.store.files import NO_RUN, check_format, damaged
 
@@ -14,7 +14,7 @@ __all__ = ["read_benchmark_file"]
 NOTE = "read from pytest-benchmark's JSON, which has figures of rounds, and no single response times"
 
 
-def read_benchmark_file(file: Path, data: Mapping[str, Any]) -> RunRecord:
+def read_benchmark_file(file: Path, data: Mapping[str, Any]) -> SavedRun:
     """The run of which ``data``, what ``file`` holds, has the rows."""
     rows = data.get("benchmarks")
     if not isinstance(rows, list):
@@ -33,9 +33,9 @@ def read_benchmark_file(file: Path, data: Mapping[str, Any]) -> RunRecord:
     if not results:
         raise UsageError(f"{file} has no benchmark of pytest-webbench", hint=NO_RUN)
     started = data.get("datetime")
-    return RunRecord(
+    return SavedRun(
         source=file.name,
-        about=RunAbout(started=started if isinstance(started, str) else ""),
+        about=RunMetadata(started=started if isinstance(started, str) else ""),
         summaries=tuple(summary for summary, _ in results.values()),
         provenances={cell: provenance for cell, (_, provenance) in results.items()},
         notes=(NOTE,),

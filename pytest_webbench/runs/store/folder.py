@@ -9,7 +9,7 @@ from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.events import Event
 from pytest_webbench.model.plan import Plan
 from pytest_webbench.model.results import CodeProfile, Comparison
-from pytest_webbench.model.saved_run import RunAbout, RunRecord
+from pytest_webbench.model.saved_run import RunMetadata, SavedRun
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.runs.provenance import provenance_of
 from pytest_webbench.runs.store import comparisons, explained, run_file, trials
@@ -36,7 +36,7 @@ class RunFolder:
         self.fault = ""
         """Why an event was not written down, if one was not: the first reason."""
 
-    def begin(self, settings: Settings, plan: Plan, about: RunAbout) -> None:
+    def begin(self, settings: Settings, plan: Plan, about: RunMetadata) -> None:
         """Make the folder, keep it out of git, and write what is going to be measured, and how."""
         self.path.mkdir(parents=True, exist_ok=True)
         ignore = self._output / ".gitignore"
@@ -64,7 +64,7 @@ class RunFolder:
         explained.write_explained(self.path, profile)
 
 
-def read_folder(folder: Path) -> RunRecord:
+def read_folder(folder: Path) -> SavedRun:
     """The run that ``folder`` holds."""
     notes: list[str] = []
     settings, plan, about = run_file.read_run_file(folder)
@@ -72,7 +72,7 @@ def read_folder(folder: Path) -> RunRecord:
     profiles = explained.read_explained(folder, notes)
     verdicts = comparisons.read_comparisons(folder)
     summaries = events.summaries(about, settings.profile.rounds)
-    return RunRecord(
+    return SavedRun(
         source=folder.resolve().name,
         about=about,
         settings=settings,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pytest_webbench.model.codec import UnpackedTooMuchError, unpacking_at_most
 from pytest_webbench.model.errors import UsageError
-from pytest_webbench.model.saved_run import RunRecord
+from pytest_webbench.model.saved_run import SavedRun
 from pytest_webbench.runs.store import run_file
 from pytest_webbench.runs.store.benchmark_file import read_benchmark_file
 from pytest_webbench.runs.store.files import NO_RUN, read_document
@@ -17,7 +17,7 @@ MOST_BYTES = 1 << 30
 """How large a file of a stranger may be: a run of a day has less."""
 
 
-def read_run(path: Path, *, most_bytes: int | None = None) -> RunRecord:
+def read_run(path: Path, *, most_bytes: int | None = None) -> SavedRun:
     """The run that ``path`` holds: its folder, a file in that, or a JSON file of pytest-benchmark.
 
     With ``most_bytes``, no file of it may be larger, nor what is packed in it together, and a document or a
@@ -38,7 +38,7 @@ def read_run(path: Path, *, most_bytes: int | None = None) -> RunRecord:
         ) from None
 
 
-def _read_run(path: Path, most_bytes: int | None) -> RunRecord:
+def _read_run(path: Path, most_bytes: int | None) -> SavedRun:
     try:
         folder = path if path.is_dir() else path.parent
         if most_bytes is not None:

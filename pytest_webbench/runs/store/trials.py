@@ -16,7 +16,7 @@ from pytest_webbench.model.events import (
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.plan import Cell, Trial
 from pytest_webbench.model.results import CellSummary
-from pytest_webbench.model.saved_run import RunAbout
+from pytest_webbench.model.saved_run import RunMetadata
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.runs.store.files import append_line, read_lines, value_of
 
@@ -47,7 +47,7 @@ class Trials:
     trial_failures: dict[Cell, str] = field(default_factory=dict)
     rates: list[RateChosen] = field(default_factory=list)
 
-    def summaries(self, about: RunAbout, planned: int) -> tuple[CellSummary, ...]:
+    def summaries(self, about: RunMetadata, planned: int) -> tuple[CellSummary, ...]:
         """The results of each cell with a round, of which ``planned`` were to be made."""
         found = []
         for cell, rounds in self.rounds.items():
