@@ -8,10 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_webbench.analysis.metrics import Metric
     from pytest_webbench.model.errors import StackError, UsageError, WebbenchError
     from pytest_webbench.model.http import Answer, BodyRule, Effect, EffectKind, Exchange, Refusal, Request
     from pytest_webbench.model.load import Amount, Arrivals, Load, LoadEngine, LoadResult, Schedule
-    from pytest_webbench.model.measurement import LaunchRecord, ServerUsage
+    from pytest_webbench.model.measurement import Combine, LaunchRecord, Readings, ServerUsage
     from pytest_webbench.model.results import CellSummary
     from pytest_webbench.model.settings import Settings
     from pytest_webbench.model.stack import Launcher, Meter, RunningStack, Stack
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_webbench.session.fixtures import LiveBench, LiveStack
 
 _HOMES = {
+    "analysis.metrics": ("Metric",),
     "model.errors": (
         "StackError",
         "UsageError",
@@ -42,7 +44,9 @@ _HOMES = {
         "Schedule",
     ),
     "model.measurement": (
+        "Combine",
         "LaunchRecord",
+        "Readings",
         "ServerUsage",
     ),
     "model.results": ("CellSummary",),
@@ -75,6 +79,7 @@ __all__ = [
     "Arrivals",
     "BodyRule",
     "CellSummary",
+    "Combine",
     "Dataset",
     "Effect",
     "EffectKind",
@@ -87,8 +92,10 @@ __all__ = [
     "LoadEngine",
     "LoadResult",
     "Meter",
+    "Metric",
     "NoDataset",
     "Published",
+    "Readings",
     "Refusal",
     "Request",
     "RunningStack",

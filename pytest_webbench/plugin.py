@@ -1,6 +1,6 @@
 """The entry point of the plugin: options, hooks and fixtures; the rest is imported with ``--webbench``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from pytest_webbench.session.options.table import add_options
 if TYPE_CHECKING:
     from pytest_webbench.model.load import LoadEngine
     from pytest_webbench.model.settings import Settings
-    from pytest_webbench.model.stack import Launcher, Profiler, Stack
+    from pytest_webbench.model.stack import Launcher, Meter, Profiler, Stack
     from pytest_webbench.model.suite import Scenario, Suite
     from pytest_webbench.session.fixtures import LiveBench, LiveStack
     from pytest_webbench.session.run import Run
@@ -67,6 +67,13 @@ def pytest_webbench_engine(settings: "Settings") -> "LoadEngine":
     from pytest_webbench.load.engine import make_engine  # noqa: PLC0415
 
     return make_engine(settings)
+
+
+def pytest_webbench_meter() -> "Callable[[], Meter]":
+    """CPU time and memory of a container's control group, or of a tree of processes."""
+    from pytest_webbench.host.meters.server import ServerMeter  # noqa: PLC0415
+
+    return ServerMeter
 
 
 @pytest.hookimpl(trylast=True)

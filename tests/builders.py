@@ -69,7 +69,7 @@ def make_round(
         amount=Amount(requests=load.sent),
         records=1500,
         load=load,
-        server=server or ServerUsage(cpu_s=0.05, peak_rss_bytes=50_000_000),
+        server=server if server is not None else ServerUsage(cpu_s=0.05, peak_rss_bytes=50_000_000),
         launch=launch or LaunchRecord(launcher="process", startup_s=0.4),
         state=state or StateCheck(checked=True),
         machine=machine,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Flag, StrEnum, auto
 from statistics import fmean
 
+from pytest_webbench.analysis.readings import combine_values
 from pytest_webbench.analysis.statistics import percentiles
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.load import Latencies, LoadResult
@@ -33,6 +34,8 @@ __all__ = [
     "derived",
     "find_metric",
     "judged",
+    "reading",
+    "reading_per_request",
     "response_percentile",
     "stored",
     "summarise_round",
@@ -196,10 +199,19 @@ def _service(rounds: Sequence[Measurement]) -> float:
     return percentiles(times, (0.5,))[0] / 1e9
 
 
-def _cpu(rounds: Sequence[Measurement]) -> float | None:
-    known = [each.server.cpu_s for each in rounds if each.server.cpu_s is not None]
-    ok = sum(each.load.ok for each in rounds)
-    return sum(known) / ok if ok and len(known) == len(rounds) else None
+def reading(name: str) -> OfRounds:
+    """A reading of meters, combined over the rounds."""
+    return lambda rounds: combine_values(name, [each.server for each in rounds])
+
+
+def reading_per_request(name: str) -> OfRounds:
+    """A reading of meters for each completed request."""
+
+    def of_rounds(rounds: Sequence[Measurement]) -> float | None:
+        value, ok = reading(name)(rounds), sum(each.load.ok for each in rounds)
+        return value / ok if ok and value is not None else None
+
+    return of_rounds
 
 
 def _memory(rounds: Sequence[Measurement]) -> float | None:
@@ -291,7 +303,7 @@ METRICS: dict[str, Metric] = {
             key="cpu",
             title="CPU per request",
             about="CPU time, user and system, of all processes of the server, for each completed request.",
-            of_rounds=_cpu,
+            of_rounds=reading_per_request("cpu_s"),
             stored_as="server_cpu_s_per_request",
             row="server_cpu_per_request",
             limit=0.03,  # steadier than time, so that less of it can be asked for

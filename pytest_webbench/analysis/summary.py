@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TypeVar
 
 from pytest_webbench.analysis.examples import shown_examples
 from pytest_webbench.analysis.metrics import summarise_round, values_of
+from pytest_webbench.analysis.readings import combine
 from pytest_webbench.analysis.statistics import mean_interval, percentiles, ratio_interval
 from pytest_webbench.analysis.validity import draws_differ, judge_cell, load_faults
 from pytest_webbench.model.load import Latencies, Load, LoadResult
@@ -33,7 +33,6 @@ __all__ = [
     "work_out",
 ]
 
-T = TypeVar("T", int, float)
 
 NO_RESULT = Interval(estimate=math.nan, low=math.nan, high=math.nan)
 
@@ -65,8 +64,7 @@ def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> Cel
         in_flight=sum(load.in_flight for load in loads),
         dropped=sum(load.dropped for load in loads),
         lag_s=max(load.lag_s for load in loads),
-        server_throttled_s=_sum([each.server.throttled_s for each in rounds]),
-        server_oom_kills=_sum([each.server.oom_kills for each in rounds]),
+        readings=combine([each.server for each in rounds]),
         generator_cpu_fraction=max(load.generator_busy for load in loads),
         startup_s=median(startups) if startups else None,
         engine=rounds[0].engine,
@@ -86,12 +84,6 @@ def result_of(rounds: Sequence[RoundSummary], unit: Unit) -> Interval | None:
         return None
     found = mean_interval([each.values[key_of_unit(unit)] for each in rounds])
     return found.inverse() if unit is Unit.RATE else found.scaled(1000)
-
-
-def _sum(values: Sequence[T | None]) -> T | None:
-    """The sum of ``values``, ``None`` if one is not known."""
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
 
 
 def rank(summaries: Sequence[CellSummary]) -> list[RankedResult]:

@@ -9,18 +9,16 @@ import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
 from itertools import count
 
 from pytest_webbench.model.load import Amount, Arrivals, Schedule
-from pytest_webbench.model.measurement import MachineUsage, ServerUsage
+from pytest_webbench.model.measurement import MachineUsage
 from pytest_webbench.model.suite import Scenario
 
 __all__ = [
     "COMMON_SHARE",
     "TURN_REQUESTS",
     "add_machine_usages",
-    "add_usages",
     "amount_of_turn",
     "common_rate",
     "due_ns",
@@ -79,11 +77,6 @@ def amount_of_turn(amount: Amount, *, turn: int, turns: int) -> Amount:
     return Amount(requests=amount.requests // turns + (turn < amount.requests % turns))
 
 
-def add_usages(usages: Sequence[ServerUsage]) -> ServerUsage:
-    """What the server used in all turns; of memory the largest."""
-    return reduce(_add, usages)
-
-
 def add_machine_usages(usages: Sequence[MachineUsage]) -> MachineUsage:
     """What the machine did in all turns."""
     return MachineUsage(
@@ -97,22 +90,6 @@ def add_machine_usages(usages: Sequence[MachineUsage]) -> MachineUsage:
 def _sum(values: Iterable[float | None]) -> float | None:
     known = list(values)
     return None if None in known else math.fsum(each for each in known if each is not None)
-
-
-def _add(one: ServerUsage, other: ServerUsage) -> ServerUsage:
-    peaks = (one.peak_rss_bytes, other.peak_rss_bytes)
-    return replace(
-        one,
-        cpu_s=None if one.cpu_s is None or other.cpu_s is None else one.cpu_s + other.cpu_s,
-        peak_rss_bytes=None if peaks[0] is None or peaks[1] is None else max(peaks[0], peaks[1]),
-        replaced=one.replaced or other.replaced,
-        throttled_s=None
-        if one.throttled_s is None or other.throttled_s is None
-        else one.throttled_s + other.throttled_s,
-        oom_kills=None
-        if one.oom_kills is None or other.oom_kills is None
-        else one.oom_kills + other.oom_kills,
-    )
 
 
 COMMON_SHARE = 0.5

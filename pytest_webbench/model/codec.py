@@ -26,6 +26,7 @@ import msgspec
 from msgspec import inspect
 
 from pytest_webbench.model.load import Histogram, Latencies
+from pytest_webbench.model.measurement import Readings
 from pytest_webbench.model.reasons import Reason
 
 __all__ = [
@@ -133,6 +134,8 @@ def _with_nan_inside(kind: inspect.Type, data: Any) -> Any:
 def _encode(value: Any) -> Any:
     if isinstance(value, Path | Reason):
         return str(value)
+    if isinstance(value, Readings):
+        return dict(value)
     if isinstance(value, Latencies):
         return _encode(value.samples) if value.histogram is None else to_json(value.histogram)
     if isinstance(value, array):
@@ -143,6 +146,8 @@ def _encode(value: Any) -> Any:
 def _decode(kind: Any, data: Any) -> Any:
     if kind is Path:
         return Path(data)
+    if kind is Readings:  # of older versions with null and false
+        return Readings(from_json(dict[str, float | bool | None], data))
     if kind is Latencies:
         return Latencies(_decode(array, data)) if isinstance(data, str) else _histogram(data)
     if kind is array:

@@ -1,12 +1,23 @@
 """What one trial gave: of the load, the server and the machine."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from pytest_webbench.model.load import Amount, LoadResult, Schedule
 from pytest_webbench.model.plan import Trial
 
-__all__ = ["UNKNOWN", "LaunchRecord", "Machine", "MachineUsage", "Measurement", "ServerUsage", "StateCheck"]
+__all__ = [
+    "UNKNOWN",
+    "Combine",
+    "LaunchRecord",
+    "Machine",
+    "MachineUsage",
+    "Measurement",
+    "Readings",
+    "ServerUsage",
+    "StateCheck",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,22 +57,83 @@ UNKNOWN = "-"
 """In place of what is not known of a launch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerUsage:
-    """What the server's processes used during a load; ``None`` where it cannot be seen.
+class Combine(StrEnum):
+    """How the readings of several turns or rounds are one."""
 
-    ``cpu_s`` is user and system time of all of them. ``peak_rss_bytes`` sums, over the processes, the
-    largest resident set that each had during the load (pages that they share count once for each); for
-    a container it is the largest amount that its control group was charged for.
-    ``replaced`` says that processes of the server ended or appeared during the load. ``throttled_s`` is
-    how long a limit of CPU held processes back, ``oom_kills`` how many were killed for want of memory.
+    SUM = "sum"
+    MAX = "max"
+    ANY = "any"
+    """1 if one of them is not 0."""
+    LAST = "last"
+
+
+class Readings(Mapping[str, float]):
+    """What meters read of a server during a load: numbers by name. What is not known is not there.
+
+    ``Readings(cpu_s=0.5, instructions=2e9)``, or made from a mapping. Those of the built-in meter are
+    attributes, too.
     """
 
-    cpu_s: float | None = None
-    peak_rss_bytes: int | None = None
-    replaced: bool = False
-    throttled_s: float | None = None
-    oom_kills: int | None = None
+    __slots__ = ("_values",)
+
+    def __init__(self, readings: Mapping[str, float | None] | None = None, /, **named: float | None) -> None:
+        found = {**(readings or {}), **named}
+        self._values = {
+            name: int(value) if isinstance(value, bool) else value
+            for name, value in found.items()
+            if value is not None and value is not False
+        }
+
+    def __getitem__(self, name: str) -> float:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Readings({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
+
+    def _whole(self, name: str) -> int | None:
+        value = self.get(name)
+        return None if value is None else int(value)
+
+    @property
+    def cpu_s(self) -> float | None:
+        """User and system time of all of the server's processes."""
+        return self.get("cpu_s")
+
+    @property
+    def peak_rss_bytes(self) -> int | None:
+        """The largest resident set that each process had, summed over the processes.
+
+        Pages that they share count once for each; for a container it is the largest amount that its control
+        group was charged for.
+        """
+        return self._whole("peak_rss_bytes")
+
+    @property
+    def replaced(self) -> bool:
+        """Whether processes of the server ended or appeared during the load."""
+        return bool(self.get("replaced"))
+
+    @property
+    def throttled_s(self) -> float | None:
+        """How long a limit of CPU held processes back."""
+        return self.get("throttled_s")
+
+    @property
+    def oom_kills(self) -> int | None:
+        """How many processes were killed for want of memory."""
+        return self._whole("oom_kills")
+
+
+class ServerUsage(Readings):
+    """The older name of :class:`Readings`."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +180,7 @@ class Measurement:
     amount: Amount
     records: int
     load: LoadResult
-    server: ServerUsage
+    server: Readings
     launch: LaunchRecord
     state: StateCheck
     schedule: Schedule | None = None

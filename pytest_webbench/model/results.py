@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pytest_webbench.model.load import Amount, Loop, Schedule
-from pytest_webbench.model.measurement import LaunchRecord
+from pytest_webbench.model.measurement import LaunchRecord, Readings
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.reasons import Reason
 from pytest_webbench.model.suite import Unit
@@ -101,11 +101,11 @@ class CellSummary:
     are shown, in the scenario's ``unit``.
 
     With a ``schedule`` (of an open loop) response times count from the moment at which a request was due.
-    Throttling and kills for want of memory (sums) are ``None`` outside of containers; ``startup_s`` is the
-    median of the launches, ``generator_cpu_fraction`` (of one processor) and ``lag_s`` the largest of the
-    rounds. Each round was made in so many ``turns``. ``percentile_error`` is how far percentiles may be off,
-    as a share of them: 0 unless there were too many requests to keep each time. ``draws_per_s`` are the
-    completed requests per second of each set of connections, in order, where rounds had several.
+    ``readings`` are those of the meters, combined over the rounds; ``startup_s`` is the median of the
+    launches, ``generator_cpu_fraction`` (of one processor) and ``lag_s`` the largest of the rounds. Each
+    round was made in so many ``turns``. ``percentile_error`` is how far percentiles may be off, as a share of
+    them: 0 unless there were too many requests to keep each time. ``draws_per_s`` are the completed requests
+    per second of each set of connections, in order, where rounds had several.
     """
 
     cell: Cell
@@ -122,8 +122,7 @@ class CellSummary:
     in_flight: int
     dropped: int
     lag_s: float
-    server_throttled_s: float | None
-    server_oom_kills: int | None
+    readings: Readings
     generator_cpu_fraction: float
     startup_s: float | None
     engine: str
@@ -212,6 +211,16 @@ class CellSummary:
     def server_peak_rss_bytes(self) -> float | None:
         """The largest of the rounds' peaks of memory; ``None`` where the processes cannot be seen."""
         return self.values.get("memory")
+
+    @property
+    def server_throttled_s(self) -> float | None:
+        """How long a limit of CPU held the processes back; ``None`` outside of containers."""
+        return self.readings.throttled_s
+
+    @property
+    def server_oom_kills(self) -> int | None:
+        """How many processes were killed for want of memory; ``None`` outside of containers."""
+        return self.readings.oom_kills
 
 
 def key_of_time(schedule: Schedule | None) -> str:

@@ -1,17 +1,19 @@
 """Stacks, and the protocols of what launches, meters and profiles them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from pytest_webbench.model.http import Answer, Exchange, Request
 from pytest_webbench.model.load import Held
-from pytest_webbench.model.measurement import LaunchRecord, ServerUsage
+from pytest_webbench.model.measurement import Combine, LaunchRecord, Readings
 
 __all__ = [
     "VERSION_SETS",
+    "Accounts",
     "CopiedTree",
     "Launcher",
     "Meter",
@@ -25,29 +27,51 @@ __all__ = [
 ]
 
 
+Accounts = Callable[[str], str | None]
+"""``read(name)``: the content of a control group's account, such as ``cpu.stat``; ``None`` if it has none."""
+
+
 class Meter(Protocol):
-    """Reads the kernel's accounts of a server before and after a load."""
+    """Reads what a server uses during a load. Each launch has a meter of its own.
+
+    One of your own is a class that inherits from this one and needs :meth:`begin` and :meth:`end` alone;
+    the hook :func:`~pytest_webbench.session.hookspecs.pytest_webbench_meter` brings it.
+    """
+
+    readings: Mapping[str, Combine] = MappingProxyType({})
+    """The names of what it reads, and how the readings of several turns or rounds are one."""
+
+    def wrap(self, command: Sequence[str]) -> Sequence[str]:
+        """The command to launch in place of ``command``: to run the server under another program."""
+        return command
+
+    def attach(self, server: "RunningStack") -> None:
+        """The server runs now, and has given its first right answer.
+
+        It says the id of its first process (``server_pid``) and, of a container, its ``accounts``.
+        """
+        _ = server
 
     def begin(self) -> None:
         """Note the accounts, just before the load."""
         ...
 
-    def end(self) -> ServerUsage:
-        """What was used since :meth:`begin`."""
+    def end(self) -> Mapping[str, float]:
+        """What was used since :meth:`begin`, by name."""
         ...
 
 
-class NoMeter:
+class NoMeter(Meter):
     """The meter of a server whose processes cannot be seen; it also serves as the fake in tests."""
 
-    def __init__(self, usage: ServerUsage | None = None) -> None:
-        self._usage = usage or ServerUsage()
+    def __init__(self, usage: Readings | None = None) -> None:
+        self._usage = Readings() if usage is None else usage
 
     def begin(self) -> None:
         """Nothing to note."""
 
-    def end(self) -> ServerUsage:
-        """The usage given to the constructor: by default nothing is known."""
+    def end(self) -> Readings:
+        """The readings given to the constructor: by default nothing is known."""
         return self._usage
 
 
@@ -197,13 +221,13 @@ class RunningStack(Protocol):
         ...
 
     @property
-    def meter(self) -> Meter:
-        """Reads what the server's processes use."""
+    def server_pid(self) -> int | None:
+        """The id of the server's first process on this machine; ``None`` where it cannot be seen."""
         ...
 
     @property
-    def server_pid(self) -> int | None:
-        """The id of the server's first process on this machine; ``None`` where it cannot be seen."""
+    def accounts(self) -> Accounts | None:
+        """Reads accounts of the control group that it has to itself; ``None`` if it has none."""
         ...
 
     def connections(self) -> Held | None:

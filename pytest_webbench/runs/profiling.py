@@ -11,6 +11,7 @@ from pytest_webbench.model.plan import Cell, Trial
 from pytest_webbench.model.results import CodeProfile
 from pytest_webbench.model.stack import Launcher, Profiler, RunningStack
 from pytest_webbench.model.suite import Registry, Scenario, Suite
+from pytest_webbench.runs.metering import meter_of
 from pytest_webbench.runs.planning import warmup_amount
 from pytest_webbench.runs.trial import Bench
 
@@ -133,9 +134,9 @@ class _Visit:
         if self.scenario.writes:
             self.bench.seed_records(self.running, self.suite)
         load = self._next_load()
-        meter = self.running.meter
+        meter = meter_of(self.running)
         result = self.bench.carry_out(self.running, load, meter.begin)
-        cpu_s = meter.end().cpu_s
+        cpu_s = meter.end().get("cpu_s")
         self.requests += result.ok
         self.cpu_s = None if cpu_s is None or self.cpu_s is None else self.cpu_s + cpu_s
         self.round_ += 1

@@ -1,14 +1,14 @@
 """Our rows of pytest-benchmark's JSON: what they hold of a cell, written and read."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from pytest_webbench.analysis.metrics import Metric, Stored, stored
 from pytest_webbench.analysis.summary import NO_RESULT, result_of
 from pytest_webbench.model.codec import from_saved, to_saved
 from pytest_webbench.model.load import Amount, Arrivals, Schedule
-from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord
+from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord, Readings
 from pytest_webbench.model.plan import Cell, Profile
 from pytest_webbench.model.provenance import Provenance
 from pytest_webbench.model.reasons import code_of
@@ -64,7 +64,8 @@ class Row:
     """What stands below ``webbench`` in ``extra_info`` of a cell's row.
 
     Beside these keys stand those of the metrics that are stored of a cell, and those stored of a round in
-    each of ``rounds``, by their names in the table of metrics.
+    each of ``rounds``, by their names in the table of metrics. ``readings`` are those of all meters, combined
+    over the rounds; earlier versions lack them.
     """
 
     format: int
@@ -79,6 +80,7 @@ class Row:
     draws_per_s: tuple[float, ...] = ()
     server_throttled_s: float | None
     server_oom_kills: int | None
+    readings: Mapping[str, float] = field(default_factory=dict)
     generator_cpu_fraction: float
     startup_s: float | None
     launcher: str
@@ -103,7 +105,7 @@ class ExtraInfo:
 SHARED = tuple(
     each.name
     for each in fields(Row)
-    if each.name in {one.name for one in fields(CellSummary)} - {"rounds", "validity"}
+    if each.name in {one.name for one in fields(CellSummary)} - {"rounds", "readings", "validity"}
 )
 """What a row and the summary of a cell have alike."""
 ROUND = "round"
@@ -121,6 +123,9 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
     row = Row(
         **{name: getattr(summary, name) for name in SHARED},
         format=FORMAT,
+        server_throttled_s=summary.server_throttled_s,
+        server_oom_kills=summary.server_oom_kills,
+        readings=dict(summary.readings),
         launcher=launch.launcher,
         profile=settings.profile.name,
         versions=launch.versions,
@@ -178,6 +183,9 @@ def read_row(extra_info: Mapping[str, Any]) -> tuple[CellSummary, Provenance]:
         records=config.records,
         values=_values(upgraded["webbench"], stored(Stored.CELL)),
         rounds=rounds,
+        readings=Readings(
+            {"throttled_s": row.server_throttled_s, "oom_kills": row.server_oom_kills, **row.readings}
+        ),
         result=result_of(rounds, row.unit) or NO_RESULT,
         launch=LaunchRecord(
             launcher=row.launcher,

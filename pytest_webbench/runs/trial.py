@@ -5,17 +5,19 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_webbench.analysis.database_state import records_by_key, state_faults
+from pytest_webbench.analysis.readings import combine
 from pytest_webbench.host.machine import MachineMeter
 from pytest_webbench.load.draws import Drawing, draws_of
-from pytest_webbench.load.schedule import add_machine_usages, add_usages, saturating
+from pytest_webbench.load.schedule import add_machine_usages, saturating
 from pytest_webbench.model.errors import ContractError, LoadError, StackDiedError, StackError, UsageError
 from pytest_webbench.model.http import Record
 from pytest_webbench.model.load import Amount, Load, LoadEngine, LoadResult, LoadSession, TurnEngine, nothing
-from pytest_webbench.model.measurement import MachineUsage, Measurement, ServerUsage, StateCheck
+from pytest_webbench.model.measurement import MachineUsage, Measurement, Readings, StateCheck
 from pytest_webbench.model.plan import Cell, Profile, Trial
 from pytest_webbench.model.stack import RunningStack
 from pytest_webbench.model.suite import Scenario, Suite
 from pytest_webbench.runs.contract import check_stack, observe_records
+from pytest_webbench.runs.metering import meter_of
 from pytest_webbench.runs.planning import make_load, warmup_amount
 
 __all__ = ["Bench", "Visit"]
@@ -218,7 +220,7 @@ class Visit:
     _part: Load | None = None
     _opened: LoadSession | None = None
     _taken: int = 0
-    _usages: list[ServerUsage] = field(default_factory=list)
+    _readings: list[Readings] = field(default_factory=list)
     _machine: list[MachineUsage] = field(default_factory=list)
 
     def take_turn(self) -> None:
@@ -231,7 +233,7 @@ class Visit:
         part = self._part or self._draw(drawing)
         if part is None:  # each request has been sent
             return
-        meter, machine = self.running.meter, MachineMeter()
+        meter, machine = meter_of(self.running), MachineMeter()
 
         def begin() -> None:
             meter.begin()
@@ -243,7 +245,7 @@ class Visit:
         else:
             self._opened.take_turn(begin)
         self._taken += 1
-        self._usages.append(meter.end())
+        self._readings.append(Readings(meter.end()))
         self._machine.append(machine.end())
         if self._opened is not None and self._taken == part.turns:
             result = self._opened.result()
@@ -274,7 +276,7 @@ class Visit:
             schedule=load.schedule,
             records=len(self._records),
             load=result,
-            server=add_usages(self._usages),
+            server=combine(self._readings),
             launch=self.running.launch,
             state=self._verify(load, result),
             machine=add_machine_usages(self._machine),

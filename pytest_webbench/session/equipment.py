@@ -1,5 +1,6 @@
 """What a run measures with: the launcher, the load engine and the profiler, each made at its first use."""
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.load import LoadEngine
 from pytest_webbench.model.settings import Settings
-from pytest_webbench.model.stack import Launcher, Profiler
+from pytest_webbench.model.stack import Launcher, Meter, Profiler
+from pytest_webbench.runs.metering import MeteredLauncher
+from pytest_webbench.session.definitions.meters import ask_meters
 
 __all__ = ["Equipment"]
 
@@ -31,7 +34,11 @@ class Equipment:
         launcher: Launcher = self._config.hook.pytest_webbench_launcher(
             config=self._config, settings=self._settings, logs=self._logs
         )
-        return launcher
+        return MeteredLauncher(launcher, self._meters)
+
+    @cached_property
+    def _meters(self) -> "Sequence[Callable[[], Meter]]":
+        return ask_meters(self._config, self._settings)
 
     @cached_property
     def engine(self) -> LoadEngine:

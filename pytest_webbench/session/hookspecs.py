@@ -1,6 +1,6 @@
 """The hooks of pytest-webbench; the built-in suite comes through them, too."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +10,13 @@ if TYPE_CHECKING:  # pytest imports this module on every run, so it imports litt
     from pytest_webbench.analysis.metrics import Metric
     from pytest_webbench.model.load import LoadEngine
     from pytest_webbench.model.settings import Settings
-    from pytest_webbench.model.stack import Launcher, Profiler, Stack
+    from pytest_webbench.model.stack import Launcher, Meter, Profiler, Stack
     from pytest_webbench.model.suite import Scenario, Suite
 
 __all__ = [
     "pytest_webbench_engine",
     "pytest_webbench_launcher",
+    "pytest_webbench_meter",
     "pytest_webbench_metrics",
     "pytest_webbench_profiler",
     "pytest_webbench_scenarios",
@@ -77,6 +78,34 @@ def pytest_webbench_suites(config: pytest.Config) -> "Sequence[Suite]":  # type:
 
         def pytest_webbench_suites(config):
             return [Suite(name="shop", dataset=NoDataset())]
+    """
+
+
+@pytest.hookspec
+def pytest_webbench_meter(  # type: ignore[empty-body]
+    config: pytest.Config, settings: "Settings"
+) -> "Callable[[], Meter]":
+    """What makes a meter for each launch, such as a class: it reads what the server uses during a load.
+
+    All that are returned are used, beside the built-in one. Readings that no metric names are kept in the
+    files all the same::
+
+        from pytest_webbench import Combine, Meter
+
+        class Handles(Meter):
+            readings = {"handles": Combine.MAX}
+
+            def attach(self, server):
+                self.pid = server.server_pid
+
+            def begin(self):
+                pass
+
+            def end(self):
+                return {"handles": len(os.listdir(f"/proc/{self.pid}/fd"))}
+
+        def pytest_webbench_meter(settings):
+            return Handles
     """
 
 

@@ -10,7 +10,7 @@ from pytest_webbench.load.http1.address import Target
 from pytest_webbench.model.errors import SeedError
 from pytest_webbench.model.load import Held
 from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord
-from pytest_webbench.model.stack import Meter, NoMeter, Stack
+from pytest_webbench.model.stack import Stack
 from pytest_webbench.stacks.readiness import wait_until_ready
 
 __all__ = ["AttachedLauncher"]
@@ -51,6 +51,7 @@ class AttachedStack:
     base_url: str = field(repr=False)
     answers: bool = True
     reachable_inside: bool = False
+    accounts: None = None
     server: RunningServer | None = None
 
     @property
@@ -58,11 +59,6 @@ class AttachedStack:
         """All that is known: the URL, without a password."""
         config = {"workers": UNKNOWN, "threads": UNKNOWN, "url": mask_url(self.base_url)}
         return LaunchRecord(launcher=AttachedLauncher.name, startup_s=None, config=config)
-
-    @property
-    def meter(self) -> Meter:
-        """A meter that sees nothing."""
-        return NoMeter()
 
     @property
     def server_pid(self) -> None:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pytest_webbench.host.connections import held_connections
-from pytest_webbench.host.meters.cgroup import CgroupMeter, MemoryPeak, folder_reader, folders_of
 from pytest_webbench.model.errors import SeedError, StartError
 from pytest_webbench.model.load import Held
 from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord
-from pytest_webbench.model.stack import Meter, Stack
+from pytest_webbench.model.stack import Accounts, Stack
 from pytest_webbench.stacks.docker.engine import (
     CALL_TIMEOUT_S,
     ENGINE_FAULTS,
@@ -277,7 +276,6 @@ class RunningContainer:
     record: LaunchRecord
     answers: bool = True
     reachable_inside: bool = True
-    _meter: Meter | None = field(default=None)
     _pid: int | None = field(default=None)
     _held: Held | None = field(default=None)
 
@@ -310,17 +308,9 @@ class RunningContainer:
             refuse_other_servers(self.stack.name, self._first_pid(), self.port_inside)
 
     @property
-    def meter(self) -> Meter:
-        """A meter of the container's control group: from here if it is on this machine, else inside."""
-        if self._meter is None:
-            self.container.reload()
-            folders = folders_of(int(self.container.attrs["State"]["Pid"]))
-            read = folder_reader(folders)
-            if read("cpu.stat") is None:
-                self._meter = CgroupMeter(self._read_inside)
-            else:
-                self._meter = CgroupMeter(read, MemoryPeak(folders["memory"]))
-        return self._meter
+    def accounts(self) -> Accounts:
+        """Reads the accounts of the container's control group inside of it."""
+        return self._read_inside
 
     @property
     def server_pid(self) -> int | None:

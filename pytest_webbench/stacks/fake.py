@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pytest_webbench.model.errors import StackError
-from pytest_webbench.model.measurement import LaunchRecord, ServerUsage
+from pytest_webbench.model.measurement import LaunchRecord, Readings
 from pytest_webbench.model.stack import Meter, NoMeter, Stack
 
 __all__ = ["FakeLauncher", "FakeStack"]
@@ -23,8 +23,9 @@ class FakeStack:
     stack: Stack
     base_url: str = "http://127.0.0.1:1"
     launch: LaunchRecord = field(default_factory=lambda: LaunchRecord(launcher="fake", startup_s=0.1))
-    meter: Meter = field(default_factory=lambda: NoMeter(ServerUsage(cpu_s=0.01, peak_rss_bytes=1 << 20)))
+    meter: Meter = field(default_factory=lambda: NoMeter(Readings(cpu_s=0.01, peak_rss_bytes=1 << 20)))
     server_pid: int | None = 1
+    accounts: None = None
     answers: bool = False
     reachable_inside: bool = True
     files: dict[str, bytes] = field(default_factory=dict)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from pytest_webbench.host.connections import held_connections
 from pytest_webbench.host.leftovers import owned_folder
-from pytest_webbench.host.meters.process_tree import ProcessTreeMeter, ancestors, process_tree
+from pytest_webbench.host.meters.process_tree import ancestors, process_tree
 from pytest_webbench.host.supervised import Supervised
 from pytest_webbench.model.errors import InstallError, SeedError, StartError
 from pytest_webbench.model.load import Held
 from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord
-from pytest_webbench.model.stack import Meter, Stack
+from pytest_webbench.model.stack import Stack
 from pytest_webbench.stacks.commands import Commands
 from pytest_webbench.stacks.environment import asks_for, ensure_environment, fill_in, installed_versions
 from pytest_webbench.stacks.preparation import run_preparation
@@ -197,6 +197,7 @@ class RunningProcess:
     log: Path
     record: LaunchRecord
     loaded: LoadedFiles | None = None
+    accounts: None = None
     answers: bool = True
     reachable_inside: bool = True
     _held: Held | None = field(default=None)
@@ -239,11 +240,6 @@ class RunningProcess:
         serving = {each: tuple(ancestors(each, tree)) for each in (held.processes if held else ())}
         note = self.loaded.verify(serving)
         self.record = replace(self.record, notes=(note,) if note else ())
-
-    @property
-    def meter(self) -> Meter:
-        """A meter of the process and its descendants."""
-        return ProcessTreeMeter(self.process.pid)
 
     @property
     def server_pid(self) -> int:

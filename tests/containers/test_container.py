@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -18,9 +18,13 @@ import docker.errors
 import httpx
 import pytest
 
+from pytest_webbench.host.meters.server import ServerMeter
 from pytest_webbench.model.errors import InstallError, SeedError, StartError
+from pytest_webbench.model.measurement import Readings
+from pytest_webbench.model.stack import Meter
+from pytest_webbench.runs.metering import MeteredLauncher
 from pytest_webbench.stacks import container
-from pytest_webbench.stacks.container import Limits
+from pytest_webbench.stacks.container import ContainerLauncher, Limits
 from pytest_webbench.stacks.docker import labels
 from pytest_webbench.stacks.docker.engine import Engine
 from pytest_webbench.stacks.docker.labels import LABEL, others_at_work, prune, remove_launch, sweep
@@ -129,8 +133,12 @@ def test_a_preparation_that_fails_or_does_not_end(make_stack: MakeStack, make_la
     assert caught.value.evidence == "waits"
 
 
+def metered(launcher: ContainerLauncher) -> MeteredLauncher:
+    return MeteredLauncher(launcher, [ServerMeter])
+
+
 def test_the_meter_sees_what_the_container_uses(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
-    with make_launcher().start(make_stack()) as running:
+    with metered(make_launcher()).start(make_stack()) as running:
         meter = running.meter
         meter.begin()
         own_s = float(
@@ -148,7 +156,7 @@ def test_the_meter_sees_what_the_container_uses(make_stack: MakeStack, make_laun
 
 
 def test_throttling_is_metered(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
-    with make_launcher(limits=Limits(cpus=0.1)).start(make_stack()) as running:
+    with metered(make_launcher(limits=Limits(cpus=0.1))).start(make_stack()) as running:
         meter = running.meter
         meter.begin()
         running.execute(["-c", "import time\nwhile time.process_time() < 0.2: pass"])
@@ -394,3 +402,26 @@ def test_workers_are_counted_where_they_can_be_seen(
     ) as running:
         assert running.launch.config["workers"] == 3
         assert running.launch.config["threads"] == "-"
+
+
+class Wrapping(Meter):
+    """Runs the command under ``env``."""
+
+    def wrap(self, command: Sequence[str]) -> Sequence[str]:
+        return ("env", "WRAPPED=1", *command)
+
+    def begin(self) -> None:
+        pass
+
+    def end(self) -> Readings:
+        return Readings(mine=7)
+
+
+def test_a_meter_wraps_the_command_of_a_container(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
+    with MeteredLauncher(make_launcher(), [ServerMeter, Wrapping]).start(make_stack()) as running:
+        environment = running.execute(["-c", "print(open('/proc/1/environ', 'rb').read())"])
+        running.meter.begin()
+        readings = running.meter.end()
+    assert b"WRAPPED=1" in environment
+    assert readings["mine"] == 7
+    assert readings["cpu_s"] >= 0

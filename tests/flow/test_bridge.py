@@ -105,6 +105,7 @@ def test_extra_info_says_all_that_is_known_of_a_cell(run: RunWebbench) -> None:
         "draws_per_s": [],
         "server_cpu_s_per_request": 0.02 / 200,
         "server_peak_rss_bytes": 1 << 20,
+        "readings": {"cpu_s": 0.02, "peak_rss_bytes": 1 << 20},
         "server_throttled_s": None,
         "server_oom_kills": None,
         "generator_cpu_fraction": pytest.approx(max(_cpu_fraction(each) for each in rounds)),

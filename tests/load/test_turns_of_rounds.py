@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_webbench.load.schedule import add_usages, amount_of_turn, turns_of
+from pytest_webbench.analysis.readings import combine
+from pytest_webbench.load.schedule import amount_of_turn, turns_of
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.measurement import ServerUsage
 from pytest_webbench.suites.items import SCENARIOS
@@ -52,10 +53,10 @@ def test_a_duration_is_cut_into_equal_parts() -> None:
 def test_what_the_server_used_adds_up() -> None:
     one = ServerUsage(cpu_s=0.5, peak_rss_bytes=7, throttled_s=0.25, oom_kills=1)
     other = ServerUsage(cpu_s=0.25, peak_rss_bytes=9, replaced=True, throttled_s=0.5, oom_kills=0)
-    assert add_usages([one, other]) == ServerUsage(
+    assert combine([one, other]) == ServerUsage(
         cpu_s=0.75, peak_rss_bytes=9, replaced=True, throttled_s=0.75, oom_kills=1
     )
 
 
 def test_what_is_not_known_of_one_turn_is_not_known_of_all() -> None:
-    assert add_usages([ServerUsage(cpu_s=0.5, peak_rss_bytes=7), ServerUsage()]) == ServerUsage()
+    assert combine([ServerUsage(cpu_s=0.5, peak_rss_bytes=7), ServerUsage()]) == ServerUsage()

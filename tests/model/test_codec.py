@@ -18,6 +18,7 @@ from pytest_webbench.analysis.statistics import Buckets
 from pytest_webbench.model.codec import decode, encode, from_json, from_saved, to_json
 from pytest_webbench.model.http import Answer, BodyRule, Effect, EffectKind, Exchange, Request
 from pytest_webbench.model.load import Amount, Latencies, Load, LoadResult
+from pytest_webbench.model.measurement import Readings, ServerUsage
 from pytest_webbench.model.results import Interval
 
 JSON = st.recursive(
@@ -74,6 +75,17 @@ def test_samples_are_written_as_they_always_were() -> None:
     written = base64.b64encode(zlib.compress(struct.pack("<2Q", 1, 258), level=1)).decode()
     assert to_json(Latencies(array("I", [1, 258]))) == written
     assert from_json(Latencies, written) == Latencies(array("Q", [1, 258]))
+
+
+def test_readings_come_back_and_those_of_older_versions_are_read() -> None:
+    readings = Readings(cpu_s=0.5, oom_kills=0, instructions=2e9)
+    assert to_json(readings) == {"cpu_s": 0.5, "oom_kills": 0, "instructions": 2e9}
+    assert there_and_back(readings) == readings
+    old = {"cpu_s": 0.5, "peak_rss_bytes": 7, "replaced": True, "throttled_s": None, "oom_kills": None}
+    assert from_json(Readings, old) == ServerUsage(cpu_s=0.5, peak_rss_bytes=7, replaced=True)
+    assert from_json(Readings, old | {"replaced": False}).replaced is False
+    with pytest.raises(ValidationError, match="Expected"):
+        from_json(Readings, {"cpu_s": "much"})
 
 
 def test_a_path_comes_back() -> None:

@@ -1,17 +1,15 @@
 """What a container's processes use, from the accounts of its control group, version 1 or 2."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pytest_webbench.model.measurement import ServerUsage
+from pytest_webbench.model.measurement import Readings
+from pytest_webbench.model.stack import Accounts
 
-__all__ = ["CgroupMeter", "MemoryPeak", "Reader", "folder_reader", "folders_of"]
-
-Reader = Callable[[str], str | None]
-"""``read(name)``: the content of an account such as ``cpu.stat``; ``None`` if there is none."""
+__all__ = ["CgroupMeter", "MemoryPeak", "folder_reader", "folders_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +26,7 @@ class CgroupMeter:
     cache included. Where the mark cannot be set back, it is not known for the load alone and left out.
     """
 
-    def __init__(self, read: Reader, peak: "MemoryPeak | None" = None) -> None:
+    def __init__(self, read: Accounts, peak: "MemoryPeak | None" = None) -> None:
         self._read = read
         self._peak = peak
         self._before: _Account | None = None
@@ -39,11 +37,11 @@ class CgroupMeter:
             self._peak.set_back()
         self._before = _account(self._read)
 
-    def end(self) -> ServerUsage:
+    def end(self) -> Readings:
         """What was used since :meth:`begin`."""
         after, before = _account(self._read), self._before
         assert before is not None
-        return ServerUsage(
+        return Readings(
             cpu_s=_difference(after.cpu_s, before.cpu_s),
             peak_rss_bytes=self._peak.read_bytes() if self._peak is not None else None,
             throttled_s=_difference(after.throttled_s, before.throttled_s),
@@ -53,7 +51,7 @@ class CgroupMeter:
         )
 
 
-def _account(read: Reader) -> _Account:
+def _account(read: Accounts) -> _Account:
     stat = _table(read("cpu.stat"))
     cpu_s: float | None
     usage_ns = read("cpuacct.usage")
@@ -78,7 +76,7 @@ def _difference(after: float | None, before: float | None) -> float | None:
     return None if after is None or before is None else after - before
 
 
-def folder_reader(folders: Mapping[str, Path]) -> Reader:
+def folder_reader(folders: Mapping[str, Path]) -> Accounts:
     """Reads accounts from the folders of a control group on this machine.
 
     ``folders`` maps a controller (``cpu``, ``cpuacct``, ``memory``) to its folder: three of them in

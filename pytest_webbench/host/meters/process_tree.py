@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from pytest_webbench.model.measurement import ServerUsage
+from pytest_webbench.model.measurement import Readings
 
 __all__ = ["ProcessTreeMeter", "ancestors", "process_tree"]
 
@@ -39,7 +39,7 @@ class ProcessTreeMeter:
         set_back = [_set_back_peak(pid) for pid in self._cpu_s]
         self._peaks_set_back = all(set_back)
 
-    def end(self) -> ServerUsage:
+    def end(self) -> Readings:
         """The difference to what :meth:`begin` noted."""
         now = _cpu_of_each(self._root.pid)
         used_s = sum(cpu_s - self._cpu_s.get(pid, 0.0) for pid, cpu_s in now.items())
@@ -49,7 +49,7 @@ class ProcessTreeMeter:
             used_s += max(0.0, self._cpu_of_reaped() - self._reaped_s - sum(ended))
         peaks = [_peak_bytes(pid) for pid in now] if self._peaks_set_back else [None]
         known = [peak for peak in peaks if peak is not None]
-        return ServerUsage(
+        return Readings(
             cpu_s=used_s if now else None,
             peak_rss_bytes=sum(known) if len(known) == len(peaks) else None,
             replaced=replaced,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_webbench.host.meters.process_tree import ProcessTreeMeter
-from pytest_webbench.model.measurement import ServerUsage
+from pytest_webbench.model.measurement import Readings, ServerUsage
 from pytest_webbench.model.stack import NoMeter
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's accounts are Linux's")
@@ -101,7 +101,7 @@ def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
         process.wait(60)
 
 
-def metered(child: Child, *orders: tuple[object, ...]) -> tuple[ServerUsage, list[Any]]:
+def metered(child: Child, *orders: tuple[object, ...]) -> tuple[Readings, list[Any]]:
     """What the meter says of ``orders``, and what the child says of each."""
     meter = ProcessTreeMeter(child.pid)
     meter.begin()
