@@ -38,9 +38,13 @@ def test_uvicorn_worker_uses_uvloop_and_httptools(stack: Stack, run_in_app: RunI
     if not stack.name.startswith("fastapi"):
         pytest.skip("served by gthread")
     code = (
-        "from uvicorn.config import Config; from uvicorn_worker import UvicornWorker\n"
+        "import asyncio; from uvicorn.config import Config; from uvicorn_worker import UvicornWorker\n"
         "config = Config(lambda scope: None, **UvicornWorker.CONFIG_KWARGS); config.load()\n"
-        "print(config.http_protocol_class.__name__, config.get_loop_factory().__module__)"
+        "if hasattr(config, 'get_loop_factory'):\n"
+        "    loop = config.get_loop_factory().__module__\n"
+        "else:  # before Uvicorn 0.36\n"
+        "    config.setup_event_loop(); loop = type(asyncio.get_event_loop_policy()).__module__\n"
+        "print(config.http_protocol_class.__name__, loop)"
     )
     classes = run_in_app(["{python}", "-W", "default", "-c", code], tmp_path).split()
     assert classes == ["HttpToolsProtocol", "uvloop"]
