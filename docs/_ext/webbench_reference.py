@@ -38,7 +38,7 @@ from pytest_webbench.model.plan import PROFILES, Profile
 from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.stack import VERSION_SETS, Stack, VersionSet
 from pytest_webbench.model.suite import Scenario
-from pytest_webbench.runs.rows import keys
+from pytest_webbench.runs.rows import KEYS
 from pytest_webbench.session.definitions.registry import with_versions
 from pytest_webbench.session.options.table import OPTIONS, Option
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
@@ -282,7 +282,7 @@ def find_by_last_name(
 def check_extra_info(_app: Sphinx, docname: str, source: list[str]) -> None:
     """Warn of a key of ``extra_info`` that the page on the output does not name."""
     if docname == "reference/output":
-        for key in keys():
+        for key in KEYS:
             if f"`{key}`" not in source[0]:
                 logger.warning("extra_info has %r, which is not described here", key, location=docname)
 

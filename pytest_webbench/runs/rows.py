@@ -17,7 +17,7 @@ from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.runs.provenance import provenance_of
 
-__all__ = ["FORMAT", "Row", "extra_info", "is_derived", "keys", "origin_of", "other_formats", "read_row"]
+__all__ = ["FORMAT", "KEYS", "Row", "extra_info", "is_derived", "origin_of", "other_formats", "read_row"]
 
 FORMAT = 2
 """The version of our part of pytest-benchmark's JSON.
@@ -109,12 +109,8 @@ SHARED = tuple(
 )
 """What a row and the summary of a cell have alike."""
 ROUND = "round"
-
-
-def keys() -> list[str]:
-    """Every key of ours below ``webbench``."""
-    own = [each.name for kind in (Row, RowConfig, RowValidity) for each in fields(kind)]
-    return [*own, ROUND, *(each.stored_name for each in stored(Stored.CELL | Stored.ROUNDS))]
+KEYS = (*(each.name for kind in (Row, RowConfig, RowValidity) for each in fields(kind)), ROUND)
+"""Every key of ours below ``webbench``, without those of metrics."""
 
 
 def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
