@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["Handler", "Peer", "Server", "answer", "json_answer"]
+__all__ = ["Handler", "Peer", "Server", "answer", "closed_port", "json_answer"]
 
 HEADER_END = b"\r\n\r\n"
 
@@ -26,6 +26,12 @@ def answer(
 
 def json_answer(value: Any, status: int = 200) -> bytes:
     return answer(json.dumps(value).encode(), status, ("Content-Type: application/json",))
+
+
+def closed_port() -> str:
+    """The address of a port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 class Peer:

@@ -7,60 +7,18 @@ import resource
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import pytest
 
 from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
 from pytest_webbench.model.load import ErrorClass
 
-from .codings import check_codings
 from .loads import ANYTHING, HELLO_JSON, carry_out, make_load, unaccounted
 from .servers import Peer, Server, answer, json_answer
+from .test_contract import ENDLESS
 
 RIGHT = json_answer(HELLO_JSON)
-WRONG = json_answer({"hello": "moon"})
-
-
-def misbehave(server: Server, peer: Peer, number: int) -> None:
-    """Reset every 50th request, truncate every 70th answer, fail every 7th, lie from 600 to 700."""
-    if number % 50 == 49:
-        server.count("reset")
-        peer.reset()
-    elif number % 70 == 69:
-        server.count("truncated")
-        peer.send(RIGHT[:-3])
-        peer.close()
-    elif number % 7 == 6:
-        server.count("wrong_status")
-        peer.send(json_answer({"detail": "no"}, status=500))
-    elif 600 <= number < 700:
-        server.count("wrong_body")
-        peer.send(WRONG)
-    else:
-        server.count("ok")
-        peer.send(RIGHT)
-
-
-@pytest.mark.parametrize("users", [1, 10])
-def test_every_error_is_counted_as_often_as_it_was_made(users: int) -> None:
-    with Server(misbehave) as server:
-        result = carry_out(make_load(users=users, requests=1400, changes=True), server.url)
-    assert {"ok": result.ok, **result.errors} == server.did
-    assert (result.sent, server.requests, unaccounted(result)) == (1400, 1400, 0)
-    assert len(result.unconfirmed) == 1400 - result.ok
-    assert result.error_s > 0
-    assert len(result.examples) == 3
-    assert all(example.startswith("GET /hello: ") for example in result.examples)
-    lost = server.did["reset"] + server.did["truncated"]
-    assert lost <= result.connections_opened <= users + lost
-
-
-def test_the_numbers_of_failed_requests_are_known() -> None:
-    with Server(misbehave) as server:
-        result = carry_out(make_load(users=1, requests=150, changes=True), server.url)
-    bad = [n for n in range(150) if n % 50 == 49 or n % 70 == 69 or n % 7 == 6]
-    assert result.unconfirmed == tuple(bad)
 
 
 def test_a_connection_that_was_closed_unannounced_is_stale() -> None:
@@ -83,64 +41,6 @@ def test_a_connection_that_was_closed_unannounced_is_stale() -> None:
     assert result.sent == server.requests == 200
 
 
-def closed_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@pytest.mark.parametrize(("users", "requests"), [(1, 3), (5, 5), (10, 4), (3, 12)])
-def test_refused_connections_are_requests_lost(users: int, requests: int) -> None:
-    result = carry_out(make_load(users=users, requests=requests), closed_port())
-    assert (result.sent, result.ok, result.errors) == (requests, 0, {"connect_refused": requests})
-    assert result.connections_opened == 0
-    assert "Connection refused" in result.examples[0]
-
-
-def test_a_user_without_server_does_not_spin() -> None:
-    """In 0.3 s: 1 + 2 + 4 + ... + 64 ms, then 100 ms each, with room for coarse timers."""
-    result = carry_out(make_load(users=1, duration_s=0.3), closed_port())
-    assert 1 <= result.sent <= 20
-    assert result.errors == {"connect_refused": result.sent}
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="how full a backlog is, is the kernel's affair")
-def test_a_connect_that_nobody_accepts_times_out() -> None:
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        result = carry_out(make_load(users=2, requests=4, timeout_s=0.2), url)
-    assert result.errors == {"connect_timeout": 4}
-    assert result.sent == 4
-
-
-def test_a_mute_server_runs_into_the_timeout() -> None:
-    with Server(lambda server, peer, number: peer.hold()) as server:
-        result = carry_out(make_load(users=3, requests=6, timeout_s=0.2), server.url)
-        server.wait()
-        assert server.requests == 6
-    assert result.errors == {"response_timeout": 6}
-    assert result.error_s >= 6 * 0.2
-    assert "no answer came within" in result.examples[0]
-
-
-@pytest.mark.parametrize("dripping", [RIGHT, b"HTTP/1.1 200 OK\r\nX: " + b"y" * 10**6])
-def test_a_dripping_answer_runs_into_the_timeout(dripping: bytes) -> None:
-    def drip(server: Server, peer: Peer, number: int) -> None:
-        for each in range(len(dripping)):
-            peer.send(dripping[each : each + 1])
-            server.stopping.wait(0.02)
-
-    with Server(drip) as server:
-        result = carry_out(make_load(users=2, requests=2, timeout_s=0.3), server.url)
-    assert result.errors == {"response_timeout": 2}
-    assert result.error_s >= 2 * 0.3
-    assert "but not all" in result.examples[0]
-
-
 def test_a_timeout_is_for_each_request() -> None:
     """Requests that are in time go on for longer than the timeout in all."""
 
@@ -154,96 +54,12 @@ def test_a_timeout_is_for_each_request() -> None:
     assert result.elapsed_s > 0.4
 
 
-CUT = [
-    b"HTTP/1.1 200 OK\r\nContent-Le",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\nabc",
-    b"HTTP/1.0 200 OK\r\nContent-Length: 100\r\n\r\nabc",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nabcde\r\n",
-    b"HTTP/1.1 100 Continue\r\n\r\n",
-]
-
-
-@pytest.mark.parametrize("sent", CUT)
-def test_an_answer_that_is_cut_off_is_truncated(sent: bytes) -> None:
-    def cut(server: Server, peer: Peer, number: int) -> None:
-        peer.send(sent)
-        peer.close()
-
-    with Server(cut) as server:
-        result = carry_out(make_load(ANYTHING, users=2, requests=6), server.url)
-    assert result.errors == {"truncated": 6}
-    assert server.requests == 6
-
-
-MALFORMED = {
-    "garbage": b"I am no web server\r\n",
-    "binary": bytes(range(256)),
-    "a request": b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-    "another version": answer(b"{}", version="2.0"),
-    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-    "a bad length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-    "a bad chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    "another protocol": b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
-    "surplus bytes": answer(b"{}") + b"x",
-    "two answers": answer(b"{}") + answer(b"{}"),
-    "surplus after the last": answer(b"{}", headers=("Connection: close",)) + b"x",
-    "a body with 204": b"HTTP/1.1 204 No Content\r\n\r\nabc",
-    "a long header in one piece": b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
-    "many headers": b"HTTP/1.1 200 OK\r\n" + b"X-Header: value\r\n" * 10_000 + b"\r\n",
-    "many interim answers": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 10_000,
-}
-
-
-@pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED)
-def test_what_is_no_http_is_malformed(sent: bytes) -> None:
-    def send(server: Server, peer: Peer, number: int) -> None:
-        peer.send(sent)
-        peer.hold()
-
-    with Server(send) as server:
-        result = carry_out(make_load(ANYTHING, users=2, requests=6), server.url)
-    assert result.errors == {"malformed": 6}
-    assert server.requests == 6
-    assert max(len(example) for example in result.examples) < 400
-
-
-@pytest.mark.parametrize("body", [b"abc", b"3\r\nabc\r\n0\r\n\r\n", b"0\r\n\r\n"])
-def test_a_body_in_answer_to_head_is_malformed(body: bytes) -> None:
-    framing = b"Transfer-Encoding: chunked" if b"\r\n" in body else b"Content-Length: 3"
-
-    def send(server: Server, peer: Peer, number: int) -> None:
-        peer.send(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n" + body)
-        peer.hold()
-
-    exchange = Exchange(request=Request(method="HEAD"), answer=Answer())
-    with Server(send) as server:
-        result = carry_out(make_load(exchange, users=2, requests=6), server.url)
-    assert result.errors == {"malformed": 6}
-
-
 def test_the_longest_header_that_is_allowed() -> None:
     fixed = len(b"HTTP/1.1 200 OK\r\nX: \r\nContent-Length: 0\r\n\r\n")
     sent = b"HTTP/1.1 200 OK\r\nX: " + b"y" * (65536 - fixed) + b"\r\nContent-Length: 0\r\n\r\n"
     with Server(lambda server, peer, number: peer.send(sent)) as server:
         result = carry_out(make_load(ANYTHING, users=2, requests=6), server.url)
     assert (result.ok, result.errors) == (6, {}), result.examples
-
-
-ENDLESS = {
-    "garbage": (b"", b"abc" * 1000, ErrorClass.MALFORMED),
-    "newlines": (b"", b"\r\n" * 1000, ErrorClass.MALFORMED),
-    "headers": (b"HTTP/1.1 200 OK\r\n", b"X-Header: value\r\n" * 100, ErrorClass.MALFORMED),
-    "interim": (b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 100, ErrorClass.MALFORMED),
-    "body": (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 100_000, ErrorClass.WRONG_BODY),
-    "chunks": (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"10000\r\n" + b"x" * 65536 + b"\r\n",
-        ErrorClass.WRONG_BODY,
-    ),
-    "failure": (b"HTTP/1.1 500 No\r\n\r\n", b"x" * 100_000, ErrorClass.WRONG_STATUS),
-}
 
 
 @pytest.mark.parametrize(("head", "repeated", "error"), ENDLESS.values(), ids=ENDLESS)
@@ -281,25 +97,6 @@ def test_connections_closed_at_once_are_requests_lost() -> None:
     assert result.errors == {"reset": 6}
 
 
-def test_a_server_that_ends_loses_requests_and_no_more() -> None:
-    """The server answers 100 requests, then cuts its connections and listens no more."""
-
-    def end(server: Server, peer: Peer, number: int) -> None:
-        if number < 100:
-            peer.send(RIGHT)
-            return
-        if server.count("cut") == 0:
-            server.refuse()
-        peer.reset()
-
-    with Server(end) as server:
-        result = carry_out(make_load(users=4, requests=120, changes=True), server.url)
-    assert (result.sent, result.ok, unaccounted(result)) == (120, 100, 0)
-    assert result.errors.keys() == {"reset", "connect_refused"}
-    assert result.errors["reset"] >= server.did["cut"]
-    assert len(result.unconfirmed) == 20
-
-
 @contextmanager
 def open_files(more: int) -> Iterator[None]:
     """Let this process open ``more`` files than it has open, no more."""
@@ -322,10 +119,6 @@ def test_without_files_left_the_client_is_exhausted() -> None:
     assert result.errors.keys() == {"client_exhausted"}
     assert result.in_flight > 0
     assert unaccounted(result) == 0
-
-
-def test_bodies_with_a_content_encoding_are_unpacked_and_judged() -> None:
-    check_codings(carry_out)
 
 
 def test_the_same_bytes_are_right_only_with_the_same_content_encoding() -> None:

@@ -10,7 +10,7 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +26,7 @@ from pytest_webbench.model.errors import LoadError, UsageError
 from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
 from pytest_webbench.model.load import Arrivals, Load, LoadEngine, Schedule
 
-from .codings import check_codings
-from .loads import ANYTHING, HELLO, HELLO_JSON, make_load, unaccounted
+from .loads import HELLO, HELLO_JSON, make_load, unaccounted
 from .servers import Peer, Server, answer, json_answer
 
 ROOT = Path(pytest_webbench.__file__).parents[1]
@@ -78,16 +77,6 @@ def test_exchanges_come_in_order_and_again(k6: K6Engine) -> None:
     with Server(say_hello) as server:
         k6.run(make_load(*exchanges, users=3, requests=40), server.url)
     assert server.did == Counter(f"/{number % 7}" for number in range(40))
-
-
-@pytest.mark.parametrize("bound", [{"requests": 100}, {"duration_s": 60.0}])
-def test_without_repeat_each_exchange_is_sent_once(k6: K6Engine, bound: dict[str, float]) -> None:
-    exchanges = [Exchange(request=Request(path=f"/{each}"), answer=Answer()) for each in range(25)]
-    with Server(say_hello) as server:
-        result = k6.run(make_load(*exchanges, users=4, repeat=False, **bound), server.url)  # type: ignore[arg-type]
-    assert result.sent == result.ok == 25
-    assert server.did == Counter(f"/{number}" for number in range(25))
-    assert 0 < result.elapsed_s < 60
 
 
 def test_requests_arrive_as_the_native_engine_sends_them(k6: K6Engine) -> None:
@@ -259,48 +248,6 @@ def test_without_repeat_the_deadline_holds_too(k6: K6Engine) -> None:
 # Right and wrong answers.
 
 
-def misbehave(server: Server, peer: Peer, number: int) -> None:
-    """Reset every 50th request, truncate every 70th answer, fail every 7th, lie from 600 to 700."""
-    if number % 50 == 49:
-        server.count("reset")
-        peer.reset()
-    elif number % 70 == 69:
-        server.count("truncated")
-        peer.send(RIGHT[:-3])
-        peer.close()
-    elif number % 7 == 6:
-        server.count("wrong_status")
-        peer.send(json_answer({"detail": "no"}, status=500))
-    elif 600 <= number < 700:
-        server.count("wrong_body")
-        peer.send(json_answer({"hello": "moon"}))
-    else:
-        server.count("ok")
-        peer.send(RIGHT)
-
-
-@pytest.mark.parametrize("users", [1, 10])
-def test_every_error_is_counted_as_often_as_it_was_made(k6: K6Engine, users: int) -> None:
-    with Server(misbehave) as server:
-        result = k6.run(make_load(POST_HELLO, users=users, requests=1400, changes=True), server.url)
-    assert {"ok": result.ok, **result.errors} == server.did
-    assert (result.sent, server.requests, unaccounted(result)) == (1400, 1400, 0)
-    assert len(result.unconfirmed) == 1400 - result.ok
-    assert result.error_s > 0
-    assert len(result.examples) == 3
-    assert all(example.startswith("POST /hello: ") for example in result.examples)
-    lost = server.did["reset"] + server.did["truncated"]
-    assert lost <= result.connections_opened <= server.connections
-
-
-def test_the_numbers_of_failed_requests_are_known(k6: K6Engine) -> None:
-    with Server(misbehave) as server:
-        result = k6.run(make_load(POST_HELLO, users=1, requests=150, changes=True), server.url)
-    bad = [n for n in range(150) if n % 50 == 49 or n % 70 == 69 or n % 7 == 6]
-    assert result.unconfirmed == tuple(bad)
-    assert 'the status is 500, expected 200; the body is \'{"detail": "no"}\'' in result.examples[0]
-
-
 JSON, TEXT = BodyRule.JSON, BodyRule.TEXT
 ITEM = {"id": 5, "name": "ż", "price": 1.0, "tags": ["a", {"b": None}], "__proto__": 1}
 BODIES = [
@@ -426,20 +373,6 @@ def test_answers_that_end_the_connection(k6: K6Engine) -> None:
 # Connections that fail.
 
 
-def test_a_connection_that_was_closed_without_an_answer_is_stale(k6: K6Engine) -> None:
-    def five(server: Server, peer: Peer, number: int) -> None:
-        if peer.served >= 5:
-            server.count("unanswered")
-            peer.close()
-        else:
-            peer.send(RIGHT)
-
-    with Server(five) as server:
-        result = k6.run(make_load(POST_HELLO, users=4, requests=200), server.url)
-    assert result.errors == {"stale_connection": server.did["unanswered"]}
-    assert result.sent == server.requests == 200
-
-
 def test_a_get_on_a_stale_connection_is_sent_again_unseen(k6: K6Engine) -> None:
     """What the docstring says of Go's client: should that change, it must say something else."""
     delay_s = 0.02
@@ -457,123 +390,6 @@ def test_a_get_on_a_stale_connection_is_sent_again_unseen(k6: K6Engine) -> None:
     assert (result.sent, result.ok, result.errors) == (100, 100, {})
     assert server.requests == 100 + server.did["unanswered"] > 100
     assert sum(latency >= delay_s * 1e9 for latency in result.latency_ns.samples) >= server.did["unanswered"]
-
-
-def closed_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@pytest.mark.parametrize(("users", "requests"), [(1, 3), (10, 4), (3, 12)])
-def test_refused_connections_are_requests_lost(k6: K6Engine, users: int, requests: int) -> None:
-    result = k6.run(make_load(users=users, requests=requests), closed_port())
-    assert (result.sent, result.ok, result.errors) == (requests, 0, {"connect_refused": requests})
-    assert result.connections_opened == 0
-    assert "connection refused" in result.examples[0]
-
-
-def test_a_user_without_server_does_not_spin(k6: K6Engine) -> None:
-    """In 0.3 s: 1 + 2 + 4 + ... + 64 ms, then 100 ms each, with room for coarse timers."""
-    result = k6.run(make_load(users=1, duration_s=0.3), closed_port())
-    assert 1 <= result.sent <= 20
-    assert {"connect_refused": result.sent - result.in_flight} == result.errors
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="how full a backlog is, is the kernel's affair")
-def test_a_connect_that_nobody_accepts_times_out(k6: K6Engine) -> None:
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        result = k6.run(make_load(users=2, requests=4, timeout_s=0.2), url)
-    assert result.errors == {"connect_timeout": 4}
-    assert result.sent == 4
-
-
-def test_a_mute_server_runs_into_the_timeout(k6: K6Engine) -> None:
-    with Server(lambda server, peer, number: peer.hold()) as server:
-        result = k6.run(make_load(users=3, requests=6, timeout_s=0.2), server.url)
-        server.wait()
-        assert server.requests == 6
-    assert result.errors == {"response_timeout": 6}
-    assert result.error_s >= 6 * 0.2
-
-
-@pytest.mark.parametrize("dripping", [RIGHT, b"HTTP/1.1 200 OK\r\nX: " + b"y" * 10**6])
-def test_a_dripping_answer_runs_into_the_timeout(k6: K6Engine, dripping: bytes) -> None:
-    def drip(server: Server, peer: Peer, number: int) -> None:
-        for each in range(len(dripping)):
-            peer.send(dripping[each : each + 1])
-            server.stopping.wait(0.02)
-
-    with Server(drip) as server:
-        result = k6.run(make_load(users=2, requests=2, timeout_s=0.3), server.url)
-    assert result.errors == {"response_timeout": 2}
-
-
-ENDED = {
-    "a fresh connection reset": (b"", True, "reset"),
-    "a fresh connection closed": (b"", False, "reset"),
-    "a short body": (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", False, "truncated"),
-    "a short chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", False, "truncated"),
-    "an interim answer": (b"HTTP/1.1 100 Continue\r\n\r\n", False, "truncated"),
-    "half a header": (b"HTTP/1.1 200 OK\r\nContent-Le", False, "malformed"),  # Go says nothing else
-}
-
-
-@pytest.mark.parametrize(("sent", "reset", "error"), ENDED.values(), ids=ENDED)
-def test_connections_that_end_too_early(k6: K6Engine, sent: bytes, reset: bool, error: str) -> None:
-    def end(server: Server, peer: Peer, number: int) -> None:
-        peer.send(sent)
-        peer.reset() if reset else peer.close()
-
-    with Server(end) as server:
-        result = k6.run(make_load(ANYTHING, users=2, requests=6), server.url)
-    assert result.errors == {error: 6}, result.examples
-    assert server.requests == 6
-
-
-MALFORMED = {
-    "garbage": b"I am no web server\r\n",
-    "binary": bytes(range(256)),
-    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-    "a bad length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-    "a bad chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    "another protocol": b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
-}
-
-
-@pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED)
-def test_what_is_no_http_is_malformed(k6: K6Engine, sent: bytes) -> None:
-    def send(server: Server, peer: Peer, number: int) -> None:
-        peer.send(sent)
-        peer.hold()
-
-    with Server(send) as server:
-        result = k6.run(make_load(ANYTHING, users=2, requests=6), server.url)
-    assert result.errors == {"malformed": 6}, result.examples
-    assert server.requests == 6
-
-
-def test_a_server_that_ends_loses_requests_and_no_more(k6: K6Engine) -> None:
-    """The server answers 100 requests, then cuts its connections and listens no more."""
-
-    def end(server: Server, peer: Peer, number: int) -> None:
-        if number < 100:
-            peer.send(RIGHT)
-            return
-        if server.count("cut") == 0:
-            server.refuse()
-        peer.reset()
-
-    with Server(end) as server:
-        result = k6.run(make_load(POST_HELLO, users=4, requests=120, changes=True), server.url)
-    assert (result.sent, result.ok, unaccounted(result)) == (120, 100, 0)
-    assert result.errors.keys() == {"reset", "connect_refused"}
-    assert len(result.unconfirmed) == 20
 
 
 IN_FEW_FILES = """
@@ -843,10 +659,6 @@ def test_closing_twice_and_going_on(k6: K6Engine) -> None:
     k6.close()
     with Server(say_hello) as server:
         assert k6.run(make_load(requests=2), server.url).ok == 2
-
-
-def test_bodies_with_a_content_encoding_are_unpacked_and_judged(k6: K6Engine) -> None:
-    check_codings(k6.run)
 
 
 def test_a_bomb_ends_k6_before_it_takes_the_memory_of_the_machine(

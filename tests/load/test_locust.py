@@ -13,13 +13,11 @@ from pytest_webbench.load import limits
 from pytest_webbench.load.http1.bounds import MAX_HEAD
 from pytest_webbench.load.locust import LocustEngine
 from pytest_webbench.model.errors import LoadError, UsageError
-from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
-from pytest_webbench.model.load import Arrivals, ErrorClass, LoadEngine, Schedule
+from pytest_webbench.model.http import Answer, Exchange, Request
+from pytest_webbench.model.load import Arrivals, LoadEngine, Schedule
 
-from .codings import check_codings
 from .loads import ANYTHING, HELLO_JSON, make_load, unaccounted
 from .servers import Peer, Server, answer, json_answer
-from .test_client_errors import CUT, ENDLESS, MALFORMED, closed_port, misbehave
 
 RIGHT = json_answer(HELLO_JSON)
 
@@ -70,27 +68,6 @@ def test_two_workers_carry_out_load_after_load(engine: LocustEngine) -> None:
     assert len(pids) == 1
 
 
-@pytest.mark.parametrize("users", [1, 10])
-def test_every_error_is_counted_as_often_as_it_was_made(engine: LocustEngine, users: int) -> None:
-    with Server(misbehave) as server:
-        result = engine.run(make_load(users=users, requests=1400, changes=True), server.url)
-    assert {"ok": result.ok, **result.errors} == server.did
-    assert (result.sent, server.requests, unaccounted(result)) == (1400, 1400, 0)
-    assert len(result.unconfirmed) == 1400 - result.ok
-    assert len(result.examples) == 3
-    lost = server.did["reset"] + server.did["truncated"]
-    assert lost <= result.connections_opened <= users + lost
-
-
-def test_the_numbers_of_failed_requests_are_those_of_the_whole_load(engine: LocustEngine) -> None:
-    def fail_some(server: Server, peer: Peer, number: int) -> None:
-        peer.send(answer(status=500 if int(peer.path[1:]) % 7 == 3 else 200))
-
-    with Server(fail_some) as server:
-        result = engine.run(make_load(*numbered(150), users=3, requests=150, changes=True), server.url)
-    assert result.unconfirmed == tuple(n for n in range(150) if n % 7 == 3)
-
-
 def count_paths(server: Server, peer: Peer, number: int) -> None:
     server.count(peer.path)
     peer.send(answer())
@@ -101,38 +78,6 @@ def test_requests_are_shared_without_a_gap_and_without_a_double(engine: LocustEn
         result = engine.run(make_load(*numbered(7), users=3, requests=150), server.url)
     assert result.ok == 150
     assert server.did == Counter(f"/{n % 7}" for n in range(150))
-
-
-@pytest.mark.parametrize("duration_s", [None, 60])
-def test_without_repetition_each_exchange_is_sent_once_by_all_workers_together(
-    engine: LocustEngine, duration_s: float | None
-) -> None:
-    requests = 500 if duration_s is None else None
-    load = make_load(*numbered(41), users=3, requests=requests, duration_s=duration_s, repeat=False)
-    with Server(count_paths) as server:
-        result = engine.run(load, server.url)
-    assert server.did == Counter(f"/{n}" for n in range(41))
-    assert (result.sent, result.ok) == (41, 41)
-
-
-def test_a_duration_ends_with_requests_in_flight(engine: LocustEngine) -> None:
-    def hold_every_tenth(server: Server, peer: Peer, number: int) -> None:
-        if number % 10 == 9:
-            server.count("held")
-            peer.hold()
-        else:
-            server.count("ok")
-            peer.send(RIGHT)
-
-    with Server(hold_every_tenth) as server:
-        result = engine.run(make_load(users=4, duration_s=0.5, changes=True), server.url)
-        server.wait()
-    assert result.in_flight == server.did["held"] == 4
-    assert result.ok == server.did["ok"]
-    assert (result.sent, unaccounted(result)) == (server.requests, 0)
-    assert len(result.unconfirmed) == 4
-    assert result.in_flight_s > 0
-    assert result.elapsed_s >= 0.5
 
 
 def test_a_latency_is_what_the_server_took(engine: LocustEngine) -> None:
@@ -232,73 +177,6 @@ def test_a_connection_that_was_closed_unannounced_is_stale(engine: LocustEngine)
     assert result.sent == server.requests == 200
 
 
-def test_refused_connections_are_requests_lost(engine: LocustEngine) -> None:
-    result = engine.run(make_load(users=3, requests=12), closed_port())
-    assert (result.sent, result.ok, result.errors) == (12, 0, {"connect_refused": 12})
-    assert result.connections_opened == 0
-
-
-def test_a_mute_server_runs_into_the_timeout(engine: LocustEngine) -> None:
-    with Server(lambda server, peer, number: peer.hold()) as server:
-        result = engine.run(make_load(users=3, requests=6, timeout_s=0.2), server.url)
-        server.wait()
-        assert server.requests == 6
-    assert result.errors == {"response_timeout": 6}
-    assert result.error_s >= 6 * 0.2
-
-
-def test_a_dripping_answer_runs_into_the_timeout(engine: LocustEngine) -> None:
-    def drip(server: Server, peer: Peer, number: int) -> None:
-        for each in range(len(RIGHT)):
-            peer.send(RIGHT[each : each + 1])
-            server.stopping.wait(0.02)
-
-    with Server(drip) as server:
-        result = engine.run(make_load(users=2, requests=2, timeout_s=0.3), server.url)
-    assert result.errors == {"response_timeout": 2}
-    assert "but not all" in result.examples[0]
-
-
-@pytest.mark.parametrize("sent", CUT)
-def test_an_answer_that_is_cut_off_is_truncated(engine: LocustEngine, sent: bytes) -> None:
-    def cut(server: Server, peer: Peer, number: int) -> None:
-        peer.send(sent)
-        peer.close()
-
-    with Server(cut) as server:
-        result = engine.run(make_load(ANYTHING, users=2, requests=6), server.url)
-    assert result.errors == {"truncated": 6}
-    assert server.requests == 6
-
-
-@pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED)
-def test_what_is_no_http_is_malformed(engine: LocustEngine, sent: bytes) -> None:
-    def send(server: Server, peer: Peer, number: int) -> None:
-        peer.send(sent)
-        peer.hold()
-
-    with Server(send) as server:
-        result = engine.run(make_load(ANYTHING, users=2, requests=6), server.url)
-    assert result.errors == {"malformed": 6}
-    assert server.requests == 6
-    if b" 204 " in sent:
-        assert "a 204 has no body, but 3 bytes followed" in result.examples[0]
-
-
-@pytest.mark.parametrize("body", [b"abc", b"3\r\nabc\r\n0\r\n\r\n"])
-def test_a_body_in_answer_to_head_is_malformed(engine: LocustEngine, body: bytes) -> None:
-    framing = b"Transfer-Encoding: chunked" if b"\r\n" in body else b"Content-Length: 3"
-
-    def send(server: Server, peer: Peer, number: int) -> None:
-        peer.send(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n" + body)
-        peer.hold()
-
-    exchange = Exchange(request=Request(method="HEAD"), answer=Answer())
-    with Server(send) as server:
-        result = engine.run(make_load(exchange, users=2, requests=6), server.url)
-    assert result.errors == {"malformed": 6}
-
-
 @pytest.mark.parametrize("extra", [0, 1])
 def test_headers_as_long_as_may_be_are_not_taken_for_the_end(engine: LocustEngine, extra: int) -> None:
     """What follows comes in a piece of its own, of which nothing may be a header any more."""
@@ -326,43 +204,6 @@ def test_a_change_of_protocol_is_called_one(engine: LocustEngine) -> None:
     assert "the server changed to another protocol" in result.examples[0]
 
 
-@pytest.mark.parametrize(("head", "repeated", "error"), ENDLESS.values(), ids=ENDLESS)
-def test_an_answer_without_end_is_given_up(
-    engine: LocustEngine, head: bytes, repeated: bytes, error: ErrorClass
-) -> None:
-    def send_for_ever(server: Server, peer: Peer, number: int) -> None:
-        peer.send(head)
-        while True:
-            peer.send(repeated)
-
-    exchange = Exchange(request=Request(), answer=Answer(rule=BodyRule.JSON, json=HELLO_JSON))
-    with Server(send_for_ever) as server:
-        result = engine.run(make_load(exchange, users=2, requests=2), server.url)
-    assert result.errors == {error: 2}
-    assert result.bytes_received < 2 * 65 * 2**20
-
-
-RIGHT_ENDINGS = {
-    "with the connection": b"HTTP/1.1 200 OK\r\n\r\n" + b'{"hello": "world"}',
-    "announced": answer(b'{"hello": "world"}', headers=("Connection: close",)),
-    "HTTP/1.0": answer(b'{"hello": "world"}', version="1.0"),
-    "after interim answers": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3 + answer(b'{"hello": "world"}'),
-    "in chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-    b'5\r\n{"hel\r\nd\r\nlo": "world"}\r\n0\r\n\r\n',
-}
-
-
-@pytest.mark.parametrize("sent", RIGHT_ENDINGS.values(), ids=RIGHT_ENDINGS)
-def test_a_right_answer_may_end_in_many_ways(engine: LocustEngine, sent: bytes) -> None:
-    def send(server: Server, peer: Peer, number: int) -> None:
-        peer.send(sent)
-        peer.close()
-
-    with Server(send) as server:
-        result = engine.run(make_load(users=1, requests=1), server.url)
-    assert (result.ok, result.errors) == (1, {}), result.examples
-
-
 def test_bytes_before_the_request_are_malformed(engine: LocustEngine) -> None:
     def never(server: Server, peer: Peer, number: int) -> None:
         server.count("asked")
@@ -370,17 +211,6 @@ def test_bytes_before_the_request_are_malformed(engine: LocustEngine) -> None:
     with Server(never, greeting=lambda peer: peer.send(b"220 welcome\r\n")) as server:
         result = engine.run(make_load(users=2, requests=6), server.url)
     assert result.errors == {"malformed": 6}
-
-
-def test_a_redirect_is_not_followed_and_a_cookie_not_kept(engine: LocustEngine) -> None:
-    def redirect(server: Server, peer: Peer, number: int) -> None:
-        server.count("cookie" if b"ookie" in peer.request else "plain")
-        peer.send(answer(status=302, headers=("Location: /other", "Set-Cookie: a=b")))
-
-    with Server(redirect) as server:
-        result = engine.run(make_load(ANYTHING, users=2, requests=6), server.url)
-    assert result.errors == {"wrong_status": 6}
-    assert server.did == {"plain": 6}
 
 
 # What is no load at all.
@@ -416,10 +246,6 @@ def test_without_locust_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 def test_mistakes_in_what_is_wanted(workers: int, bind: str | None, master: str | None) -> None:
     with pytest.raises(UsageError):
         LocustEngine(workers, bind=bind, master=master)
-
-
-def test_bodies_with_a_content_encoding_are_unpacked_and_judged(engine: LocustEngine) -> None:
-    check_codings(engine.run)
 
 
 def test_a_load_that_takes_too_much_memory_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
