@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from pytest_webbench.model.errors import ContractError, LoadError, StackError
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.plan import Block, Cell, Trial
+from pytest_webbench.model.suite import Unit
 
 __all__ = [
     "BlockFinished",
     "BlockStarted",
     "CheckFailed",
     "Event",
+    "LiveForgotten",
+    "LiveInvalidated",
+    "LiveStarted",
     "RateChosen",
     "StackFailed",
     "StackPreparing",
@@ -101,6 +105,34 @@ class BlockFinished:
     block: Block
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveStarted:
+    """A test, named by its node id, begins to measure a cell by itself, in so many ``rounds``.
+
+    What an earlier attempt of it gave counts no more.
+    """
+
+    test: str
+    cell: Cell
+    unit: Unit
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveInvalidated:
+    """What a test measured must not be relied on."""
+
+    test: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveForgotten:
+    """A test that has measured is run again."""
+
+    test: str
+
+
 Event = (
     StackPreparing
     | BlockStarted
@@ -112,4 +144,7 @@ Event = (
     | TrialFinished
     | TrialFailed
     | BlockFinished
+    | LiveStarted
+    | LiveInvalidated
+    | LiveForgotten
 )

@@ -89,10 +89,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One round of a cell. ``round`` counts from 0; each round of a cell has a launch of its own."""
+    """One round of a cell. ``round`` counts from 0; each round of a cell has a launch of its own.
+
+    Those that a ``test`` (its node id) makes by itself, with the fixture ``webbench``, come from one launch.
+    """
 
     cell: Cell
     round: int
+    test: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,10 +26,19 @@ MOST_FOLDERS, MOST_FILES = 500, 500
 
 
 def run_metadata(
-    registry: Registry, plan: Plan, *, words: Sequence[str], root: Path, started: datetime
+    registry: Registry,
+    plan: Plan,
+    *,
+    words: Sequence[str],
+    root: Path,
+    started: datetime,
+    live: Sequence[str] = (),
 ) -> RunMetadata:
-    """The run of ``plan``, begun with the arguments ``words`` of pytest in the folder ``root``."""
-    planned = {name for block in plan.blocks for name in block.stacks}
+    """The run of ``plan``, begun with the arguments ``words`` of pytest in the folder ``root``.
+
+    ``live`` are the names of further stacks, for which tests ask.
+    """
+    planned = {name for block in plan.blocks for name in block.stacks} | set(live)
     scenarios = {name: registry.scenarios[name] for name in registry.selected_scenarios}
     suites = dict.fromkeys(each.suite for each in scenarios.values())
     return RunMetadata(

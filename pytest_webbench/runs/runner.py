@@ -65,6 +65,9 @@ class Runner:
     _wrong: set[Cell] = field(default_factory=set)
     """The cells whose check before timing failed."""
     _planned: set[Cell] = field(default_factory=set)
+    _has_chosen: bool = False
+    _at_chosen_rate: dict[str, Scenario] = field(default_factory=dict)
+    """The open loops in place of the scenarios of the same names."""
     _checked: set[str] = field(default_factory=set)
 
     def run(self, plan: Plan) -> Generator[Event, None, None]:
@@ -82,9 +85,9 @@ class Runner:
                     self.launcher.prepare(self.stacks[name])
             except StackError as error:
                 yield self._fail(name, error)
-        choose, self.choose_rate = self.choose_rate, None  # once, if several plans are carried out
-        if choose is not None:
-            yield from self._choose_rates(plan, choose)
+        if self.choose_rate is not None and not self._has_chosen:  # once, if several plans are carried out
+            self._has_chosen = True
+            yield from self._choose_rates(plan, self.choose_rate)
         for block in plan.blocks:
             if self._stops_early():
                 return
@@ -112,13 +115,11 @@ class Runner:
                 yield self._fail(name, error)
             except LoadError as error:
                 yield TrialFailed(trial=Trial(cell=cell, round=-1), error=error)
-        chosen = dict(self.scenarios)
         for name, rates in saturation.items():
             served = {stack: rate for stack, rate in rates.items() if rate and stack not in self._failed}
             if served:
-                chosen[name], event = choose(self.scenarios[name], served)
+                self._at_chosen_rate[name], event = choose(self.scenarios[name], served)
                 yield event
-        self.scenarios = chosen
 
     def _may_choose(self, cell: Cell) -> bool:
         return self.scenarios[cell.scenario].rate is None
@@ -176,7 +177,8 @@ class Runner:
         return TrialFailed(trial=visit.trial, error=error)
 
     def _visit(self, trial: Trial, running: RunningStack, *, alone: bool) -> Visit:
-        scenario = self.scenarios[trial.cell.scenario]
+        name = trial.cell.scenario
+        scenario = self._at_chosen_rate.get(name, self.scenarios[name])
         suite = self.suites[self.stacks[trial.cell.stack].suite]
         whole = alone or not isinstance(self.bench.engine, TurnEngine)
         return self.bench.visit(running, suite, scenario, trial, turns=1 if whole else turns_of(scenario))

@@ -9,17 +9,17 @@ import pytest
 
 from pytest_webbench.analysis.masking import mask_url
 from pytest_webbench.analysis.names import select
-from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.host.files import disk_faults, raise_if_full
-from pytest_webbench.model.errors import ContractError, WebbenchError
+from pytest_webbench.model.errors import ContractError, LoadError, WebbenchError
+from pytest_webbench.model.events import Event, LiveStarted, TrialFailed, TrialFinished
 from pytest_webbench.model.http import Answer, Exchange, Request
 from pytest_webbench.model.load import Amount
-from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.plan import Cell, Trial
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher, RunningStack
 from pytest_webbench.model.suite import Registry, Scenario, Suite
+from pytest_webbench.runs.live import LiveResult, LiveResults
 from pytest_webbench.runs.planning import at_rate, resolve
 from pytest_webbench.runs.trial import Bench
 from pytest_webbench.session.outcome import Outcome, conclude
@@ -91,7 +91,7 @@ class LiveBench:
         bench: Bench,
         registry: Registry,
         settings: Settings,
-        keep: Callable[[str, CellSummary], None],
+        emit: Callable[[Event], None],
     ) -> None:
         self._item = item
         self._benchmark = benchmark
@@ -99,7 +99,7 @@ class LiveBench:
         self._bench = bench
         self._registry = registry
         self._settings = settings
-        self._keep = keep
+        self._emit = emit
 
     def __call__(
         self,
@@ -124,20 +124,31 @@ class LiveBench:
         cell = Cell(scenario=what if isinstance(what, str) else "", stack=self._stack.name)
         try:
             scenario = self._at_rate(self._scenario(what, duration_s, requests), users, rate)
-            measurements = self._measure(scenario, count)
+            measured = self._measure(scenario, count)
         except WebbenchError as error:
             outcome = Outcome(cell=cell, error=error)
         else:
-            summary = summarise(measurements, unit=scenario.unit, planned=count)
-            self._keep(self._item.nodeid, summary)
-            outcome = Outcome(cell=summary.cell, summary=summary, rounds=measurements)
+            outcome = Outcome(cell=measured.started.cell, summary=measured.summary(), rounds=measured.rounds)
         return conclude(self._item, self._benchmark, outcome, self._settings)
 
-    def _measure(self, scenario: Scenario, count: int) -> list[Measurement]:
-        cell = Cell(scenario=scenario.name, stack=self._stack.name)
-        running, suite = self._stack.running, self._stack.suite
-        trials = [Trial(cell=cell, round=number) for number in range(count)]
-        return [self._bench.measure(running, suite, scenario, trial) for trial in trials]
+    def _measure(self, scenario: Scenario, count: int) -> LiveResult:
+        """Make ``count`` rounds, saying what happens as a plan's runner does."""
+        test, cell = self._item.nodeid, Cell(scenario=scenario.name, stack=self._stack.name)
+        measured = LiveResults()
+        self._say(LiveStarted(test=test, cell=cell, unit=scenario.unit, rounds=count), measured)
+        for number in range(count):
+            trial = Trial(cell=cell, round=number, test=test)
+            try:
+                measurement = self._bench.measure(self._stack.running, self._stack.suite, scenario, trial)
+            except LoadError as error:
+                self._say(TrialFailed(trial=trial, error=error), measured)
+                raise
+            self._say(TrialFinished(measurement=measurement), measured)
+        return measured.by_test[test]
+
+    def _say(self, event: Event, measured: LiveResults) -> None:
+        measured.consume(event)
+        self._emit(event)
 
     def _scenario(self, what: Measurable, duration_s: float | None, requests: int | None) -> Scenario:
         if isinstance(what, str):

@@ -35,7 +35,7 @@ def write_reports(
     """
     records = [read_run(path, most_bytes=most_bytes) for path in paths]
     last = records[-1]
-    if not (last.summaries or last.stack_failures or last.check_failures):
+    if not (last.summaries or last.live or last.stack_failures or last.check_failures):
         raise UsageError(
             f"{paths[-1]} has no figures: nothing was measured to its end",
             hint="see the logs in its folder, or give another run",

@@ -1,6 +1,6 @@
 """A planned run: launched and measured when the first test needs it, and what its tests get of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.analysis.validity import invalidated
-from pytest_webbench.model.errors import UsageError, WebbenchError
+from pytest_webbench.model.errors import StackError, UsageError, WebbenchError
+from pytest_webbench.model.events import CheckFailed, Event, LiveForgotten, LiveInvalidated, StackFailed
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.saved_run import RunMetadata, SavedRun, ScenarioMetadata
 from pytest_webbench.report.content.comparison import describe_regression
+from pytest_webbench.runs.live import LiveResults
 from pytest_webbench.runs.metadata import run_metadata
 from pytest_webbench.runs.profiling import Sampling
 from pytest_webbench.runs.runner import Results
@@ -39,8 +40,8 @@ RUN: "pytest.StashKey[Run]" = pytest.StashKey()
 class Run:
     """Carries out what was ``planned``, once, and collects what it gives in ``results``.
 
-    ``live`` are the results that tests measured themselves, by their node ids: of several attempts the last
-    one; ``live_wrong`` the scenarios that failed the check of a stack that tests ask for.
+    ``live`` are the results that tests measured themselves, ``live_wrong`` the scenarios that failed the
+    check of a stack that tests ask for.
     """
 
     planned: Planned
@@ -49,7 +50,7 @@ class Run:
     interrupts: Interrupts
     limits: TimeLimits
     results: Results = field(default_factory=Results)
-    live: dict[str, CellSummary] = field(default_factory=dict)
+    live: LiveResults = field(default_factory=LiveResults)
     live_wrong: dict[Cell, WebbenchError] = field(default_factory=dict)
     has_begun: bool = False
 
@@ -122,10 +123,14 @@ class Run:
                     live = launch_live(name, self._registry, self.equipment.launcher, self.bench)
                     stack = up.enter_context(live)
                 for scenario, error in stack.wrong.items():
-                    self.live_wrong[Cell(scenario=scenario, stack=name)] = error
+                    cell = Cell(scenario=scenario, stack=name)
+                    self.live_wrong[cell] = error
+                    self._emit_live(CheckFailed(cell=cell, error=error))
                 yield stack
         except WebbenchError as error:
             failure = error  # kept, for a failure raised in here would drag this one along
+            if isinstance(error, StackError):
+                self._emit_live(StackFailed(stack=name, error=error))
         if failure is not None:
             pytest.fail(str(failure), pytrace=False)
 
@@ -138,12 +143,22 @@ class Run:
             bench=self.bench,
             registry=self._registry,
             settings=self._settings,
-            keep=self.live.__setitem__,
+            emit=self._emit_live,
         )
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Forget what an earlier attempt of the same test measured."""
-        self.live.pop(item.nodeid, None)
+        if item.nodeid in self.live.by_test:
+            self._emit_live(LiveForgotten(test=item.nodeid))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Do not rely on what a test measured that failed, expectedly or not."""
+        if report.nodeid in self.live.by_test and (report.failed or hasattr(report, "wasxfail")):
+            self._emit_live(LiveInvalidated(test=report.nodeid, reason=TEST_FAILED))
+
+    def _emit_live(self, event: Event) -> None:
+        for consume in (self.live.consume, self._folder.consume, try_metrics):
+            consume(event)
 
     # --- carrying it out ------------------------------------------------------------------------
 
@@ -207,6 +222,7 @@ class Run:
             words=[str(word) for word in invocation.args],
             root=invocation.dir,
             started=self._folder.started,
+            live=self.planned.live,
         )
 
     def _stop_early(self, failures: int) -> bool:
@@ -241,21 +257,17 @@ class Run:
             cpu_s_per_request=cpu_s_per_request,
         )
 
-    def record(self, has_failed: Callable[[str], bool]) -> SavedRun:
-        """What this run gave, as a report shows it; a result of a test that ``has_failed`` is not valid."""
+    def record(self) -> SavedRun:
+        """What this run gave, as a report shows it."""
         results, planned, scenarios = self.results, self.planned, self._registry.scenarios
         comparing = planned.comparing if self.has_begun else None
         wrong = {**self.live_wrong, **results.check_failures}
         about = {name: ScenarioMetadata(title=each.title, unit=each.unit) for name, each in scenarios.items()}
-        live = [
-            invalidated(summary, TEST_FAILED) if has_failed(name) else summary
-            for name, summary in self.live.items()
-        ]
         return SavedRun(
             source=self._folder.path.name,
             about=RunMetadata(scenarios=about),
             summaries=tuple(results.summaries(planned.all_cells(), scenarios, self._settings.profile.rounds)),
-            live=tuple(live),
+            live=tuple(self.live.summaries()),
             stack_failures={stack: error.message for stack, error in results.stack_failures.items()},
             check_failures={cell: error.message for cell, error in wrong.items()},
             against=comparing.about if comparing else "",
@@ -266,5 +278,6 @@ class Run:
     def reported_folder(self) -> Path | None:
         """The folder of this run, if it has anything for a report."""
         results = self.results
-        found = self.has_begun and (results.rounds or results.stack_failures or results.check_failures)
+        planned = results.rounds or results.stack_failures or results.check_failures
+        found = planned or any(self.live.summaries())
         return self._folder.path if found and self.planned.configured.timed else None

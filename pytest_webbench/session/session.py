@@ -100,7 +100,7 @@ class WebbenchSession:
                 cells=run.measured_cells, begin=run.begin_sampling, keep=folder.keep_explained
             )
             plugins.register(explaining, "webbench-explaining")
-        plugins.register(Summary(run, self._baselines.has_failed, self._unwritten), "webbench-summary")
+        plugins.register(Summary(run, self._unwritten), "webbench-summary")
         plugins.register(run, "webbench-run")
 
     def _check_baselines(self, planned: Planned) -> None:

@@ -50,19 +50,15 @@ def _width() -> int:
 
 
 class Summary:
-    """A plugin of a run: the tables, with every caveat, the verdicts, and where the files are.
+    """A plugin of a run: the tables, with every caveat, the verdicts, and where the files are."""
 
-    A result of a test that ``has_failed`` is not valid.
-    """
-
-    def __init__(self, run: Run, has_failed: Callable[[str], bool], unwritten: Unwritten) -> None:
+    def __init__(self, run: Run, unwritten: Unwritten) -> None:
         self._run = run
-        self._has_failed = has_failed
         self._unwritten = unwritten
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Write it all, and the verdicts to their files."""
-        configured, record = self._run.planned.configured, self._run.record(self._has_failed)
+        configured, record = self._run.planned.configured, self._run.record()
         timed = configured.timed
         shown = record if timed else replace(record, summaries=(), live=(), check_failures={})
         if shown.summaries or shown.live or shown.check_failures or shown.against:

@@ -2,9 +2,12 @@
 
 import pytest
 
+from pytest_webbench.cli import main
 from pytest_webbench.model.errors import StartError
 from pytest_webbench.model.load import ErrorClass
-from tests.flow.conftest import RunWebbench
+from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.runs.store import read_run
+from tests.flow.conftest import Outcome, RunWebbench
 
 JSON = "--benchmark-json=figures.json"
 FLASK = "--webbench-stack=flask-sqlite3"
@@ -290,3 +293,82 @@ def test_a_live_figure_and_one_of_the_plan_stand_in_one_report(
         load,
         f"{load}, rounds from one launch",
     ]
+
+
+# --- in the folder of the run, and in the report ----------------------------------------------------
+
+
+def record_of(outcome: Outcome) -> SavedRun:
+    (folder,) = outcome.folder.glob(".webbench/*-*")
+    return read_run(folder)
+
+
+def test_what_a_test_measures_is_in_the_folder_of_the_run_and_in_the_report(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_mine=MEASURING)
+    outcome = run("test_mine.py", FLASK)
+    outcome.counts(passed=2)
+    (folder,) = outcome.folder.glob(".webbench/*-*")
+    assert f"webbench: report: {folder / 'report.html'}" in outcome.text
+    trials = [line["trial"]["trial"] for line in outcome.lines_of_trials() if "trial" in line]
+    assert [(each["cell"]["scenario"], each["round"], each["test"]) for each in trials] == [
+        *(("get_item", number, "test_mine.py::test_scenario[flask-sqlite3]") for number in range(3)),
+        ("GET /items/7", 0, "test_mine.py::test_request[flask-sqlite3]"),
+    ]
+    record = record_of(outcome)
+    assert record.summaries == ()
+    assert [(str(each.cell), each.users, len(each.rounds)) for each in record.live] == [
+        ("get_item[flask-sqlite3]", 4, 3),
+        ("GET /items/7[flask-sqlite3]", 2, 1),
+    ]
+    assert "flask-sqlite3" in record.about.stacks
+    assert main(["report", str(folder), "--html", "--markdown"]) == 0
+    page, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
+    for shown in ("4 users, 80 requests", "rounds from one launch", "GET /items/7"):
+        assert shown in page
+        assert shown in text
+
+
+def test_what_a_failed_test_measured_is_not_valid_in_the_report(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_mine="def test_it(webbench): assert webbench('hello').p95_s < 0.005")
+    outcome = run("test_mine.py", FLASK)
+    outcome.counts(failed=1)
+    (result,) = record_of(outcome).live
+    assert result.validity.reasons == ("its test failed",)
+
+
+def test_the_last_attempt_of_a_test_counts_in_the_report(run: RunWebbench, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_mine="""
+        attempts = []
+
+        def test_it(webbench):
+            attempts.append(webbench("hello", rounds=3 - len(attempts)))
+            assert len(attempts) == 2
+    """
+    )
+    outcome = run("test_mine.py", FLASK, "-p", "rerunfailures", "--reruns=1")
+    (result,) = record_of(outcome).live
+    assert len(result.rounds) == 2
+    assert result.validity.valid
+
+
+def test_planned_and_live_results_of_one_cell_do_not_mix_in_the_report(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_mine="def test_it(webbench): webbench('hello', rounds=3)")
+    record = record_of(run("test_mine.py", "webbench/items::hello", FLASK))
+    assert [len(each.rounds) for each in record.summaries] == [2]
+    assert [len(each.rounds) for each in record.live] == [3]
+
+
+def test_a_stack_that_fails_a_test_is_named_in_the_folder_of_the_run(
+    run: RunWebbench, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_mine=ASKING)
+    failure = StartError("flask-sqlite3 did not start: it exited with code 1")
+    outcome = run("test_mine.py", FLASK, failures={"flask-sqlite3": failure})
+    assert record_of(outcome).stack_failures == {"flask-sqlite3": str(failure)}

@@ -85,6 +85,7 @@ def read_folder(folder: Path) -> SavedRun:
             )
             for each in summaries
         },
+        live=tuple(events.live.summaries()),
         stack_failures=events.stack_failures,
         check_failures=events.check_failures,
         trial_failures=events.trial_failures,

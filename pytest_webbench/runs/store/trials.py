@@ -8,6 +8,9 @@ from pytest_webbench.model.codec import to_saved
 from pytest_webbench.model.events import (
     CheckFailed,
     Event,
+    LiveForgotten,
+    LiveInvalidated,
+    LiveStarted,
     RateChosen,
     StackFailed,
     TrialFailed,
@@ -18,6 +21,7 @@ from pytest_webbench.model.plan import Cell, Trial
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.saved_run import RunMetadata
 from pytest_webbench.model.suite import Unit
+from pytest_webbench.runs.live import LiveResults
 from pytest_webbench.runs.store.files import append_line, read_lines, value_of
 
 __all__ = ["NAME", "Trials", "read_trials", "write_event"]
@@ -27,13 +31,20 @@ NAME = "trials.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line has one of the first five, and of a failure the ``error`` in words; other lines say nothing."""
+    """A line has one of the first eight, and of a failure the ``error`` in words; other lines say nothing.
+
+    A trial of a test that measures by itself names it: its lines lie between one with ``live_started`` and
+    maybe one with ``live_invalid`` or ``live_forgotten``, which name the test.
+    """
 
     trial: Measurement | None = None
     trial_failed: Trial | None = None
     stack_failed: str | None = None
     check_failed: Cell | None = None
     rate_chosen: RateChosen | None = None
+    live_started: LiveStarted | None = None
+    live_invalid: str | None = None
+    live_forgotten: str | None = None
     error: str = ""
 
 
@@ -46,6 +57,7 @@ class Trials:
     check_failures: dict[Cell, str] = field(default_factory=dict)
     trial_failures: dict[Cell, str] = field(default_factory=dict)
     rates: list[RateChosen] = field(default_factory=list)
+    live: LiveResults = field(default_factory=LiveResults)
 
     def summaries(self, about: RunMetadata, planned: int) -> tuple[CellSummary, ...]:
         """The results of each cell with a round, of which ``planned`` were to be made."""
@@ -61,7 +73,7 @@ class Trials:
 
 def write_event(folder: Path, event: Event) -> None:
     """Write a line for ``event``, if it is one that is kept. Raises :class:`OSError`."""
-    line = _line_of(event)
+    line = _line_of(event) or _live_line_of(event)
     if line is not None:
         written = {name: value for name, value in to_saved(line).items() if value not in (None, "")}
         append_line(folder / NAME, written)
@@ -82,14 +94,33 @@ def _line_of(event: Event) -> Line | None:
     return None
 
 
+def _live_line_of(event: Event) -> Line | None:
+    match event:
+        case LiveStarted():
+            return Line(live_started=event)
+        case LiveInvalidated(test=test, reason=reason):
+            return Line(live_invalid=test, error=reason)
+        case LiveForgotten(test=test):
+            return Line(live_forgotten=test)
+    return None
+
+
 def read_trials(folder: Path, notes: list[str]) -> Trials:
     """What the file says, up to a line that was cut off; ``notes`` tell of that one."""
     found = Trials()
     for data, place in read_lines(folder / NAME, notes):
         line = value_of(Line, data, place, "an event")
-        if line.trial is not None:
+        if line.live_started is not None:
+            found.live.consume(line.live_started)
+        elif line.live_invalid is not None:
+            found.live.consume(LiveInvalidated(test=line.live_invalid, reason=line.error))
+        elif line.live_forgotten is not None:
+            found.live.consume(LiveForgotten(test=line.live_forgotten))
+        elif line.trial is not None and line.trial.trial.test:
+            found.live.consume(TrialFinished(measurement=line.trial))
+        elif line.trial is not None:
             found.rounds.setdefault(line.trial.trial.cell, []).append(line.trial)
-        elif line.trial_failed is not None:
+        elif line.trial_failed is not None and not line.trial_failed.test:
             found.trial_failures[line.trial_failed.cell] = line.error
         elif line.stack_failed is not None:
             found.stack_failures[line.stack_failed] = line.error

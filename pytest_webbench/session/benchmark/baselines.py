@@ -175,10 +175,6 @@ class Baselines:
         self._plugin.benchmarks[:] = [each for each in self._plugin.benchmarks if each.fullname != nodeid]
         self._failed_tests.discard(nodeid)
 
-    def has_failed(self, nodeid: str) -> bool:
-        """Whether the last attempt of a test failed."""
-        return nodeid in self._failed_tests
-
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember which tests failed, expectedly or not."""
         if report.failed or hasattr(report, "wasxfail"):
