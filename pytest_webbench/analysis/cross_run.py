@@ -36,14 +36,14 @@ NOTHING = Provenance()
 class CellAcross:
     """A cell in two runs. ``ratio``: how many times as long it takes in the second one.
 
-    It is ``None``, and ``why_not`` says why, where the two figures must not be compared.
+    It is ``None``, and ``reason`` says why, where the two figures must not be compared.
     """
 
     cell: Cell
     base: CellSummary
     head: CellSummary
     ratio: Interval | None
-    why_not: str = ""
+    reason: str = ""
 
     @property
     def verdict(self) -> str:
@@ -97,7 +97,7 @@ def _across(base: CellSummary, head: CellSummary, found: Sequence[Difference]) -
     bars = [str(each) for each in found if not each.comparable]
     bars = bars or [f"invalid in {name}" for name, each in sides if not each.validity.valid]
     ratio = None if bars else independent_ratio(head.samples_s, base.samples_s)
-    return CellAcross(cell=head.cell, base=base, head=head, ratio=ratio, why_not="; ".join(bars))
+    return CellAcross(cell=head.cell, base=base, head=head, ratio=ratio, reason="; ".join(bars))
 
 
 def independent_ratio(values: Sequence[float], base: Sequence[float]) -> Interval:

@@ -87,7 +87,7 @@ class Question:
 
 def judge_family(questions: Sequence[Question], *, look: int) -> list[Comparison]:
     """A verdict on each of ``questions``, which are all of a run; this is look number ``look``, from 1."""
-    tested = [each for each in questions if each.rule is Rule.RATIO and _why_not(each) == ""]
+    tested = [each for each in questions if each.rule is Rule.RATIO and _reason_against(each) == ""]
     p_values = [_p_change(each) for each in tested]
     adjusted = dict(zip(map(id, tested), holm(p_values), strict=True))
     return [
@@ -126,7 +126,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _why_not(question: Question) -> str:
+def _reason_against(question: Question) -> str:
     """What keeps the question from being tested."""
     pairs = len(question.base)
     if question.why:
@@ -170,8 +170,8 @@ def _leave_open(question: Question) -> Comparison:
         ratio=Interval(estimate=math.nan, low=math.nan, high=math.nan),
         pairs=len(question.base),
         p_value=1.0,
-        why=_why_not(question),
-        why_code=code_of(_why_not(question)),
+        why=_reason_against(question),
+        why_code=code_of(_reason_against(question)),
     )
 
 

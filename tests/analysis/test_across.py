@@ -54,7 +54,7 @@ def test_another_launcher_is_not_comparable_and_nothing_is_ranked() -> None:
     found = compare_runs(base, replace(head, provenances={GET_ITEM: contained}))
     (cell,) = found.cells
     assert cell.ratio is None
-    assert cell.why_not == "launcher process then, container now"
+    assert cell.reason == "launcher process then, container now"
     assert [each.comparable for each in found.differing] == [False]
 
 
@@ -62,7 +62,7 @@ def test_an_invalid_cell_is_not_compared() -> None:
     base = make_run()
     invalid = replace(base.summaries[0], validity=Validity(reasons=("a reason",)))
     found = compare_runs(base, replace(base, summaries=(invalid,)))
-    assert found.cells[0].why_not == "invalid in the second"
+    assert found.cells[0].reason == "invalid in the second"
 
 
 def test_cells_of_one_run_alone_and_other_machines_are_said() -> None:

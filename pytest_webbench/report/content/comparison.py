@@ -252,7 +252,7 @@ def _across_table(found: AcrossRuns) -> Table:
             shown_number(each.head.result.estimate, each.head.unit),
             each.head.unit.value,
             "-" if each.ratio is None else shown_ratio(each.ratio),
-            each.why_not,
+            each.reason,
         )
         for each in found.cells
     )
