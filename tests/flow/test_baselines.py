@@ -107,7 +107,13 @@ def test_each_figure_of_a_cell_has_a_row_with_a_value_for_each_round(run: RunWeb
             "webbench": {
                 "format": 2,
                 "derived_from": ONE,
-                "validity": {"valid": True, "reasons": [], "warnings": []},
+                "validity": {
+                    "valid": True,
+                    "reasons": [],
+                    "warnings": [],
+                    "reason_codes": [],
+                    "warning_codes": [],
+                },
             },
         }
         assert row["stats"]["data"] == values
