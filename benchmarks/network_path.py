@@ -19,7 +19,7 @@ from pytest_webbench.load.native.engine import NativeEngine
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.plan import PROFILES, Cell, Trial
 from pytest_webbench.model.stack import VERSION_SETS, Launcher, Stack
-from pytest_webbench.runs.trial import Bench
+from pytest_webbench.runs.trial import TrialRunner
 from pytest_webbench.session.definitions.registry import with_versions
 from pytest_webbench.stacks.container import ContainerLauncher
 from pytest_webbench.stacks.docker.engine import connect
@@ -46,13 +46,13 @@ def main(names: list[str]) -> None:
     print("| stack | way | req/s | 95 % interval | against the process |")
     print("| --- | --- | ---: | ---: | ---: |")
     with closing(NativeEngine()) as load:
-        bench = Bench(engine=load, profile=PROFILES["quick"], seed=1)
+        bench = TrialRunner(engine=load, profile=PROFILES["quick"], seed=1)
         for stack in STACKS:
             if stack.name in names:
                 _print_rows(stack.name, _measure(with_versions(stack, VERSIONS), ways, bench))
 
 
-def _measure(stack: Stack, ways: dict[str, Launcher], bench: Bench) -> dict[str, list[float]]:
+def _measure(stack: Stack, ways: dict[str, Launcher], bench: TrialRunner) -> dict[str, list[float]]:
     """Seconds per request of each block, by way."""
     (hello,) = (each for each in SCENARIOS if each.name == "hello")
     hello = replace(hello, amount=Amount(duration_s=1.0))

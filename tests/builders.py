@@ -18,7 +18,7 @@ from pytest_webbench.model.measurement import (
     ServerUsage,
     StateCheck,
 )
-from pytest_webbench.model.plan import PROFILES, Cell, Order, Plan, Trial
+from pytest_webbench.model.plan import PROFILES, Cell, Plan, Trial, TrialOrder
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.saved_run import RunMetadata, SavedRun, ScenarioMetadata, StackMetadata
 from pytest_webbench.model.settings import Settings
@@ -165,7 +165,7 @@ def save_run(
     """Have the store write a run below ``folder``; the run's own folder."""
     run = RunFolder(folder)
     settings = Settings(seed=7, profile=replace(PROFILES["quick"], rounds=rounds))
-    run.begin(settings, Plan(order=Order.INTERLEAVED, seed=7, blocks=()), about or make_run().about)
+    run.begin(settings, Plan(order=TrialOrder.INTERLEAVED, seed=7, blocks=()), about or make_run().about)
     for measurement in measurements:
         run.consume(TrialFinished(measurement=measurement))
     for stack, error in (failures or {}).items():

@@ -13,7 +13,7 @@ from engine_bench.server import Page
 from pytest_webbench.load.native.engine import NativeEngine
 from pytest_webbench.model.plan import PROFILES
 from pytest_webbench.model.stack import VERSION_SETS
-from pytest_webbench.runs.trial import Bench
+from pytest_webbench.runs.trial import TrialRunner
 from pytest_webbench.session.definitions.registry import with_versions
 from pytest_webbench.stacks.environment import default_cache
 from pytest_webbench.stacks.process import ProcessLauncher
@@ -50,7 +50,7 @@ def launch_stack(name: str, core: int) -> Iterator[LaunchedStack]:
         launcher.prepare(stack)
         with pinned_to(core):
             running = context.enter_context(launcher.start(stack))
-        bench = Bench(engine=NativeEngine(), profile=PROFILES["quick"], seed=1)
+        bench = TrialRunner(engine=NativeEngine(), profile=PROFILES["quick"], seed=1)
         for error in bench.make_ready(running, SUITE, SCENARIOS).values():
             raise error
         body = httpx.get(running.base_url + PATH, trust_env=False).text

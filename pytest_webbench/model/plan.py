@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["PROFILES", "Block", "Cell", "Order", "Plan", "Profile", "Trial"]
+__all__ = ["PROFILES", "Block", "Cell", "Plan", "Profile", "Trial", "TrialOrder"]
 
 
-class Order(StrEnum):
+class TrialOrder(StrEnum):
     """The order in which the trials are carried out."""
 
     INTERLEAVED = "interleaved"
@@ -29,7 +29,7 @@ class Profile:
     name: str
     title: str
     rounds: int
-    order: Order = Order.INTERLEAVED
+    order: TrialOrder = TrialOrder.INTERLEAVED
     duration_s: float | None = None
     request_share: float = 1.0
     min_requests: int = 1
@@ -65,7 +65,7 @@ PROFILES: dict[str, Profile] = {
             name="paper",
             title="users, amounts, pauses, order and five launches as in Bednarz and Miłosz (2025)",
             rounds=5,
-            order=Order.SEQUENTIAL,
+            order=TrialOrder.SEQUENTIAL,
             settle_s=20.0,
             pause_s=1.0,
             warm_launch=True,
@@ -121,6 +121,6 @@ class Block:
 class Plan:
     """All trials of a run, in order. ``seed`` gives the same order, and the same requests, again."""
 
-    order: Order
+    order: TrialOrder
     seed: int
     blocks: tuple[Block, ...]

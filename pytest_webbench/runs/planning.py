@@ -9,7 +9,7 @@ from pytest_webbench.analysis.responses import exchanges_of
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.http import Record
 from pytest_webbench.model.load import Amount, Load, Schedule
-from pytest_webbench.model.plan import Block, Cell, Order, Plan, Profile, Trial
+from pytest_webbench.model.plan import Block, Cell, Plan, Profile, Trial, TrialOrder
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Scenario
 
@@ -75,7 +75,7 @@ def make_plan(cells: Iterable[Cell], *, profile: Profile, seed: int) -> Plan:
     """The plan that measures each cell ``profile.rounds`` times, every round from a launch of its own."""
     ordered = tuple(dict.fromkeys(cells))
     stacks = tuple(dict.fromkeys(cell.stack for cell in ordered))
-    if profile.order is Order.INTERLEAVED:
+    if profile.order is TrialOrder.INTERLEAVED:
         blocks = tuple(_interleaved(ordered, stacks, number, seed) for number in range(profile.rounds))
     else:
         launches = [(stack, number) for stack in stacks for number in range(profile.rounds)]
@@ -120,7 +120,7 @@ def make_paired_plan(groups: Sequence[Sequence[Cell]], *, rounds: range, seed: i
                 groups=tuple(tuple(Trial(cell=cell, round=number) for cell in group) for group in visits),
             )
         )
-    return Plan(order=Order.INTERLEAVED, seed=seed, blocks=tuple(blocks))
+    return Plan(order=TrialOrder.INTERLEAVED, seed=seed, blocks=tuple(blocks))
 
 
 def _joined(groups: Sequence[Sequence[Cell]]) -> list[list[Cell]]:

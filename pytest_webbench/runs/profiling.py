@@ -13,7 +13,7 @@ from pytest_webbench.model.stack import Launcher, Profiler, RunningStack
 from pytest_webbench.model.suite import Registry, Scenario, Suite
 from pytest_webbench.runs.metering import meter_of
 from pytest_webbench.runs.planning import warmup_amount
-from pytest_webbench.runs.trial import Bench
+from pytest_webbench.runs.trial import TrialRunner
 
 __all__ = ["DURATION_S", "Sampling"]
 
@@ -42,7 +42,7 @@ class Sampling:
     ``cpu_s_per_request`` says what the timed rounds found.
     """
 
-    bench: Bench
+    bench: TrialRunner
     launcher: Launcher
     registry: Registry
     profiler: Profiler
@@ -115,7 +115,7 @@ class Sampling:
 class _Visit:
     """The loads of one cell. ``requests`` were answered rightly, for ``cpu_s`` of CPU time if it is known."""
 
-    bench: Bench
+    bench: TrialRunner
     running: RunningStack
     suite: Suite
     scenario: Scenario

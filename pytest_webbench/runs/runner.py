@@ -31,7 +31,7 @@ from pytest_webbench.model.plan import Block, Cell, Plan, Trial
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.stack import Launcher, RunningStack, Stack
 from pytest_webbench.model.suite import Scenario, Suite
-from pytest_webbench.runs.trial import Bench, Visit
+from pytest_webbench.runs.trial import TrialRun, TrialRunner
 
 __all__ = ["RateChooser", "Results", "Runner"]
 
@@ -52,7 +52,7 @@ class Runner:
     measured.
     """
 
-    bench: Bench
+    bench: TrialRunner
     launcher: Launcher
     stacks: Mapping[str, Stack]
     scenarios: Mapping[str, Scenario]
@@ -171,12 +171,12 @@ class Runner:
             else:
                 yield TrialFinished(measurement=measurement)
 
-    def _give_up(self, visit: Visit, error: StackError | LoadError) -> Event:
+    def _give_up(self, visit: TrialRun, error: StackError | LoadError) -> Event:
         if isinstance(error, StackError):
             return self._fail(visit.trial.cell.stack, error)
         return TrialFailed(trial=visit.trial, error=error)
 
-    def _visit(self, trial: Trial, running: RunningStack, *, alone: bool) -> Visit:
+    def _visit(self, trial: Trial, running: RunningStack, *, alone: bool) -> TrialRun:
         name = trial.cell.scenario
         scenario = self._at_chosen_rate.get(name, self.scenarios[name])
         suite = self.suites[self.stacks[trial.cell.stack].suite]

@@ -20,11 +20,11 @@ from pytest_webbench.runs.contract import check_stack, observe_records
 from pytest_webbench.runs.metering import meter_of
 from pytest_webbench.runs.planning import make_load, warmup_amount
 
-__all__ = ["Bench", "Visit"]
+__all__ = ["TrialRun", "TrialRunner"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class TrialRunner:
     """What all trials of a run share: the engine and the numbers."""
 
     engine: LoadEngine
@@ -94,7 +94,7 @@ class Bench:
     def measure(self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial) -> Measurement:
         """Carry out one round of ``scenario``, whose users and amount are resolved already.
 
-        Raises what :meth:`Visit.take_turn` raises.
+        Raises what :meth:`TrialRun.take_turn` raises.
         """
         visit = self.visit(running, suite, scenario, trial)
         for _ in range(visit.turns):
@@ -103,14 +103,14 @@ class Bench:
 
     def visit(
         self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial, *, turns: int = 1
-    ) -> "Visit":
+    ) -> "TrialRun":
         """A round of ``scenario`` that will be made in so many ``turns``, or in more.
 
         One of a server that ran already is made on several sets of connections, for there is no fresh launch
         to give it others, and how the server shares them out can often not be seen, let alone changed.
         """
         draws = draws_of(scenario.amount, scenario.users) if running.launch.startup_s is None else 0
-        return Visit(
+        return TrialRun(
             bench=self,
             running=running,
             suite=suite,
@@ -201,13 +201,13 @@ class Bench:
 
 
 @dataclass(kw_only=True)
-class Visit:
+class TrialRun:
     """A round of a cell that is under way: it is made in ``turns``, between which others have theirs.
 
     ``scenario`` has the users and the amount of the whole round.
     """
 
-    bench: Bench
+    bench: TrialRunner
     running: RunningStack
     suite: Suite
     scenario: Scenario

@@ -16,7 +16,7 @@ from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressW
 from pytest_webbench.runs.compare import Comparing
 from pytest_webbench.runs.planning import at_rate
 from pytest_webbench.runs.runner import Results, Runner
-from pytest_webbench.runs.trial import Bench
+from pytest_webbench.runs.trial import TrialRunner
 
 __all__ = ["Execution"]
 
@@ -31,7 +31,7 @@ class Execution:
     settings: Settings
     registry: Registry
     launcher: Launcher
-    bench: Bench
+    bench: TrialRunner
     stop_early: Callable[[int], bool]
     consumers: Sequence[Callable[[Event], None]]
     check: Callable[[], None] = lambda: None

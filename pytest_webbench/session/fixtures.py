@@ -21,7 +21,7 @@ from pytest_webbench.model.stack import Launcher, RunningStack
 from pytest_webbench.model.suite import Registry, Scenario, Suite
 from pytest_webbench.runs.live import LiveResult, LiveResults
 from pytest_webbench.runs.planning import at_rate, resolve
-from pytest_webbench.runs.trial import Bench
+from pytest_webbench.runs.trial import TrialRunner
 from pytest_webbench.session.outcome import Outcome, conclude
 
 __all__ = ["LiveBench", "LiveStack", "launch_live"]
@@ -62,7 +62,7 @@ class LiveStack:
 
 
 @contextmanager
-def launch_live(name: str, registry: Registry, launcher: Launcher, bench: Bench) -> Iterator[LiveStack]:
+def launch_live(name: str, registry: Registry, launcher: Launcher, bench: TrialRunner) -> Iterator[LiveStack]:
     """Launch the stack ``name`` for tests, seed and check it, and end it when the context is left."""
     stack = registry.stacks[name]
     suite = registry.suites[stack.suite]
@@ -88,7 +88,7 @@ class LiveBench:
         item: pytest.Item,
         benchmark: Any,
         stack: LiveStack,
-        bench: Bench,
+        bench: TrialRunner,
         registry: Registry,
         settings: Settings,
         emit: Callable[[Event], None],

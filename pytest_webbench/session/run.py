@@ -18,7 +18,7 @@ from pytest_webbench.runs.live import LiveResults
 from pytest_webbench.runs.metadata import run_metadata
 from pytest_webbench.runs.profiling import Sampling
 from pytest_webbench.runs.runner import Results
-from pytest_webbench.runs.trial import Bench
+from pytest_webbench.runs.trial import TrialRunner
 from pytest_webbench.session.benchmark.baselines import TEST_FAILED
 from pytest_webbench.session.definitions.metrics import try_metrics
 from pytest_webbench.session.equipment import Equipment
@@ -163,10 +163,10 @@ class Run:
     # --- carrying it out ------------------------------------------------------------------------
 
     @property
-    def bench(self) -> Bench:
+    def bench(self) -> TrialRunner:
         """The engine and the numbers of this run."""
         settings = self._settings
-        return Bench(
+        return TrialRunner(
             engine=self.equipment.engine,
             profile=settings.profile,
             seed=settings.seed,

@@ -7,7 +7,7 @@ from pytest_webbench.model.errors import LoadError, StackDiedError
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.measurement import ServerUsage, StateCheck
 from pytest_webbench.model.plan import PROFILES, Cell, Trial
-from pytest_webbench.runs.trial import Bench
+from pytest_webbench.runs.trial import TrialRunner
 from pytest_webbench.stacks.fake import FakeStack
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
 
@@ -16,8 +16,8 @@ GET_ITEM = BY_NAME["get_item"]
 TRIAL = Trial(cell=Cell(scenario="get_item", stack=STACKS[0].name), round=3)
 
 
-def make_bench(engine: FakeEngine, profile: str = "quick") -> Bench:
-    return Bench(engine=engine, profile=PROFILES[profile], seed=1, records=50, request_timeout_s=7.0)
+def make_bench(engine: FakeEngine, profile: str = "quick") -> TrialRunner:
+    return TrialRunner(engine=engine, profile=PROFILES[profile], seed=1, records=50, request_timeout_s=7.0)
 
 
 def test_a_trial_holds_all_that_was_seen() -> None:

@@ -11,12 +11,12 @@ from pytest_webbench.model.errors import ContractError, SeedError, StackDiedErro
 from pytest_webbench.model.events import CheckFailed, Event, StackFailed, TrialFinished
 from pytest_webbench.model.http import Answer, BodyRule, Exchange, Refusal, Request
 from pytest_webbench.model.load import Amount
-from pytest_webbench.model.plan import PROFILES, Block, Cell, Order, Plan, Trial
+from pytest_webbench.model.plan import PROFILES, Block, Cell, Plan, Trial, TrialOrder
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.model.suite import NoDataset, Scenario, Suite
 from pytest_webbench.runs.contract import check_stack, observe_records
 from pytest_webbench.runs.runner import Runner
-from pytest_webbench.runs.trial import Bench
+from pytest_webbench.runs.trial import TrialRunner
 from pytest_webbench.stacks.fake import FakeLauncher
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
 from tests.flow.doubles import NO_BODY, AnsweringStack, AppServer, ItemsApp, Reply
@@ -408,7 +408,7 @@ def run_twice(server: AppServer, *apps: Counted) -> list[Event]:
 
     cell = Cell(scenario="hello", stack=STACKS[0].name)
     runner = Runner(
-        bench=Bench(engine=FakeEngine(), profile=PROFILES["smoke"], seed=1, records=20),
+        bench=TrialRunner(engine=FakeEngine(), profile=PROFILES["smoke"], seed=1, records=20),
         launcher=FakeLauncher(make=launch),
         stacks={cell.stack: STACKS[0]},
         scenarios={each.name: each for each in SCENARIOS},
@@ -419,7 +419,7 @@ def run_twice(server: AppServer, *apps: Counted) -> list[Event]:
         Block(number=number, stacks=(cell.stack,), groups=((Trial(cell=cell, round=number),),))
         for number in range(2)
     )
-    return list(runner.run(Plan(order=Order.INTERLEAVED, seed=1, blocks=blocks)))
+    return list(runner.run(Plan(order=TrialOrder.INTERLEAVED, seed=1, blocks=blocks)))
 
 
 def writes_to_records(app: Counted) -> list[str]:

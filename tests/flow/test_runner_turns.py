@@ -15,10 +15,10 @@ from pytest_webbench.model.load import (
     LoadSession,
     nothing,
 )
-from pytest_webbench.model.plan import PROFILES, Block, Cell, Order, Plan, Trial
+from pytest_webbench.model.plan import PROFILES, Block, Cell, Plan, Trial, TrialOrder
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.runs.runner import Runner
-from pytest_webbench.runs.trial import Bench
+from pytest_webbench.runs.trial import TrialRunner
 from pytest_webbench.stacks.fake import FakeLauncher, FakeStack
 from pytest_webbench.suites.items import SCENARIOS, STACKS, SUITE
 
@@ -87,7 +87,7 @@ def carry_out(engine: LoadEngine, *groups: Sequence[Stack]) -> list[Event]:
     ]
     stacks = {stack.name: stack for group in groups for stack in group}
     runner = Runner(
-        bench=Bench(engine=engine, profile=PROFILES["smoke"], seed=1, records=50),
+        bench=TrialRunner(engine=engine, profile=PROFILES["smoke"], seed=1, records=50),
         launcher=FakeLauncher(make=fake_stack),
         stacks=stacks,
         scenarios={"get_item": GET_ITEM},
@@ -95,7 +95,7 @@ def carry_out(engine: LoadEngine, *groups: Sequence[Stack]) -> list[Event]:
         checks={"items": ()},
     )
     block = Block(number=0, stacks=tuple(stacks), groups=tuple(trials))
-    return list(runner.run(Plan(order=Order.INTERLEAVED, seed=1, blocks=(block,))))
+    return list(runner.run(Plan(order=TrialOrder.INTERLEAVED, seed=1, blocks=(block,))))
 
 
 def fake_stack(stack: Stack) -> FakeStack:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.measurement import LaunchRecord, ServerUsage, StateCheck
-from pytest_webbench.model.plan import PROFILES, Cell, Order, Plan
+from pytest_webbench.model.plan import PROFILES, Cell, Plan, TrialOrder
 from pytest_webbench.model.results import CellSummary, Validity
 from pytest_webbench.model.saved_run import RunMetadata, SavedRun, ScenarioMetadata
 from pytest_webbench.model.settings import Settings
@@ -182,7 +182,7 @@ def test_a_table_of_built_in_stacks_fits_the_terminal(width: int) -> None:
 
 
 def test_the_header_line() -> None:
-    plan = Plan(order=Order.INTERLEAVED, seed=3, blocks=())
+    plan = Plan(order=TrialOrder.INTERLEAVED, seed=3, blocks=())
     settings = Settings(profile=replace(PROFILES["quick"], rounds=1), seed=3)
     assert describe_run(settings, plan, launcher="local processes", expected_s=161.0) == (
         "webbench: local processes, profile quick (1 round, 0 trials), interleaved order, seed 3, "

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.http import Answer, Exchange, Record, Request
 from pytest_webbench.model.load import Amount
-from pytest_webbench.model.plan import PROFILES, Cell, Order, Plan, Profile
+from pytest_webbench.model.plan import PROFILES, Cell, Plan, Profile, TrialOrder
 from pytest_webbench.model.settings import Override, Settings
 from pytest_webbench.model.suite import Scenario
 from pytest_webbench.runs.planning import (
@@ -30,7 +30,7 @@ BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 RECORDS = SUITE.dataset.records(1500)
 
 
-def profile(rounds: int, order: Order) -> Profile:
+def profile(rounds: int, order: TrialOrder) -> Profile:
     return Profile(name="test", title="", rounds=rounds, order=order)
 
 
@@ -43,14 +43,14 @@ plans = st.builds(
     lambda chosen, rounds, order, seed: make_plan(chosen, profile=profile(rounds, order), seed=seed),
     cells,
     st.integers(1, 6),
-    st.sampled_from(Order),
+    st.sampled_from(TrialOrder),
     st.integers(0, 2**63),
 )
 
 
-@given(cells, st.integers(1, 6), st.sampled_from(Order), st.integers(0, 2**63))
+@given(cells, st.integers(1, 6), st.sampled_from(TrialOrder), st.integers(0, 2**63))
 def test_every_cell_is_visited_once_in_every_round(
-    chosen: list[Cell], rounds: int, order: Order, seed: int
+    chosen: list[Cell], rounds: int, order: TrialOrder, seed: int
 ) -> None:
     plan = make_plan(chosen, profile=profile(rounds, order), seed=seed)
     expected = [(cell, number) for cell in set(chosen) for number in range(rounds)]
@@ -84,7 +84,7 @@ def test_interleaved_blocks_launch_every_stack_and_visit_in_ever_new_orders() ->
 
 
 def test_no_stack_has_a_privileged_place_in_interleaved_blocks() -> None:
-    plan = make_plan(ALL_CELLS, profile=profile(400, Order.INTERLEAVED), seed=1)
+    plan = make_plan(ALL_CELLS, profile=profile(400, TrialOrder.INTERLEAVED), seed=1)
     first = [block.trials[0].cell.stack for block in plan.blocks]
     for stack in STACKS:
         assert first.count(stack.name) == pytest.approx(80, abs=32)  # four standard deviations
@@ -290,7 +290,7 @@ def test_the_time_expected_grows_with_the_rounds() -> None:
     times = [
         expected_seconds(make_plan(ALL_CELLS, profile=chosen, seed=0), BY_NAME, chosen)
         for rounds in (1, 2, 4)
-        for chosen in [profile(rounds, Order.INTERLEAVED)]
+        for chosen in [profile(rounds, TrialOrder.INTERLEAVED)]
     ]
     assert times[1] == pytest.approx(2 * times[0])
     assert times[2] == pytest.approx(4 * times[0])
