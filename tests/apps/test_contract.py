@@ -33,11 +33,14 @@ schema.config.generation.update(allow_x00=False, codec="utf-8")
 
 @pytest.fixture(autouse=True)
 def _quiet_log(app: RunningProcess) -> Iterator[None]:
-    """Fail the test during which the server logged an exception."""
+    """Fail the test during which the server logged an exception or a warning."""
     start = app.log.stat().st_size
     yield
     logged = app.log.read_bytes()[start:].decode()
     assert "Traceback" not in logged, logged
+    # SQLAlchemy warns of two requests that delete an item at the same time.
+    warnings = [line for line in logged.splitlines() if "Warning" in line and "DELETE" not in line]
+    assert not warnings, logged
 
 
 def some_items(count: int, name: str = "item") -> list[Item]:
