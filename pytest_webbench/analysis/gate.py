@@ -35,7 +35,7 @@ __all__ = [
     "FEWEST_PAIRS",
     "GROWTH",
     "POWER",
-    "Question",
+    "PairedSamples",
     "describe_limit",
     "holm",
     "judge_family",
@@ -61,7 +61,7 @@ _MOST_PAIRS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class PairedSamples:
     """A metric of a cell and of its base: ``base[i]`` and ``head[i]`` are a pair.
 
     ``why`` says what keeps it from being judged, whatever pairs there are.
@@ -85,9 +85,9 @@ class Question:
         return find_metric(self.metric).rule
 
 
-def judge_family(questions: Sequence[Question], *, look: int) -> list[Comparison]:
-    """A verdict on each of ``questions``, which are all of a run; this is look number ``look``, from 1."""
-    tested = [each for each in questions if each.rule is Rule.RATIO and _reason_against(each) == ""]
+def judge_family(all_samples: Sequence[PairedSamples], *, look: int) -> list[Comparison]:
+    """A verdict on each of ``all_samples``, which are all of a run; this is look number ``look``, from 1."""
+    tested = [each for each in all_samples if each.rule is Rule.RATIO and _reason_against(each) == ""]
     p_values = [_p_change(each) for each in tested]
     adjusted = dict(zip(map(id, tested), holm(p_values), strict=True))
     return [
@@ -96,7 +96,7 @@ def judge_family(questions: Sequence[Question], *, look: int) -> list[Comparison
         else _count(each)
         if each.rule is Rule.COUNT
         else _leave_open(each)
-        for each in questions
+        for each in all_samples
     ]
 
 
@@ -126,67 +126,67 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _reason_against(question: Question) -> str:
-    """What keeps the question from being tested."""
-    pairs = len(question.base)
-    if question.why:
-        return question.why
+def _reason_against(samples: PairedSamples) -> str:
+    """What keeps the samples from being tested."""
+    pairs = len(samples.base)
+    if samples.why:
+        return samples.why
     if pairs < FEWEST_PAIRS:
         return Code.PAIRS_TOO_FEW.reason(pairs=pairs, fewest=FEWEST_PAIRS)
-    if min(question.base) <= 0 or min(question.head) <= 0:
+    if min(samples.base) <= 0 or min(samples.head) <= 0:
         return Code.VALUE_ZERO.reason()
     return ""
 
 
-def _count(question: Question) -> Comparison:
+def _count(samples: PairedSamples) -> Comparison:
     """What is counted, such as errors, is not tested: all of the pairs are there to be seen."""
-    base, head = math.fsum(question.base), math.fsum(question.head)
-    allowed = question.threshold.limit * len(question.head)
+    base, head = math.fsum(samples.base), math.fsum(samples.head)
+    allowed = samples.threshold.limit * len(samples.head)
     verdict = Verdict.NO_CHANGE
     if head - base > allowed:
         verdict = Verdict.SLOWER
     elif base - head > allowed:
         verdict = Verdict.FASTER
-    why = question.why or ("" if question.head else Code.NO_PAIR.reason())
+    why = samples.why or ("" if samples.head else Code.NO_PAIR.reason())
     return replace(
-        _leave_open(question),
+        _leave_open(samples),
         verdict=Verdict.INCONCLUSIVE if why else verdict,
-        base=base if question.base else math.nan,
-        head=head if question.head else math.nan,
+        base=base if samples.base else math.nan,
+        head=head if samples.head else math.nan,
         why=why,
         why_code=code_of(why),
     )
 
 
-def _leave_open(question: Question) -> Comparison:
+def _leave_open(samples: PairedSamples) -> Comparison:
     return Comparison(
-        cell=question.cell,
-        base_stack=question.base_stack,
-        metric=question.metric,
-        threshold=question.threshold,
+        cell=samples.cell,
+        base_stack=samples.base_stack,
+        metric=samples.metric,
+        threshold=samples.threshold,
         verdict=Verdict.INCONCLUSIVE,
-        base=_mean(question.base),
-        head=_mean(question.head),
+        base=_mean(samples.base),
+        head=_mean(samples.head),
         ratio=Interval(estimate=math.nan, low=math.nan, high=math.nan),
-        pairs=len(question.base),
+        pairs=len(samples.base),
         p_value=1.0,
-        why=_reason_against(question),
-        why_code=code_of(_reason_against(question)),
+        why=_reason_against(samples),
+        why_code=code_of(_reason_against(samples)),
     )
 
 
-def _judge(question: Question, p_adjusted: float, *, look: int, family: int) -> Comparison:
-    logs, bound, alpha = _logs(question), math.log1p(question.threshold.limit), _alpha(look)
+def _judge(samples: PairedSamples, p_adjusted: float, *, look: int, family: int) -> Comparison:
+    logs, bound, alpha = _logs(samples), math.log1p(samples.threshold.limit), _alpha(look)
     centre = fmean(logs)
     comparison = Comparison(
-        cell=question.cell,
-        base_stack=question.base_stack,
-        metric=question.metric,
-        threshold=question.threshold,
+        cell=samples.cell,
+        base_stack=samples.base_stack,
+        metric=samples.metric,
+        threshold=samples.threshold,
         verdict=Verdict.INCONCLUSIVE,
-        base=_mean(question.base),
-        head=_mean(question.head),
-        ratio=ratio_interval(question.head, question.base),
+        base=_mean(samples.base),
+        head=_mean(samples.head),
+        ratio=ratio_interval(samples.head, samples.base),
         pairs=len(logs),
         p_value=p_adjusted,
         smallest_effect=_smallest_effect(logs, bound, alpha / family),
@@ -194,21 +194,21 @@ def _judge(question: Question, p_adjusted: float, *, look: int, family: int) -> 
     if p_adjusted <= alpha:
         if centre < 0:
             return replace(comparison, verdict=Verdict.FASTER)
-        small = comparison.head - comparison.base <= question.threshold.floor
+        small = comparison.head - comparison.base <= samples.threshold.floor
         return replace(comparison, verdict=Verdict.NO_CHANGE if small else Verdict.SLOWER)
     if _p_equivalent(logs, bound) <= alpha / 2:
         return replace(comparison, verdict=Verdict.NO_CHANGE)
     return replace(comparison, pairs_needed=_pairs_needed(logs, bound, look, family))
 
 
-def _logs(question: Question) -> list[float]:
-    pairs = zip(question.head, question.base, strict=True)
+def _logs(samples: PairedSamples) -> list[float]:
+    pairs = zip(samples.head, samples.base, strict=True)
     return [math.log(head / base) for head, base in pairs]
 
 
-def _p_change(question: Question) -> float:
+def _p_change(samples: PairedSamples) -> float:
     """Of the hypothesis that the change is within the threshold, in either direction."""
-    logs, bound = _logs(question), math.log1p(question.threshold.limit)
+    logs, bound = _logs(samples), math.log1p(samples.threshold.limit)
     return min(1.0, 2 * min(_p_above(logs, bound), _p_above([-each for each in logs], bound)))
 
 

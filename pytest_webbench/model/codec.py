@@ -147,7 +147,7 @@ def _decode(kind: Any, data: Any) -> Any:
     if kind is Path:
         return Path(data)
     if kind is Readings:  # of older versions with null and false
-        return Readings(from_json(dict[str, float | bool | None], data))
+        return Readings(from_json(dict[str, int | float | bool | None], data))
     if kind is Latencies:
         return Latencies(_decode(array, data)) if isinstance(data, str) else _histogram(data)
     if kind is array:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_webbench.analysis.gate import (
     GROWTH,
-    Question,
+    PairedSamples,
     judge_family,
     pairs_missing,
     threshold_of,
@@ -144,7 +144,7 @@ class Comparing:
         side failed since, only what got worse stays.
         """
         self._looks += 1
-        questions = [question for cell in self.cells for question in self._questions(cell, results)]
+        all_samples = [samples for cell in self.cells for samples in self._all_samples(cell, results)]
         decided = {
             (each.cell, each.metric): each
             for each in self.comparisons
@@ -152,7 +152,7 @@ class Comparing:
             and not _is_counted(each)
             and (each.fails or not self._failed_side(each.cell, results))
         }
-        looked = {(each.cell, each.metric): each for each in judge_family(questions, look=self._looks)}
+        looked = {(each.cell, each.metric): each for each in judge_family(all_samples, look=self._looks)}
         self.comparisons = list((looked | decided).values())
         return self.comparisons
 
@@ -246,7 +246,7 @@ class Comparing:
             return reasons[0] if reasons else "no metric of both sides is known"
         return ""
 
-    def _questions(self, cell: Cell, results: Results) -> list[Question]:
+    def _all_samples(self, cell: Cell, results: Results) -> list[PairedSamples]:
         base = self.base_of(cell)
         if base is None:
             return []
@@ -254,18 +254,18 @@ class Comparing:
         sound = [pair for pair in pairs if all(map(_is_sound, pair))]
         failed = self._failed_side(cell, results)
         why = failed or ("" if sound else self._why_no_pairs(cell, results))
-        questions = []
+        all_samples = []
         for metric in judged():
             threshold = threshold_of(self.thresholds, metric, cell)
             if threshold is None:
                 continue
             counted = metric.rule is Rule.COUNT
-            question, reason = _question(cell, base, metric, threshold, pairs if counted else sound), why
-            if question is not None and counted:
-                reason = failed or self._why_not_counted(cell, results, pairs, question)
-            if question is not None:
-                questions.append(replace(question, why=reason))
-        return questions
+            samples, reason = _samples(cell, base, metric, threshold, pairs if counted else sound), why
+            if samples is not None and counted:
+                reason = failed or self._why_not_counted(cell, results, pairs, samples)
+            if samples is not None:
+                all_samples.append(replace(samples, why=reason))
+        return all_samples
 
     def _why_no_pairs(self, cell: Cell, results: Results) -> str:
         """Why there is no pair of rounds in which nothing speaks against either."""
@@ -283,11 +283,11 @@ class Comparing:
         cell: Cell,
         results: Results,
         pairs: Sequence[tuple[Measurement, Measurement]],
-        question: Question,
+        samples: PairedSamples,
     ) -> str:
         """Why failed requests cannot be compared: where nothing else came, they say nothing of a change."""
         heads_ok, bases_ok = (any(pair[side].load.ok for pair in pairs) for side in (0, 1))
-        if pairs and bases_ok and (heads_ok or sum(question.head) > sum(question.base)):
+        if pairs and bases_ok and (heads_ok or sum(samples.head) > sum(samples.base)):
             return ""
         return self._why_no_pairs(cell, results)
 
@@ -324,19 +324,19 @@ def _is_counted(comparison: Comparison) -> bool:
     return find_metric(comparison.metric).rule is Rule.COUNT
 
 
-def _question(
+def _samples(
     cell: Cell,
     base: Cell,
     metric: Metric,
     threshold: Threshold,
     pairs: Sequence[tuple[Measurement, Measurement]],
-) -> Question | None:
+) -> PairedSamples | None:
     """``None`` where the metric is not known, such as the CPU time of a server that runs elsewhere."""
     values = [(metric.value([head]), metric.value([one])) for head, one in pairs]
     known = [(head, one) for head, one in values if head is not None and one is not None]
     if values and not known:
         return None
-    return Question(
+    return PairedSamples(
         cell=cell,
         base_stack=base.stack,
         threshold=threshold,

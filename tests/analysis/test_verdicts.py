@@ -11,7 +11,7 @@ import pytest
 from pytest_webbench.analysis.gate import (
     ALPHA,
     GROWTH,
-    Question,
+    PairedSamples,
     holm,
     judge_family,
     pairs_missing,
@@ -23,8 +23,8 @@ from pytest_webbench.model.results import Comparison, Verdict
 CELL = Cell(scenario="hello", stack="flask-sqlite3")
 
 
-def ask(base: Sequence[float], head: Sequence[float], threshold: str = "time: 5%") -> Question:
-    return Question(
+def ask(base: Sequence[float], head: Sequence[float], threshold: str = "time: 5%") -> PairedSamples:
+    return PairedSamples(
         cell=CELL, base_stack="base", threshold=parse_threshold(threshold), base=tuple(base), head=tuple(head)
     )
 
@@ -116,8 +116,8 @@ def test_without_a_pair_there_is_no_verdict(threshold: str) -> None:
 
 @pytest.mark.parametrize("threshold", ["errors: 0", "time: 5%"])
 def test_what_keeps_it_from_being_judged_is_told_whatever_the_pairs_say(threshold: str) -> None:
-    question = replace(ask(BASE, [2 * each for each in BASE], threshold), why="the base failed")
-    (comparison,) = judge_family([question], look=1)
+    samples = replace(ask(BASE, [2 * each for each in BASE], threshold), why="the base failed")
+    (comparison,) = judge_family([samples], look=1)
     assert (comparison.verdict, comparison.why, comparison.pairs) == (
         Verdict.INCONCLUSIVE,
         "the base failed",

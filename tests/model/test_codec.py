@@ -83,6 +83,7 @@ def test_readings_come_back_and_those_of_older_versions_are_read() -> None:
     assert there_and_back(readings) == readings
     old = {"cpu_s": 0.5, "peak_rss_bytes": 7, "replaced": True, "throttled_s": None, "oom_kills": None}
     assert from_json(Readings, old) == ServerUsage(cpu_s=0.5, peak_rss_bytes=7, replaced=True)
+    assert isinstance(from_json(Readings, old)["peak_rss_bytes"], int)
     assert from_json(Readings, old | {"replaced": False}).replaced is False
     with pytest.raises(ValidationError, match="Expected"):
         from_json(Readings, {"cpu_s": "much"})
