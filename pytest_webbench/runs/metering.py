@@ -37,7 +37,7 @@ class MeteredLauncher:
         """Launch the command of ``stack`` as its meters want it, and attach them."""
         meters = [make() for make in self._makers]
         command = stack.command
-        for meter in meters:
+        for meter in meters if command else ():  # a server that runs already has none
             command = tuple(meter.wrap(command))
         with self._launcher.start(replace(stack, command=command)) as running:
             for meter in meters:

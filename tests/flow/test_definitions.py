@@ -325,10 +325,6 @@ RIGHT = {
             r"stack 'shop': folder is 'x'; .* \| stack 'shop': command is 'true'; .* \| Next step: .*",
         ),
         (
-            {"stacks": "[Stack(name='shop', suite='own', folder=Path(), command=())]"},
-            r"stack 'shop': command is empty; wanted: the words of a command, .*",
-        ),
-        (
             {"stacks": "[Stack(name=n, suite='own', folder=Path(), command=('true',)) for n in ('a', 'A')]"},
             r"two stacks are called 'A' \| Next step: .*",
         ),
@@ -343,6 +339,17 @@ def test_a_run_does_not_begin(
 ) -> None:
     pytester.makeconftest(CONFTEST.format(**{**RIGHT, **changes}))
     assert re.fullmatch(error, found := error_of(run, "--webbench-stack=shop")), found
+
+
+def test_what_is_launched_needs_a_command(pytester: pytest.Pytester) -> None:
+    """Of the launchers that come with the plugin; another one may need none."""
+    stacks = "[Stack(name='shop', suite='own', folder=Path(), command=())]"
+    pytester.makeconftest(CONFTEST.format(**{**RIGHT, "stacks": stacks}))
+    result = pytester.runpytest_inprocess(
+        "--webbench", "--webbench-launcher=process", "--webbench-stack=shop"
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*stack 'shop': command is empty; wanted: the words of a command, *"])
 
 
 def test_a_fault_that_only_a_later_round_brings_out_costs_that_trial(
