@@ -34,14 +34,14 @@ class Outcome:
     lines: Sequence[str] = ()
 
     def fault(self) -> WebbenchError | None:
-        """The error, else the first thing that the server did wrong, else that it completed nothing."""
+        """The error, else that nothing was completed, else the first thing that the server did wrong."""
         if self.error is not None:
             return self.error
         examples = "\n".join(self.summary.examples) if self.summary else ""
-        for fault in (fault for each in self.rounds for fault in server_faults(each)):
-            return StackError(f"{self.cell}: {fault}", evidence=examples)
         if self.summary is None or not self.summary.time_per_request_s:
             return StackError(f"{self.cell}: no request was completed", evidence=examples)
+        for fault in (fault for each in self.rounds for fault in server_faults(each)):
+            return StackError(f"{self.cell}: {fault}", evidence=examples)
         return None
 
     def complaints(self, settings: Settings) -> list[str]:
