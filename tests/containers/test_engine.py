@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from pytest_webbench.host.leftovers import Owner
-from pytest_webbench.model.errors import EngineError, UsageError
-from pytest_webbench.model.settings import NamedUrl, Settings
+from pytest_webbench.model.errors import EngineError
+from pytest_webbench.model.settings import Settings
 from pytest_webbench.stacks.docker.engine import brought_to_its_end, connect, within
 from pytest_webbench.stacks.launcher import make_launcher
 
@@ -105,17 +105,6 @@ def test_containers_by_name_are_never_replaced(tmp_path: Path) -> None:
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "no container engine answers" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_limits_without_containers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="limit containers, and stacks would run as processes"):
-        make_launcher(Settings(launcher="process", cpus=1.0), tmp_path, tmp_path)
-
-
-def test_a_launcher_asked_for_by_name_is_not_replaced_by_a_url(tmp_path: Path) -> None:
-    settings = Settings(launcher="process", urls=(NamedUrl(name="mine", url="http://127.0.0.1:1"),))
-    with pytest.raises(UsageError, match="leave one of the two out"):
-        make_launcher(settings, tmp_path, tmp_path)
 
 
 def test_an_owner_is_told_from_a_later_process_of_its_number() -> None:

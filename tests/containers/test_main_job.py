@@ -15,7 +15,8 @@ import pytest
 from pytest_webbench.stacks.docker.engine import Engine
 from pytest_webbench.suites.items import SCENARIOS, STACKS
 
-pytestmark = [pytest.mark.container, pytest.mark.usefixtures("engine", "leftovers")]
+# Alone: what cells measure is asserted on, and what is left on the machine.
+pytestmark = [pytest.mark.alone, pytest.mark.container, pytest.mark.usefixtures("engine", "leftovers")]
 
 RUN_LIMIT_S = 900
 POLL_S = 0.02

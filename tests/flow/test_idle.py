@@ -51,11 +51,13 @@ def test_without_the_option_next_to_nothing_is_imported(tmp_path: Path) -> None:
     added = with_plugin - modules_after(tmp_path)
     assert {name for name in added if name.startswith("pytest_webbench")} == {
         "pytest_webbench",
+        "pytest_webbench.session",  # a docstring, as the next one
+        "pytest_webbench.session.options",
         "pytest_webbench.session.hookspecs",
         "pytest_webbench.session.options.table",
         "pytest_webbench.plugin",
     }
-    assert len(added) <= 6, added
+    assert len(added) <= 8, added
 
 
 def test_without_the_option_nothing_is_collected_printed_or_written(pytester: pytest.Pytester) -> None:

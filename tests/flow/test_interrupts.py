@@ -183,7 +183,7 @@ def test_a_signal_while_the_report_is_written_leaves_it_out(
     ("home", "name"),
     [
         ("pytest_webbench.session.terminal", "render_run"),
-        ("pytest_webbench.host.files", "_publish"),
+        ("pytest_webbench.session.benchmark.baselines", "save_baseline"),
         ("pytest_benchmark.session.BenchmarkSession", "display"),
     ],
 )

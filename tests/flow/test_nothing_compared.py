@@ -122,7 +122,7 @@ def test_errors_of_rounds_that_were_added_are_counted(run: RunWebbench, reposito
         "--webbench-requests=200",
         "--webbench-against=main",
         "--webbench-fail=time: 0%",
-        "--webbench-budget=3s",
+        "--webbench-budget=2m",  # the first failing cell ends it, within seconds
         failing=failing,
         before_run=fail_later,
     )

@@ -49,7 +49,7 @@ def test_a_folder_after_a_blank_takes_no_settings_away(collect: Collect, shop: P
         [
             f"{HOLDS}pyproject.toml",
             f"webbench: pytest took a value for a path to tests, *: write {given}={outside}",
-            "webbench: *, profile smoke *",
+            "webbench: *profile smoke *",
         ]
     )
 
@@ -84,7 +84,7 @@ def test_the_table_is_found_from_the_call_and_from_what_is_measured(
 ) -> None:
     write(shop.parents[1] / "pytest.ini", "[pytest]\n")
     result = collect(folder, *arguments)
-    result.stdout.fnmatch_lines([f"{HOLDS}*pyproject.toml", "webbench: *, profile smoke *"])
+    result.stdout.fnmatch_lines([f"{HOLDS}*pyproject.toml", "webbench: *profile smoke *"])
     result.stdout.no_fnmatch_line("*not read*")
 
 
@@ -96,11 +96,11 @@ def test_the_nearest_table_holds_and_the_others_are_said(collect: Collect, shop:
         [
             f"{HOLDS}{shop / 'pyproject.toml'}",
             f"webbench: [[]tool.webbench[]] in {above} is not read: that of {shop / 'pyproject.toml'} holds",
-            "webbench: *, profile smoke *",
+            "webbench: *profile smoke *",
         ]
     )
     result = collect(".")
-    result.stdout.fnmatch_lines([f"{HOLDS}pyproject.toml", "webbench: *, profile paper *"])
+    result.stdout.fnmatch_lines([f"{HOLDS}pyproject.toml", "webbench: *profile paper *"])
     result.stdout.no_fnmatch_line("*not read*")
 
 
@@ -128,7 +128,7 @@ def test_settings_that_pytest_does_not_read_are_said(
     outside = pytester.mkdir("outside")
     result = collect("shop", f"--webbench-cache={outside}")
     result.stdout.no_fnmatch_line("*not read*")
-    result.stdout.fnmatch_lines(["webbench: *, profile smoke *"])
+    result.stdout.fnmatch_lines(["webbench: *profile smoke *"])
     result = collect("shop", "--webbench-cache", str(outside))
     result.stdout.fnmatch_lines(
         [
