@@ -11,7 +11,7 @@ from pytest_webbench.model.codec import to_saved
 from pytest_webbench.model.reasons import Code, Reason, code_of
 
 PACKAGE = Path(pytest_webbench.__file__).parent
-GUIDE = PACKAGE.parent / "docs/howto/when-something-fails.md"
+GUIDE = Path(__file__).parents[2] / "docs/howto/when-something-fails.md"
 INVALID = [each for each in Code if list(Code).index(each) < list(Code).index(Code.UNSTABLE)]
 
 
