@@ -1,14 +1,13 @@
 """How much memory the native engine holds while it carries out one large load."""
 
 import os
-import resource
 from dataclasses import dataclass
 
 import psutil
 
 from engine_bench.generators import native_load
 from engine_bench.server import Server
-from pytest_webbench.host.meters.process_tree import ProcessTreeMeter
+from pytest_webbench.host.meters.process_tree import ProcessTreeMeter, peak_bytes
 from pytest_webbench.load.native.engine import NativeEngine
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import Amount
@@ -67,7 +66,7 @@ def measure_memory(server: Server, *, requests: int, connections: int) -> Memory
         generator_before_bytes=before,
         generator_peak_bytes=peak,
         parent_before_bytes=parent_before,
-        parent_peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        parent_peak_bytes=peak_bytes(os.getpid()) or 0,
     )
 
 

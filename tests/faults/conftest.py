@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,27 +103,13 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
         folder = tmp_path_factory.mktemp("project")
         lay_out(folder, moods, amount=amount, users=users, boxed=boxed)
         stacks = [f"--webbench-stack={name}" for name in moods]
-        with (folder / "out").open("w") as out:
-            process = subprocess.Popen(
-                [*command(*stacks), *words],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **FEW_PLUGINS, machine_lock.PLACE: str(folder)},
-            )
-            limit = threading.Timer(timeout_s, process.kill)
-            limit.start()
-            try:
-                _, status, usage = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
-            finally:
-                limit.cancel()
-        return Faced(
-            exit_code=process.returncode,
-            text=(folder / "out").read_text(),
-            peak_mib=usage.ru_maxrss / 1024,
-            folder=folder,
+        watched = subprocess.run(
+            [sys.executable, HERE / "watched.py", str(timeout_s), "out", *command(*stacks), *words],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **FEW_PLUGINS, machine_lock.PLACE: str(folder)},
+            check=True,
         )
+        return Faced(text=(folder / "out").read_text(), folder=folder, **json.loads(watched.stdout))
 
     return face

@@ -12,7 +12,7 @@ import psutil
 
 from pytest_webbench.model.measurement import Readings
 
-__all__ = ["ProcessTreeMeter", "ancestors", "process_tree"]
+__all__ = ["ProcessTreeMeter", "ancestors", "peak_bytes", "process_tree"]
 
 _CPUCLOCK_SCHED = 2  # linux/include/uapi: the clock of a process that counts its threads' nanoseconds
 
@@ -47,7 +47,7 @@ class ProcessTreeMeter:
         if replaced:  # what a process used that has ended is in its parent's account of children
             ended = [cpu_s for pid, cpu_s in self._cpu_s.items() if pid not in now]
             used_s += max(0.0, self._cpu_of_reaped() - self._reaped_s - sum(ended))
-        peaks = [_peak_bytes(pid) for pid in now] if self._peaks_set_back else [None]
+        peaks = [peak_bytes(pid) for pid in now] if self._peaks_set_back else [None]
         known = [peak for peak in peaks if peak is not None]
         return Readings(
             cpu_s=used_s if now else None,
@@ -88,7 +88,11 @@ def _set_back_peak(pid: int) -> bool:
     return True
 
 
-def _peak_bytes(pid: int) -> int | None:
+def peak_bytes(pid: int) -> int | None:
+    """The high-water mark of the resident set of the process ``pid``; ``None`` where it is not to be read.
+
+    What ``getrusage`` tells may be the peak of the process that started this one.
+    """
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
