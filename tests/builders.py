@@ -8,7 +8,6 @@ from typing import Any
 
 from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.model.errors import StackError
-from pytest_webbench.model.events import StackFailed, TrialFinished
 from pytest_webbench.model.load import Amount, Latencies, LoadResult
 from pytest_webbench.model.measurement import (
     LaunchRecord,
@@ -20,7 +19,14 @@ from pytest_webbench.model.measurement import (
 )
 from pytest_webbench.model.plan import PROFILES, Cell, Plan, Trial, TrialOrder
 from pytest_webbench.model.results import CellSummary
-from pytest_webbench.model.saved_run import RunMetadata, SavedRun, ScenarioMetadata, StackMetadata
+from pytest_webbench.model.run import (
+    RunMetadata,
+    SavedRun,
+    ScenarioMetadata,
+    StackFailed,
+    StackMetadata,
+    TrialFinished,
+)
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.runs.provenance import provenance_of

@@ -11,10 +11,10 @@ from statistics import fmean, variance
 from pytest_webbench.analysis.provenance import differences
 from pytest_webbench.analysis.statistics import CONFIDENCE
 from pytest_webbench.analysis.summary import rank
+from pytest_webbench.model.measurement import Provenance
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.provenance import Provenance
 from pytest_webbench.model.results import CellSummary, Difference, Interval
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.model.suite import Published, Unit
 
 __all__ = [

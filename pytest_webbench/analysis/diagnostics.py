@@ -8,7 +8,7 @@ from pytest_webbench.analysis.validity import GENERATOR_LIMIT, SPREAD_LIMIT, UNS
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import CellSummary, Diagnostic, Level
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 
 __all__ = ["judge_trust", "overall"]
 

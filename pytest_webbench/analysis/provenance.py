@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from pytest_webbench.model.measurement import Machine
+from pytest_webbench.model.measurement import Machine, Provenance
 from pytest_webbench.model.plan import Profile
-from pytest_webbench.model.provenance import Provenance
 from pytest_webbench.model.results import BaselineMatch, Difference
 
 __all__ = ["differences", "machine_differences", "match_baselines"]

@@ -1,11 +1,11 @@
-"""What one trial gave: of the load, the server and the machine."""
+"""What one trial gave (of the load, the server and the machine), and how a result came about."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pytest_webbench.model.load import Amount, LoadResult, Schedule
-from pytest_webbench.model.plan import Trial
+from pytest_webbench.model.load import Amount, LoadResult, Loop, Schedule
+from pytest_webbench.model.plan import Profile, Trial
 
 __all__ = [
     "UNKNOWN",
@@ -14,6 +14,7 @@ __all__ = [
     "Machine",
     "MachineUsage",
     "Measurement",
+    "Provenance",
     "Readings",
     "ServerUsage",
     "StateCheck",
@@ -185,3 +186,39 @@ class Measurement:
     state: StateCheck
     schedule: Schedule | None = None
     machine: MachineUsage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """How a result came about; ``None`` is what is not known, or not known yet.
+
+    Text about a result is made from this, and never the other way round.
+    """
+
+    launcher: str | None = None
+    engine: str | None = None
+    """The load generator."""
+    loop: Loop | None = None
+    users: int | None = None
+    amount: Amount | None = None
+    """Of one round."""
+    records: int | None = None
+    """How many the database held when a round began."""
+    profile: Profile | None = None
+    turns: int | None = None
+    """How many parts each round was made in."""
+    generators: int | None = None
+    """How many processes shared the load."""
+    workers: int | str | None = None
+    """As they were in force, and so are ``threads``; what was asked for says nothing of a result."""
+    threads: int | str | None = None
+    network: str | None = None
+    """The path from the generator to the server."""
+    container_runtime: str | None = None
+    base_image: str | None = None
+    cpus: str | None = None
+    """The limit of a container in words, as that of its ``memory``."""
+    memory: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """What was installed for the stack, with ``python``."""
+    machine: Machine | None = None

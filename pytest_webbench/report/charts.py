@@ -16,7 +16,7 @@ from pytest_webbench.analysis.hot_spots import attribute, flame
 from pytest_webbench.analysis.metrics import columns
 from pytest_webbench.analysis.summary import Point, rank
 from pytest_webbench.model.results import CellSummary, CodeProfile, PartTime
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.report.content.comparison import RatioRow
 from pytest_webbench.report.content.hot_spots import KNOWN_PARTS, in_order

@@ -6,7 +6,7 @@ from typing import Any
 
 import vl_convert
 
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.charts import PRINT, Charts, as_spec
 from pytest_webbench.report.content.document import make_sections
 

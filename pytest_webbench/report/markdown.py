@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pytest_webbench.model.results import Verdict
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.content.blocks import Note, NoteKind, Part, Room, Table, fitted, fitted_parts
 from pytest_webbench.report.content.comparison import pull_request_parts
 from pytest_webbench.report.content.configuration import stacks_part

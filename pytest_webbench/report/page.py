@@ -11,7 +11,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.charts import COLOURS, SCREEN, SHAPES, Charts, as_spec
 from pytest_webbench.report.content.blocks import Room, fitted_parts
 from pytest_webbench.report.content.document import make_document

@@ -8,7 +8,8 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pytest_webbench.model.events import (
+from pytest_webbench.model.plan import Cell, Plan
+from pytest_webbench.model.run import (
     BlockFinished,
     BlockStarted,
     CheckFailed,
@@ -21,7 +22,6 @@ from pytest_webbench.model.events import (
     TrialFinished,
     TrialStarted,
 )
-from pytest_webbench.model.plan import Cell, Plan
 from pytest_webbench.report.content.results import describe_check, describe_rate
 from pytest_webbench.report.content.text import clean, duration
 

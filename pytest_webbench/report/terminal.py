@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pytest_webbench.model.plan import Plan, Profile
 from pytest_webbench.model.results import CodeProfile
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.model.suite import Scenario

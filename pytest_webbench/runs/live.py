@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.analysis.validity import invalidated
-from pytest_webbench.model.events import Event, LiveForgotten, LiveInvalidated, LiveStarted, TrialFinished
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.results import CellSummary
+from pytest_webbench.model.run import Event, LiveForgotten, LiveInvalidated, LiveStarted, TrialFinished
 
 __all__ = ["LiveResult", "LiveResults"]
 

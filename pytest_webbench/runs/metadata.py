@@ -15,7 +15,7 @@ from pathlib import Path
 from pytest_webbench.analysis.masking import mask_credentials
 from pytest_webbench.host.machine import describe_machine
 from pytest_webbench.model.plan import Plan
-from pytest_webbench.model.saved_run import RunMetadata, ScenarioMetadata, StackMetadata
+from pytest_webbench.model.run import RunMetadata, ScenarioMetadata, StackMetadata
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.model.suite import Registry
 

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_webbench.model.load import Loop, Schedule
-from pytest_webbench.model.measurement import UNKNOWN, Machine
+from pytest_webbench.model.measurement import UNKNOWN, Machine, Provenance
 from pytest_webbench.model.plan import Profile
-from pytest_webbench.model.provenance import Provenance
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Stack

@@ -8,9 +8,8 @@ from pytest_webbench.analysis.metrics import Metric, Stored, stored
 from pytest_webbench.analysis.summary import NO_RESULT, result_of
 from pytest_webbench.model.codec import from_saved, to_saved
 from pytest_webbench.model.load import Amount, Arrivals, Schedule
-from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord, Readings
+from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord, Provenance, Readings
 from pytest_webbench.model.plan import Cell, Profile
-from pytest_webbench.model.provenance import Provenance
 from pytest_webbench.model.reasons import code_of
 from pytest_webbench.model.results import CellSummary, RoundSummary, Validity, key_of_time
 from pytest_webbench.model.settings import Settings

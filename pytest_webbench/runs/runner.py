@@ -12,7 +12,11 @@ from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.host.files import disk_faults, raise_if_full
 from pytest_webbench.load.schedule import turns_of
 from pytest_webbench.model.errors import ContractError, LoadError, OwnCopyError, StackError
-from pytest_webbench.model.events import (
+from pytest_webbench.model.load import TurnEngine
+from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.plan import Block, Cell, Plan, Trial
+from pytest_webbench.model.results import CellSummary
+from pytest_webbench.model.run import (
     BlockFinished,
     BlockStarted,
     CheckFailed,
@@ -25,10 +29,6 @@ from pytest_webbench.model.events import (
     TrialFinished,
     TrialStarted,
 )
-from pytest_webbench.model.load import TurnEngine
-from pytest_webbench.model.measurement import Measurement
-from pytest_webbench.model.plan import Block, Cell, Plan, Trial
-from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.stack import Launcher, RunningStack, Stack
 from pytest_webbench.model.suite import Scenario, Suite
 from pytest_webbench.runs.trial import TrialRun, TrialRunner

@@ -6,8 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from pytest_webbench.load.schedule import common_rate
-from pytest_webbench.model.events import BlockStarted, Event, RateChosen
 from pytest_webbench.model.plan import Plan
+from pytest_webbench.model.run import BlockStarted, Event, RateChosen
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher
 from pytest_webbench.model.suite import Registry, Scenario

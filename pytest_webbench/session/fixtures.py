@@ -11,11 +11,11 @@ from pytest_webbench.analysis.masking import mask_url
 from pytest_webbench.analysis.names import select
 from pytest_webbench.host.files import disk_faults, raise_if_full
 from pytest_webbench.model.errors import ContractError, LoadError, WebbenchError
-from pytest_webbench.model.events import Event, LiveStarted, TrialFailed, TrialFinished
 from pytest_webbench.model.http import Answer, Exchange, Request
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.plan import Cell, Trial
 from pytest_webbench.model.results import CellSummary
+from pytest_webbench.model.run import Event, LiveStarted, TrialFailed, TrialFinished
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher, RunningStack
 from pytest_webbench.model.suite import Registry, Scenario, Suite

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.errors import UsageError
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.runs.store import read_run
 
 __all__ = ["KINDS", "PAGE", "write_markdown", "write_page", "write_reports"]

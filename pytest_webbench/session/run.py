@@ -9,10 +9,18 @@ from typing import Any
 import pytest
 
 from pytest_webbench.model.errors import StackError, UsageError, WebbenchError
-from pytest_webbench.model.events import CheckFailed, Event, LiveForgotten, LiveInvalidated, StackFailed
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CellSummary
-from pytest_webbench.model.saved_run import RunMetadata, SavedRun, ScenarioMetadata
+from pytest_webbench.model.run import (
+    CheckFailed,
+    Event,
+    LiveForgotten,
+    LiveInvalidated,
+    RunMetadata,
+    SavedRun,
+    ScenarioMetadata,
+    StackFailed,
+)
 from pytest_webbench.report.content.comparison import describe_regression
 from pytest_webbench.runs.live import LiveResults
 from pytest_webbench.runs.metadata import run_metadata

@@ -12,7 +12,7 @@ import pytest
 from pytest_webbench.model.errors import printable
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CodeProfile
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.model.stack import Launcher
 from pytest_webbench.report.content.hot_spots import describe_profile
 from pytest_webbench.report.content.text import duration

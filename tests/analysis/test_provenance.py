@@ -7,9 +7,8 @@ import pytest
 
 from pytest_webbench.analysis.provenance import differences, machine_differences, match_baselines
 from pytest_webbench.model.load import Amount, Loop, Schedule
-from pytest_webbench.model.measurement import Machine
+from pytest_webbench.model.measurement import Machine, Provenance
 from pytest_webbench.model.plan import PROFILES
-from pytest_webbench.model.provenance import Provenance
 
 KNOWN = Provenance(
     launcher="process",

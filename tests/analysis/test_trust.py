@@ -10,7 +10,7 @@ from pytest_webbench.analysis.diagnostics import judge_trust, overall
 from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.model.measurement import MachineUsage, Measurement
 from pytest_webbench.model.results import Diagnostic, Level
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.model.suite import Unit
 from tests.builders import make_result, make_round, make_run
 

@@ -8,10 +8,10 @@ import pytest
 
 from pytest_webbench.load.fake import FakeEngine
 from pytest_webbench.model.errors import ContractError, SeedError, StackDiedError
-from pytest_webbench.model.events import CheckFailed, Event, StackFailed, TrialFinished
 from pytest_webbench.model.http import Answer, BodyRule, Exchange, Refusal, Request
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.plan import PROFILES, Block, Cell, Plan, Trial, TrialOrder
+from pytest_webbench.model.run import CheckFailed, Event, StackFailed, TrialFinished
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.model.suite import NoDataset, Scenario, Suite
 from pytest_webbench.runs.contract import check_stack, observe_records

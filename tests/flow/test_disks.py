@@ -9,7 +9,7 @@ import pytest
 
 from pytest_webbench.host.files import disk_faults
 from pytest_webbench.model.errors import ContractError, StackError, StartError, UsageError
-from pytest_webbench.model.events import StackFailed
+from pytest_webbench.model.run import StackFailed
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.runs.store import RunFolder
 from pytest_webbench.stacks.environment import ensure_environment

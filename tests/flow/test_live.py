@@ -5,7 +5,7 @@ import pytest
 from pytest_webbench.cli import main
 from pytest_webbench.model.errors import StartError
 from pytest_webbench.model.load import ErrorClass
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.runs.store import read_run
 from tests.flow.conftest import Outcome, RunWebbench
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from pytest_webbench.load.fake import FakeEngine
 from pytest_webbench.model.errors import LoadError, SeedError
-from pytest_webbench.model.events import Event, StackFailed, TrialFailed, TrialFinished
 from pytest_webbench.model.load import (
     Amount,
     ConnectionProbe,
@@ -16,6 +15,7 @@ from pytest_webbench.model.load import (
     nothing,
 )
 from pytest_webbench.model.plan import PROFILES, Block, Cell, Plan, Trial, TrialOrder
+from pytest_webbench.model.run import Event, StackFailed, TrialFailed, TrialFinished
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.runs.runner import Runner
 from pytest_webbench.runs.trial import TrialRunner

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, exp
 
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CodeProfile, Validity
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.report.page import render_page
 from pytest_webbench.suites.items import SUITE

@@ -7,7 +7,7 @@ from typing import Any
 from pytest_webbench.analysis.gate import parse_threshold
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import Comparison, Interval, Verdict
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.content.blocks import Note, NoteKind
 from pytest_webbench.report.content.comparison import (
     comparison_sections,

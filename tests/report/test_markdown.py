@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import Validity
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.markdown import render_pull_request, render_report
 from tests.builders import make_run, make_summary
 from tests.report.test_comparison import SAME, SLOWER

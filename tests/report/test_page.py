@@ -18,7 +18,7 @@ from pytest_webbench.model.results import (
     Validity,
     Verdict,
 )
-from pytest_webbench.model.saved_run import SavedRun, StackMetadata
+from pytest_webbench.model.run import SavedRun, StackMetadata
 from pytest_webbench.report.content.blocks import Note
 from pytest_webbench.report.content.document import make_document
 from pytest_webbench.report.markdown import render_report

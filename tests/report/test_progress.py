@@ -6,7 +6,8 @@ import re
 import pytest
 
 from pytest_webbench.model.errors import ContractError, LoadError, StackError
-from pytest_webbench.model.events import (
+from pytest_webbench.model.plan import PROFILES, Cell, Trial
+from pytest_webbench.model.run import (
     BlockFinished,
     BlockStarted,
     CheckFailed,
@@ -18,7 +19,6 @@ from pytest_webbench.model.events import (
     TrialFinished,
     TrialStarted,
 )
-from pytest_webbench.model.plan import PROFILES, Cell, Trial
 from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressWriter
 from pytest_webbench.runs.planning import make_plan
 from tests.builders import make_round

@@ -5,7 +5,7 @@ import pytest
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.measurement import LaunchRecord
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.content.blocks import Room, fitted_parts
 from pytest_webbench.report.content.results import make_cards, results_sections, scenario_groups
 from pytest_webbench.report.content.text import duration

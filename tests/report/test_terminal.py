@@ -13,7 +13,7 @@ from pytest_webbench.model.load import Amount
 from pytest_webbench.model.measurement import LaunchRecord, ServerUsage, StateCheck
 from pytest_webbench.model.plan import PROFILES, Cell, Plan, TrialOrder
 from pytest_webbench.model.results import CellSummary, Validity
-from pytest_webbench.model.saved_run import RunMetadata, SavedRun, ScenarioMetadata
+from pytest_webbench.model.run import RunMetadata, SavedRun, ScenarioMetadata
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.model.suite import Unit

@@ -9,7 +9,7 @@ from pytest_webbench.analysis.cross_run import AcrossRuns, compare_runs
 from pytest_webbench.analysis.gate import describe_limit
 from pytest_webbench.analysis.metrics import Rule, find_metric
 from pytest_webbench.model.results import Comparison, Interval, Verdict
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.content.blocks import (
     Chart,
     Note,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pytest_webbench.model.measurement import Machine
 from pytest_webbench.model.results import CellSummary
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.report.content.blocks import Part, Room, Section, Table, numbers, words
 from pytest_webbench.report.content.results import describe_load

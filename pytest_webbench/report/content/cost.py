@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.content.blocks import Chart, Part, Room, Section, Table, numbers, words
 from pytest_webbench.report.content.text import shown_bytes, shown_milliseconds, shown_significant
 

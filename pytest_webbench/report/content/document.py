@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from pytest_webbench.analysis.diagnostics import judge_trust, overall
 from pytest_webbench.model.results import Diagnostic, Level
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.content.blocks import Note, NoteKind, Part, Room, Section
 from pytest_webbench.report.content.comparison import comparison_sections
 from pytest_webbench.report.content.configuration import configuration_sections, describe_machine_briefly

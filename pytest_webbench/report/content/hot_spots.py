@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_webbench.analysis.hot_spots import OTHER, PARTS, attribute, compare_parts, flame
 from pytest_webbench.model.results import CodeProfile, Interval, PartDifference, PartTime
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.content.blocks import (
     Chart,
     Note,

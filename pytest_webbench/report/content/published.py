@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pytest_webbench.analysis.cross_run import Agreement, set_beside
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.model.suite import Published
 from pytest_webbench.report.content.blocks import (
     Chart,

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from pytest_webbench.analysis.metrics import columns
 from pytest_webbench.analysis.summary import latency_curve, rank
-from pytest_webbench.model.events import CheckFailed, RateChosen
 from pytest_webbench.model.results import CellSummary, RankedResult
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import CheckFailed, RateChosen, SavedRun
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.report.content.blocks import (
     Chart,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_webbench.model.errors import UsageError
-from pytest_webbench.model.saved_run import RunMetadata, SavedRun
+from pytest_webbench.model.run import RunMetadata, SavedRun
 from pytest_webbench.runs.rows import FORMAT, is_derived, origin_of, other_formats, read_row
 from pytest_webbench.runs.store.files import NO_RUN, check_format, damaged
 

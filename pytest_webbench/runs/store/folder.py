@@ -6,10 +6,9 @@ from datetime import datetime
 from pathlib import Path
 
 from pytest_webbench.host.files import write_whole
-from pytest_webbench.model.events import Event
 from pytest_webbench.model.plan import Plan
 from pytest_webbench.model.results import CodeProfile, Comparison
-from pytest_webbench.model.saved_run import RunMetadata, SavedRun
+from pytest_webbench.model.run import Event, RunMetadata, SavedRun
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.runs.provenance import provenance_of
 from pytest_webbench.runs.store import comparisons, explained, run_file, trials

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pytest_webbench.model.codec import UnpackedTooMuchError, unpacking_at_most
 from pytest_webbench.model.errors import UsageError
-from pytest_webbench.model.saved_run import SavedRun
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.runs.store import run_file
 from pytest_webbench.runs.store.benchmark_file import read_benchmark_file
 from pytest_webbench.runs.store.files import NO_RUN, read_document

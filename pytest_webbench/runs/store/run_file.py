@@ -8,7 +8,7 @@ from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.codec import encode, to_saved
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.plan import Plan
-from pytest_webbench.model.saved_run import RunMetadata
+from pytest_webbench.model.run import RunMetadata
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.runs.store.files import NO_RUN, check_format, read_document, value_of
 

@@ -5,21 +5,21 @@ from pathlib import Path
 
 from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.model.codec import to_saved
-from pytest_webbench.model.events import (
+from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.plan import Cell, Trial
+from pytest_webbench.model.results import CellSummary
+from pytest_webbench.model.run import (
     CheckFailed,
     Event,
     LiveForgotten,
     LiveInvalidated,
     LiveStarted,
     RateChosen,
+    RunMetadata,
     StackFailed,
     TrialFailed,
     TrialFinished,
 )
-from pytest_webbench.model.measurement import Measurement
-from pytest_webbench.model.plan import Cell, Trial
-from pytest_webbench.model.results import CellSummary
-from pytest_webbench.model.saved_run import RunMetadata
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.runs.live import LiveResults
 from pytest_webbench.runs.store.files import append_line, read_lines, value_of

@@ -15,7 +15,7 @@ from pytest_benchmark.session import PerformanceRegression
 from pytest_webbench.analysis.provenance import machine_differences, match_baselines
 from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.errors import UsageError, printable
-from pytest_webbench.model.provenance import Provenance
+from pytest_webbench.model.measurement import Provenance
 from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import BaselineMatch, Difference
 from pytest_webbench.model.settings import Settings

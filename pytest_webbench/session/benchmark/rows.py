@@ -6,7 +6,7 @@ from typing import Any
 from pytest_benchmark import stats, utils
 
 from pytest_webbench.analysis.metrics import derived
-from pytest_webbench.model.provenance import Provenance
+from pytest_webbench.model.measurement import Provenance
 from pytest_webbench.model.reasons import code_of
 from pytest_webbench.runs.rows import FORMAT, origin_of, read_row
 

@@ -12,7 +12,7 @@ from pytest_benchmark.storage.file import FileStorage
 from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.codec import decode, from_json
 from pytest_webbench.model.errors import UsageError
-from pytest_webbench.model.provenance import Provenance
+from pytest_webbench.model.measurement import Provenance
 from pytest_webbench.runs.rows import FORMAT, is_derived, origin_of, other_formats, read_row
 from pytest_webbench.session.benchmark.rows import as_bytes, provenance_of, why_unsound
 

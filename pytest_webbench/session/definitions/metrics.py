@@ -9,8 +9,8 @@ import pytest
 
 from pytest_webbench.analysis.metrics import METRICS, Metric, Quantity, Rule, Stored, added_metrics
 from pytest_webbench.analysis.responses import fault, shown
-from pytest_webbench.model.events import Event, TrialFinished
 from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.run import Event, TrialFinished
 from pytest_webbench.session.definitions.registry import ask_hook, raise_faults
 from pytest_webbench.session.definitions.user_code import calling
 
