@@ -9,10 +9,10 @@ from hypothesis import settings
 from pytest_webbench.host import machine_lock
 
 HERE = Path(__file__).parent
-ALONE = {"accuracy", "main_job"}
-"""They measure: others beside them would be in the figures."""
+ALONE = "accuracy"
+"""The folder of tests that measure: others beside them would change what they see."""
 STACKS = {each.name for each in (HERE.parent / "framework_apps").iterdir() if each.is_dir()}
-TOGETHER = {"test_battery.py", "test_browser.py", "test_saving.py", "test_two_runs.py"}
+TOGETHER = {"test_battery.py", "test_browser.py", "test_main_job.py", "test_saving.py", "test_two_runs.py"}
 """Modules whose tests look at the same few runs or pages, which each process would make again."""
 
 # How long an example takes is the machine's business, which may be doing something else.
@@ -23,7 +23,7 @@ settings.load_profile("untimed")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is run alone."""
     for item in items:
-        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).parts[0] in ALONE:
+        if item.path.is_relative_to(HERE / ALONE):
             item.add_marker(pytest.mark.alone)
 
 

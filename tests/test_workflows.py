@@ -97,7 +97,7 @@ def run_command(clone: Path, **environment: str) -> Job:
 SHORT = {"STACKS": "flask-sqlite3", "SCENARIOS": "hello", "LAUNCHER": "process", "BUDGET": "1s"}
 
 
-@pytest.mark.alone
+@pytest.mark.slow
 def test_a_change_that_makes_it_slower_fails_the_job_and_is_told(clone: Path) -> None:
     with (clone / "framework_apps/flask-sqlite3/app.py").open("a") as app:
         app.write("\nimport time\napp.before_request(lambda: time.sleep(0.02))\n")

@@ -15,8 +15,7 @@ import pytest
 from pytest_webbench.stacks.docker.engine import Engine
 from pytest_webbench.suites.items import SCENARIOS, STACKS
 
-# Alone: what cells measure is asserted on, and what is left on the machine.
-pytestmark = [pytest.mark.alone, pytest.mark.container, pytest.mark.usefixtures("engine", "leftovers")]
+pytestmark = [pytest.mark.container, pytest.mark.usefixtures("engine", "leftovers")]
 
 RUN_LIMIT_S = 900
 POLL_S = 0.02
@@ -59,6 +58,7 @@ def _check_cells(folder: Path, scenarios: Sequence[str], python: str) -> dict[st
     return rows
 
 
+@pytest.mark.alone
 def test_auto_measures_in_containers_with_the_versions_of_the_paper(tmp_path: Path) -> None:
     words = ("--webbench-versions=paper", "--webbench-scenario=hello,update_item")
     done = _run(tmp_path, *words, "--benchmark-json=figures.json")

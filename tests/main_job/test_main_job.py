@@ -73,6 +73,7 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Co
     return folder, done
 
 
+@pytest.mark.alone
 def test_smoke_measures_all_35_cells(smoke: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, done = smoke
     assert done.returncode == 0, done.stdout + done.stderr
@@ -93,6 +94,7 @@ def test_smoke_measures_all_35_cells(smoke: tuple[Path, subprocess.CompletedProc
         assert row["group"] == row["extra_info"]["scenario"]
 
 
+@pytest.mark.alone
 def test_exact_numbers_of_requests_are_shared_by_the_users(
     smoke: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -102,6 +104,7 @@ def test_exact_numbers_of_requests_are_shared_by_the_users(
         assert rows[f"delete_item[{stack.name}]"]["extra_info"]["webbench"]["requests_ok"] == 10
 
 
+@pytest.mark.alone
 def test_every_trial_is_on_disk_and_can_be_read_again(
     smoke: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -116,6 +119,7 @@ def test_every_trial_is_on_disk_and_can_be_read_again(
         assert trial.state.faults == ()
 
 
+@pytest.mark.alone
 def test_a_second_run_needs_no_network_and_compares(
     smoke: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import psutil
+import pytest
 
 from pytest_webbench.load.native.engine import NativeEngine
 from pytest_webbench.model.load import Amount, Load
@@ -15,6 +16,7 @@ from pytest_webbench.suites.items import STACKS
 TRIES = 5
 
 
+@pytest.mark.alone
 def test_ten_users_are_shared_by_two_workers(tmp_path: Path) -> None:
     (stack,) = (stack for stack in STACKS if stack.name == "fastapi-sqlite3")
     stack = with_versions(stack, VERSION_SETS["current"])
