@@ -177,8 +177,8 @@ def test_the_list_shows_what_there_is_with_the_numbers_of_this_run(run: RunWebbe
     assert outcome.exit_code == 0
     lines = [" ".join(line.split()) for line in outcome.result.outlines]
     assert "fastapi-sqlite3 items FastAPI with sqlite3" in lines
-    assert "hello items 7 0.4 s req/s a short JSON answer" in lines
-    assert "delete_item items 1 30 requests ms a record less" in lines
+    assert "hello items 7 0.4 s req/s a short JSON response" in lines
+    assert "delete_item items 1 30 requests ms one record, deleted" in lines
     profiles = [line for line in lines if line.startswith(("quick", "smoke", "paper"))]
     assert [line.split()[:3] for line in profiles] == [
         ["quick", "5", "interleaved"],

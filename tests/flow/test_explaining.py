@@ -87,7 +87,7 @@ def test_the_tables_follow_those_of_the_figures(run: RunWebbench) -> None:
             "webbench: explained 1 of 2: hello[[]flask-sqlite3[]], 450 samples",
             "webbench: explained 2 of 2: hello[[]django-drf[]], 450 samples",
             "*= webbench =*",
-            "hello: a short JSON answer",
+            "hello: a short JSON response",
             "*= webbench: where the time goes =*",
             "hello: CPU time for each request, and share of the samples *",
             "JSON * 67 % [[]62, 71[]] *",

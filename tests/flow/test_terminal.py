@@ -114,7 +114,7 @@ def test_a_run_of_other_tests_alone_prints_no_table(run: RunWebbench, pytester: 
 def test_the_tables_are_coloured_on_a_terminal_alone(run: RunWebbench) -> None:
     arguments = ("webbench/items::hello[flask-sqlite3]",)
     assert "\x1b[" not in run(*arguments).text
-    assert "\x1b[1mhello: a short JSON answer" in run(*arguments, "--color=yes").text
+    assert "\x1b[1mhello: a short JSON response" in run(*arguments, "--color=yes").text
 
 
 def test_nothing_of_a_server_steers_the_terminal(run: RunWebbench) -> None:

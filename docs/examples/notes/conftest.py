@@ -1,4 +1,4 @@
-"""A suite of one's own, with a database."""
+"""A suite with a database."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ from pytest_webbench import (
 HERE = Path(__file__).parent
 PROGRAM = "{data_dir}/database.py"
 DATABASE = "{data_dir}/notes.db"
-# Preloaded, for two workers that switch SQLite to WAL at the same moment can refuse each other.
+# Preloaded: two workers that switch SQLite to WAL at the same moment can lock each other out.
 SERVER = "{python} -m gunicorn --preload --workers {workers} --threads {threads} --bind {bind} app:app"
 
 

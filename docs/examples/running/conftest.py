@@ -1,4 +1,4 @@
-"""A server that runs already, with a contract of its own."""
+"""A running server with its own contract."""
 
 from pathlib import Path
 

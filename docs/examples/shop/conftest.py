@@ -1,4 +1,4 @@
-"""A suite of one's own, without a database."""
+"""A suite without a database."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A stack and a scenario more for the built-in suite."""
+"""One more stack and scenario for the built-in suite."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ def pytest_webbench_scenarios(config):
     return [
         Scenario(
             name="get_missing",
-            title="a record that is not there",
+            title="a missing record",
             users=10,
             amount=Amount(duration_s=5.0),
             traffic=missing,

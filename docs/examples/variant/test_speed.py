@@ -1,4 +1,4 @@
-"""Benchmarks of one's own, as tests."""
+"""Benchmarks in your own tests."""
 
 import json
 from urllib.request import urlopen
@@ -7,13 +7,13 @@ from pytest_webbench import Answer, BodyRule, Exchange, Request
 
 
 def test_greeting_is_quick(webbench):
-    figures = webbench("hello", users=10, duration_s=0.5, rounds=3)
-    assert figures.p95_s < 0.2
+    result = webbench("hello", users=10, duration_s=0.5, rounds=3)
+    assert result.p95_s < 0.2
 
 
 def test_list_is_quick(webbench):
-    figures = webbench(Request(path="/items/"), users=10, requests=50)
-    assert max(figures.mean_response_time_s) < 0.5
+    result = webbench(Request(path="/items/"), users=10, requests=50)
+    assert max(result.mean_response_time_s) < 0.5
 
 
 def test_echo(webbench):

@@ -100,14 +100,14 @@ def delete_item(records: Sequence[Record], count: int | None, rng: random.Random
 SCENARIOS = (
     Scenario(
         name="hello",
-        title="a short JSON answer",
+        title="a short JSON response",
         users=50,
         amount=Amount(duration_s=10.0),
         traffic=hello,
     ),
     Scenario(
         name="echo",
-        title="a JSON object that comes back",
+        title="a JSON object, echoed",
         users=100,
         amount=Amount(duration_s=15.0),
         traffic=echo,
@@ -149,7 +149,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="delete_item",
-        title="a record less",
+        title="one record, deleted",
         users=1,
         amount=Amount(requests=100),
         traffic=delete_item,
