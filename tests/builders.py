@@ -29,7 +29,7 @@ from pytest_webbench.model.run import (
 )
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Unit
-from pytest_webbench.runs.provenance import provenance_of
+from pytest_webbench.runs.metadata import provenance_of
 from pytest_webbench.runs.store import RunFolder
 
 GET_ITEM = Cell(scenario="get_item", stack="flask-sqlite3")

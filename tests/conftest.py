@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from pytest_webbench.host import machine_lock
+from pytest_webbench.host.machine import PLACE
 
 HERE = Path(__file__).parent
 ALONE = "accuracy"
@@ -54,7 +54,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _own_machine_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock for each test, so that no run within it waits for one elsewhere."""
-    monkeypatch.setenv(machine_lock.PLACE, str(tmp_path))
+    monkeypatch.setenv(PLACE, str(tmp_path))
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """Every metric, one row each: what it is, how it follows from rounds, how it is judged, where it is shown.
 
 Whatever names a metric reads :data:`METRICS`: tables, charts, the JSON and its derived rows, thresholds,
-comparisons and the reference of the docs. A metric is added by adding a row.
+comparisons and the reference of the docs. A metric is added by adding a row. Beside them: how the readings of
+meters of several turns or rounds become one.
 """
 
 import math
@@ -12,17 +13,17 @@ from dataclasses import dataclass, field
 from enum import Flag, StrEnum, auto
 from statistics import fmean
 
-from pytest_webbench.analysis.readings import combine_values
 from pytest_webbench.analysis.statistics import percentiles
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.load import Latencies, LoadResult
-from pytest_webbench.model.measurement import Measurement
+from pytest_webbench.model.measurement import Combine, Measurement, Readings
 from pytest_webbench.model.results import RoundSummary, key_of_time
 
 __all__ = [
     "BYTES",
     "METRICS",
     "NUMBER",
+    "READINGS",
     "REQUESTS",
     "SECONDS",
     "Metric",
@@ -30,7 +31,10 @@ __all__ = [
     "Rule",
     "Stored",
     "added_metrics",
+    "added_readings",
     "columns",
+    "combine",
+    "combine_values",
     "derived",
     "find_metric",
     "judged",
@@ -42,6 +46,69 @@ __all__ = [
     "time_per_request_s",
     "values_of",
 ]
+
+READINGS: dict[str, Combine] = {
+    "cpu_s": Combine.SUM,
+    "peak_rss_bytes": Combine.MAX,
+    "replaced": Combine.ANY,
+    "throttled_s": Combine.SUM,
+    "oom_kills": Combine.SUM,
+}
+"""How the readings of each name are combined. One that is not named is summed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    of: Callable[[Sequence[float]], float]
+    needs_all: bool = True
+
+
+_WAYS: dict[Combine, _Way] = {
+    Combine.SUM: _Way(lambda values: sum(values) if all(map(_is_whole, values)) else math.fsum(values)),
+    Combine.MAX: _Way(max),
+    Combine.ANY: _Way(lambda values: float(any(values)), needs_all=False),
+    Combine.LAST: _Way(lambda values: values[-1]),
+}
+
+
+def _is_whole(value: float) -> bool:
+    return isinstance(value, int)
+
+
+def combine(parts: Sequence[Readings]) -> Readings:
+    """The readings of all ``parts``, in their order, as those of one.
+
+    What is not known of one part is not known of all, but for what is asked of any of them.
+    """
+    names = dict.fromkeys(name for part in parts for name in part)
+    return Readings({name: combine_values(name, parts) for name in names})
+
+
+def combine_values(name: str, parts: Sequence[Readings]) -> float | None:
+    """The reading ``name`` of all ``parts``; ``None`` if it is not known."""
+    way = _WAYS[READINGS.get(name, Combine.SUM)]
+    known = [part[name] for part in parts if name in part]
+    return way.of(known) if known and (len(known) == len(parts) or not way.needs_all) else None
+
+
+@contextmanager
+def added_readings(readings: Mapping[str, Combine]) -> Iterator[None]:
+    """Have it be known how ``readings`` are combined until the context is left.
+
+    Raises :class:`~pytest_webbench.model.errors.UsageError` for a name that is taken.
+    """
+    taken = [name for name in readings if name in READINGS]
+    if taken:
+        raise UsageError(
+            f"two meters bring a reading {taken[0]!r}",
+            hint="give the reading of your meter another name",
+        )
+    READINGS.update(readings)
+    try:
+        yield
+    finally:
+        for name in readings:
+            del READINGS[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +136,8 @@ SECONDS = Quantity(
     example="2ms",
     noun="seconds",
 )
+
+
 BYTES = Quantity(
     suffix="_bytes",
     shown="MiB",
@@ -77,7 +146,11 @@ BYTES = Quantity(
     example="8m",
     noun="bytes",
 )
+
+
 REQUESTS = Quantity(noun="requests")
+
+
 NUMBER = Quantity()
 
 

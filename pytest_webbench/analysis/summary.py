@@ -1,9 +1,4 @@
-"""From the rounds of a cell to its results, and from those of a scenario to a ranking.
-
-How response times are distributed, as far as there are enough of them to say.
-
-The figures of one load by itself, as ``python -m pytest_webbench.load`` prints them.
-"""
+"""From the rounds of a cell to its results, from those of a scenario to a ranking; one load by itself."""
 
 import math
 from collections import Counter
@@ -11,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from pytest_webbench.analysis.examples import shown_examples
-from pytest_webbench.analysis.metrics import summarise_round, values_of
-from pytest_webbench.analysis.readings import combine
+from pytest_webbench.analysis.metrics import combine, summarise_round, values_of
 from pytest_webbench.analysis.statistics import mean_interval, percentiles, ratio_interval
+from pytest_webbench.analysis.text import shown_examples
 from pytest_webbench.analysis.validity import draws_differ, judge_cell, load_faults
 from pytest_webbench.model.load import Latencies, Load, LoadResult
 from pytest_webbench.model.measurement import Measurement
@@ -122,6 +116,8 @@ SHARES = (
     *(0.99 + step / 1000 for step in range(10)),
     0.999,
 )
+
+
 BEYOND = 10
 """So many samples must lie beyond a percentile, else it is about single requests."""
 

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from pytest_webbench.analysis.examples import join_examples
 from pytest_webbench.analysis.statistics import join_latencies
+from pytest_webbench.analysis.text import join_examples
 from pytest_webbench.model.http import Exchange
 from pytest_webbench.model.load import Amount, Arrivals, Held, Load, LoadResult, Schedule
 

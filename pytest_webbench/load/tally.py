@@ -7,8 +7,8 @@ from array import array
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_webbench.analysis.examples import Examples
 from pytest_webbench.analysis.responses import Mismatch
+from pytest_webbench.analysis.text import Examples
 from pytest_webbench.model.http import Request
 from pytest_webbench.model.load import EXACT_MOST, MOST_UNCONFIRMED, Latencies, Load, LoadResult
 

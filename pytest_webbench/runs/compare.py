@@ -17,7 +17,7 @@ from pytest_webbench.analysis.gate import (
     threshold_of,
 )
 from pytest_webbench.analysis.metrics import Metric, Rule, find_metric, judged
-from pytest_webbench.analysis.names import did_you_mean
+from pytest_webbench.analysis.text import did_you_mean
 from pytest_webbench.analysis.validity import load_faults, server_faults
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.measurement import Measurement
@@ -27,7 +27,7 @@ from pytest_webbench.model.results import Comparison, Threshold, Verdict
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Registry
 from pytest_webbench.runs.planning import make_paired_plan
-from pytest_webbench.runs.runner import Results
+from pytest_webbench.runs.results import Results
 from pytest_webbench.stacks.sources.git import Checkout
 
 __all__ = ["BASE_SUFFIX", "Comparing", "Sides", "choose_sides"]

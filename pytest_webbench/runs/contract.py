@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_webbench.analysis.database_state import records_by_key, state_faults
-from pytest_webbench.analysis.masking import mask_body, mask_path
 from pytest_webbench.analysis.responses import exchanges_of
+from pytest_webbench.analysis.text import mask_body, mask_path
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.bounds import MAX_RESPONSE
 from pytest_webbench.load.http1.coding import CodingError

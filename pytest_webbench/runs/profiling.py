@@ -11,9 +11,9 @@ from pytest_webbench.model.plan import Cell, Trial
 from pytest_webbench.model.results import CodeProfile
 from pytest_webbench.model.stack import Launcher, Profiler, RunningStack
 from pytest_webbench.model.suite import Registry, Scenario, Suite
-from pytest_webbench.runs.metering import meter_of
 from pytest_webbench.runs.planning import warmup_amount
 from pytest_webbench.runs.trial import TrialRunner
+from pytest_webbench.stacks.launcher import meter_of
 
 __all__ = ["DURATION_S", "Sampling"]
 

@@ -14,7 +14,7 @@ from pytest_webbench.model.reasons import code_of
 from pytest_webbench.model.results import CellSummary, RoundSummary, Validity, key_of_time
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Unit
-from pytest_webbench.runs.provenance import provenance_of
+from pytest_webbench.runs.metadata import provenance_of
 
 __all__ = ["FORMAT", "KEYS", "Row", "extra_info", "is_derived", "origin_of", "other_formats", "read_row"]
 

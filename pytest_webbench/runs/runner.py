@@ -1,21 +1,15 @@
-"""Carries a plan out: launch, make ready, visit the cells, take down, block by block.
-
-What a run has given so far.
-"""
+"""Carries a plan out: launch, make ready, measure the cells, take down, block by block."""
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.host.files import disk_faults, raise_if_full
 from pytest_webbench.load.schedule import turns_of
-from pytest_webbench.model.errors import ContractError, LoadError, OwnCopyError, StackError
+from pytest_webbench.model.errors import LoadError, OwnCopyError, StackError
 from pytest_webbench.model.load import TurnEngine
-from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.plan import Block, Cell, Plan, Trial
-from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.run import (
     BlockFinished,
     BlockStarted,
@@ -33,7 +27,7 @@ from pytest_webbench.model.stack import Launcher, RunningStack, Stack
 from pytest_webbench.model.suite import Scenario, Suite
 from pytest_webbench.runs.trial import TrialRun, TrialRunner
 
-__all__ = ["RateChooser", "Results", "Runner"]
+__all__ = ["RateChooser", "Runner"]
 
 RateChooser = Callable[[Scenario, Mapping[str, float]], tuple[Scenario, RateChosen]]
 """Gets a scenario and each stack's saturation in requests per second."""
@@ -226,44 +220,3 @@ class Runner:
     def _fail(self, name: str, error: StackError) -> StackFailed:
         self._failed.add(name)
         return StackFailed(stack=name, error=error)
-
-
-@dataclass(kw_only=True)
-class Results:
-    """Collects the events of a run: the rounds of each cell, the stacks, checks and trials that failed."""
-
-    rounds: dict[Cell, list[Measurement]] = field(default_factory=dict)
-    stack_failures: dict[str, StackError] = field(default_factory=dict)
-    check_failures: dict[Cell, ContractError] = field(default_factory=dict)
-    rates: list[RateChosen] = field(default_factory=list)
-    trial_failures: dict[Cell, LoadError] = field(default_factory=dict)
-
-    def consume(self, event: Event) -> None:
-        """Take in ``event``."""
-        match event:
-            case TrialFinished(measurement=measurement):
-                self.rounds.setdefault(measurement.trial.cell, []).append(measurement)
-            case StackFailed(stack=stack, error=error):
-                self.stack_failures[stack] = error
-            case CheckFailed(cell=cell, error=error):
-                self.check_failures[cell] = error
-            case RateChosen():
-                self.rates.append(event)
-            case TrialFailed(trial=trial, error=error):
-                self.trial_failures[trial.cell] = error
-
-    def failure_of(self, cell: Cell) -> StackError | None:
-        """Why ``cell`` is not measured (any more): its scenario failed the check, or its stack failed."""
-        return self.check_failures.get(cell) or self.stack_failures.get(cell.stack)
-
-    def summary(self, cell: Cell, scenario: Scenario, planned: int) -> CellSummary | None:
-        """The figures of ``cell``, ``None`` if it has not a single round."""
-        rounds = sorted(self.rounds.get(cell, ()), key=lambda each: each.trial.round)
-        return summarise(rounds, unit=scenario.unit, planned=planned) if rounds else None
-
-    def summaries(
-        self, cells: Iterable[Cell], scenarios: Mapping[str, Scenario], planned: int
-    ) -> list[CellSummary]:
-        """The figures of those of ``cells`` that have a round, in the order of ``cells``."""
-        found = (self.summary(cell, scenarios[cell.scenario], planned) for cell in cells)
-        return [summary for summary in found if summary is not None]

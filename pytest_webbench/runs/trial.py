@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_webbench.analysis.database_state import records_by_key, state_faults
-from pytest_webbench.analysis.readings import combine
+from pytest_webbench.analysis.metrics import combine
 from pytest_webbench.host.machine import MachineMeter
 from pytest_webbench.load.draws import Drawing, draws_of
 from pytest_webbench.load.schedule import add_machine_usages, saturating
@@ -17,8 +17,8 @@ from pytest_webbench.model.plan import Cell, Profile, Trial
 from pytest_webbench.model.stack import RunningStack
 from pytest_webbench.model.suite import Scenario, Suite
 from pytest_webbench.runs.contract import check_stack, observe_records
-from pytest_webbench.runs.metering import meter_of
 from pytest_webbench.runs.planning import make_load, warmup_amount
+from pytest_webbench.stacks.launcher import meter_of
 
 __all__ = ["TrialRun", "TrialRunner"]
 

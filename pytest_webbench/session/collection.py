@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.analysis.names import did_you_mean
+from pytest_webbench.analysis.text import did_you_mean
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.suite import Registry

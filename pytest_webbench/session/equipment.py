@@ -10,8 +10,8 @@ from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.load import LoadEngine
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher, Meter, Profiler
-from pytest_webbench.runs.metering import MeteredLauncher
 from pytest_webbench.session.definitions.meters import ask_meters
+from pytest_webbench.stacks.launcher import MeteredLauncher
 
 __all__ = ["Equipment"]
 

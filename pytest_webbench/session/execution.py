@@ -15,7 +15,8 @@ from pytest_webbench.report.content.comparison import describe_more
 from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressWriter
 from pytest_webbench.runs.compare import Comparing
 from pytest_webbench.runs.planning import at_rate
-from pytest_webbench.runs.runner import Results, Runner
+from pytest_webbench.runs.results import Results
+from pytest_webbench.runs.runner import Runner
 from pytest_webbench.runs.trial import TrialRunner
 
 __all__ = ["Execution"]

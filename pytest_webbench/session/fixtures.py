@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.analysis.masking import mask_url
-from pytest_webbench.analysis.names import select
+from pytest_webbench.analysis.text import mask_url, select
 from pytest_webbench.host.files import disk_faults, raise_if_full
 from pytest_webbench.model.errors import ContractError, LoadError, WebbenchError
 from pytest_webbench.model.http import Answer, Exchange, Request
@@ -19,8 +18,8 @@ from pytest_webbench.model.run import Event, LiveStarted, TrialFailed, TrialFini
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher, RunningStack
 from pytest_webbench.model.suite import Registry, Scenario, Suite
-from pytest_webbench.runs.live import LiveResult, LiveResults
 from pytest_webbench.runs.planning import at_rate, resolve
+from pytest_webbench.runs.results import LiveResult, LiveResults
 from pytest_webbench.runs.trial import TrialRunner
 from pytest_webbench.session.outcome import Outcome, conclude
 

@@ -22,10 +22,9 @@ from pytest_webbench.model.run import (
     StackFailed,
 )
 from pytest_webbench.report.content.comparison import describe_regression
-from pytest_webbench.runs.live import LiveResults
 from pytest_webbench.runs.metadata import run_metadata
 from pytest_webbench.runs.profiling import Sampling
-from pytest_webbench.runs.runner import Results
+from pytest_webbench.runs.results import LiveResults, Results
 from pytest_webbench.runs.trial import TrialRunner
 from pytest_webbench.session.benchmark.baselines import TEST_FAILED
 from pytest_webbench.session.definitions.metrics import try_metrics

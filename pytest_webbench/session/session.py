@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.runs.provenance import planned_provenance
+from pytest_webbench.runs.metadata import planned_provenance
 from pytest_webbench.session.benchmark.baselines import Baselines
 from pytest_webbench.session.benchmark.replay import install_clock
 from pytest_webbench.session.collection import SuiteModule, suite_modules

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from pytest_webbench.analysis.masking import mask_url
+from pytest_webbench.analysis.text import mask_url
 from pytest_webbench.host.running_server import RunningServer
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.model.errors import SeedError

@@ -18,9 +18,8 @@ from pytest_webbench.model.errors import InstallError, SeedError, StartError
 from pytest_webbench.model.load import Held
 from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord
 from pytest_webbench.model.stack import Stack
-from pytest_webbench.stacks.commands import Commands
+from pytest_webbench.stacks.commands import Commands, run_preparation
 from pytest_webbench.stacks.environment import asks_for, ensure_environment, fill_in, installed_versions
-from pytest_webbench.stacks.preparation import run_preparation
 from pytest_webbench.stacks.readiness import (
     PORT_ATTEMPTS,
     PortTakenError,

@@ -6,7 +6,7 @@ Whether it is the server that was launched which listens on its port.
 import time
 from pathlib import Path
 
-from pytest_webbench.analysis.masking import mask_path
+from pytest_webbench.analysis.text import mask_path
 from pytest_webbench.host.listening import foreign_holder, ports_of
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.exchange import NoResponseError, cause_of_silence, exchange

@@ -1,6 +1,6 @@
 """The failures that are shown: each once, and how often it came."""
 
-from pytest_webbench.analysis.examples import Examples, join_examples, shown_examples
+from pytest_webbench.analysis.text import Examples, join_examples, shown_examples
 from pytest_webbench.model.http import Request
 from tests.builders import make_result
 

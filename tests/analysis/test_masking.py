@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_webbench.analysis.masking import mask_body, mask_credentials, mask_path, mask_url
+from pytest_webbench.analysis.text import mask_body, mask_credentials, mask_path, mask_url
 
 
 @pytest.mark.parametrize(

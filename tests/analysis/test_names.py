@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_webbench.analysis.names import did_you_mean, duplicates, select
+from pytest_webbench.analysis.text import did_you_mean, duplicates, select
 from pytest_webbench.model.errors import UsageError
 
 STACKS = ("fastapi-sqlalchemy", "fastapi-sqlite3", "flask-sqlalchemy", "flask-sqlite3", "django-drf")

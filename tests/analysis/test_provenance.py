@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.analysis.provenance import differences, machine_differences, match_baselines
+from pytest_webbench.analysis.cross_run import differences, machine_differences, match_baselines
 from pytest_webbench.model.load import Amount, Loop, Schedule
 from pytest_webbench.model.measurement import Machine, Provenance
 from pytest_webbench.model.plan import PROFILES

@@ -22,12 +22,12 @@ from pytest_webbench.host.meters.server import ServerMeter
 from pytest_webbench.model.errors import InstallError, SeedError, StartError
 from pytest_webbench.model.measurement import Readings
 from pytest_webbench.model.stack import Meter
-from pytest_webbench.runs.metering import MeteredLauncher
 from pytest_webbench.stacks import container
 from pytest_webbench.stacks.container import ContainerLauncher, Limits
 from pytest_webbench.stacks.docker import labels
 from pytest_webbench.stacks.docker.engine import Engine
 from pytest_webbench.stacks.docker.labels import LABEL, others_at_work, prune, remove_launch, sweep
+from pytest_webbench.stacks.launcher import MeteredLauncher
 from tests.containers.conftest import SERVER, MakeLauncher, MakeStack
 
 pytestmark = [pytest.mark.container, pytest.mark.usefixtures("leftovers")]

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pytest_webbench.host import machine_lock
+from pytest_webbench.host.machine import PLACE
 
 HERE = Path(__file__).parent
 SERVER = "server.py"
@@ -107,7 +107,7 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Face:
             [sys.executable, HERE / "watched.py", str(timeout_s), "out", *command(*stacks), *words],
             cwd=folder,
             stdout=subprocess.PIPE,
-            env={**os.environ, **FEW_PLUGINS, machine_lock.PLACE: str(folder)},
+            env={**os.environ, **FEW_PLUGINS, PLACE: str(folder)},
             check=True,
         )
         return Faced(text=(folder / "out").read_text(), folder=folder, **json.loads(watched.stdout))

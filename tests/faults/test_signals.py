@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from pytest_webbench.host.leftovers import Owner
-from pytest_webbench.host.machine_lock import PLACE, MachineLock
+from pytest_webbench.host.machine import PLACE, MachineLock
 from pytest_webbench.model.errors import EngineError
 from pytest_webbench.stacks.docker.engine import Engine, connect
 from pytest_webbench.stacks.docker.image import base_image_id

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pytest_webbench.analysis.readings import READINGS
+from pytest_webbench.analysis.metrics import READINGS
 from pytest_webbench.runs.store import read_run
 from tests.flow.conftest import RunWebbench
 from tests.flow.repository import make_repository

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_webbench.host.machine_lock import PLACE
+from pytest_webbench.host.machine import PLACE
 from tests.flow.conftest import RunWebbench
 from tests.processes import LIMIT_S
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from pytest_webbench.host.machine_lock import PLACE, MachineLock
+from pytest_webbench.host.machine import PLACE, MachineLock
 from pytest_webbench.model.errors import UsageError
 from tests.processes import LIMIT_S
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from pytest_webbench.host.machine_lock import MachineLock
+from pytest_webbench.host.machine import MachineLock
 lock = MachineLock()
 lock.take(Path("/runs/first"), wait=False, say=print)
 print("taken", flush=True)
@@ -120,9 +120,9 @@ def test_by_default_all_runs_of_a_user_find_each_other(monkeypatch: pytest.Monke
     """Wherever they were told to keep temporary files; nothing is locked here, for a run may be at work."""
     monkeypatch.delenv(PLACE)
     program = (
-        "import fcntl; from pytest_webbench.host import machine_lock; fcntl.flock = print; "
-        "opened = machine_lock._open; machine_lock._open = lambda path: print(path) or exit(); "
-        "machine_lock.MachineLock().take('x', wait=False, say=print)"
+        "import fcntl; from pytest_webbench.host import machine; fcntl.flock = print; "
+        "opened = machine._open; machine._open = lambda path: print(path) or exit(); "
+        "machine.MachineLock().take('x', wait=False, say=print)"
     )
     places = set()
     for folder in ("/tmp", "/var/tmp"):

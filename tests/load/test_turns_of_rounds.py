@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_webbench.analysis.readings import combine
+from pytest_webbench.analysis.metrics import combine
 from pytest_webbench.load.schedule import amount_of_turn, turns_of
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.measurement import ServerUsage

@@ -11,7 +11,7 @@ from pytest_webbench.model.measurement import LaunchRecord
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Unit
-from pytest_webbench.runs.provenance import provenance_of
+from pytest_webbench.runs.metadata import provenance_of
 from pytest_webbench.runs.rows import extra_info, other_formats, read_row
 from tests.builders import make_summary
 

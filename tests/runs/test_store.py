@@ -161,7 +161,7 @@ def test_verdicts_come_back_with_what_is_not_known(tmp_path: Path) -> None:
     )
     unknown = replace(known, base=nan, head=nan, p_value=nan, ratio=Interval(estimate=nan, low=nan, high=nan))
     assert run.path == path
-    run.keep_comparisons([known, unknown], about="main (abc)", needed_s=90.0)
+    run.keep_comparisons([known, unknown], base="main (abc)", needed_s=90.0)
     record = read_run(path)
     assert record.comparisons[0] == known
     assert str(record.comparisons[1]) == str(unknown)
@@ -172,14 +172,14 @@ def test_verdicts_are_written_whole_or_not_at_all(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = RunFolder(tmp_path)
-    run.keep_comparisons([], about="main (abc)", needed_s=None)
+    run.keep_comparisons([], base="main (abc)", needed_s=None)
 
     def give_up(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pytest_webbench.host.files.os.fsync", give_up)
     with pytest.raises(OSError, match="No space"):
-        run.keep_comparisons([], about="another", needed_s=None)
+        run.keep_comparisons([], base="another", needed_s=None)
     assert read_run(folder).against == "main (abc)"
 
 

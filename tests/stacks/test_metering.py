@@ -9,7 +9,7 @@ from pytest_webbench.host.meters.process_tree import process_tree
 from pytest_webbench.host.meters.server import ServerMeter
 from pytest_webbench.model.measurement import Readings
 from pytest_webbench.model.stack import Meter, RunningStack
-from pytest_webbench.runs.metering import MeteredLauncher
+from pytest_webbench.stacks.launcher import MeteredLauncher
 from pytest_webbench.stacks.process import ProcessLauncher
 from tests.stacks.conftest import MakeStack
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import psutil
 
-from pytest_webbench.analysis.readings import READINGS
+from pytest_webbench.analysis.metrics import READINGS
 from pytest_webbench.host.meters.cgroup import CgroupMeter, MemoryPeak, folder_reader, folders_of
 from pytest_webbench.host.meters.process_tree import ProcessTreeMeter
 from pytest_webbench.model.measurement import Readings

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from pytest_webbench.analysis.masking import mask_path, mask_url
+from pytest_webbench.analysis.text import mask_path, mask_url
 from pytest_webbench.load.draws import DRAWS
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.wire import encode

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 
-from pytest_webbench.analysis.examples import shown_examples
 from pytest_webbench.analysis.summary import Figures, Times
+from pytest_webbench.analysis.text import shown_examples
 from pytest_webbench.model.errors import printable
 from pytest_webbench.model.http import Answer, BodyRule
 from pytest_webbench.model.load import Load

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
-from pytest_webbench.analysis.masking import mask_url
+from pytest_webbench.analysis.text import mask_url
 from pytest_webbench.model.errors import LoadError
 
 __all__ = ["PATH", "Target"]

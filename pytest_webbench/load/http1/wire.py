@@ -2,7 +2,7 @@
 
 import re
 
-from pytest_webbench.analysis.masking import mask_path
+from pytest_webbench.analysis.text import mask_path
 from pytest_webbench.load.http1.address import PATH, Target
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.http import Request

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_webbench.analysis.masking import mask_path
+from pytest_webbench.analysis.text import mask_path
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.wire import default_headers, encode
 from pytest_webbench.model.codec import to_json

@@ -24,9 +24,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pytest_webbench.analysis.examples import Examples
 from pytest_webbench.analysis.responses import Mismatch, excerpt
 from pytest_webbench.analysis.statistics import Buckets
+from pytest_webbench.analysis.text import Examples
 from pytest_webbench.load.k6.arrivals import arrival_numbers
 from pytest_webbench.load.k6.faults import Loss, answer_fault, loss_fault
 from pytest_webbench.load.k6.load_script import K6Script

@@ -1,4 +1,4 @@
-"""Saved runs: each file of a run's folder is written and read in a module of its own."""
+"""Saved runs, written and read: the module that writes a file also reads it."""
 
 from pytest_webbench.runs.store.folder import RunFolder
 from pytest_webbench.runs.store.reading import MOST_BYTES, read_run

@@ -1,22 +1,70 @@
-"""The folder of a run: written while it runs, and read back."""
+"""The folder of a run, written while it runs and read back; ``trials.jsonl`` has a module of its own.
+
+``run.json`` says what is going to be measured, and how, before anything is launched; ``comparisons.json`` has
+the verdicts of a run that compares, for programs to read; ``explained.jsonl`` a line for each cell whose
+code was sampled.
+"""
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
+from pytest_webbench.analysis.text import mask_url
 from pytest_webbench.host.files import write_whole
+from pytest_webbench.model.codec import encode, to_saved
+from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.plan import Plan
 from pytest_webbench.model.results import CodeProfile, Comparison
 from pytest_webbench.model.run import Event, RunMetadata, SavedRun
 from pytest_webbench.model.settings import Settings
-from pytest_webbench.runs.provenance import provenance_of
-from pytest_webbench.runs.store import comparisons, explained, run_file, trials
+from pytest_webbench.runs.metadata import provenance_of
+from pytest_webbench.runs.store import trials
+from pytest_webbench.runs.store.files import (
+    NO_RUN,
+    append_line,
+    check_format,
+    read_document,
+    read_lines,
+    value_of,
+)
 
-__all__ = ["FILES", "RunFolder", "read_folder"]
+__all__ = ["FILES", "PLAN", "RUN", "RunFolder", "read_folder"]
 
-FILES = (run_file.NAME, trials.NAME, comparisons.NAME, explained.NAME)
+RUN, COMPARISONS, EXPLAINED = "run.json", "comparisons.json", "explained.jsonl"
+FILES = (RUN, trials.NAME, COMPARISONS, EXPLAINED)
 """What is read of a folder; the servers' logs and the report lie beside them."""
+RUN_FORMAT = 1
+"""The version of ``run.json``, ``trials.jsonl`` and ``explained.jsonl``.
+
+1: the first one. What is known of the run itself may be missing, and so may any field with a default.
+"""
+COMPARISONS_FORMAT = 1
+"""The version of ``comparisons.json``.
+
+1: the first one. A number that is not known is ``null``.
+"""
+SETTINGS, PLAN = "settings", "plan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Comparisons:
+    """What is in ``comparisons.json``."""
+
+    format: int = COMPARISONS_FORMAT
+    against: str = ""
+    """What the base is."""
+    budget_needed_s: float | None = None
+    """The budget that would decide what is open; ``None`` if nothing is, or if it cannot be estimated."""
+    comparisons: tuple[Comparison, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Explained:
+    """A line of ``explained.jsonl``."""
+
+    explained: CodeProfile
 
 
 class RunFolder:
@@ -35,13 +83,16 @@ class RunFolder:
         self.fault = ""
         """Why an event was not written down, if one was not: the first reason."""
 
-    def begin(self, settings: Settings, plan: Plan, about: RunMetadata) -> None:
-        """Make the folder, keep it out of git, and write what is going to be measured, and how."""
+    def begin(self, settings: Settings, plan: Plan, metadata: RunMetadata) -> None:
+        """Make the folder, keep it out of git, and write ``run.json``, without passwords."""
         self.path.mkdir(parents=True, exist_ok=True)
         ignore = self._output / ".gitignore"
         if not ignore.exists():
             write_whole(ignore, b"*\n")
-        run_file.write_run_file(self.path, settings, plan, about)
+        urls = tuple(replace(each, url=mask_url(each.url)) for each in settings.urls)
+        saved = replace(settings, urls=urls)
+        content = {"format": RUN_FORMAT, SETTINGS: saved, PLAN: plan, **to_saved(metadata)}
+        write_whole(self.path / RUN, encode(content, indent=1))
 
     def consume(self, event: Event) -> None:
         """Write down a trial or a failure; if it cannot be, :attr:`fault` says so, and the run goes on."""
@@ -50,37 +101,38 @@ class RunFolder:
         except OSError as error:
             self.fault = self.fault or f"{error.filename or self.path}: {error.strerror or error}"
 
-    def keep_comparisons(self, found: Sequence[Comparison], *, about: str, needed_s: float | None) -> None:
-        """Write down the verdicts of a run that has begun.
+    def keep_comparisons(self, found: Sequence[Comparison], *, base: str, needed_s: float | None) -> None:
+        """Write down the verdicts of a run that has begun. Raises :class:`OSError`.
 
-        ``about`` says what the base is, ``needed_s`` is the budget that would decide what is open.
+        ``base`` names what it was compared with, ``needed_s`` the budget that would decide what is open.
         """
-        kept = comparisons.Comparisons(against=about, budget_needed_s=needed_s, comparisons=tuple(found))
-        comparisons.write_comparisons(self.path, kept)
+        kept = _Comparisons(against=base, budget_needed_s=needed_s, comparisons=tuple(found))
+        write_whole(self.path / COMPARISONS, encode(kept, indent=1))
 
     def keep_explained(self, profile: CodeProfile) -> None:
-        """Write down the samples of a cell."""
-        explained.write_explained(self.path, profile)
+        """Write down the samples of a cell. Raises :class:`OSError`."""
+        append_line(self.path / EXPLAINED, _Explained(explained=profile))
 
 
 def read_folder(folder: Path) -> SavedRun:
     """The run that ``folder`` holds."""
     notes: list[str] = []
-    settings, plan, about = run_file.read_run_file(folder)
+    settings, plan, metadata = _read_run_file(folder)
     events = trials.read_trials(folder, notes)
-    profiles = explained.read_explained(folder, notes)
-    verdicts = comparisons.read_comparisons(folder)
-    summaries = events.summaries(about, settings.profile.rounds)
+    lines = read_lines(folder / EXPLAINED, notes)
+    profiles = [value_of(_Explained, data, place, "samples").explained for data, place in lines]
+    verdicts = _read_comparisons(folder / COMPARISONS)
+    summaries = events.summaries(metadata, settings.profile.rounds)
     return SavedRun(
         source=folder.resolve().name,
-        about=about,
+        about=metadata,
         settings=settings,
         plan=plan,
         measurements=tuple(each for rounds in events.rounds.values() for each in rounds),
         summaries=summaries,
         provenances={
             each.cell: provenance_of(
-                each, profile=settings.profile, generators=settings.load_processes, machine=about.machine
+                each, profile=settings.profile, generators=settings.load_processes, machine=metadata.machine
             )
             for each in summaries
         },
@@ -92,6 +144,28 @@ def read_folder(folder: Path) -> SavedRun:
         against=verdicts.against,
         needed_s=verdicts.budget_needed_s,
         comparisons=verdicts.comparisons,
-        explained=profiles,
+        explained=tuple(profiles),
         notes=tuple(notes),
     )
+
+
+def _read_run_file(folder: Path) -> tuple[Settings, Plan, RunMetadata]:
+    file = folder / RUN
+    if not file.exists():
+        raise UsageError(f"{folder} is not the folder of a run: it has no {RUN}", hint=NO_RUN)
+    data = read_document(file)
+    check_format(file, data.get("format"), RUN_FORMAT)
+    metadata = {each.name: data[each.name] for each in fields(RunMetadata) if each.name in data}
+    return (
+        value_of(Settings, data.get(SETTINGS), file, "the settings of a run"),
+        value_of(Plan, data.get(PLAN), file, "a plan"),
+        value_of(RunMetadata, metadata, file, "a run"),
+    )
+
+
+def _read_comparisons(file: Path) -> _Comparisons:
+    if not file.exists():
+        return _Comparisons()
+    data = read_document(file)
+    check_format(file, data.get("format"), COMPARISONS_FORMAT)
+    return value_of(_Comparisons, data, file, "verdicts")

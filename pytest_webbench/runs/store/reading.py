@@ -1,20 +1,21 @@
-"""Saved runs found and read, also those that strangers made."""
+"""Saved runs read, also those that strangers made: folders, and JSON files of pytest-benchmark."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pytest_webbench.model.codec import UnpackedTooMuchError, unpacking_at_most
 from pytest_webbench.model.errors import UsageError
-from pytest_webbench.model.run import SavedRun
-from pytest_webbench.runs.store import run_file
-from pytest_webbench.runs.store.benchmark_file import read_benchmark_file
-from pytest_webbench.runs.store.files import NO_RUN, read_document
-from pytest_webbench.runs.store.folder import FILES, read_folder
+from pytest_webbench.model.run import RunMetadata, SavedRun
+from pytest_webbench.runs.rows import FORMAT, is_derived, origin_of, other_formats, read_row
+from pytest_webbench.runs.store.files import NO_RUN, check_format, damaged, read_document
+from pytest_webbench.runs.store.folder import FILES, PLAN, RUN, read_folder
 
 __all__ = ["MOST_BYTES", "read_run"]
 
 MOST_BYTES = 1 << 30
 """How large a file of a stranger may be: a run of a day has less."""
+ROWS_ONLY = "read from pytest-benchmark's JSON, which has figures of rounds, and no single response times"
 
 
 def read_run(path: Path, *, most_bytes: int | None = None) -> SavedRun:
@@ -44,12 +45,12 @@ def _read_run(path: Path, most_bytes: int | None) -> SavedRun:
         if most_bytes is not None:
             given = [] if path.is_dir() else [path]
             _check_sizes([*given, *(folder / name for name in FILES)], most_bytes)
-        if path.is_dir() or (path.name in FILES and path.name != run_file.NAME):
+        if path.is_dir() or (path.name in FILES and path.name != RUN):
             return read_folder(folder)
         data = read_document(path)
-        if path.name == run_file.NAME and run_file.PLAN in data:
+        if path.name == RUN and PLAN in data:
             return read_folder(folder)
-        return read_benchmark_file(path, data)
+        return _read_benchmark_file(path, data)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"{path} cannot be read: {reason}", hint=NO_RUN) from None
@@ -82,3 +83,31 @@ def _longest_line(file: Path) -> int:
             longest = max(longest, length, *(len(each) for each in rest))
             length = len(rest[-1]) if rest else length
     return longest
+
+
+def _read_benchmark_file(file: Path, data: Mapping[str, Any]) -> SavedRun:
+    """The cells among the rows of ``data``, which ``file`` holds, as a run."""
+    rows = data.get("benchmarks")
+    if not isinstance(rows, list):
+        raise UsageError(f"{file} holds no run", evidence="it has no benchmarks", hint=NO_RUN)
+    for other in other_formats(data):
+        check_format(file, other, FORMAT)
+    results = {}
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict) or origin_of(row) is None or is_derived(row):
+            continue
+        try:
+            summary, provenance = read_row(row["extra_info"])
+        except ValueError as error:
+            raise damaged(f"{file} is damaged: benchmark {number} does not describe a cell", error) from None
+        results[summary.cell] = summary, provenance
+    if not results:
+        raise UsageError(f"{file} has no benchmark of pytest-webbench", hint=NO_RUN)
+    started = data.get("datetime")
+    return SavedRun(
+        source=file.name,
+        about=RunMetadata(started=started if isinstance(started, str) else ""),
+        summaries=tuple(summary for summary, _ in results.values()),
+        provenances={cell: provenance for cell, (_, provenance) in results.items()},
+        notes=(ROWS_ONLY,),
+    )

@@ -21,7 +21,7 @@ from pytest_webbench.model.run import (
     TrialFinished,
 )
 from pytest_webbench.model.suite import Unit
-from pytest_webbench.runs.live import LiveResults
+from pytest_webbench.runs.results import LiveResults
 from pytest_webbench.runs.store.files import append_line, read_lines, value_of
 
 __all__ = ["NAME", "Trials", "read_trials", "write_event"]

@@ -12,7 +12,7 @@ import pytest
 import pytest_benchmark.plugin
 from pytest_benchmark.session import PerformanceRegression
 
-from pytest_webbench.analysis.provenance import machine_differences, match_baselines
+from pytest_webbench.analysis.cross_run import machine_differences, match_baselines
 from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.errors import UsageError, printable
 from pytest_webbench.model.measurement import Provenance

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_webbench.analysis.names import NAME_WORDS, is_name
 from pytest_webbench.analysis.responses import (
     are_texts,
     exchange_faults,
@@ -18,6 +17,7 @@ from pytest_webbench.analysis.responses import (
     shown,
     tuple_faults,
 )
+from pytest_webbench.analysis.text import NAME_WORDS, is_name
 from pytest_webbench.model.load import Amount, Arrivals
 from pytest_webbench.model.stack import Stack
 from pytest_webbench.model.suite import Published, Scenario, Suite, Unit, WarmupStep

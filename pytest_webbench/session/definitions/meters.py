@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_webbench.analysis.readings import READINGS, added_readings
+from pytest_webbench.analysis.metrics import READINGS, added_readings
 from pytest_webbench.analysis.responses import shown
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.measurement import Combine, Readings

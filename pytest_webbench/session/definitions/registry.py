@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from pytest_webbench.analysis.masking import mask_url
-from pytest_webbench.analysis.names import did_you_mean, duplicates, select
 from pytest_webbench.analysis.responses import shown
+from pytest_webbench.analysis.text import did_you_mean, duplicates, mask_url, select
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.settings import NamedUrl, Settings
 from pytest_webbench.model.stack import Stack, VersionSet

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from pytest_webbench.analysis.gate import parse_threshold
-from pytest_webbench.analysis.names import NAME_WORDS, did_you_mean, is_name
 from pytest_webbench.analysis.responses import shown
+from pytest_webbench.analysis.text import NAME_WORDS, did_you_mean, is_name
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.schedule import COMMON_SHARE
 from pytest_webbench.model.errors import LoadError, UsageError

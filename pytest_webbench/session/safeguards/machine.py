@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_webbench.host.leftovers import describe_swept, sweep, temporary_folders
-from pytest_webbench.host.machine_lock import MachineLock
+from pytest_webbench.host.machine import MachineLock
 from pytest_webbench.model.settings import Settings
 
 __all__ = ["COPIES", "HavingMachine", "uncaptured"]

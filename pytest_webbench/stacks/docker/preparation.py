@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_webbench.model.stack import Stack
+from pytest_webbench.stacks.commands import preparation_failure, preparation_timeout
 from pytest_webbench.stacks.docker.engine import ENGINE_FAULTS
-from pytest_webbench.stacks.preparation import preparation_failure, preparation_timeout
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

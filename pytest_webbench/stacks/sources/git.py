@@ -1,29 +1,65 @@
-"""Stacks as they are at a git commit, and as they are now, side by side.
-
-Both are copies, in folders whose paths are equally long, so that nothing but the content differs. A
-``git archive`` leaves the repository as it was: no worktree has to be cleaned up after a run that was
-killed.
-"""
+"""Copies of a commit of the repository, and the paths in words that lead into them."""
 
 import functools
 import io
 import os
+import re
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_webbench.host.leftovers import Claim
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.stack import CopiedTree, OwnCopy, Stack
-from pytest_webbench.stacks.sources.relocation import Tree, relocated
 
-__all__ = ["SELF", "Checkout"]
+__all__ = ["SELF", "Checkout", "Tree", "relocated"]
+
+_ENDS = re.compile(r"[\s:;,'\"&?#]")
+"""What ends a path within a longer word, as in ``PYTHONPATH`` or the address of a database."""
+
+
+class Tree:
+    """The files and folders of a copy, by their paths in it."""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        self._names = {""}
+        for name in files:
+            while name and name not in self._names:
+                self._names.add(name)
+                name = name.rpartition("/")[0]  # noqa: PLW2901 - up to the folder
+
+    def __contains__(self, name: str) -> bool:
+        return name.strip("/") in self._names
+
+
+def relocated(word: str, top: str, copy: str, tree: Tree) -> str:
+    """``word`` with each path in ``top`` that the ``tree`` of the ``copy`` has replaced by that of the copy.
+
+    What is not in the copy (a virtual environment, a file that will be written) stays where it is.
+    """
+    done, rest = "", word
+    while top in rest:
+        before, _, after = rest.partition(top)
+        end = _ENDS.search(after)
+        inside = after[: end.start()] if end else after
+        whole = not before or not (before[-1].isalnum() or before[-1] in "._-")
+        if after in tree and after.startswith("/"):  # a path may have blanks in it
+            inside = after
+        if whole and (not inside or inside.startswith("/")) and inside in tree:
+            done += before + copy + inside
+        else:
+            done += before + top + inside
+        rest = after[len(inside) :]
+    return done + rest
+
 
 SELF = "self"
 """In place of a commit: the stacks as they are now, against themselves."""
+
+
 BASE, HEAD = "base", "head"
 
 
