@@ -33,21 +33,21 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_webbench_suites() -> "Sequence[Suite]":
     """The built-in suite."""
-    from pytest_webbench.suites.items import SUITE  # noqa: PLC0415
+    from pytest_webbench.suites.items import SUITE
 
     return [SUITE]
 
 
 def pytest_webbench_stacks() -> "Sequence[Stack]":
     """The five built-in stacks."""
-    from pytest_webbench.suites.items import STACKS  # noqa: PLC0415
+    from pytest_webbench.suites.items import STACKS
 
     return STACKS
 
 
 def pytest_webbench_scenarios() -> "Sequence[Scenario]":
     """The seven built-in scenarios."""
-    from pytest_webbench.suites.items import SCENARIOS  # noqa: PLC0415
+    from pytest_webbench.suites.items import SCENARIOS
 
     return SCENARIOS
 
@@ -55,8 +55,8 @@ def pytest_webbench_scenarios() -> "Sequence[Scenario]":
 @pytest.hookimpl(trylast=True)
 def pytest_webbench_launcher(settings: "Settings", logs: Path) -> "Launcher":
     """Containers where an engine answers, else local processes, or the servers of ``--webbench-url``."""
-    from pytest_webbench.stacks.launcher import make_launcher  # noqa: PLC0415
-    from pytest_webbench.suites.items.stacks import DOCKERFILE  # noqa: PLC0415
+    from pytest_webbench.stacks.launcher import make_launcher
+    from pytest_webbench.suites.items.stacks import DOCKERFILE
 
     return make_launcher(settings, logs, DOCKERFILE)
 
@@ -64,14 +64,14 @@ def pytest_webbench_launcher(settings: "Settings", logs: Path) -> "Launcher":
 @pytest.hookimpl(trylast=True)
 def pytest_webbench_engine(settings: "Settings") -> "LoadEngine":
     """The native engine, k6 or Locust."""
-    from pytest_webbench.load.engine import make_engine  # noqa: PLC0415
+    from pytest_webbench.load.engine import make_engine
 
     return make_engine(settings)
 
 
 def pytest_webbench_meter() -> "Callable[[], Meter]":
     """CPU time and memory of a container's control group, or of a tree of processes."""
-    from pytest_webbench.host.meters.server import ServerMeter  # noqa: PLC0415
+    from pytest_webbench.host.meters.server import ServerMeter
 
     return ServerMeter
 
@@ -79,7 +79,7 @@ def pytest_webbench_meter() -> "Callable[[], Meter]":
 @pytest.hookimpl(trylast=True)
 def pytest_webbench_profiler() -> "Profiler":
     """py-spy."""
-    from pytest_webbench.host.meters.py_spy import PySpyProfiler  # noqa: PLC0415
+    from pytest_webbench.host.meters.py_spy import PySpyProfiler
 
     return PySpyProfiler()
 
@@ -89,8 +89,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Carry out ``--webbench-list`` and ``--webbench-prune``."""
     if not (config.getoption("webbench_list") or config.getoption("webbench_prune")):
         return None
-    from pytest_webbench.model.errors import UsageError  # noqa: PLC0415
-    from pytest_webbench.session.listing import print_known, print_pruned  # noqa: PLC0415
+    from pytest_webbench.model.errors import UsageError
+    from pytest_webbench.session.listing import print_known, print_pruned
 
     try:
         if config.getoption("webbench_prune"):
@@ -106,9 +106,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """With ``--webbench``, register the plugin that does the work."""
     if not config.getoption("webbench"):
         return
-    from pytest_webbench.host.plain_output import plain_output  # noqa: PLC0415
-    from pytest_webbench.model.errors import UsageError  # noqa: PLC0415
-    from pytest_webbench.session.session import WebbenchSession  # noqa: PLC0415
+    from pytest_webbench.host.plain_output import plain_output
+    from pytest_webbench.model.errors import UsageError
+    from pytest_webbench.session.session import WebbenchSession
 
     output = ExitStack()
     output.enter_context(plain_output())
@@ -145,6 +145,6 @@ def _run_of(config: pytest.Config) -> "Run":
     """The run that the tests belong to; skips those of a run without ``--webbench``."""
     if not config.getoption("webbench"):
         pytest.skip(NEEDED)
-    from pytest_webbench.session.run import RUN  # noqa: PLC0415
+    from pytest_webbench.session.run import RUN
 
     return config.stash[RUN]

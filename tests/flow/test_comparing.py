@@ -277,7 +277,7 @@ def test_thresholds_from_pyproject_and_the_command_line(run: RunWebbench, reposi
     [
         (("--webbench-against=nothing",), "knows no commit, branch or tag 'nothing'"),
         (("--webbench-against=-x",), "knows no commit, branch or tag '-x'"),
-        (("--webbench-against=main", "--webbench-rounds=1"), "a comparison needs 3 rounds at least"),
+        (("--webbench-against=main", "--webbench-rounds=1"), "a comparison needs at least 3 rounds"),
         (("--webbench-against=main", "--webbench-fail=p95: much"), "'p95: much' is not METRIC"),
         (("--webbench-against=main", "--webbench-budget=soon"), "'soon' is not a time such as"),
         (("--webbench-against=main", "--webbench-against-stack=other"), "both name a base"),

@@ -54,6 +54,7 @@ def test_without_the_option_next_to_nothing_is_imported(tmp_path: Path) -> None:
         "pytest_webbench.session",  # a docstring, as the next one
         "pytest_webbench.session.options",
         "pytest_webbench.session.hookspecs",
+        "pytest_webbench.session.options.parsers",
         "pytest_webbench.session.options.table",
         "pytest_webbench.plugin",
     }

@@ -165,7 +165,14 @@ def test_the_help_names_every_option_with_its_default(pytester: pytest.Pytester)
         assert f"{option.flag} " in text or f"{option.flag}=" in text
         if option.ini:
             assert f"{option.dest} (" in text
-    assert "--webbench-records=N records in the database when a round starts (default: 1500)" in text
+    assert "--webbench-records=N records in the database at the start of each round (default: 1500)" in text
+
+
+def test_the_defaults_in_the_help_are_those_of_the_settings() -> None:
+    numbers = {option for option in OPTIONS if option.default.isdigit()}
+    assert len(numbers) == 7
+    for option in numbers - {option for option in numbers if option.field == "records"}:  # the dataset's
+        assert option.parser(option.default) == getattr(Settings(), option.field), option.flag
 
 
 def test_no_environment_variable_changes_a_run(plain: Plain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,11 +119,11 @@ def test_every_fault_of_the_options_is_reported_at_once(run: RunWebbench) -> Non
     )
     assert error == (
         "--webbench-profile: 'fast' is not known (known: quick, smoke, paper); "
-        "--webbench-rounds: 0 is out of range (1 to 10,000); "
-        "--webbench-url: The address 'ftp://here' is not of the form http://host:port; "
-        "give an address such as http://127.0.0.1:8000; "
         "--webbench-versions: 'papr' is not known; did you mean 'paper'? (known: current, paper); "
         "--webbench-cpus: 0 is out of range (0.01 to 10,000); "
+        "--webbench-url: The address 'ftp://here' is not of the form http://host:port; "
+        "give an address such as http://127.0.0.1:8000; "
+        "--webbench-rounds: 0 is out of range (1 to 10,000); "
         "--webbench-users: 0 is out of range (1 to 10,000); "
         "--webbench-users: 'x' is not a whole number | "
         "Next step: see pytest --help, section webbench"

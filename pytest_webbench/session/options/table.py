@@ -1,6 +1,21 @@
-"""The options: one table, from which the command line, the ini values and the reference are made."""
+"""The options: one table, from which the command line, the settings and the reference are made."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_webbench.session.options.parsers import (
+    Parser,
+    address,
+    choice,
+    number,
+    per_scenario,
+    rates,
+    size,
+    thresholds,
+    time,
+    urls,
+    words,
+)
 
 if TYPE_CHECKING:  # pytest imports this module on every run, so it imports little
     import pytest
@@ -9,181 +24,143 @@ __all__ = ["OPTIONS", "Option", "add_options"]
 
 
 class Option(NamedTuple):
-    """One option. ``flag`` ``--webbench-x`` has the ini value ``webbench_x`` beside it.
+    """One option: ``parser`` makes of its text the value of a ``field`` of ``Settings``.
 
-    ``many`` options may be repeated, and their ini value is a list; ``default`` is for the reader.
+    The default is the field's; ``default`` tells readers. Options with ``many`` may be repeated, and their
+    ini values are lists. Beside ``--webbench-x`` there is an ini value ``webbench_x``, unless there is no
+    field.
     """
 
-    flag: str
-    metavar: str
+    usage: str
+    parser: Parser
+    field: str
     help: str
     default: str = ""
     many: bool = False
-    ini: bool = True
+
+    @property
+    def flag(self) -> str:
+        """``--webbench-x``."""
+        return self.usage.partition(" ")[0]
+
+    @property
+    def metavar(self) -> str:
+        """What stands for the value in the help; empty for a flag, which has none."""
+        return self.usage.partition(" ")[2]
 
     @property
     def dest(self) -> str:
         """The name in ``config.option`` and in the ini file."""
         return self.flag.removeprefix("--").replace("-", "_")
 
+    @property
+    def ini(self) -> bool:
+        """Whether it may stand in a file: not if it says what this one run is for."""
+        return bool(self.field)
 
+
+few = number(int, 1, 10_000)
+seconds = number(float, 0.01, 86_400)
+
+# fmt: off
 OPTIONS = (
-    Option("--webbench", "", "measure: without a path, the built-in suite of 35 benchmarks", ini=False),
-    Option("--webbench-list", "", "show the stacks, scenarios and profiles, and exit", ini=False),
-    Option(
-        "--webbench-stack",
-        "PATTERN",
-        "measure only these stacks: names or patterns, separated by commas; may be repeated",
-        "all",
-        many=True,
-    ),
-    Option(
-        "--webbench-scenario",
-        "PATTERN",
-        "measure only these scenarios: names or patterns, separated by commas; may be repeated",
-        "all",
-        many=True,
-    ),
-    Option("--webbench-profile", "NAME", "the numbers of the run: quick, smoke or paper", "quick"),
-    Option(
-        "--webbench-launcher",
-        "NAME",
-        "how stacks are launched: container, process, or auto: containers where an engine answers",
-        "auto",
-    ),
-    Option(
-        "--webbench-versions", "NAME", "versions that the stacks are locked to: current or paper", "current"
-    ),
-    Option(
-        "--webbench-base-image", "IMAGE", "image that the stacks' containers start from", "of the versions"
-    ),
-    Option("--webbench-cpus", "N", "processors that each container may use, such as 1.5", "all"),
-    Option("--webbench-memory", "SIZE", "memory that each container may use, such as 512m or 2g", "all"),
-    Option(
-        "--webbench-prune",
-        "",
-        "remove the containers that killed runs left, and all images of stacks, and exit",
-        ini=False,
-    ),
-    Option(
-        "--webbench-url",
-        "[NAME=]URL",
-        "measure this server, which runs already, in place of the stacks; may be repeated",
-        many=True,
-    ),
-    Option(
-        "--webbench-allow-writes",
-        "",
-        "also send the requests that change or delete records to the servers of --webbench-url",
-    ),
-    Option("--webbench-rounds", "N", "rounds of each cell, each from a fresh launch", "of the profile"),
-    Option(
-        "--webbench-duration",
-        "[SCENARIO=]SECONDS",
-        "length of a round, of one scenario or of all that have a duration; may be repeated",
-        "of the profile",
-        many=True,
-    ),
-    Option(
-        "--webbench-requests",
-        "[SCENARIO=]N",
-        "requests of a round, of one scenario or of all that have a number of them; may be repeated",
-        "of the profile",
-        many=True,
-    ),
-    Option(
-        "--webbench-users",
-        "[SCENARIO=]N",
-        "users (connections) of one scenario or of all; may be repeated",
-        "of the scenario",
-        many=True,
-    ),
-    Option(
-        "--webbench-rate",
-        "[SCENARIO=]R|common[:SHARE]",
-        "open loop: send R requests a second, whatever the server does; common: at a rate that every stack "
-        "can serve, a share (such as common:50%) of what the slowest one can; may be repeated",
-        "closed loop",
-        many=True,
-    ),
-    Option(
-        "--webbench-arrivals",
-        "NAME",
-        "how the requests of an open loop lie in time: constant or poisson",
-        "constant",
-    ),
-    Option("--webbench-engine", "NAME", "what makes the load: native, k6 or locust", "native"),
-    Option("--webbench-generators", "N", "processes of the native engine, which share the users", "1"),
-    Option("--webbench-load-workers", "N", "workers of the engine locust", "2"),
-    Option(
-        "--webbench-load-bind",
-        "HOST:PORT",
-        "where the workers of the engine locust, started by hand on any machine, find this run",
-        "workers are started here",
-    ),
-    Option(
-        "--webbench-load-master",
-        "HOST:PORT",
-        "control port of a master of the engine locust that runs already",
-        "a master is started",
-    ),
-    Option("--webbench-records", "N", "records in the database when a round starts", "1500"),
-    Option("--webbench-workers", "N", "worker processes of each server", "2"),
-    Option("--webbench-threads", "N", "threads of each worker of a threaded server", "2"),
-    Option("--webbench-seed", "N", "seed of the order and of the requests, to repeat a run", "random"),
-    Option("--webbench-start-timeout", "SECONDS", "how long a stack may take to its first answer", "30"),
-    Option("--webbench-request-timeout", "SECONDS", "how long a single request may take", "30"),
-    Option(
-        "--webbench-against",
-        "REF",
-        "compare with the stacks as they are at this commit, branch or tag, measured in the same run; "
-        "self: with themselves",
-    ),
-    Option("--webbench-against-stack", "NAME", "compare every stack with this one, measured in the same run"),
-    Option(
-        "--webbench-fail",
-        "METRIC[ of SCENARIO[STACK]]: LIMIT",
-        "what of a comparison fails a test, such as 'p95: 10%' or 'memory of hello: 10% and 8m'; "
-        "may be repeated",
-        "time: 5%, cpu: 3%, errors: 0",
-        many=True,
-    ),
-    Option(
-        "--webbench-budget",
-        "TIME",
-        "how long a comparison may add rounds to what is undecided, such as 90s or 5m",
-        "60s for each cell",
-    ),
-    Option(
-        "--webbench-explain",
-        "",
-        "after all rounds, sample each cell once more under a profiler, untimed: where its time goes",
-    ),
-    Option("--webbench-markdown", "FILE", "write the verdicts for a pull request to this file"),
-    Option(
-        "--webbench-invalid",
-        "fail|note",
-        "what becomes of the test of an invalid cell: it fails, or the tables note it",
-        "fail in a comparison, at a rate, and where pytest-benchmark saves or compares; else note",
-    ),
-    Option(
-        "--webbench-strict",
-        "",
-        "fail where figures of other launchers, engines, profiles, workers or machines would be compared",
-    ),
-    Option(
-        "--webbench-allow-missing",
-        "",
-        "let --benchmark-compare go on if the baseline lacks a benchmark of this run",
-    ),
-    Option(
-        "--webbench-wait",
-        "",
-        "wait while another run of this user measures on this machine, in place of ending with exit code 4",
-    ),
-    Option("--webbench-output", "DIR", "folder for measurements and logs", ".webbench"),
-    Option("--webbench-cache", "DIR", "folder that keeps the stacks' environments", "the user's cache"),
+    Option("--webbench", bool, "", "run the benchmarks; without a path, the built-in suite (35)"),
+    Option("--webbench-list", bool, "", "list the stacks, scenarios and profiles, and exit"),
+    Option("--webbench-stack PATTERN", words, "stacks",
+           "measure only these stacks, e.g. 'flask-*'; separate several by commas, or repeat the option",
+           "all", many=True),
+    Option("--webbench-scenario PATTERN", words, "scenarios",
+           "measure only these scenarios, e.g. hello,get_item; separate several by commas, or repeat the "
+           "option", "all", many=True),
+    Option("--webbench-profile NAME", choice("quick", "smoke", "paper"), "profile",
+           "rounds, durations and pauses of the run: quick, smoke or paper", "quick"),
+    Option("--webbench-launcher NAME", choice("auto", "process", "container"), "launcher",
+           "how to launch stacks: container, process, or auto (containers if a container engine is running)",
+           "auto"),
+    Option("--webbench-versions NAME", choice("current", "paper"), "versions",
+           "locked versions of the stacks' dependencies: current or paper", "current"),
+    Option("--webbench-base-image IMAGE", str, "base_image",
+           "base image of the stacks' containers, e.g. python:3.13-slim", "set by --webbench-versions"),
+    Option("--webbench-cpus N", number(float, 0.01, 10_000), "cpus",
+           "CPU limit of each container, e.g. 1.5", "no limit"),
+    Option("--webbench-memory SIZE", size, "memory_bytes",
+           "memory limit of each container, e.g. 512m or 2g", "no limit"),
+    Option("--webbench-prune", bool, "",
+           "remove containers left behind by killed runs and all images of stacks, and exit"),
+    Option("--webbench-url [NAME=]URL", urls, "urls",
+           "measure this running server instead of the stacks, e.g. mine=http://127.0.0.1:8000; may be "
+           "repeated", many=True),
+    Option("--webbench-allow-writes", bool, "allow_writes",
+           "also send requests that change or delete records to the servers of --webbench-url"),
+    Option("--webbench-rounds N", few, "rounds",
+           "rounds of each benchmark, each on a freshly launched server", "set by the profile"),
+    Option("--webbench-duration [SCENARIO=]SECONDS", per_scenario(seconds), "durations_s",
+           "length of a round, e.g. 5 or hello=5, for scenarios that run for a time; may be repeated",
+           "set by the profile", many=True),
+    Option("--webbench-requests [SCENARIO=]N", per_scenario(number(int, 1, 100_000_000)), "requests",
+           "requests per round, e.g. get_item=5000, for scenarios that send a fixed number; may be repeated",
+           "set by the profile", many=True),
+    Option("--webbench-users [SCENARIO=]N", per_scenario(few), "users",
+           "concurrent users (one connection each), e.g. 20 or hello=20; may be repeated",
+           "set by the scenario", many=True),
+    Option("--webbench-rate [SCENARIO=]R|common[:SHARE]", rates, "rates",
+           "open loop: send R requests per second, however the server responds, e.g. hello=200; common: a "
+           "rate that every stack can serve, by default 50% of the slowest one's maximum, e.g. common:50%; "
+           "may be repeated", "closed loop", many=True),
+    Option("--webbench-arrivals NAME", choice("constant", "poisson"), "arrivals",
+           "arrival process of an open loop: constant or poisson", "constant"),
+    Option("--webbench-engine NAME", choice("native", "k6", "locust"), "engine",
+           "load generator: native, k6 or locust", "native"),
+    Option("--webbench-generators N", number(int, 1, 256), "generators",
+           "processes of the native load generator, which share the users", "1"),
+    Option("--webbench-load-workers N", few, "load_workers", "worker processes of locust", "2"),
+    Option("--webbench-load-bind HOST:PORT", address, "load_bind",
+           "address on which this run waits for locust workers started by hand, on any machine",
+           "start the workers here"),
+    Option("--webbench-load-master HOST:PORT", address, "load_master",
+           "control port of a locust master that is already running", "start a master"),
+    Option("--webbench-records N", number(int, 0, 10_000_000), "records",
+           "records in the database at the start of each round", "1500"),
+    Option("--webbench-workers N", few, "workers", "worker processes of each server", "2"),
+    Option("--webbench-threads N", few, "threads",
+           "threads of each worker, for servers that use threads", "2"),
+    Option("--webbench-seed N", number(int, 0, 2**63), "seed",
+           "random seed of the order and the requests; reuse one to repeat a run", "random"),
+    Option("--webbench-start-timeout SECONDS", seconds, "start_timeout_s",
+           "seconds to wait for a stack to become ready", "30"),
+    Option("--webbench-request-timeout SECONDS", seconds, "request_timeout_s",
+           "seconds to wait for a single response", "30"),
+    Option("--webbench-against REF", str, "against",
+           "compare with the stacks at this commit, branch or tag, measured in the same run, e.g. main; "
+           "self: with themselves"),
+    Option("--webbench-against-stack NAME", str, "against_stack",
+           "compare every stack with this one, measured in the same run"),
+    Option("--webbench-fail METRIC[ of SCENARIO[STACK]]: LIMIT", thresholds, "thresholds",
+           "regression threshold, e.g. 'p95: 10%' or 'memory of hello: 10% and 8m'; may be repeated",
+           "time: 5%, cpu: 3%, errors: 0", many=True),
+    Option("--webbench-budget TIME", time, "budget_s",
+           "maximum time spent on extra rounds for undecided comparisons, e.g. 90s or 5m",
+           "60s per benchmark"),
+    Option("--webbench-explain", bool, "explain",
+           "after the timed rounds, profile each benchmark once, untimed, to show where its time goes"),
+    Option("--webbench-markdown FILE", Path, "markdown",
+           "write the comparison as Markdown, e.g. for a pull request, to this file"),
+    Option("--webbench-invalid fail|note", choice("fail", "note"), "invalid",
+           "what to do about an invalid result: fail its test, or note it in the tables",
+           "fail in comparisons, in open loops, and if pytest-benchmark saves or compares; otherwise note"),
+    Option("--webbench-strict", bool, "strict",
+           "fail instead of comparing with a baseline that has another launcher, load generator, profile, "
+           "number of workers or machine"),
+    Option("--webbench-allow-missing", bool, "allow_missing",
+           "continue if the baseline of --benchmark-compare lacks a benchmark of this run"),
+    Option("--webbench-wait", bool, "wait",
+           "wait while another run is measuring on this machine, instead of exiting with code 4"),
+    Option("--webbench-output DIR", Path, "output",
+           "directory for measurements, logs and reports", ".webbench"),
+    Option("--webbench-cache DIR", Path, "cache",
+           "directory for the stacks' environments", "the user's cache directory"),
 )
+# fmt: on
 
 
 def add_options(parser: "pytest.Parser") -> None:
@@ -194,10 +171,9 @@ def add_options(parser: "pytest.Parser") -> None:
         in_help = text.replace("%", "%%")  # argparse fills these in
         if not option.metavar:
             group.addoption(option.flag, action="store_true", default=None, help=in_help)
-        elif option.many:
-            group.addoption(option.flag, action="append", default=None, metavar=option.metavar, help=in_help)
         else:
-            group.addoption(option.flag, default=None, metavar=option.metavar, help=in_help)
+            action = "append" if option.many else "store"
+            group.addoption(option.flag, action=action, default=None, metavar=option.metavar, help=in_help)
         if option.ini:
-            kind: Any = "args" if option.many else "string" if option.metavar else "bool"
+            kind: Any = "args" if option.many else "bool" if not option.metavar else "string"
             parser.addini(option.dest, text, type=kind, default=None)
