@@ -11,12 +11,11 @@ from pytest_webbench.analysis.database_state import records_by_key, state_faults
 from pytest_webbench.analysis.responses import exchanges_of
 from pytest_webbench.analysis.text import mask_body, mask_path
 from pytest_webbench.load.http1.address import Target
-from pytest_webbench.load.http1.bounds import MAX_RESPONSE
 from pytest_webbench.load.http1.coding import CodingError
 from pytest_webbench.load.http1.exchange import NoResponseError, cause_of_silence, exchange
 from pytest_webbench.load.http1.judging import bytes_to_keep, judge_whole
 from pytest_webbench.load.http1.response import Response
-from pytest_webbench.load.http1.wire import encode
+from pytest_webbench.load.http1.wire import MAX_RESPONSE, encode
 from pytest_webbench.model.errors import ContractError, LoadError, StackDiedError, UsageError
 from pytest_webbench.model.http import Exchange, JsonValue, Record, Refusal, Request
 from pytest_webbench.model.stack import RunningStack

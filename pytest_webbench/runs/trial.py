@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pytest_webbench.analysis.database_state import records_by_key, state_faults
 from pytest_webbench.analysis.metrics import combine
 from pytest_webbench.host.machine import MachineMeter
-from pytest_webbench.load.draws import Drawing, draws_of
+from pytest_webbench.load.partition import Drawing, draws_of
 from pytest_webbench.load.schedule import add_machine_usages, saturating
 from pytest_webbench.model.errors import ContractError, LoadError, StackDiedError, StackError, UsageError
 from pytest_webbench.model.http import Record

@@ -6,8 +6,9 @@ import socket
 import pytest
 
 from pytest_webbench.load.http1.address import Target
+from pytest_webbench.load.http1.judging import PreparedRequest, PreparedRequests
 from pytest_webbench.load.http1.wire import encode
-from pytest_webbench.load.native.connection import Connection, PreparedRequest, PreparedRequests
+from pytest_webbench.load.native.connection import Connection
 from pytest_webbench.load.tally import Tally
 
 from .loads import HELLO, make_load

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_webbench.analysis.validity import draws_differ
-from pytest_webbench.load.draws import Drawing, draws_of, join_draws, part_of
 from pytest_webbench.load.fake import FakeEngine
+from pytest_webbench.load.partition import Drawing, draws_of, join_draws, part_of
 from pytest_webbench.model.http import Answer, Effect, EffectKind, Exchange, Request
 from pytest_webbench.model.load import Amount, Draw, ErrorClass, Load, Schedule
 from tests.builders import make_result

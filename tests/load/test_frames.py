@@ -4,7 +4,7 @@ from array import array
 from dataclasses import replace
 
 from pytest_webbench.analysis.statistics import Buckets
-from pytest_webbench.load.native.frames import (
+from pytest_webbench.load.frames import (
     LENGTH,
     Failure,
     LoadJob,

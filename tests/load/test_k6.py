@@ -19,7 +19,7 @@ import pytest
 
 import pytest_webbench
 from pytest_webbench.analysis.responses import judge
-from pytest_webbench.load import limits
+from pytest_webbench.load import generator
 from pytest_webbench.load.k6 import K6Engine, engine
 from pytest_webbench.load.k6.load_script import K6Script, make_script
 from pytest_webbench.model.errors import LoadError, UsageError
@@ -668,7 +668,7 @@ def test_a_bomb_ends_k6_before_it_takes_the_memory_of_the_machine(
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
     bomb = b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + block * 10_240 + b"\x03\0" + bytes(8)
-    monkeypatch.setattr(limits, "_BASE_BYTES", 256 * 2**20)
+    monkeypatch.setattr(generator, "_BASE_BYTES", 256 * 2**20)
 
     def send(server: Server, peer: Peer, number: int) -> None:
         with suppress(OSError):

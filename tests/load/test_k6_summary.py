@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_webbench.load.k6 import summary
-from pytest_webbench.load.k6.arrivals import arrival_numbers
 from pytest_webbench.load.k6.faults import Loss, loss_fault
 from pytest_webbench.load.k6.load_script import make_script
-from pytest_webbench.load.k6.summary import read_result
+from pytest_webbench.load.k6.summary import arrival_numbers, read_result
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import Load, LoadResult, Schedule
 

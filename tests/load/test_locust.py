@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from pytest_webbench.load import limits
-from pytest_webbench.load.http1.bounds import MAX_HEAD
+from pytest_webbench.load import generator
+from pytest_webbench.load.http1.wire import MAX_HEAD
 from pytest_webbench.load.locust import LocustEngine
 from pytest_webbench.model.errors import LoadError, UsageError
 from pytest_webbench.model.http import Answer, Exchange, Request
@@ -249,8 +249,8 @@ def test_mistakes_in_what_is_wanted(workers: int, bind: str | None, master: str 
 
 
 def test_a_load_that_takes_too_much_memory_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_BASE_BYTES", 2**20)
-    monkeypatch.setattr(limits, "MAX_RESPONSE", 0)
+    monkeypatch.setattr(generator, "_BASE_BYTES", 2**20)
+    monkeypatch.setattr(generator, "MAX_RESPONSE", 0)
     with Server(lambda server, peer, number: peer.send(RIGHT)) as server, closing(LocustEngine()) as engine:
         with pytest.raises(
             LoadError, match=r"Locust was ended: it took .* MiB of memory, and may take 1 MiB"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import pytest_webbench
+from pytest_webbench.load.frames import START_SIGNAL, LoadJob, frame, pack_job
 from pytest_webbench.load.native import engine as native
 from pytest_webbench.load.native.engine import NativeEngine
-from pytest_webbench.load.native.frames import START_SIGNAL, LoadJob, frame, pack_job
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.http import Answer, Exchange, Request
 from pytest_webbench.model.load import LoadEngine

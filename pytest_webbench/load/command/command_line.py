@@ -8,10 +8,9 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from pytest_webbench.analysis.text import mask_path, mask_url
-from pytest_webbench.load.draws import DRAWS
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.wire import encode
-from pytest_webbench.load.partition import partition
+from pytest_webbench.load.partition import DRAWS, partition
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.http import Answer, BodyRule, Exchange, Request
 from pytest_webbench.model.load import Amount, Arrivals, Load, Schedule

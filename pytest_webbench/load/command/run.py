@@ -12,11 +12,11 @@ from pytest_webbench.analysis.summary import Figures, work_out
 from pytest_webbench.host.running_server import RunningServer
 from pytest_webbench.load.command.command_line import PROGRAM, CliOptions, read_options
 from pytest_webbench.load.command.printing import as_json, as_text
-from pytest_webbench.load.draws import Drawing, draws_of
+from pytest_webbench.load.failures import TLS
 from pytest_webbench.load.http1.address import Target
-from pytest_webbench.load.http1.tls import speaks_tls
-from pytest_webbench.load.http1.words import TLS
+from pytest_webbench.load.http1.exchange import speaks_tls
 from pytest_webbench.load.native.engine import NativeEngine
+from pytest_webbench.load.partition import Drawing, draws_of
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import ConnectionProbe, ErrorClass, Latencies, Load, LoadResult
 

@@ -7,19 +7,18 @@ connection.
 import errno
 import os
 import socket
+import ssl
 import time
 from collections.abc import Callable
 
 from pytest_webbench.load import failures
+from pytest_webbench.load.failures import TLS
 from pytest_webbench.load.http1.address import Target
-from pytest_webbench.load.http1.bounds import MAX_RESPONSE
 from pytest_webbench.load.http1.response import MalformedError, Response, ResponseReader
-from pytest_webbench.load.http1.tls import speaks_tls
-from pytest_webbench.load.http1.wire import encode
-from pytest_webbench.load.http1.words import TLS
+from pytest_webbench.load.http1.wire import MAX_RESPONSE, encode
 from pytest_webbench.model.http import Request
 
-__all__ = ["NoResponseError", "cause_of_silence", "exchange"]
+__all__ = ["NoResponseError", "cause_of_silence", "exchange", "speaks_tls"]
 
 _PIECE = 64 * 2**10
 _LOOK_S = 0.1
@@ -174,3 +173,20 @@ def _refuse_late(clock: _Clock, what: str) -> None:
         clock.look()
     except TimeoutError:
         raise NoResponseError(what, late=True) from None
+
+
+def speaks_tls(target: Target, *, timeout_s: float) -> bool:
+    """Whether ``target`` takes the beginning of a TLS handshake for what it is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection((target.host, target.port), timeout=timeout_s) as sock:
+            try:
+                with context.wrap_socket(sock, server_hostname=None):
+                    return True
+            except ssl.SSLError as error:
+                # An alert, such as that a certificate of the client is missing, comes in a record of TLS.
+                return "ALERT" in (error.reason or "")
+    except OSError:
+        return False

@@ -1,4 +1,4 @@
-"""Requests as the bytes that are sent, by the check as by the load."""
+"""HTTP/1.1 on the wire: requests as bytes, and how much of a response is read; for the check and the load."""
 
 import re
 
@@ -7,7 +7,7 @@ from pytest_webbench.load.http1.address import PATH, Target
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.http import Request
 
-__all__ = ["USER_AGENT", "default_headers", "encode"]
+__all__ = ["MAX_HEAD", "MAX_RESPONSE", "USER_AGENT", "default_headers", "encode"]
 
 USER_AGENT = "pytest-webbench"
 """How requests name who sends them: without a version, so that a release does not change their bytes."""
@@ -70,3 +70,9 @@ def _check(request: Request) -> None:
             raise LoadError(
                 f"The header {name!r} of {where} is made by the load engine.", hint="leave it out"
             )
+
+
+MAX_HEAD = 64 * 2**10
+"""The most bytes that the headers of a response may have, with those of interim responses before it."""
+MAX_RESPONSE = 64 * 2**20
+"""The most bytes that a response may have as sent, and that its body may have once it is decoded."""

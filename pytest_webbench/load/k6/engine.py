@@ -17,11 +17,10 @@ import psutil
 
 from pytest_webbench.host import own_process
 from pytest_webbench.host.leftovers import owned_folder
+from pytest_webbench.load.generator import KILL_WAIT_S, MemoryBound, tail
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.k6.load_script import K6Script, make_script
 from pytest_webbench.load.k6.summary import read_result
-from pytest_webbench.load.limits import MemoryBound
-from pytest_webbench.load.process import KILL_WAIT_S, tail
 from pytest_webbench.model.errors import LoadError, UsageError
 from pytest_webbench.model.load import ConnectionProbe, Load, LoadResult, nothing
 

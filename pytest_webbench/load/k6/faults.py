@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from pytest_webbench.analysis.responses import Mismatch, judge
-from pytest_webbench.load.failures import Cause, error_class, in_short
-from pytest_webbench.load.http1.words import other_protocol
+from pytest_webbench.load.failures import Cause, error_class, in_short, other_protocol
 from pytest_webbench.model.http import Answer
 from pytest_webbench.model.load import ErrorClass
 

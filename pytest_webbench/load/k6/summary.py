@@ -20,21 +20,20 @@ import json
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pytest_webbench.analysis.responses import Mismatch, excerpt
 from pytest_webbench.analysis.statistics import Buckets
 from pytest_webbench.analysis.text import Examples
-from pytest_webbench.load.k6.arrivals import arrival_numbers
 from pytest_webbench.load.k6.faults import Loss, answer_fault, loss_fault
 from pytest_webbench.load.k6.load_script import K6Script
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.http import Answer
 from pytest_webbench.model.load import EXACT_MOST, MOST_UNCONFIRMED, Latencies, Load, LoadResult, Nanoseconds
 
-__all__ = ["read_result"]
+__all__ = ["arrival_numbers", "read_result"]
 
 _PIECE = 2**16
 _LARGEST_OF_FOUR_BYTES = 2**32 - 1
@@ -332,3 +331,19 @@ def _fault(answer: Answer, what: Mapping[str, Any], *, is_new: bool) -> Mismatch
         is_new=is_new,
     )
     return loss_fault(loss)
+
+
+def arrival_numbers(starts_ns: Sequence[int], period_ns: int, dropped: int) -> list[int]:
+    """Which arrival each start belongs to: 0, due at 0, or 1, due at ``period_ns``, and so on.
+
+    ``starts_ns`` are in order. k6 drops an arrival if no user is free, and starts the others in turn, but
+    does not say which of them it ``dropped``. If none, all is known. Else each start is given the latest
+    arrival that it can belong to, so that no request is taken for later than it was.
+    """
+    numbers = [0] * len(starts_ns)
+    following = len(starts_ns) + dropped
+    for index in range(len(starts_ns) - 1, -1, -1):
+        # An arrival starts no earlier than it is due, but for the microseconds that reading a clock takes.
+        latest = max(index, starts_ns[index] // period_ns)
+        following = numbers[index] = min(latest, index + dropped, following - 1)
+    return numbers

@@ -17,10 +17,10 @@ from gevent import socket
 from gevent.event import Event
 
 import pytest_webbench.analysis.statistics  # noqa: F401 - else it is imported in the middle of a load
+from pytest_webbench.load.frames import LoadJob
 from pytest_webbench.load.http1.address import Target
+from pytest_webbench.load.http1.judging import PreparedRequest, PreparedRequests
 from pytest_webbench.load.http1.wire import encode
-from pytest_webbench.load.native.connection import PreparedRequest, PreparedRequests
-from pytest_webbench.load.native.frames import LoadJob
 from pytest_webbench.load.schedule import due_ns
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.model.errors import LoadError

@@ -9,11 +9,10 @@ from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from typing import Any
 
+from pytest_webbench.load.frames import Failure, LoadJob, pack_job, unpack_reply
+from pytest_webbench.load.generator import GeneratorProcess, MemoryBound, longest_s
 from pytest_webbench.load.http1.address import Target
-from pytest_webbench.load.limits import MemoryBound, longest_s
 from pytest_webbench.load.locust.messages import parse_address, protocol_version
-from pytest_webbench.load.native.frames import Failure, LoadJob, pack_job, unpack_reply
-from pytest_webbench.load.process import GeneratorProcess
 from pytest_webbench.model.errors import LoadError, UsageError
 from pytest_webbench.model.load import ConnectionProbe, Load, LoadResult, nothing
 

@@ -2,7 +2,7 @@
 
 Started by :class:`~pytest_webbench.load.locust.engine.LocustEngine` with a socket as standard input, or by
 hand, and then it waits for engines on its control port. It greets an engine in JSON, and then replies to each
-job, both as :mod:`pytest_webbench.load.native.frames` packs them.
+job, both as :mod:`pytest_webbench.load.frames` packs them.
 """
 
 import json
@@ -22,8 +22,7 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import STATE_MISSING, MasterRunner
 
-from pytest_webbench.load.locust.messages import HELLO, JOB, READY, RESULT, START, STOP, protocol_version
-from pytest_webbench.load.native.frames import (
+from pytest_webbench.load.frames import (
     Failure,
     LoadJob,
     pack_job,
@@ -31,6 +30,7 @@ from pytest_webbench.load.native.frames import (
     unpack_job,
     unpack_reply,
 )
+from pytest_webbench.load.locust.messages import HELLO, JOB, READY, RESULT, START, STOP, protocol_version
 from pytest_webbench.load.partition import merge, partition
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import LoadResult

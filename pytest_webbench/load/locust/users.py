@@ -19,11 +19,11 @@ from locust.exception import StopUser
 
 from pytest_webbench.analysis.responses import Mismatch, judge
 from pytest_webbench.load import failures
-from pytest_webbench.load.http1.bounds import MAX_HEAD, MAX_RESPONSE
-from pytest_webbench.load.http1.head import coding_of
-from pytest_webbench.load.http1.words import changed_protocol, too_long_head
+from pytest_webbench.load.failures import changed_protocol, too_long_head
+from pytest_webbench.load.http1.judging import PreparedRequest
+from pytest_webbench.load.http1.response import coding_of
+from pytest_webbench.load.http1.wire import MAX_HEAD, MAX_RESPONSE
 from pytest_webbench.load.locust.accounts import Accounts
-from pytest_webbench.load.native.connection import PreparedRequest
 
 __all__ = ["LoadEnvironment", "WebbenchUser"]
 

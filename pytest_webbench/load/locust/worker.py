@@ -21,10 +21,10 @@ from locust.rpc import Message
 from locust.runners import MASTER_HEARTBEAT_TIMEOUT, WorkerRunner
 
 from pytest_webbench.host.own_process import end_with, raise_open_files
+from pytest_webbench.load.frames import Failure, pack_reply, unpack_job
 from pytest_webbench.load.locust.accounts import Accounts
 from pytest_webbench.load.locust.messages import HELLO, JOB, READY, RESULT, START, STOP, protocol_version
 from pytest_webbench.load.locust.users import LoadEnvironment, WebbenchUser
-from pytest_webbench.load.native.frames import Failure, pack_reply, unpack_job
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import LoadResult
 

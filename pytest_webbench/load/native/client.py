@@ -26,8 +26,8 @@ from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 from pytest_webbench.load.http1.address import Target
+from pytest_webbench.load.http1.judging import PreparedRequest, PreparedRequests
 from pytest_webbench.load.http1.wire import encode
-from pytest_webbench.load.native.connection import PreparedRequest, PreparedRequests
 from pytest_webbench.load.native.context import Address, LoadContext
 from pytest_webbench.load.native.open_loop import Dispatcher, OpenUser
 from pytest_webbench.load.native.users import ClosedUser, User

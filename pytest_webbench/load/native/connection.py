@@ -9,80 +9,15 @@ import httptools
 
 from pytest_webbench.analysis.responses import Mismatch, judge
 from pytest_webbench.load import failures
-from pytest_webbench.load.http1.bounds import MAX_HEAD, MAX_RESPONSE
-from pytest_webbench.load.http1.head import Head, coding_of
-from pytest_webbench.load.http1.judging import bytes_to_keep, judge_response
-from pytest_webbench.load.http1.words import changed_protocol, too_long_head
+from pytest_webbench.load.failures import changed_protocol, too_long_head
+from pytest_webbench.load.http1.judging import PreparedRequests
+from pytest_webbench.load.http1.response import Head, coding_of
+from pytest_webbench.load.http1.wire import MAX_HEAD, MAX_RESPONSE
 from pytest_webbench.load.tally import Tally
-from pytest_webbench.model.http import Exchange
 
-__all__ = ["Connection", "Owner", "PreparedRequest", "PreparedRequests"]
+__all__ = ["Connection", "Owner"]
 
-_REMEMBERED = 32 * 2**20
-"""How many bytes of right answers are remembered."""
 _ENDS = ("sockname", "peername")
-
-
-class PreparedRequest:
-    """An exchange made ready: its request as bytes, and what is known of its right answer.
-
-    ``right_body`` is the last body that was judged right, as it came with ``right_coding`` for its
-    Content-Encoding, and ``right_bytes`` the last whole answer, headers and all: what is equal to it, is as
-    right.
-    """
-
-    __slots__ = ("exchange", "is_head", "kept", "right_body", "right_bytes", "right_coding", "wire")
-
-    def __init__(self, exchange: Exchange, wire: bytes) -> None:
-        self.exchange = exchange
-        self.wire = wire
-        self.is_head = exchange.request.method == "HEAD"
-        self.kept = bytes_to_keep(exchange.answer)
-        self.right_body: bytes | None = None
-        self.right_coding = ""
-        self.right_bytes: bytes | None = None
-
-
-class PreparedRequests:
-    """The prepared requests of a load, and the memory of what their right answers were."""
-
-    def __init__(self, prepared_requests: list[PreparedRequest]) -> None:
-        self.all = prepared_requests
-        self.room = _REMEMBERED
-
-    def judge(
-        self,
-        prepared: PreparedRequest,
-        status: int,
-        body: bytes,
-        *,
-        size: int,
-        coding: str,
-        whole: bytes | None,
-    ) -> Mismatch | None:
-        """What is wrong with an answer; a right one is remembered.
-
-        Its body has ``size`` bytes, of which ``body`` was kept; ``whole`` holds all of it if it came in one
-        piece.
-        """
-        expected = prepared.exchange.answer
-        is_known = body == prepared.right_body and coding == prepared.right_coding and size == len(body)
-        if not (is_known and status == expected.status):
-            fault = judge_response(expected, status, body, size=size, most=prepared.kept, coding=coding)
-            if fault is not None:
-                return fault
-        self._remember(prepared, body, coding, whole)
-        return None
-
-    def _remember(self, prepared: PreparedRequest, body: bytes, coding: str, answer: bytes | None) -> None:
-        """Keep a right body, and a right answer that came in one piece, while there is room."""
-        cost = len(body) + len(answer or b"")
-        freed = len(prepared.right_body or b"") + len(prepared.right_bytes or b"")
-        if cost - freed <= self.room:
-            self.room -= cost - freed
-            prepared.right_body = body
-            prepared.right_coding = coding
-            prepared.right_bytes = answer
 
 
 class Owner(Protocol):

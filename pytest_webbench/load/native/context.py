@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from pytest_webbench.load.native.connection import Connection, PreparedRequests
+from pytest_webbench.load.http1.judging import PreparedRequests
+from pytest_webbench.load.native.connection import Connection
 from pytest_webbench.load.tally import Tally
 from pytest_webbench.model.load import Load
 

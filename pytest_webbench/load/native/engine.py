@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter_ns
 
+from pytest_webbench.load.frames import Failure, LoadJob, Ready
+from pytest_webbench.load.generator import longest_s
 from pytest_webbench.load.http1.address import Target
-from pytest_webbench.load.limits import longest_s
-from pytest_webbench.load.native.frames import Failure, LoadJob, Ready
 from pytest_webbench.load.native.worker_process import WorkerProcess
 from pytest_webbench.load.partition import Share, connections_of_each, merge, partition, surplus
 from pytest_webbench.model.errors import LoadError

@@ -16,7 +16,8 @@ from collections import deque
 from time import perf_counter_ns
 from typing import Protocol
 
-from pytest_webbench.load.native.connection import Connection, Owner, PreparedRequests
+from pytest_webbench.load.http1.judging import PreparedRequests
+from pytest_webbench.load.native.connection import Connection, Owner
 from pytest_webbench.load.native.context import LoadContext
 from pytest_webbench.load.native.timer import PreciseTimer
 from pytest_webbench.load.native.users import User

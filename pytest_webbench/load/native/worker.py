@@ -15,8 +15,7 @@ from collections.abc import Sequence
 import uvloop
 
 from pytest_webbench.host.own_process import end_with, raise_open_files
-from pytest_webbench.load.native.client import StartSignal, run_load
-from pytest_webbench.load.native.frames import (
+from pytest_webbench.load.frames import (
     LENGTH,
     PORT,
     START_SIGNAL,
@@ -26,6 +25,7 @@ from pytest_webbench.load.native.frames import (
     reply_parts,
     unpack_job,
 )
+from pytest_webbench.load.native.client import StartSignal, run_load
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import LoadResult
 

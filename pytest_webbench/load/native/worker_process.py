@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
-from pytest_webbench.load.native.frames import (
+from pytest_webbench.load.frames import (
     LENGTH,
     PORT,
     START_SIGNAL,
@@ -18,7 +18,7 @@ from pytest_webbench.load.native.frames import (
     pack_job,
     unpack_head,
 )
-from pytest_webbench.load.process import GeneratorProcess
+from pytest_webbench.load.generator import GeneratorProcess
 from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import LoadResult
 

@@ -258,7 +258,7 @@ def test_what_is_read_has_a_bound_in_memory(head: bytes) -> None:
 
 
 def test_a_server_that_speaks_tls_is_told_from_one_that_is_mute(tmp_path: Path) -> None:
-    from pytest_webbench.load.http1.tls import speaks_tls
+    from pytest_webbench.load.http1.exchange import speaks_tls
 
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
     files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "cert")]
