@@ -1,10 +1,13 @@
-"""Which engine makes the load."""
+"""Which engine makes the load, and whether it can make it in turns."""
+
+import warnings
+from typing import Any
 
 from pytest_webbench.load.native.engine import NativeEngine
-from pytest_webbench.model.load import LoadEngine
+from pytest_webbench.model.load import ConnectionProbe, Load, LoadEngine, LoadSession, TurnEngine
 from pytest_webbench.model.settings import Settings
 
-__all__ = ["make_engine"]
+__all__ = ["begin_session", "can_take_turns", "make_engine"]
 
 
 def make_engine(settings: Settings) -> LoadEngine:
@@ -24,3 +27,24 @@ def make_engine(settings: Settings) -> LoadEngine:
                 workers=settings.load_workers, bind=settings.load_bind, master=settings.load_master
             )
     return NativeEngine(generators=settings.generators)
+
+
+def can_take_turns(engine: LoadEngine) -> bool:
+    """Whether ``engine`` has ``begin``, or ``open``, which is its old name."""
+    return isinstance(engine, TurnEngine) or callable(getattr(engine, "open", None))
+
+
+def begin_session(
+    engine: LoadEngine, load: Load, base_url: str, look: ConnectionProbe | None = None
+) -> LoadSession:
+    """Begin ``load`` by ``engine``, which :func:`can_take_turns`."""
+    if isinstance(engine, TurnEngine):
+        return engine.begin(load, base_url, look)
+    warnings.warn(
+        f"The load engine {engine.name!r} has the method open(), which is now called begin(): rename it.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    old: Any = engine
+    session: LoadSession = old.open(load, base_url, look)
+    return session

@@ -74,7 +74,7 @@ class FakeEngine:
         tally.bytes_received = _ANSWER_BYTES * len(tally.latency_ns)
         return tally.result(users=load.users, elapsed_ns=end_ns, cpu_s=_CPU_S * tally.sent)
 
-    def open(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> LoadSession:
+    def begin(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> LoadSession:
         """A load whose result is that of :meth:`run`, whatever lies between its turns."""
         return FakeLoadSession(self, load, base_url, look)
 

@@ -1,14 +1,16 @@
-"""What the native engine and its worker say to each other: frames of bytes, each after its length."""
+"""What engines and their workers say to each other: frames of bytes, each after its length."""
 
 import json
 import struct
+import traceback
 from array import array
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from pytest_webbench.model.codec import from_json, to_json
+from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import Histogram, Latencies, Load, LoadResult, Nanoseconds
 
 __all__ = [
@@ -53,6 +55,17 @@ class Failure:
     message: str
     evidence: str = ""
     hint: str = ""
+
+    @classmethod
+    def of(cls, exc: Exception, who: str) -> Self:
+        """Why ``who``, such as "load generator", has no result: ``exc``, or that it has a bug itself."""
+        if isinstance(exc, LoadError):
+            return cls(message=exc.message, evidence=exc.evidence, hint=exc.hint)
+        return cls(message=f"The {who} failed.", evidence="".join(traceback.format_exception(exc)))
+
+    def error(self) -> LoadError:
+        """What to raise for it."""
+        return LoadError(self.message, evidence=self.evidence, hint=self.hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

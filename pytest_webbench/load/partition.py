@@ -1,6 +1,6 @@
 """One load in parts: shared by several generators at once, or made on several sets of connections in turn.
 
-Pure: shares and draws go out, and their results come back as that of the whole load.
+Pure: shards and draws go out, and their results come back as that of the whole load.
 """
 
 import math
@@ -19,7 +19,7 @@ from pytest_webbench.model.load import Amount, Arrivals, Draw, Held, Load, LoadR
 __all__ = [
     "DRAWS",
     "Drawing",
-    "Share",
+    "Shard",
     "connections_of_each",
     "draws_of",
     "join_draws",
@@ -32,36 +32,36 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Shard:
     """What one generator does of a load; its request ``n`` is request ``numbers[n]`` of the whole."""
 
     load: Load
     numbers: range
 
 
-def partition(load: Load, parts: int) -> list[Share]:
-    """``load`` in ``parts`` shares, or fewer: each has a user, and each of a schedule a request.
+def partition(load: Load, parts: int) -> list[Shard]:
+    """``load`` in ``parts`` shards, or fewer: each has a user, and each of a schedule a request.
 
     Users are spread as evenly as possible. An amount of requests is cut into ranges, in proportion to
     the users. For a duration nobody knows how many requests there will be, and a schedule gives all
-    shares the same rate: there, share ``i`` of ``N`` takes the numbers ``i``, ``i + N``, ``i + 2N`` and
+    shards the same rate: there, shard ``i`` of ``N`` takes the numbers ``i``, ``i + N``, ``i + 2N`` and
     so on. Together, constant arrivals are due when those of the whole load would be. Poisson arrivals
-    are independent in each share, so that their sum is Poisson too.
+    are independent in each shard, so that their sum is Poisson too.
     """
     limit = load.most_requests
     parts = max(1, min(parts, load.users, limit))
     if parts == 1:
-        return [Share(load=load, numbers=range(limit))]
+        return [Shard(load=load, numbers=range(limit))]
     users = [load.users // parts + (part < load.users % parts) for part in range(parts)]
     if load.schedule is None and load.amount.requests is not None:
         return _cut(load, users, limit)
     return _deal(load, users, limit)
 
 
-def merge(results: Sequence[tuple[Share, LoadResult]]) -> LoadResult:
-    """The result of the whole load, from those of all its shares.
+def merge(results: Sequence[tuple[Shard, LoadResult]]) -> LoadResult:
+    """The result of the whole load, from those of all its shards.
 
-    Counts are sums, and times are kept as each share has them. It took as long as the longest;
+    Counts are sums, and times are kept as each shard has them. It took as long as the longest;
     ``generator_busy`` is that of the busiest generator.
     """
     each = [result for _, result in results]
@@ -112,34 +112,34 @@ def put_together(
     )
 
 
-def _cut(load: Load, users: list[int], limit: int) -> list[Share]:
-    """Ranges of the numbers below ``limit``, as long as the ``users`` of a share are many."""
+def _cut(load: Load, users: list[int], limit: int) -> list[Shard]:
+    """Ranges of the numbers below ``limit``, as long as the ``users`` of a shard are many."""
     ends = [limit * upto // load.users for upto in accumulate(users)]
-    shares = []
+    shards = []
     for own, start, end in zip(users, [0, *ends], ends, strict=False):
         warm_up = load.warm_up and _in_proportion(load.warm_up, (end - start) / limit)
         first = start % len(load.exchanges)
-        # A share may have no request at all, but a load has an exchange.
+        # A shard may have no request at all, but a load has an exchange.
         kept = max(1, min(end - start, len(load.exchanges)))
         exchanges = (load.exchanges[first:] + load.exchanges[:first])[:kept]
         amount = Amount(requests=end - start)
         part = replace(load, users=own, amount=amount, exchanges=exchanges, warm_up=warm_up)
-        shares.append(Share(load=part, numbers=range(start, end)))
-    return shares
+        shards.append(Shard(load=part, numbers=range(start, end)))
+    return shards
 
 
-def _deal(load: Load, users: list[int], limit: int) -> list[Share]:
+def _deal(load: Load, users: list[int], limit: int) -> list[Shard]:
     """The numbers below ``limit`` in turn, as cards are dealt."""
     parts = len(users)
-    shares = []
+    shards = []
     for part, own in enumerate(users):
         numbers = range(part, limit, parts)
         amount = load.amount if load.amount.requests is None else Amount(requests=len(numbers))
         schedule = load.schedule and _part_of(load.schedule, part, parts)
         exchanges = _every(load, part, parts)
         dealt = replace(load, users=own, amount=amount, exchanges=exchanges, schedule=schedule)
-        shares.append(Share(load=dealt, numbers=numbers))
-    return shares
+        shards.append(Shard(load=dealt, numbers=numbers))
+    return shards
 
 
 def _in_proportion(amount: Amount, part: float) -> Amount:
@@ -164,7 +164,7 @@ def _part_of(schedule: Schedule, part: int, parts: int) -> Schedule:
     return replace(schedule, rate=rate, seed=random.Random(f"{schedule.seed}/{part}").getrandbits(53))
 
 
-def _unconfirmed(results: Sequence[tuple[Share, LoadResult]]) -> tuple[int, ...]:
+def _unconfirmed(results: Sequence[tuple[Shard, LoadResult]]) -> tuple[int, ...]:
     return tuple(sorted(part.numbers[number] for part, result in results for number in result.unconfirmed))
 
 

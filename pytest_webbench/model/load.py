@@ -400,7 +400,7 @@ class LoadSession(Protocol):
 class TurnEngine(LoadEngine, Protocol):
     """An engine whose loads can stop and go on, several of them side by side."""
 
-    def open(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> LoadSession:
+    def begin(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> LoadSession:
         """Begin ``load``: its users connect, and nothing is sent yet.
 
         One that is not brought to its end is ended by :meth:`~pytest_webbench.LoadEngine.close`.

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from pytest_webbench.host.files import disk_faults, raise_if_full
+from pytest_webbench.load.engine import can_take_turns
 from pytest_webbench.load.schedule import turns_of
 from pytest_webbench.model.errors import LoadError, OwnCopyError, StackError
-from pytest_webbench.model.load import TurnEngine
 from pytest_webbench.model.plan import Block, Cell, Plan, Trial
 from pytest_webbench.model.run import (
     BlockFinished,
@@ -174,7 +174,7 @@ class Runner:
         name = trial.cell.scenario
         scenario = self._at_chosen_rate.get(name, self.scenarios[name])
         suite = self.suites[self.stacks[trial.cell.stack].suite]
-        whole = alone or not isinstance(self.bench.engine, TurnEngine)
+        whole = alone or not can_take_turns(self.bench.engine)
         return self.bench.visit(running, suite, scenario, trial, turns=1 if whole else turns_of(scenario))
 
     def _bring_up(self, name: str, up: ExitStack) -> Generator[Event, None, RunningStack]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pytest_webbench.analysis.database_state import records_by_key, state_faults
 from pytest_webbench.analysis.metrics import combine
 from pytest_webbench.host.machine import MachineMeter
+from pytest_webbench.load.engine import begin_session, can_take_turns
 from pytest_webbench.load.partition import Drawing, draws_of
 from pytest_webbench.load.schedule import add_machine_usages, saturating
 from pytest_webbench.model.errors import ContractError, LoadError, StackDiedError, StackError, UsageError
 from pytest_webbench.model.http import Record
-from pytest_webbench.model.load import Amount, Load, LoadEngine, LoadResult, LoadSession, TurnEngine, nothing
+from pytest_webbench.model.load import Amount, Load, LoadEngine, LoadResult, LoadSession, nothing
 from pytest_webbench.model.measurement import MachineUsage, Measurement, Readings, StateCheck
 from pytest_webbench.model.plan import Cell, Profile, Trial
 from pytest_webbench.model.stack import RunningStack
@@ -301,7 +302,7 @@ class TrialRun:
     def _warm_up(self, load: Load, amount: Amount) -> Load:
         """Make the warm-up, if it cannot be made on the connections of the load; the load to make then."""
         undone = self.running.reachable_inside or not self.scenario.writes
-        if isinstance(self.bench.engine, TurnEngine) and load.schedule is None and undone:
+        if can_take_turns(self.bench.engine) and load.schedule is None and undone:
             return replace(load, warm_up=amount)
         self.bench.warm_up(self.running, replace(load, amount=amount, turns=1))
         return load if undone else self._make_load()
@@ -321,9 +322,7 @@ class TrialRun:
         return replace(load, turns=self.turns)
 
     def _open(self, load: Load) -> LoadSession:
-        engine = self.bench.engine
-        assert isinstance(engine, TurnEngine)
-        return engine.open(load, self.running.base_url, self.running.connections)
+        return begin_session(self.bench.engine, load, self.running.base_url, self.running.connections)
 
     def _verify(self, load: Load, result: LoadResult) -> StateCheck:
         running = self.running

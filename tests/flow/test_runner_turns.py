@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import pytest
+
 from pytest_webbench.load.fake import FakeEngine
 from pytest_webbench.model.errors import LoadError, SeedError
 from pytest_webbench.model.load import (
@@ -34,8 +36,8 @@ class Turns(FakeEngine):
         self.turns: list[str] = []
         self._fail_at, self._fault = fail_at, error
 
-    def open(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> LoadSession:
-        return Noting(self, super().open(load, base_url, look), base_url)
+    def begin(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> LoadSession:
+        return Noting(self, super().begin(load, base_url, look), base_url)
 
     def note(self, base_url: str) -> None:
         self.turns.append(base_url)
@@ -77,6 +79,15 @@ class Whole:
 
     def close(self) -> None:
         pass
+
+
+class Old(Whole):
+    """An engine of others, made when ``begin`` was called ``open``."""
+
+    name = "old"
+
+    def open(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> LoadSession:
+        return self.engine.begin(load, base_url, look)
 
 
 def carry_out(engine: LoadEngine, *groups: Sequence[Stack]) -> list[Event]:
@@ -140,3 +151,11 @@ def test_a_load_that_fails_in_its_turn_is_told_and_the_other_goes_on() -> None:
     events = carry_out(Turns(fail_at=4, error=LoadError("no more")), [ONE, OTHER])
     assert [event.trial.cell.stack for event in events if isinstance(event, TrialFailed)] == [ONE.name]
     assert set(finished(events)) == {OTHER.name}
+
+
+def test_an_engine_with_the_old_name_of_begin_takes_turns_and_is_told() -> None:
+    engine = Old()
+    with pytest.warns(DeprecationWarning, match=r"The load engine 'old' has the method open\(\)"):
+        results = finished(carry_out(engine, [ONE, OTHER]))
+    assert set(results) == {ONE.name, OTHER.name}
+    assert [load.turns for load, _ in engine.engine.loads] == [4, 4]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_webbench.load.partition import Share, merge, partition
+from pytest_webbench.load.partition import Shard, merge, partition
 from pytest_webbench.model.http import Answer, Exchange, Request
 from pytest_webbench.model.load import Amount, Arrivals, Latencies, Load, LoadResult, Schedule
 
@@ -46,7 +46,7 @@ def most_requests(load: Load) -> int | None:
     return min((bound for bound in bounds if bound is not None), default=None)
 
 
-def sent(part: Share, at_most: int = 200) -> list[tuple[int, Exchange]]:
+def sent(part: Shard, at_most: int = 200) -> list[tuple[int, Exchange]]:
     """The global number and the exchange of the requests of ``part``, as an engine sends them."""
     limit = most_requests(part.load)
     own = part.load.exchanges
@@ -57,43 +57,43 @@ def sent(part: Share, at_most: int = 200) -> list[tuple[int, Exchange]]:
 
 @given(loads, parts, st.floats(0, 1))
 def test_a_warm_up_is_shared_as_the_load_is(load: Load, parts: int, portion: float) -> None:
-    """No share has more of it than of the load: where each request is sent once, there is no more."""
+    """No shard has more of it than of the load: where each request is sent once, there is no more."""
     limit = load.most_requests
     whole = Amount(requests=round(limit * portion)) if load.amount.requests else Amount(duration_s=0.5)
-    shares = partition(replace(load, schedule=None, warm_up=whole), parts)
-    warm_ups = [each.load.warm_up for each in shares]
+    shards = partition(replace(load, schedule=None, warm_up=whole), parts)
+    warm_ups = [each.load.warm_up for each in shards]
     if whole.requests is None:
-        assert warm_ups == [whole] * len(shares)
+        assert warm_ups == [whole] * len(shards)
     else:
         counts = [each.requests for each in warm_ups if each and each.requests is not None]
-        assert len(counts) == len(shares)
-        assert abs(sum(counts) - whole.requests) <= len(shares)
-        assert all(count <= each.load.most_requests for count, each in zip(counts, shares, strict=True))
+        assert len(counts) == len(shards)
+        assert abs(sum(counts) - whole.requests) <= len(shards)
+        assert all(count <= each.load.most_requests for count, each in zip(counts, shards, strict=True))
 
 
 @given(loads, parts)
 def test_users_add_up_and_are_spread_evenly(load: Load, parts: int) -> None:
-    shares = partition(load, parts)
-    users = [each.load.users for each in shares]
-    assert 1 <= len(shares) <= min(parts, load.users)
+    shards = partition(load, parts)
+    users = [each.load.users for each in shards]
+    assert 1 <= len(shards) <= min(parts, load.users)
     assert sum(users) == load.users
     assert max(users) - min(users) <= 1
 
 
 @given(loads, parts)
 def test_every_request_is_sent_once_and_is_the_one_of_the_undivided_load(load: Load, parts: int) -> None:
-    shares = partition(load, parts)
-    everything = [one for each in shares for one in sent(each, at_most=500)]
+    shards = partition(load, parts)
+    everything = [one for each in shards for one in sent(each, at_most=500)]
     count = len(load.exchanges)
     assert all(exchange == load.exchanges[number % count] for number, exchange in everything)
     numbers = sorted(number for number, _ in everything)
     limit = most_requests(load)
-    expected = 500 * len(shares) if limit is None else limit
+    expected = 500 * len(shards) if limit is None else limit
     assert numbers == list(range(expected))
 
 
 @given(loads, parts)
-def test_every_share_is_a_load_that_an_engine_takes(load: Load, parts: int) -> None:
+def test_every_shard_is_a_load_that_an_engine_takes(load: Load, parts: int) -> None:
     for each in partition(load, parts):
         assert each.load.users >= 1
         assert each.load.exchanges
@@ -103,25 +103,25 @@ def test_every_share_is_a_load_that_an_engine_takes(load: Load, parts: int) -> N
 
 
 @given(loads)
-def test_one_share_is_the_load_itself(load: Load) -> None:
+def test_one_shard_is_the_load_itself(load: Load) -> None:
     (only,) = partition(load, 1)
     assert only.load == load
     assert only.numbers[:50] == range(50)[: len(only.numbers)]
 
 
 def test_requests_are_cut_into_ranges_in_proportion_to_the_users() -> None:
-    shares = partition(Load(users=5, amount=Amount(requests=100), exchanges=exchanges(7)), 3)
-    assert [each.load.users for each in shares] == [2, 2, 1]
-    assert [each.numbers for each in shares] == [range(40), range(40, 80), range(80, 100)]
-    assert [each.load.amount.requests for each in shares] == [40, 40, 20]
-    assert shares[1].load.exchanges[0].request.path == "/5"
+    shards = partition(Load(users=5, amount=Amount(requests=100), exchanges=exchanges(7)), 3)
+    assert [each.load.users for each in shards] == [2, 2, 1]
+    assert [each.numbers for each in shards] == [range(40), range(40, 80), range(80, 100)]
+    assert [each.load.amount.requests for each in shards] == [40, 40, 20]
+    assert shards[1].load.exchanges[0].request.path == "/5"
 
 
 def test_fewer_requests_than_generators() -> None:
     """Everybody has a user, so that as many connect as in the undivided load."""
-    shares = partition(Load(users=15, amount=Amount(requests=10), exchanges=exchanges(3)), 10)
-    assert sum(each.load.users for each in shares) == 15
-    assert sum(each.load.amount.requests or 0 for each in shares) == 10
+    shards = partition(Load(users=15, amount=Amount(requests=10), exchanges=exchanges(3)), 10)
+    assert sum(each.load.users for each in shards) == 15
+    assert sum(each.load.amount.requests or 0 for each in shards) == 10
     assert len(partition(Load(users=15, amount=Amount(requests=2), exchanges=exchanges(3)), 10)) == 2
     once = Load(users=15, amount=Amount(duration_s=1), exchanges=exchanges(3), repeat=False)
     assert [len(each.load.exchanges) for each in partition(once, 10)] == [1, 1, 1]
@@ -157,9 +157,9 @@ def test_poisson_arrivals_have_chances_of_their_own(seed: int, parts: int) -> No
     def seeds(of: int) -> list[int]:
         schedule = Schedule(rate=90, arrivals=Arrivals.POISSON, seed=of)
         load = Load(users=40, amount=Amount(duration_s=1), exchanges=exchanges(1), schedule=schedule)
-        shares = [each.load.schedule for each in partition(load, parts)]
-        assert [each.rate for each in shares if each] == [pytest.approx(90 / parts)] * parts
-        return [each.seed for each in shares if each]
+        shards = [each.load.schedule for each in partition(load, parts)]
+        assert [each.rate for each in shards if each] == [pytest.approx(90 / parts)] * parts
+        return [each.seed for each in shards if each]
 
     assert seeds(seed) == seeds(seed)
     together = [*seeds(seed), *seeds(seed + 1), *seeds(seed + parts)]
@@ -181,8 +181,8 @@ def result(**changes: object) -> LoadResult:
 
 
 @st.composite
-def outcomes(draw: st.DrawFn) -> tuple[Load, list[tuple[Share, LoadResult]], Counter[int]]:
-    """A load, what its shares saw, and the latency of each right request by its global number."""
+def outcomes(draw: st.DrawFn) -> tuple[Load, list[tuple[Shard, LoadResult]], Counter[int]]:
+    """A load, what its shards saw, and the latency of each right request by its global number."""
     load = Load(users=draw(st.integers(1, 9)), amount=draw(amounts), exchanges=exchanges(5))
     results = []
     right: Counter[int] = Counter()
@@ -207,7 +207,7 @@ def outcomes(draw: st.DrawFn) -> tuple[Load, list[tuple[Share, LoadResult]], Cou
 
 @given(outcomes())
 def test_nothing_is_lost_and_nothing_is_made_up(
-    outcome: tuple[Load, list[tuple[Share, LoadResult]], Counter[int]],
+    outcome: tuple[Load, list[tuple[Shard, LoadResult]], Counter[int]],
 ) -> None:
     load, results, right = outcome
     whole = merge(results)

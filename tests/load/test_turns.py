@@ -47,7 +47,7 @@ def test_it_takes_turns(engine: NativeEngine) -> None:
 def test_each_turn_has_its_part_of_the_requests_on_the_same_connections(engine: NativeEngine) -> None:
     started: list[int] = []
     with Server(say_hello) as server:
-        opened = engine.open(in_turns(3, requests=60), server.url)
+        opened = engine.begin(in_turns(3, requests=60), server.url)
         assert server.requests == 0
         after = []
         for _ in range(3):
@@ -64,7 +64,7 @@ def test_each_turn_has_its_part_of_the_requests_on_the_same_connections(engine: 
 
 def test_what_is_under_way_at_the_end_of_a_turn_is_waited_for_and_counted(engine: NativeEngine) -> None:
     with Server(say_hello) as server:
-        result = take_all(engine.open(in_turns(4, duration_s=0.2), server.url), 4)
+        result = take_all(engine.begin(in_turns(4, duration_s=0.2), server.url), 4)
         server.wait()
     assert result.in_flight == 0
     assert result.ok == result.sent == server.requests > 0
@@ -74,7 +74,7 @@ def test_what_is_under_way_at_the_end_of_a_turn_is_waited_for_and_counted(engine
 def test_the_pause_is_no_time_of_the_load(engine: NativeEngine) -> None:
     """The other load lasts as long as this one rests."""
     with Server(say_hello) as server:
-        opened = engine.open(in_turns(2, requests=8), server.url)
+        opened = engine.begin(in_turns(2, requests=8), server.url)
         opened.take_turn()
         other = engine.run(make_load(users=2, duration_s=0.5), server.url)
         opened.take_turn()
@@ -86,7 +86,7 @@ def test_the_pause_is_no_time_of_the_load(engine: NativeEngine) -> None:
 
 def test_two_loads_take_turns_side_by_side(engine: NativeEngine) -> None:
     with Server(say_hello) as one, Server(say_hello) as other:
-        loads = [engine.open(in_turns(5, requests=50), server.url) for server in (one, other)]
+        loads = [engine.begin(in_turns(5, requests=50), server.url) for server in (one, other)]
         for turn in range(5):
             for load in loads if turn % 2 else loads[::-1]:
                 load.take_turn()
@@ -99,7 +99,7 @@ def test_a_connection_that_is_closed_at_rest_is_opened_again_and_no_request_is_l
 ) -> None:
     peers: list[Peer] = []
     with Server(say_hello, peers.append) as server:
-        opened = engine.open(in_turns(2, requests=40), server.url)
+        opened = engine.begin(in_turns(2, requests=40), server.url)
         opened.take_turn()
         for peer in peers:
             peer.close()
@@ -115,13 +115,13 @@ def test_a_server_that_closes_after_each_answer_is_measured_to_the_end(engine: N
         peer.close()
 
     with Server(close) as server:
-        result = take_all(engine.open(in_turns(3, requests=30), server.url), 3)
+        result = take_all(engine.begin(in_turns(3, requests=30), server.url), 3)
     assert (result.ok, result.errors) == (30, {})
 
 
 def test_fewer_requests_than_turns(engine: NativeEngine) -> None:
     with Server(say_hello) as server:
-        result = take_all(engine.open(in_turns(5, users=2, requests=3), server.url), 5)
+        result = take_all(engine.begin(in_turns(5, users=2, requests=3), server.url), 5)
     assert (result.ok, unaccounted(result)) == (3, 0)
 
 
@@ -138,7 +138,7 @@ def test_shares_are_looked_at_once(engine: NativeEngine) -> None:
         owners[peer.socket.getpeername()[1]] = 1 + len(owners) % 2
 
     with Server(say_hello, greet) as server:
-        opened = engine.open(in_turns(3, requests=30), server.url, look)
+        opened = engine.begin(in_turns(3, requests=30), server.url, look)
         opened.take_turn()
         before = looks
         opened.take_turn()
@@ -149,7 +149,7 @@ def test_shares_are_looked_at_once(engine: NativeEngine) -> None:
 
 def test_a_load_that_is_given_up_between_two_turns_ends_with_the_engine(engine: NativeEngine) -> None:
     with Server(say_hello) as server:
-        opened = engine.open(in_turns(3, requests=30), server.url)
+        opened = engine.begin(in_turns(3, requests=30), server.url)
         opened.take_turn()
         engine.close()
         server.wait()
@@ -167,9 +167,9 @@ def test_one_load_that_fails_leaves_the_other_alone() -> None:
         peer.hold()
 
     with Server(hang) as bad, Server(say_hello) as good:
-        other = engine.open(in_turns(2, requests=20), good.url)
+        other = engine.begin(in_turns(2, requests=20), good.url)
         other.take_turn()
-        failing = engine.open(in_turns(2, requests=20), bad.url)
+        failing = engine.begin(in_turns(2, requests=20), bad.url)
 
         def give_up() -> None:
             raise KeyboardInterrupt
@@ -199,7 +199,7 @@ def test_nothing_of_a_warm_up_is_counted_and_its_connections_stay(engine: Native
     )
     load = replace(in_turns(2, requests=12), exchanges=exchanges, repeat=False, warm_up=Amount(requests=8))
     with Server(note) as server:
-        opened = engine.open(load, server.url)
+        opened = engine.begin(load, server.url)
         opened.warm_up()
         warm, paths[:] = list(paths), []
         opened.take_turn()
@@ -220,7 +220,7 @@ def test_what_goes_wrong_in_a_warm_up_is_not_counted(engine: NativeEngine) -> No
         peer.send(answer(b"no", status=500) if wrong else RIGHT)
 
     with Server(fail_first) as server:
-        opened = engine.open(replace(in_turns(1, requests=20), warm_up=Amount(requests=10)), server.url)
+        opened = engine.begin(replace(in_turns(1, requests=20), warm_up=Amount(requests=10)), server.url)
         opened.warm_up()
         wrong = False
         opened.take_turn()
@@ -242,7 +242,7 @@ def test_the_deadline_ends_a_load_of_one_turn_though_it_was_warmed_up(engine: Na
     warm = True
     with Server(answer_or_hold) as server:
         load = replace(in_turns(1, duration_s=0.2), warm_up=Amount(duration_s=0.05))
-        opened = engine.open(load, server.url)
+        opened = engine.begin(load, server.url)
         opened.warm_up()
         warm = False
         opened.take_turn()
@@ -269,7 +269,7 @@ def test_connections_that_were_closed_after_the_warm_up_are_opened_and_shared_be
 
     with Server(say_hello, greet) as server:
         load = replace(in_turns(1, requests=40), warm_up=Amount(requests=8))
-        opened = engine.open(load, server.url, lambda: Held(processes=(1, 2), by_port=dict(owners)))
+        opened = engine.begin(load, server.url, lambda: Held(processes=(1, 2), by_port=dict(owners)))
         opened.warm_up()
         for peer in peers[:]:
             peer.close()

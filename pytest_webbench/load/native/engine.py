@@ -10,8 +10,7 @@ from pytest_webbench.load.frames import Failure, LoadJob, Ready
 from pytest_webbench.load.generator import longest_s
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.native.worker_process import WorkerProcess
-from pytest_webbench.load.partition import Share, connections_of_each, merge, partition, surplus
-from pytest_webbench.model.errors import LoadError
+from pytest_webbench.load.partition import Shard, connections_of_each, merge, partition, surplus
 from pytest_webbench.model.load import ConnectionProbe, Held, Load, LoadResult, nothing
 
 __all__ = ["NativeEngine"]
@@ -60,19 +59,19 @@ class NativeEngine:
         Raises :class:`LoadError` if the address, the load or one of its requests makes no sense, and
         if a worker dies or is not done in the longest time that the load can take.
         """
-        opened = self.open(load, base_url, look)
+        opened = self.begin(load, base_url, look)
         if load.warm_up is not None:
             opened.warm_up()
         for _ in range(load.turns):
             opened.take_turn(before_start)
         return opened.result()
 
-    def open(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> "NativeLoad":
+    def begin(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> "NativeLoad":
         """Begin ``load`` in workers of its own. Raises what :meth:`run` raises."""
         Target.parse(base_url)
-        shares = partition(load, self._generators)
-        workers = self._idle_workers(len(shares))
-        opened = NativeLoad(workers, shares, look)
+        shards = partition(load, self._generators)
+        workers = self._idle_workers(len(shards))
+        opened = NativeLoad(workers, shards, look)
         opened.begin(load, base_url)
         return opened
 
@@ -100,11 +99,11 @@ class NativeLoad:
     def __init__(
         self,
         workers: Sequence[WorkerProcess],
-        shares: Sequence[Share],
+        shards: Sequence[Shard],
         look: ConnectionProbe | None,
     ) -> None:
         self._workers = workers
-        self._shares = shares
+        self._shards = shards
         self._look = look
         self._held: tuple[int, ...] = ()
         self._known: set[int] = set()
@@ -115,7 +114,7 @@ class NativeLoad:
     def begin(self, load: Load, base_url: str) -> None:
         """Have the workers connect."""
         with self._killed_if_it_fails():
-            for worker, part in zip(self._workers, self._shares, strict=True):
+            for worker, part in zip(self._workers, self._shards, strict=True):
                 worker.begin(LoadJob(load=part.load, base_url=base_url), longest_s(load))
 
     def warm_up(self) -> None:
@@ -138,14 +137,13 @@ class NativeLoad:
         if failures:
             if len(self._workers) > 1:  # the others have begun
                 self._kill()
-            first = failures[0]
-            raise LoadError(first.message, evidence=first.evidence, hint=first.hint)
+            raise failures[0].error()
 
     def result(self) -> LoadResult:
         """The result of the whole load."""
         with self._killed_if_it_fails():
             results = [worker.await_result() for worker in self._workers]
-        parts = list(zip(self._shares, results, strict=True))
+        parts = list(zip(self._shards, results, strict=True))
         return replace(results[0] if len(results) == 1 else merge(parts), held=self._held)
 
     @contextmanager

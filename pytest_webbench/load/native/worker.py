@@ -9,7 +9,6 @@ can be ended at any moment.
 import asyncio
 import os
 import signal
-import traceback
 from collections.abc import Sequence
 
 import uvloop
@@ -26,7 +25,6 @@ from pytest_webbench.load.frames import (
     unpack_job,
 )
 from pytest_webbench.load.native.client import StartSignal, run_load
-from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import LoadResult
 
 __all__ = ["main"]
@@ -55,10 +53,8 @@ async def _carry_out(payload: bytes, replies: int) -> LoadResult | Failure:
     try:
         job = unpack_job(payload)
         return await run_load(job.load, job.base_url, starter.wait)
-    except LoadError as exc:
-        return Failure(message=exc.message, evidence=exc.evidence, hint=exc.hint)
-    except Exception:
-        return Failure(message="The load generator failed.", evidence=traceback.format_exc())
+    except Exception as exc:
+        return Failure.of(exc, "load generator")
     finally:
         starter.close()
 
