@@ -94,7 +94,7 @@ class LocustEngine:
         if isinstance(reply, Failure):
             if self._bind is None:
                 self.close()
-            raise LoadError(reply.message, evidence=reply.evidence, hint=reply.hint)
+            raise reply.error()
         return reply
 
     def close(self) -> None:

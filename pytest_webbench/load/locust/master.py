@@ -9,10 +9,11 @@ import json
 import os
 import signal
 import time
-import traceback
+from collections.abc import Iterable
 from contextlib import closing, suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import Any
 
 import gevent
 from gevent import socket
@@ -113,18 +114,8 @@ def _serve(descriptor: int, pool: "_WorkerPool") -> None:
 def _reply(pool: "_WorkerPool", job: bytes) -> bytes:
     try:
         return pack_reply(pool.carry_out(unpack_job(job)))
-    except LoadError as exc:
-        return pack_reply(Failure(message=exc.message, evidence=exc.evidence, hint=exc.hint))
-    except Exception:
-        return pack_reply(Failure(message="The Locust master failed.", evidence=traceback.format_exc()))
-
-
-class _News(NamedTuple):
-    """What a worker said of a load."""
-
-    worker: str
-    reply: bytes | None
-    """Its result; ``None`` if it is ready to start."""
+    except Exception as exc:
+        return pack_reply(Failure.of(exc, "Locust master"))
 
 
 class _WorkerPool:
@@ -136,7 +127,8 @@ class _WorkerPool:
         self._runner = runner
         self._names: dict[str, str] = {}
         self._refused: list[str] = []
-        self._news: Queue[_News] = Queue()
+        self._news: Queue[tuple[str, bytes | None]] = Queue()
+        """Who said something of the load, and its result; ``None`` if it is ready to start."""
         self._load = 0
         runner.register_message(HELLO, self._joined)
         runner.register_message(READY, self._told)
@@ -148,7 +140,7 @@ class _WorkerPool:
         return int(self._runner.server.port)
 
     def carry_out(self, job: LoadJob) -> LoadResult:
-        """Share ``job`` between the workers.
+        """Shard ``job`` between the workers.
 
         Raises :class:`LoadError` if there are too few, one fails, or one is lost on the way.
         """
@@ -158,10 +150,10 @@ class _WorkerPool:
         try:
             for member, part in parts.items():
                 self._tell(JOB, member, job=pack_job(LoadJob(load=part.load, base_url=job.base_url)))
-            self._await(set(parts), ready=True)
+            self._await_each(parts)
             for member in parts:
                 self._tell(START, member)
-            results = self._await(set(parts), ready=False)
+            results = self._await_each(parts)
         except BaseException:
             for member in parts:
                 self._tell(STOP, member)
@@ -180,7 +172,7 @@ class _WorkerPool:
 
     def _told(self, msg: Message, **_: Any) -> None:
         if msg.data["load"] == self._load:
-            self._news.put(_News(msg.node_id, msg.data.get("reply")))
+            self._news.put((msg.node_id, msg.data.get("reply")))
 
     # The parts of a load.
 
@@ -209,12 +201,12 @@ class _WorkerPool:
     def _tell(self, kind: str, worker: str, **data: Any) -> None:
         self._runner.send_message(kind, {"load": self._load, **data}, worker)
 
-    def _await(self, pending: set[str], *, ready: bool) -> dict[str, LoadResult]:
-        """What the workers in ``pending`` saw, or nothing, once they are ``ready``.
+    def _await_each(self, workers: Iterable[str]) -> dict[str, Any]:
+        """What each of ``workers`` says next: its result, or that it is ready.
 
         Raises :class:`LoadError` if one fails or is lost.
         """
-        results = {}
+        pending, said = set(workers), {}
         while pending:
             for worker in pending:
                 if not self._lives(worker):
@@ -224,13 +216,11 @@ class _WorkerPool:
                         hint="see what it printed, and start it again",
                     )
             with suppress(Empty):
-                news = self._news.get(timeout=_LOOK_S)
-                result = None if news.reply is None else unpack_reply(news.reply)
-                if isinstance(result, Failure):
-                    evidence = result.evidence or f"in worker {self._names[news.worker]}"
-                    raise LoadError(result.message, evidence=evidence, hint=result.hint)
-                if result is not None:
-                    results[news.worker] = result
-                if ready == (result is None):
-                    pending.discard(news.worker)
-        return results
+                worker, reply = self._news.get(timeout=_LOOK_S)
+                said[worker] = reply and unpack_reply(reply)
+                if isinstance(failure := said[worker], Failure):
+                    raise replace(
+                        failure, evidence=failure.evidence or f"in worker {self._names[worker]}"
+                    ).error()
+                pending.discard(worker)
+        return said

@@ -10,9 +10,8 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import gevent
 from gevent.event import Event
@@ -25,7 +24,6 @@ from pytest_webbench.load.frames import Failure, pack_reply, unpack_job
 from pytest_webbench.load.locust.accounts import Accounts
 from pytest_webbench.load.locust.messages import HELLO, JOB, READY, RESULT, START, STOP, protocol_version
 from pytest_webbench.load.locust.users import LoadEnvironment, WebbenchUser
-from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import LoadResult
 
 __all__ = ["run_worker"]
@@ -90,9 +88,6 @@ class _Jobs:
         self._greenlet: gevent.Greenlet[..., None] | None = None
         self._number = 0
         self._start = Event()
-        events: Any = environment.events
-        events.request.add_listener(self._on_request)
-        events.user_error.add_listener(self._on_user_error)
         runner.register_message(JOB, self._take)
         runner.register_message(START, self._begin)
         runner.register_message(STOP, self._abandon)
@@ -111,30 +106,24 @@ class _Jobs:
         if msg.data["load"] == self._number:
             self._kill()
 
-    def _on_request(self, **told: Any) -> None:
-        self._environment.accounts.on_request(**told)
-
-    def _on_user_error(self, **told: Any) -> None:
-        self._environment.accounts.on_user_error(**told)
-
     def _kill(self) -> None:
         if self._greenlet is not None:
             self._greenlet.kill()
             self._greenlet = None
 
     def _carry_out(self, number: int, job: bytes) -> None:
-        reply: LoadResult | Failure
         try:
-            reply = self._result(number, job)
-        except LoadError as exc:
-            reply = Failure(message=exc.message, evidence=exc.evidence, hint=exc.hint)
-        except Exception:
-            reply = Failure(message="The load generator failed.", evidence=traceback.format_exc())
+            reply: LoadResult | Failure = self._result(number, job)
+        except Exception as exc:
+            reply = Failure.of(exc, "load generator")
         self._runner.send_message(RESULT, {"load": number, "reply": pack_reply(reply)})
 
     def _result(self, number: int, job: bytes) -> LoadResult:
         self._environment.accounts = accounts = Accounts(unpack_job(job))
-        users = self._runner.user_greenlets
+        users, events = self._runner.user_greenlets, cast("Any", self._environment.events)
+        listeners = ((events.request, accounts.on_request), (events.user_error, accounts.on_user_error))
+        for event, listener in listeners:
+            event.add_listener(listener)
         try:
             self._runner.spawn_users({WebbenchUser.__name__: accounts.load.users})
             accounts.gather()
@@ -143,6 +132,8 @@ class _Jobs:
             return accounts.carry_out(users)
         finally:
             users.kill(timeout=_CLOSING_S)
+            for event, listener in listeners:
+                event.remove_listener(listener)
 
 
 def _end_with_input() -> None:
