@@ -1,9 +1,9 @@
-"""Directives that make the reference from the package's own values, so that it cannot go stale.
+"""Directives that generate the reference from the package, so it cannot become outdated.
 
 ``webbench-options``, ``webbench-stacks``, ``webbench-versions``, ``webbench-scenarios``,
 ``webbench-profiles``, ``webbench-metrics``, ``webbench-derived_rows``, ``webbench-stored_metrics`` and
-``webbench-reasons`` take no arguments; :func:`numbers` gives the bounds and defaults that stand in
-the text. All of them write Markdown, which the page that they stand on parses.
+``webbench-reasons`` take no arguments; :func:`numbers` gives the limits and defaults used in
+the text. All of them write Markdown, which their page parses.
 """
 
 import re
@@ -48,7 +48,7 @@ __all__ = ["numbers", "setup"]
 logger = getLogger(__name__)
 
 GIVEN_BY_FIXTURES = {"pytest_webbench.LiveBench", "pytest_webbench.LiveStack"}
-"""Classes that no one else makes, so that their constructors are nobody's business."""
+"""Classes that only fixtures create, so their constructors are not documented."""
 _FORMAT = re.compile(r"\{[^}]*\}")
 PIN = re.compile(r"^(?P<name>[a-z0-9.-]+)==(?P<version>[^ ;\\]+)(?: ; (?P<marker>[^\\]+?))? ?\\?$")
 
@@ -97,7 +97,7 @@ def _option(option: Option) -> str:
 
 def stacks() -> str:
     """Each stack with its server."""
-    return _table(("Stack", "What it is", "Worker class of Gunicorn", "Folder"), map(_stack, STACKS))
+    return _table(("Stack", "Description", "Gunicorn worker class", "Folder"), map(_stack, STACKS))
 
 
 def _stack(stack: Stack) -> Sequence[str]:
@@ -126,7 +126,7 @@ def _version_set(versions: VersionSet) -> str:
         f"`{versions.name}`: {versions.title}. Processes run under {python}, containers start from "
         f"`{versions.base_image}`."
     )
-    return f"{about}\n\n{_table(('Stack', 'Asked for', 'Needed by these'), rows)}"
+    return f"{about}\n\n{_table(('Stack', 'Required', 'Their dependencies'), rows)}"
 
 
 def _pins(lock: Path) -> list[tuple[str, str]]:
@@ -139,7 +139,7 @@ def _pins(lock: Path) -> list[tuple[str, str]]:
 
 def scenarios() -> str:
     """Each scenario with its numbers in the ``paper`` profile."""
-    header = ("Scenario", "What it asks for", "Users", "Amount", "Figure", "Writes", "Request twice")
+    header = ("Scenario", "Description", "Users", "Amount", "Result", "Writes", "Repeats requests")
     return _table(header, map(_scenario, SCENARIOS))
 
 
@@ -151,19 +151,19 @@ def _scenario(scenario: Scenario) -> Sequence[str]:
         str(scenario.amount),
         scenario.unit,
         "yes" if scenario.writes else "no",
-        "may be" if scenario.repeat else "never",
+        "yes" if scenario.repeat else "no",
     )
 
 
 def metrics() -> str:
-    """Each metric of which there are verdicts, with its thresholds."""
-    return _table(("Metric", "What it is", "Limit", "By default", "Floor"), map(_judged, judged()))
+    """Each metric that gets verdicts, with its thresholds."""
+    return _table(("Metric", "Description", "Limit", "Default", "Floor"), map(_judged, judged()))
 
 
 def _judged(metric: Metric) -> Sequence[str]:
     counted = metric.rule is Rule.COUNT
     default = "" if metric.limit is None else f"`{metric.limit:g}`" if counted else f"`{metric.limit:.0%}`"
-    limit = f"a number of {metric.quantity.noun}, for each round" if counted else "a percentage"
+    limit = f"a number of {metric.quantity.noun} per round" if counted else "a percentage"
     floor = "none" if counted else f"such as `{metric.quantity.example}`"
     return (f"`{metric.key}`", metric.about.rstrip("."), limit, default or "not judged", floor)
 
@@ -197,11 +197,11 @@ def _stored(metric: Metric) -> Sequence[str]:
 def profiles() -> str:
     """A row for each number of a profile, a column for each profile."""
     rows: list[tuple[str, Callable[[Profile], str]]] = [
-        ("Rounds of a cell, each from a fresh launch", lambda each: str(each.rounds)),
+        ("Rounds per benchmark, each a fresh launch", lambda each: str(each.rounds)),
         ("Order", lambda each: each.order),
         (
             "Scenarios with a duration",
-            lambda each: _seconds(each.duration_s) if each.duration_s else "as the scenario says",
+            lambda each: _seconds(each.duration_s) if each.duration_s else "as in the scenario",
         ),
         ("Scenarios with a number of requests", _requests),
         ("Pause after the launch", lambda each: _seconds(each.settle_s)),
@@ -209,7 +209,7 @@ def profiles() -> str:
         ("Warm-up of the suite after a launch", lambda each: "yes" if each.warm_launch else "no"),
         ("Pause after that", lambda each: _seconds(each.idle_s)),
         (
-            "Warm-up of the cell before a round",
+            "Warm-up of the benchmark before a round",
             lambda each: f"{each.warm_cell:.0%} of its amount" if each.warm_cell else "none",
         ),
         ("Pause between two trials", lambda each: _seconds(each.gap_s)),
@@ -220,8 +220,8 @@ def profiles() -> str:
 
 def _requests(profile: Profile) -> str:
     if profile.request_share == 1:
-        return "as the scenario says"
-    return f"{profile.request_share:.0%} of what the scenario says, {profile.min_requests} at least"
+        return "as in the scenario"
+    return f"{profile.request_share:.0%} of the scenario's number, at least {profile.min_requests}"
 
 
 def _seconds(value: float | None) -> str:
