@@ -1,7 +1,7 @@
 """pytest-webbench: trustworthy benchmarks of Python web stacks, each of them one pytest test.
 
-The names below are for those who add a stack, a scenario, a suite, a launcher or an engine; they are
-imported when they are first used, for pytest imports this package on every run.
+The names below are the public API. They are imported on first use, because pytest imports this package
+on every run.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""What Gunicorn imports: `gunicorn app:app`."""
+"""The WSGI application for Gunicorn: `gunicorn app:app`."""
 
 from items import create_app
 

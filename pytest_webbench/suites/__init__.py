@@ -1,1 +1,1 @@
-"""What is asked: contracts, datasets and scenarios."""
+"""The built-in suites: contracts, datasets, scenarios and stacks."""

@@ -191,7 +191,7 @@ def test_without_figures_the_failures_are_shown() -> None:
 def test_the_paper_stands_beside_with_its_contradictions() -> None:
     text = text_of(three_stacks(about={"published": SUITE.published}))
     assert "Rank agreement: Kendall's τ =" in text
-    assert "its own figures show 1.4 and 1.3 times" in text
+    assert "its own results give 1.4 and 1.3 times" in text
 
 
 def test_figures_without_single_response_times_have_no_percentiles() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 # Build paths inside the project like this: BASE_DIR / 'subdir'.
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# Nothing is signed here, so the default gives nothing away.
+# Nothing is signed here, so the default does not need to be secret.
 SECRET_KEY = os.environ.get("SECRET_KEY", "not-a-secret")
 
 DEBUG = False
@@ -49,8 +49,8 @@ DATABASES = {
         "CONN_MAX_AGE": 60,
         "OPTIONS": {
             # With WAL, readers and a writer do not block each other; with NORMAL, a power cut may lose the
-            # last transactions but corrupts nothing; a writer waits up to 5 s for its turn, and takes it at
-            # the start of a transaction, since SQLite lets none wait that has read before.
+            # last transactions but corrupts nothing; a writer waits up to 5 s for its turn, and locks
+            # the database when its transaction starts: SQLite does not wait in a transaction that has read.
             "init_command": "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
             "transaction_mode": "IMMEDIATE",
         },

@@ -1,8 +1,8 @@
-"""Fills and reads the SQLite file of a stack, beside the application.
+"""Fills and reads the SQLite file of a stack, next to the application.
 
-It is copied to where the stack runs and needs nothing but Python's standard library::
+It is copied to where the stack runs and needs only Python's standard library::
 
-    python database.py load TEMPLATE DATABASE    make DATABASE hold what TEMPLATE holds
+    python database.py load TEMPLATE DATABASE    copy the content of TEMPLATE to DATABASE
     python database.py dump DATABASE             print the rows of its table as JSON
 """
 
@@ -14,27 +14,27 @@ from collections.abc import Callable
 from contextlib import closing
 
 BUSY_TIMEOUT_S = 10.0
-"""How long somebody else may hold the database."""
+"""How long another process may lock the database."""
 LOCKED = (5, 6)
 """SQLITE_BUSY and SQLITE_LOCKED."""
 
 
 def load(template: str, path: str) -> None:
-    """Copy every page in one transaction; connections that are open see the new content at once."""
+    """Copy every page in one transaction; open connections see the new content at once."""
     with (
         closing(sqlite3.connect(f"file:{template}?mode=ro", uri=True)) as source,
         closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as target,
     ):
-        # Before the copy: a page of the template says "rollback journal", and the mode is kept there.
+        # Before the copy: the template is in rollback-journal mode, and the mode is stored in its pages.
         target.execute("PRAGMA journal_mode=WAL")
         source.backup(target, progress=_patience())
         target.execute("PRAGMA journal_mode=WAL")
-        # Every round starts with an empty log, so that none pays for the pages of the one before.
+        # Every round starts with an empty log, so it does not pay for the pages of the previous one.
         target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _patience() -> Callable[[int, int, int], None]:
-    """Called after each step of a backup, which else waits for a lock without end."""
+    """Called after each step of a backup, which would otherwise wait for a lock forever."""
     begun = time.monotonic()
 
     def look(status: int, *_: int) -> None:
@@ -45,7 +45,7 @@ def _patience() -> Callable[[int, int, int], None]:
 
 
 def dump(path: str) -> None:
-    """Print all rows in the order of their keys."""
+    """Print all rows, ordered by key."""
     with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as database:
         rows = database.execute("SELECT id, name, description, price, quantity FROM items ORDER BY id")
         json.dump(rows.fetchall(), sys.stdout)
@@ -62,6 +62,6 @@ if __name__ == "__main__":
         if "locked" not in str(error):
             raise
         sys.exit(
-            f"{paths[-1]}: {error}: another connection, perhaps of the application, has held it for "
+            f"{paths[-1]}: {error}: another connection, perhaps of the application, has locked it for "
             f"{BUSY_TIMEOUT_S:g} s"
         )

@@ -1,4 +1,4 @@
-"""The 1,500 records, and the way into a stack's SQLite file."""
+"""The 1,500 records, and how they get into a stack's SQLite file."""
 
 import json
 import random
@@ -32,7 +32,7 @@ THINGS = "basket bench bottle bowl box chair clock cup desk frame jar kettle lam
 
 
 def make_item(rng: random.Random) -> dict[str, Any]:
-    """An item without its id, drawn from ``rng``."""
+    """A random item without its id."""
     name = f"{rng.choice(MATERIALS)} {rng.choice(THINGS)} {rng.randrange(10_000):04}"
     return {
         "name": name,
@@ -45,9 +45,9 @@ def make_item(rng: random.Random) -> dict[str, Any]:
 class ItemsDataset:
     """1,500 items, the same bytes for every stack.
 
-    They are written once into a SQLite file, which is copied page by page into the stack's own file
+    They are written once to a SQLite file, which is copied page by page into the stack's own file
     through SQLite's backup interface, while the application runs and holds connections: no application
-    code takes part. The program that does it runs under the stack's Python, wherever that is.
+    code is involved. The program that copies runs under the stack's Python, wherever that is.
     """
 
     default_count = 1500
@@ -58,12 +58,12 @@ class ItemsDataset:
         return tuple({"id": key, **make_item(rng)} for key in range(1, count + 1))
 
     def prepare(self, running: RunningStack, records: Sequence[Record]) -> None:
-        """Put the program and the filled database beside the stack."""
+        """Put the program and the filled database next to the stack."""
         running.put_file("database.py", PROGRAM.read_bytes())
         running.put_file("template.db", _database(records))
 
     def load(self, running: RunningStack) -> None:
-        """Copy the filled database over the stack's."""
+        """Copy the filled database over the stack's own."""
         running.execute(["{data_dir}/database.py", "load", "{data_dir}/template.db", DATABASE])
 
     def state(self, running: RunningStack) -> Mapping[int, Record]:
@@ -72,11 +72,13 @@ class ItemsDataset:
         try:
             rows = json.loads(output)
         except ValueError:
-            raise SeedError(f"the database of {running.stack.name} cannot be read: no JSON came") from None
+            raise SeedError(
+                f"the database of {running.stack.name} cannot be read: the output is not JSON"
+            ) from None
         return records_by_key(dict(zip(COLUMNS, row, strict=True)) for row in rows)
 
     def observe(self, get: Get) -> tuple[Record, ...]:
-        """What GET /items/ lists."""
+        """The records that GET /items/ lists."""
         listed = get("/items/")
         if not isinstance(listed, list):
             return ()

@@ -1,4 +1,4 @@
-"""The figures of Bednarz and Miłosz (2025), which the scenarios and stacks of this suite are after."""
+"""The results of Bednarz and Miłosz (2025), whose scenarios and stacks this suite follows."""
 
 from pytest_webbench.model.suite import Published
 
@@ -25,11 +25,11 @@ PAPER = Published(
     approximate=("hello[flask-sqlite3]", "hello[flask-sqlalchemy]"),
     notes=(
         "Its conclusion says that FastAPI created records twice as fast as Flask and five times faster than "
-        "Django; its own figures show 1.4 and 1.3 times.",
-        "Its conclusion says that FastAPI lost the read of a single record; its own figures have FastAPI "
-        "with sqlite3 ahead of all others there.",
-        "Its table gives Django REST framework 0.1.0, a version that cannot be meant; 3.16.0 was current.",
+        "Django; its own results give 1.4 and 1.3 times.",
+        "Its conclusion says that FastAPI was not the fastest to read a single record; in its own results "
+        "FastAPI with sqlite3 is the fastest there.",
+        "Its table gives Django REST framework 0.1.0, which must be a mistake; 3.16.0 was current.",
         "Its load came from k6, on a machine that ran Windows with Docker, hence the slow writes. It gives "
-        "no intervals, so that close figures of it may be ties.",
+        "no intervals, so results that are close may be ties.",
     ),
 )

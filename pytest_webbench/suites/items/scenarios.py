@@ -37,12 +37,12 @@ HELLO = _get("/hello", {"message": "Hello, World!"})
 
 
 def hello(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:  # noqa: ARG001
-    """A short JSON answer, without the database."""
+    """A short JSON response, without the database."""
     return [HELLO]
 
 
 def echo(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:  # noqa: ARG001
-    """A JSON object that comes back; a hundred different ones, so that nothing can be kept ready."""
+    """A JSON object, echoed; a hundred different ones, so that responses cannot be cached."""
     return [_echo({"message": "Hello, World!", "number": rng.randrange(10**6)}) for _ in range(100)]
 
 
@@ -52,13 +52,13 @@ def list_items(records: Sequence[Record], count: int | None, rng: random.Random)
 
 
 def get_item(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:
-    """One record, drawn at random each time."""
+    """One record, chosen at random each time."""
     drawn = rng.choices(records, k=count or len(records)) if records else []
     return [_get(f"/items/{record['id']}", dict(record)) for record in drawn]
 
 
 def create_item(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:  # noqa: ARG001
-    """A new record, another one each time."""
+    """A new record, different each time."""
     return [_create(make_item(rng)) for _ in range(count or 1000)]
 
 
@@ -71,7 +71,7 @@ def _create(item: Record) -> Exchange:
 
 
 def update_item(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:
-    """New values for a record drawn at random."""
+    """New values for a random record."""
     drawn = rng.choices(records, k=count or len(records)) if records else []
     return [_update(record["id"], make_item(rng)) for record in drawn]
 
@@ -85,7 +85,7 @@ def _update(key: int, item: Record) -> Exchange:
 
 
 def delete_item(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:
-    """Records that are there, each once."""
+    """Existing records, each once."""
     drawn = rng.sample(records, min(count or len(records), len(records)))
     return [
         Exchange(
@@ -165,7 +165,7 @@ CLIENT_ERRORS = tuple(range(400, 500))
 
 
 def examples(records: Sequence[Record]) -> list[Exchange | Refusal]:
-    """Echoes of any JSON object, every record's neighbourhood, and what must be refused."""
+    """Echoes of JSON objects, some of the records, and requests that must be refused."""
     unknown = max((record["id"] for record in records), default=0) + 10**6
     edges = [records[0], records[len(records) // 2], records[-1]] if records else []
     item = make_item(random.Random(0))

@@ -13,18 +13,18 @@ SQLITE_SETTINGS = {
     "synchronous": "NORMAL",
     "busy_timeout_ms": "5000",
 }
-"""What every application sets on its connections; a test asks each of them."""
+"""The connection settings of every application; a test queries each of them."""
 
 
 def _apps_folder() -> Path:
-    """The applications: in the package of an installed wheel, beside it in a checkout."""
+    """The folder of the applications: in the package if installed from a wheel, next to it in a checkout."""
     package = Path(__file__).parents[2]
     installed = package / "framework_apps"
     return installed if installed.is_dir() else package.parent / "framework_apps"
 
 
 DOCKERFILE = _apps_folder() / "Dockerfile"
-"""The recipe for the containers of these stacks, and of others that bring a lock."""
+"""The recipe for the containers of these stacks, and of others with a lock."""
 
 
 def _stack(
