@@ -9,8 +9,9 @@ from typing import Any
 
 from pytest_webbench.analysis.statistics import CONFIDENCE
 from pytest_webbench.analysis.summary import rank
-from pytest_webbench.model.measurement import Machine, Provenance
+from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord, Machine, Provenance
 from pytest_webbench.model.plan import Cell, Profile
+from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import BaselineMatch, CellSummary, Difference, Interval
 from pytest_webbench.model.run import SavedRun
 from pytest_webbench.model.suite import Published, Unit
@@ -24,6 +25,8 @@ __all__ = [
     "compare_runs",
     "differences",
     "independent_ratio",
+    "launch_facts",
+    "launch_provenance",
     "machine_differences",
     "match_baselines",
     "set_beside",
@@ -53,6 +56,12 @@ NAMES = {
 """What people read for the fields of a provenance that have one value."""
 
 
+OF_LAUNCH = ("network", "container_runtime", "base_image", "cpus", "memory", "url")
+KEYS_OF_LAUNCH = (
+    *("workers", "threads", "network", "engine", "base_image", "cpus", "memory"),
+    *("url", "command", "image_bytes"),
+)
+"""The keys in the configuration of a launch that are not settings of the stack."""
 SAID_BY_AMOUNT = ("name", "title", "duration_s", "request_share", "min_requests")
 """What of a profile the name and the amount of a load say already."""
 
@@ -75,6 +84,42 @@ VARYING = frozenset(
 
 SHOWN = 60
 """How many characters of a value are shown."""
+
+
+def launch_provenance(launch: LaunchRecord) -> Provenance:
+    """What the record of a launch says about how its results came about."""
+    config = {key: value for key, value in launch.config.items() if value != UNKNOWN}
+
+    def text(key: str) -> str | None:
+        return None if key not in config else str(config[key])
+
+    image_bytes = config.get("image_bytes")
+    return Provenance(
+        launcher=launch.launcher,
+        workers=config.get("workers"),
+        threads=config.get("threads"),
+        network=text("network"),
+        container_runtime=text("engine"),
+        base_image=text("base_image"),
+        cpus=text("cpus"),
+        memory=text("memory"),
+        url=text("url"),
+        command=text("command"),
+        image_bytes=image_bytes if isinstance(image_bytes, int) else None,
+        versions=launch.versions,
+        settings={key: value for key, value in launch.config.items() if key not in KEYS_OF_LAUNCH},
+    )
+
+
+def launch_facts(provenance: Provenance) -> dict[str, str]:
+    """How a stack was launched, as people read it; its own settings come last."""
+    counts = {name: getattr(provenance, name) for name in ("workers", "threads")}
+    known = {NAMES.get(name, name): getattr(provenance, name) for name in OF_LAUNCH}
+    return {
+        **{name: "not known" if value is None else str(value) for name, value in counts.items()},
+        **{name: value for name, value in known.items() if value is not None},
+        **{name.replace("_", " "): str(value) for name, value in provenance.settings.items()},
+    }
 
 
 def match_baselines(
@@ -201,12 +246,12 @@ class CellAcross:
 
     @property
     def verdict(self) -> str:
-        """In a word or two; ``not told apart`` if the interval has 1 in it."""
+        """In a word or two; ``indistinguishable`` if the interval has 1 in it."""
         if self.ratio is None:
             return "not compared"
         if self.ratio.low > 1:
             return "slower"
-        return "faster" if self.ratio.high < 1 else "not told apart"
+        return "faster" if self.ratio.high < 1 else "indistinguishable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,10 +292,10 @@ def compare_runs(base: SavedRun, head: SavedRun) -> AcrossRuns:
 
 
 def _across(base: CellSummary, head: CellSummary, found: Sequence[Difference]) -> CellAcross:
-    sides = (("the first run", base), ("the second", head))
+    sides = (("the first run", base), ("the second run", head))
     bars = [str(each) for each in found if not each.comparable]
-    bars = bars or [f"invalid in {name}" for name, each in sides if not each.validity.valid]
-    ratio = None if bars else independent_ratio(head.samples_s, base.samples_s)
+    bars = bars or [Code.RUN_INVALID.reason(run=name) for name, each in sides if not each.validity.valid]
+    ratio = None if bars else independent_ratio(head.shown_s, base.shown_s)
     return CellAcross(cell=head.cell, base=base, head=head, ratio=ratio, reason="; ".join(bars))
 
 

@@ -85,9 +85,11 @@ def _errors(summaries: Sequence[CellSummary]) -> Diagnostic:
     failed = sum(sum(each.errors.values()) for each in summaries)
     if not failed:
         text = Code.RESPONSES_RIGHT.reason(sent=sent)
-        return Diagnostic(subject="answers", level=Level.GOOD, text=text)
+        return Diagnostic(subject="responses", level=Level.GOOD, text=text)
     text = Code.RESPONSES_WRONG.reason(failed=failed, sent=sent)
-    return Diagnostic(subject="answers", level=Level.DOUBTFUL if 2 * failed < sent else Level.BAD, text=text)
+    return Diagnostic(
+        subject="responses", level=Level.DOUBTFUL if 2 * failed < sent else Level.BAD, text=text
+    )
 
 
 def _generator(summaries: Sequence[CellSummary]) -> Diagnostic:

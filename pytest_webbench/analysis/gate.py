@@ -27,8 +27,8 @@ from statistics import fmean, stdev
 from pytest_webbench.analysis.metrics import Metric, Rule, find_metric, judged
 from pytest_webbench.analysis.statistics import ratio_interval
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.reasons import Code, code_of
-from pytest_webbench.model.results import Comparison, Interval, Threshold, Verdict
+from pytest_webbench.model.reasons import Code, Reason, code_of
+from pytest_webbench.model.results import Comparison, Interval, Remark, Threshold, Verdict
 
 __all__ = [
     "ALPHA",
@@ -41,6 +41,7 @@ __all__ = [
     "judge_family",
     "pairs_missing",
     "parse_threshold",
+    "remarks",
     "threshold_of",
 ]
 
@@ -113,6 +114,41 @@ def pairs_missing(undecided: Sequence[Comparison]) -> int:
     worse = [each for each in undecided if each.ratio.estimate > 1 + each.threshold.limit]
     missing = [(each.pairs_needed or each.pairs) - each.pairs for each in worse or undecided]
     return min(missing) if worse else max(missing)
+
+
+def remarks(comparisons: Sequence[Comparison], *, needed_s: float | None) -> list[Remark]:
+    """What keeps metrics from being judged, what would decide them, and what the run could have detected.
+
+    ``needed_s`` is the budget in seconds that would decide what is open.
+    """
+    barred: dict[tuple[Cell, str, str], list[str]] = {}
+    for each in comparisons:
+        if each.why:
+            barred.setdefault((each.cell, each.why, each.why_code), []).append(each.metric)
+    found = [
+        Remark(code=code, subject=f"{', '.join(metrics)} of {cell}", text=why)
+        for (cell, why, code), metrics in barred.items()
+    ]
+    undecided = [each for each in comparisons if each.verdict is Verdict.INCONCLUSIVE and not each.why]
+    for each in undecided:
+        reason = Code.ROUNDS_UNKNOWN.reason(made=each.pairs)
+        if each.pairs_needed is not None:
+            reason = Code.ROUNDS_NEEDED.reason(needed=each.pairs_needed, made=each.pairs)
+        found.append(_remark(reason, f"{each.metric} of {each.cell}"))
+    if undecided and needed_s is not None:
+        found.append(_remark(Code.BUDGET_NEEDED.reason(seconds=math.ceil(needed_s))))
+    effects: dict[str, float] = {}
+    for each in comparisons:
+        if each.smallest_effect is not None:
+            effects[each.metric] = max(each.smallest_effect, effects.get(each.metric, 0.0))
+    if effects:
+        texts = (f"{metric} {effect * 100:.1f} %" for metric, effect in effects.items())
+        found.append(_remark(Code.SMALLEST_EFFECT.reason(effects=", ".join(texts))))
+    return found
+
+
+def _remark(reason: Reason, subject: str = "") -> Remark:
+    return Remark(code=code_of(reason), subject=subject, text=str(reason))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

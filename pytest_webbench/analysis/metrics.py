@@ -392,6 +392,7 @@ METRICS: dict[str, Metric] = {
             quantity=BYTES,
             stored_as="server_peak_rss_bytes",
             stored=Stored.CELL,
+            digits=0,
         ),
     )
 }

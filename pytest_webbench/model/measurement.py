@@ -219,6 +219,12 @@ class Provenance:
     cpus: str | None = None
     """The limit of a container in words, as that of its ``memory``."""
     memory: str | None = None
+    image_bytes: int | None = None
+    url: str | None = None
+    """Of a server that ran already, without a password."""
+    command: str | None = None
+    settings: Mapping[str, str | int] = field(default_factory=dict)
+    """What the stack states about its own configuration."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """What was installed for the stack, with ``python``."""
     machine: Machine | None = None

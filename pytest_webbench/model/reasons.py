@@ -1,4 +1,4 @@
-"""Why a result may not be used, or not compared: codes, and the one sentence of each."""
+"""Everything that is reported about a result, a comparison or a run: codes, and the sentence of each."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,7 +8,7 @@ __all__ = ["Code", "Reason", "code_of"]
 
 
 class Reason(str):
-    """A sentence with its ``code`` and the ``fields`` in it; without a code it is someone else's."""
+    """A sentence with its ``code`` and ``fields``; one without a code does not come from this package."""
 
     code: "Code | None"
     fields: Mapping[str, str | float]
@@ -24,17 +24,17 @@ class Reason(str):
 
 
 def code_of(sentence: str) -> str:
-    """The code of ``sentence``; empty for one that has none, such as one from an older file."""
+    """The code of ``sentence``; empty if it has none, such as one read from a file."""
     return sentence.code or "" if isinstance(sentence, Reason) else ""
 
 
 class Code(StrEnum):
-    """What can speak against a result, a comparison or a run. Each stands in the JSON, and in the docs."""
+    """What can be reported about a result, a comparison or a run. All are listed in the docs."""
 
     sentence: str
 
     def __new__(cls, value: str, sentence: str) -> Self:
-        """``sentence`` has its fields in braces."""
+        """``sentence`` names its fields in braces."""
         made = str.__new__(cls, value)
         made._value_ = value
         made.sentence = sentence
@@ -50,11 +50,11 @@ class Code(StrEnum):
     DATABASE_WRONG = "database-wrong", "the database is wrong: {fault}"
     OUT_OF_MEMORY = (
         "out-of-memory",
-        "a process of the server was killed for want of memory during a round",
+        "a server process was killed during a round because memory ran out",
     )
     PROCESS_REPLACED = (
         "process-replaced",
-        "a process of the server ended or was replaced during a round",
+        "a server process exited or was replaced during a round",
     )
     NOTHING_COMPLETED = "nothing-completed", "no request was completed"
     REQUEST_OVERDUE = (
@@ -64,7 +64,7 @@ class Code(StrEnum):
     )
     ACCOUNTS_WRONG = (
         "accounts-wrong",
-        "the requests do not add up: {sent} sent, {ok} right, {failed} failed, {in_flight} in flight",
+        "the requests do not add up: {sent} sent, {ok} completed, {failed} failed, {in_flight} in flight",
     )
     GENERATOR_LIMIT = (
         "generator-limit",
@@ -94,17 +94,17 @@ class Code(StrEnum):
     TEST_FAILED = "test-failed", "its test failed"
     INTERRUPTED = "interrupted", "the run was interrupted"
 
-    # A result is valid, but less sure.
+    # A result is valid, but less certain.
     UNSTABLE = "unstable", "unstable: the interval is ±{half_width:.0%} wide"
-    DATABASE_UNSEEN = "database-unseen", "the database could not be looked at"
+    DATABASE_UNSEEN = "database-unseen", "the database could not be checked"
     LAG_NOTED = "lag-noted", "more than a tenth of the response time is the generator's own lag"
     TAIL_LAG_NOTED = (
         "tail-lag-noted",
-        "of the slowest responses (p99), much may be the generator's own lag",
+        "much of the slowest response times (p99) may be the generator's own lag",
     )
     CONNECTIONS_UNEVEN = (
         "connections-uneven",
-        "the server's processes did not have as many connections each ({shared})",
+        "connections were not spread evenly across the server's processes ({shared})",
     )
     DRAWS_DIFFER = (
         "draws-differ",
@@ -116,18 +116,56 @@ class Code(StrEnum):
         "percentiles are within {error:.2%}: where a round has more than {most:,} responses, their times are "
         "counted in a histogram",
     )
-    CPU_LIMITED = "cpu-limited", "a limit of CPU (--webbench-cpus) held the server back"
+    CPU_LIMITED = "cpu-limited", "the CPU limit (--webbench-cpus) held the server back"
 
     # A metric cannot be compared.
     PAIRS_TOO_FEW = (
         "pairs-too-few",
-        "only {pairs} pairs of rounds can be compared, and {fewest} are the least",
+        "only {pairs} pairs of rounds can be compared; at least {fewest} are needed",
     )
-    VALUE_ZERO = "value-zero", "a round has the value 0, of which there is no ratio"
+    VALUE_ZERO = "value-zero", "a round has the value 0, so there is no ratio"
     NO_PAIR = "no-pair", "no pair of rounds can be compared"
     SIDE_FAILED = "side-failed", "{side} failed: {error}"
     SIDE_UNSOUND = "side-unsound", "{side} has no round to compare: {cause}"
-    BLOCKS_DIFFER = "blocks-differ", "no round of the base has one of the same block beside it"
+    BLOCKS_DIFFER = "blocks-differ", "no block has a valid round of both sides"
+
+    # A comparison of base and head, beside its verdicts.
+    METRICS_UNKNOWN = "metrics-unknown", "no metric is known for both sides"
+    ROUNDS_NEEDED = "rounds-needed", "about {needed} rounds would decide it; {made} were made"
+    ROUNDS_UNKNOWN = (
+        "rounds-unknown",
+        "undecided after {made} rounds; the number needed cannot be estimated",
+    )
+    BUDGET_NEEDED = "budget-needed", "undecided: try --webbench-budget={seconds}s"
+    SMALLEST_EFFECT = (
+        "smallest-effect",
+        "smallest increase this run could detect (80 % power): {effects}",
+    )
+
+    # Two saved results were produced differently.
+    DIFFERENT = "different", "{what} {base} then, {now} now"
+    INCOMPARABLE = "incomparable", "{what} {base} then, {now} now: not comparable, so not ranked"
+    RUN_INVALID = "run-invalid", "invalid in {run}"
+    CELL_ALONE = "cell-alone", "{cell} was measured in this run only"
+    RUNS_APART = (
+        "runs-apart",
+        "The runs were made one after the other. Drift between runs is not part of any interval, so a small "
+        "difference proves nothing; to detect one, measure both sides in one run with --webbench-against.",
+    )
+
+    # A launch, or the machine on which it was made.
+    FILES_UNVERIFIED = (
+        "files-unverified",
+        "which files it serves was not verified: its command does not run a Python that reports them",
+    )
+    CONTAINERS_REMOVED = (
+        "containers-removed",
+        "removed {count} containers left behind by a killed run: {names}",
+    )
+    OTHER_RUN = (
+        "other-run",
+        "another run is at work (process {pid} on {host}) and disturbs this one's results",
+    )
 
     # Whether a run can be trusted.
     NOTHING_MEASURED = "nothing-measured", "Nothing was measured."
@@ -137,50 +175,49 @@ class Code(StrEnum):
     SOME_INVALID = "some-invalid", "{valid} of {total} cells {are} valid; the others have no rank."
     SPREAD_UNKNOWN = (
         "spread-unknown",
-        "One round of each cell: nothing is known of how far rounds differ, and nothing is told apart.",
+        "One round per cell: how far rounds differ is not known, and no stacks can be distinguished.",
     )
     SPREAD = (
         "spread",
-        "Rounds differ by {typical} in the median cell, by {worst} in the worst ({cell}), as standard "
-        "deviations.",
+        "Standard deviation between rounds: {typical} in the median cell, {worst} in the worst ({cell}).",
     )
     RESPONSES_RIGHT = (
         "responses-right",
-        "Every one of {sent:,} answers was checked, and none was wrong.",
+        "All {sent:,} responses were checked; none was wrong.",
     )
     RESPONSES_WRONG = (
         "responses-wrong",
-        "{failed:,} of {sent:,} requests failed; the cells concerned are not valid.",
+        "{failed:,} of {sent:,} requests failed; the affected cells are not valid.",
     )
     GENERATOR_FREE = (
         "generator-free",
-        "The load generator used at most {share} of a core ({cell}), so it was not the limit.",
+        "The load generator used at most {share} of a core ({cell}), so it was not the bottleneck.",
     )
     GENERATOR_BUSY = (
         "generator-busy",
-        "The load generator used at most {share} of a core ({cell}), close to all of it: there it may have "
-        "been the limit.",
+        "The load generator used up to {share} of a core ({cell}), close to all of it: it may have been the "
+        "bottleneck there.",
     )
     SERVER_SHARE = (
         "server-share",
-        "The servers used {median} of the {processors} in the median round, from {least} to {most}.",
+        "The servers used {median} of the {processors} in the median round ({least} to {most}).",
     )
     STEAL_UNKNOWN = (
         "steal-unknown",
-        "Whether the host took processor time away (steal) is not known.",
+        "Whether the host took CPU time away (steal) is not known.",
     )
-    STEAL = "steal", "The host took {share} of the processors' time away (steal)."
-    OTHERS_UNKNOWN = "others-unknown", "How much other processes used is not known."
+    STEAL = "steal", "The host took {share} of the CPU time away (steal)."
+    OTHERS_UNKNOWN = "others-unknown", "How much CPU time other processes used is not known."
     OTHERS = (
         "others",
-        "All else on the machine, the kernel's network included, used {share} of it.",
+        "Everything else on the machine, including the kernel's network stack, used {share} of the CPU time.",
     )
     BALANCE_UNEVEN = (
         "balance-uneven",
-        "In {uneven} of {rounds} rounds the processes of a server had unequal numbers of connections, at "
+        "In {uneven} of {rounds} rounds connections were spread unevenly across a server's processes, at "
         "worst {shared} ({cell}).",
     )
     BALANCE_EVEN = (
         "balance-even",
-        "The processes of each server had as many connections as each other, or nearly.",
+        "Connections were spread evenly across the processes of each server.",
     )

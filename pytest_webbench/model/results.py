@@ -8,7 +8,7 @@ from enum import StrEnum
 from pytest_webbench.model.load import Amount, Loop, Schedule
 from pytest_webbench.model.measurement import LaunchRecord, Readings
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.reasons import Reason
+from pytest_webbench.model.reasons import Code, Reason
 from pytest_webbench.model.suite import Unit
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "PartDifference",
     "PartTime",
     "RankedResult",
+    "Remark",
     "RoundSummary",
     "Threshold",
     "Validity",
@@ -329,6 +330,15 @@ class Diagnostic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """What a comparison says beside its verdicts; ``subject`` is empty where it concerns the whole run."""
+
+    code: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CodeProfile:
     """The samples of one cell, from a load that was made for them and not timed.
 
@@ -424,8 +434,15 @@ class Difference:
     now: str
     comparable: bool = True
 
+    @property
+    def reason(self) -> Reason:
+        """The difference in a sentence, which says so if it rules a comparison out."""
+        if self.comparable:
+            return Code.DIFFERENT.reason(what=self.what, base=self.base, now=self.now)
+        return Code.INCOMPARABLE.reason(what=self.what, base=self.base, now=self.now)
+
     def __str__(self) -> str:
-        return f"{self.what} {self.base} then, {self.now} now"
+        return Code.DIFFERENT.reason(what=self.what, base=self.base, now=self.now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

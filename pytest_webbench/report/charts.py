@@ -1,8 +1,8 @@
 """The charts of a report, drawn with Altair.
 
-A stack has one colour and one shape in all of them. They come from the configuration that a chart is drawn
-with (:data:`SCREEN`, whose colours the page's style sheet defines, or :data:`PRINT`), by the place of
-the stack in ``stacks``, so that dark and light need the same charts.
+A stack has the same colour and shape in every chart. They come from the configuration that a chart is drawn
+with (:data:`SCREEN`, whose colours the style sheet of the page defines, or :data:`PRINT`) and the place of
+the stack in ``stacks``, so that one chart serves dark and light.
 """
 
 import math
@@ -13,7 +13,7 @@ import altair as alt
 
 from pytest_webbench.analysis.cross_run import Agreement
 from pytest_webbench.analysis.hot_spots import attribute, flame
-from pytest_webbench.analysis.metrics import columns
+from pytest_webbench.analysis.metrics import METRICS, columns
 from pytest_webbench.analysis.summary import Point, rank
 from pytest_webbench.model.results import CellSummary, CodeProfile, PartTime
 from pytest_webbench.model.run import SavedRun
@@ -38,14 +38,14 @@ COLOURS = (
     "#0072b2", "#c2500a", "#00805d", "#a8518a", "#856404", "#2c7fb8", "#6b5bd2", "#5f6b7a",
     "#b03a48", "#4d7c0f", "#0f766e", "#9a4fc4",
 )  # fmt: skip
-"""Told apart by people who are colour-blind (after Okabe and Ito), dark enough for white paper."""
+"""Distinguishable with colour blindness (after Okabe and Ito), and dark enough for white paper."""
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 STEP = 30
-"""Pixels for a stack."""
+"""Pixels per stack."""
 FLAME_STEP = 18
 FLAME_WIDTH = 900
-"""About how wide a flame graph is drawn: it decides how much of a name fits."""
-VERDICTS = ("faster", "slower", "no change", "inconclusive", "not told apart")
+"""About how many pixels wide a flame graph is drawn; it decides how much of a name fits."""
+VERDICTS = ("faster", "slower", "no change", "inconclusive", "indistinguishable")
 VERDICT_SHAPES = ("triangle-down", "triangle-up", "circle", "diamond", "square")
 
 
@@ -85,15 +85,15 @@ PRINT = _config("#1c2024", "#5b636e", "#d9dde3", COLOURS) | {"background": "#fff
 def as_spec(chart: AltairChart, config: Mapping[str, Any]) -> dict[str, Any]:
     """The specification of Vega-Lite, with the colours of ``config`` and its texts escaped.
 
-    Altair's check of it against the schema is left out: it takes longer than all else, and a test does it.
+    Altair's validation against the schema takes longer than everything else, so a test does it instead.
     """
     made: dict[str, Any] = _cleaned(chart.to_dict(validate=False))
-    del made["$schema"]  # whatever draws it knows which Vega-Lite it has
+    del made["$schema"]  # the renderer knows its version of Vega-Lite
     return {**made, "config": dict(config), "autosize": {"type": "fit-x", "contains": "padding"}}
 
 
 def _cleaned(value: Any) -> Any:
-    """``value`` with all its texts escaped, and ``null`` for what is not a number or has no end."""
+    """``value`` with all its texts escaped, and ``null`` for NaN and infinity."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
@@ -112,7 +112,7 @@ def _tooltip(**titles: str) -> list[alt.Tooltip]:
 
 
 def _rows_of(field: str, order: Sequence[str], **options: Any) -> alt.Y:
-    """The names down the left side."""
+    """The names down the left-hand side."""
     axis = alt.Axis(ticks=False, domain=False, labelPadding=8, **options)
     return alt.Y(f"{field}:N", title=None, sort=list(order), axis=axis)
 
@@ -132,7 +132,7 @@ def _round_rows(group: Sequence[CellSummary]) -> list[dict[str, Any]]:
 
 
 class Charts:
-    """Draws the charts; with a ``legend`` of the stacks, if they are to stand alone."""
+    """Draws the charts, with a ``legend`` of the stacks if they are to stand alone."""
 
     def __init__(self, *, legend: bool = False) -> None:
         self._legend = alt.Legend(title=None, orient="bottom", columns=3) if legend else None
@@ -222,40 +222,41 @@ class Charts:
         )
         most = max((row["beyond"] for row in rows), default=10.0)
         marks = [mark for mark in (1, 2, 10, 100, 1000) if mark <= most * 1.01]
-        colour, shape = self._marks(stacks)
         base = _base(rows).encode(
             x=alt.X(
                 "beyond:Q",
-                title="share of the requests (log scale)",
+                title="percentile of the requests (log scale)",
                 scale=alt.Scale(type="log", domain=[1, max(most, 2)], nice=False),
                 axis=alt.Axis(values=marks, labelExpr=labels, grid=True),
             ),
-            y=alt.Y("ms:Q", title="answered within, ms", axis=alt.Axis(grid=True, tickCount=5)),
-            color=colour,
-            tooltip=_tooltip(stack="stack", percentile="percentile", shown="answered within"),
+            y=alt.Y("ms:Q", title="response time, ms", axis=alt.Axis(grid=True, tickCount=5)),
+            tooltip=_tooltip(stack="stack", percentile="percentile", shown="response time"),
         )
-        points = base.mark_point(filled=True, size=28, opacity=1).encode(shape=shape)
-        return alt.layer(base.mark_line(strokeWidth=2), points).properties(width="container", height=220)
+        return self._lines(base, stacks)
 
     def rounds(self, group: Sequence[CellSummary], stacks: Sequence[str]) -> AltairChart:
-        """The result of each round, in the order in which they were made."""
+        """The result of each round, in order."""
         rows = _round_rows(group)
         count = len({row["round"] for row in rows})
         ticks = alt.Axis(tickMinStep=1, tickCount=min(10, max(1, count)), format="d", grid=False)
-        colour, shape = self._marks(stacks)
         base = _base(rows).encode(
             x=alt.X(
                 "round:Q", title="round", axis=ticks, scale=alt.Scale(zero=False, padding=12, nice=False)
             ),
             y=alt.Y("value:Q", title=group[0].unit.value, axis=alt.Axis(grid=True, tickCount=5)),
-            color=colour,
             tooltip=_tooltip(stack="stack", round="round", shown="result"),
         )
-        points = base.mark_point(filled=True, size=46, opacity=1).encode(shape=shape)
-        return alt.layer(base.mark_line(strokeWidth=1.5), points).properties(width="container", height=220)
+        return self._lines(base, stacks)
+
+    def _lines(self, base: alt.Chart, stacks: Sequence[str]) -> AltairChart:
+        """A line with its points for each stack."""
+        colour, shape = self._marks(stacks)
+        lines = base.encode(color=colour)
+        points = lines.mark_point(filled=True, size=36, opacity=1).encode(shape=shape)
+        return alt.layer(lines.mark_line(strokeWidth=2), points).properties(width="container", height=220)
 
     def beside(self, found: Agreement, stacks: Sequence[str], theirs: str) -> AltairChart:
-        """How many times as long as the best each stack takes: published (hollow) and here (filled)."""
+        """How many times as long as the fastest each stack takes: published (hollow) and here (filled)."""
         rows = [
             {
                 "stack": each.stack,
@@ -267,21 +268,18 @@ class Charts:
             for each in found.rows
             if each.ours_ratio is not None
         ]
-        title = "times as long as the best (log scale)"
+        title = "times as long as the fastest (log scale)"
         scale = alt.Scale(type="log", nice=False, padding=8)
         axis = alt.Axis(format="~r", tickCount=4, grid=True)
         published = alt.X("published:Q", title=title, scale=scale, axis=axis)
         ours = alt.X("ours:Q", title=title, scale=scale, axis=axis)
         colour, shape = self._marks(stacks)
-        tooltip = _tooltip(stack="stack", shown=f"{theirs}, x best", shown_ours="this run, x best")
+        tooltip = _tooltip(stack="stack", shown=f"{theirs}, x slower", shown_ours="this run, x slower")
         base = _base(rows).encode(y=_rows_of("stack", stacks))
         line = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(x=published, x2="ours:Q")
-        hollow = base.mark_point(filled=False, size=90, strokeWidth=1.8, opacity=1).encode(
-            x=published, color=colour, shape=shape, tooltip=tooltip
-        )
-        full = base.mark_point(filled=True, size=90, opacity=1).encode(
-            x=ours, color=colour, shape=shape, tooltip=tooltip
-        )
+        marks = base.encode(color=colour, shape=shape, tooltip=tooltip)
+        hollow = marks.mark_point(filled=False, size=90, strokeWidth=1.8, opacity=1).encode(x=published)
+        full = marks.mark_point(filled=True, size=90, opacity=1).encode(x=ours)
         return alt.layer(line, hollow, full).properties(width="container", height=24 * max(1, len(rows)))
 
     def ratios(self, ratios: Sequence[RatioRow]) -> AltairChart:
@@ -323,23 +321,23 @@ class Charts:
         return alt.layer(one, interval, allowed, points).properties(width="container", height=22 * len(rows))
 
     def costs(self, record: SavedRun) -> AltairChart:
-        """The processor time of the server for each request, by scenario."""
-        stacks, scenarios = record.stacks(), record.scenarios()
+        """The CPU time of the server per request, by scenario."""
+        stacks, scenarios, metric = record.stacks(), record.scenarios(), METRICS["cpu"]
         rows: list[dict[str, Any]] = [
             {
                 "stack": each.cell.stack,
                 "scenario": each.cell.scenario,
-                "cpu": cpu_s * 1000,
-                "shown": f"{shown_milliseconds(cpu_s, 3)} ms",
+                "cpu": cpu_s * metric.quantity.factor,
+                "shown": f"{metric.shown(cpu_s)} {metric.quantity.shown}",
                 "rate": f"{shown_significant(1 / cpu_s)} requests per CPU-second",
             }
             for each in record.summaries
-            if (cpu_s := each.value("cpu"))
+            if (cpu_s := each.value(metric.key))
         ]
         colour, shape = self._marks(stacks)
         x = alt.X(
             "cpu:Q",
-            title="CPU ms per request (log scale), less is better",
+            title=f"{metric.title}, {metric.quantity.shown} (log scale), less is better",
             scale=alt.Scale(type="log", nice=False, padding=16),
             axis=alt.Axis(format="~r", values=_log_ticks([row["cpu"] for row in rows])),
         )
@@ -349,20 +347,20 @@ class Charts:
             x=x,
             color=colour,
             shape=shape,
-            tooltip=_tooltip(scenario="scenario", stack="stack", shown="CPU per request", rate="throughput"),
+            tooltip=_tooltip(scenario="scenario", stack="stack", shown=metric.title, rate="throughput"),
         ).properties(width="container", height=STEP * max(1, len(scenarios)))
 
     def part_times(self, profiles: Sequence[CodeProfile]) -> AltairChart:
         """A bar for each stack of a scenario, made up of its parts.
 
-        In milliseconds of CPU time for each request; in shares of the samples if that is not known of all.
+        In milliseconds of CPU time per request, or in shares of the samples where that is not known for all.
         """
         in_ms = all(each.cpu_s_per_request is not None for each in profiles)
         rows = [_part_row(each, part, in_ms=in_ms) for each in profiles for part in attribute(each).parts]
         order = in_order(row["part"] for row in rows)
         for row in rows:
             row["order"] = order.index(row["part"])
-        unit = "CPU ms for each request" if in_ms else "share of the samples"
+        unit = "CPU ms per request" if in_ms else "share of the samples"
         number = ".3~f" if in_ms else ".1%"
         chart: alt.Chart = _base(rows).mark_bar()
         return chart.encode(
@@ -380,7 +378,7 @@ class Charts:
         ).properties(width="container", height=STEP * len(profiles))
 
     def flame(self, profile: CodeProfile) -> AltairChart:
-        """The calls, the outermost on top; hovering gives the function and its share."""
+        """The calls, the outermost on top; hovering shows the function and its share."""
         calls = flame(profile)
         rows = [
             {
@@ -417,7 +415,7 @@ class Charts:
 
 
 def _log_ticks(values: Sequence[float]) -> list[float]:
-    """Numbers such as 0.5, 1, 2, 5 and 10 among ``values``, or powers of ten alone where that suffices."""
+    """Numbers such as 0.5, 1, 2, 5 and 10 in the range of ``values``, or only powers of ten if it is wide."""
     if not values:
         return []
     low, high = min(values) * 0.95, max(values) * 1.05
@@ -448,7 +446,7 @@ def _part_row(profile: CodeProfile, time: PartTime, *, in_ms: bool) -> dict[str,
 
 
 def _fitting(label: str, width_px: float) -> str:
-    """As much of ``label`` as about fits, nothing where that is too little to read."""
+    """As much of ``label`` as about fits, or nothing if that is too little to read."""
     letters = int(width_px / 5.6) - 1
     if letters < 4:
         return ""

@@ -1,4 +1,4 @@
-"""Charts as images, for a slide or a paper: SVG and PNG."""
+"""Charts as SVG and PNG images, for slides or papers."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +17,11 @@ WIDTH = 640
 
 
 def chart_images(records: Sequence[SavedRun]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A name for a file and a specification, for each chart in a report of the last of ``records``."""
+    """A file name and a specification for each chart in a report of the last of ``records``."""
     taken = set[str]()
     charts = (chart for each in make_sections(records) for part in each.parts for chart in part.charts)
     for chart in charts:
-        drawn = chart.draw(Charts(legend=True)).properties(width=WIDTH, title=chart.heading)
+        drawn = chart.draw(Charts(legend=True)).properties(width=WIDTH, title=chart.table.caption)
         yield _file_name(chart.file, taken), as_spec(drawn, PRINT)
 
 
@@ -32,7 +32,7 @@ def as_svg(spec: Mapping[str, Any]) -> str:
 
 
 def as_png(spec: Mapping[str, Any]) -> bytes:
-    """The chart as PNG, with two pixels for one."""
+    """The chart as PNG, at twice the resolution."""
     made: bytes = vl_convert.vegalite_to_png(dict(spec), scale=2)
     return made
 

@@ -1,4 +1,4 @@
-"""Reports as Markdown: a whole one, and the comment on a pull request."""
+"""Reports as Markdown: a full one, and the comment on a pull request."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -40,7 +40,7 @@ def render_report(records: Sequence[SavedRun]) -> str:
 
 
 def render_pull_request(record: SavedRun) -> str:
-    """The verdicts of ``record``, what is unchanged folded, and how it was measured."""
+    """The verdicts of ``record``, with unchanged metrics and the configuration folded."""
     parts = [*pull_request_parts(record)]
     if record.summaries:
         parts.append(replace(stacks_part(record), title="How this was measured", folded=True))
@@ -91,13 +91,13 @@ def _cell(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """``text`` as words in a line of Markdown, whatever is in it."""
+    """``text`` as plain words in one line of Markdown."""
     text = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
     return "".join(f"\\{each}" if each in "\\`*_[]|#" else each for each in text)
 
 
 def _fenced(text: str) -> list[str]:
-    """``text`` as it stands, in a block that nothing in it can end."""
+    """``text`` as a code block, with a fence longer than any in it."""
     runs = "".join(each if each == "`" else " " for each in text).split()
     fence = "`" * max(3, 1 + max(map(len, runs), default=0))
     return [f"{fence}text", clean(text).rstrip(), fence]

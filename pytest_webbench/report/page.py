@@ -1,9 +1,9 @@
-"""A report as one HTML page that needs nothing but itself."""
+"""A report as one self-contained HTML page."""
 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 
@@ -52,16 +52,14 @@ def render_page(records: Sequence[SavedRun]) -> str:
             style=Markup(style),  # noqa: S704 - a file of this package
             bundle=Markup(bundle),  # noqa: S704 - of a library
             script=Markup(script),  # noqa: S704 - a file of this package
-            specs=Markup(  # noqa: S704 - escaped there
-                _json({each.name: as_spec(each.draw(Charts()), SCREEN) for each in charts})
-            ),
+            specs=Markup(_json([as_spec(each.draw(Charts()), SCREEN) for each in charts])),  # noqa: S704 - escaped there
         )
     )
 
 
 @lru_cache(maxsize=1)
 def _bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, which takes seconds to put together."""
+    """Vega, Vega-Lite and Vega-Embed as one script, which takes seconds to bundle."""
     made: str = vl_convert.javascript_bundle("window.webbenchEmbed = vegaEmbed;")
     return made.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
@@ -74,14 +72,14 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _json(value: Mapping[str, object]) -> str:
-    """JSON that no parser of HTML sees anything in."""
+def _json(value: object) -> str:
+    """JSON in which an HTML parser finds no markup."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _finalised(value: object) -> object:
-    """What the template shows of ``value``: whoever wrote a text, it has nothing that steers a terminal."""
+    """``value`` as the template shows it: texts without control characters, whoever wrote them."""
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

@@ -1,4 +1,4 @@
-"""Reports as text for a terminal, as far as it has room for them."""
+"""Reports as text for a terminal, which shows the brief blocks only."""
 
 import io
 import textwrap
@@ -33,7 +33,7 @@ from pytest_webbench.report.content.text import clean, counted, duration
 __all__ = ["describe_known", "describe_run", "render_hot_spots", "render_run"]
 
 LAST = ("comparison",)
-"""The sections that stand at the end, where they are seen."""
+"""The sections that come last, where a reader of a terminal looks."""
 NOTES = {
     NoteKind.FAILED: ("  FAILED ", "red"),
     NoteKind.INVALID: ("  INVALID ", "red"),
@@ -42,7 +42,7 @@ NOTES = {
 
 
 def describe_run(settings: Settings, plan: Plan, *, launcher: str, expected_s: float) -> str:
-    """One line: launcher, unless it is empty, profile, order, seed and the time expected."""
+    """One line: launcher (if any), profile, order, seed and expected duration."""
     trials = sum(len(block.trials) for block in plan.blocks)
     return (
         f"webbench: {launcher + ', ' if launcher else ''}profile {settings.profile.name} "
@@ -58,7 +58,7 @@ def describe_known(
     tables = (
         Table(
             caption="stacks",
-            columns=(*words("stack", "suite"), *words("what it is", long=True)),
+            columns=(*words("stack", "suite"), *words("description", long=True)),
             rows=tuple((each.name, each.suite, each.title) for each in stacks),
         ),
         Table(
@@ -67,7 +67,7 @@ def describe_known(
                 *words("scenario", "suite"),
                 *numbers("users"),
                 *words("amount", "unit"),
-                *words("what it asks for", long=True),
+                *words("description", long=True),
             ),
             rows=tuple(
                 (each.name, each.suite, str(each.users), str(each.amount), each.unit, each.title)
@@ -80,31 +80,30 @@ def describe_known(
                 *words("profile"),
                 *numbers("rounds"),
                 *words("order"),
-                *words("what it is for", long=True),
+                *words("description", long=True),
             ),
             rows=tuple((each.name, str(each.rounds), each.order, each.title) for each in profiles),
         ),
     )
-    part = Part(name="known", tables=tables)
-    return _render([part], width=width, colour=False)
+    return _render([Part(tables=tables)], width=width, colour=False)
 
 
 def render_run(record: SavedRun, *, width: int, colour: bool) -> str:
-    """Whatever a terminal has room for of a report of ``record``."""
+    """The report of ``record``, as far as a terminal has room for it."""
     sections = sorted(make_sections([record]), key=lambda each: each.name in LAST)
     parts = [part for each in sections for part in fitted_parts(each, Room.BRIEF)]
     return _render(parts, width=width, colour=colour)
 
 
 def render_hot_spots(profiles: Sequence[CodeProfile], *, width: int, colour: bool) -> str:
-    """Where the time goes, in each scenario that was sampled."""
+    """Where the time goes in each scenario that was sampled."""
     record = SavedRun(source="", explained=tuple(profiles))
     parts = [part for each in hot_spot_sections([record]) for part in fitted_parts(each, Room.BRIEF)]
     return _render(parts, width=width, colour=colour)
 
 
 def _render(parts: Iterable[Part], *, width: int, colour: bool) -> str:
-    """The parts below each other; names and messages are text, never markup."""
+    """The parts one below the other; names and messages are text, never markup."""
     output = io.StringIO()
     console = Console(
         file=output, width=width, force_terminal=colour, no_color=not colour, legacy_windows=False
@@ -143,7 +142,7 @@ def _table(table: Table) -> RichTable:
 
 
 def _pieces(table: Table, width: int) -> Iterator[Table]:
-    """``table``, or as many as it takes to have all its columns of numbers, none of which can be broken."""
+    """``table``, split so that all its columns of numbers fit; numbers cannot be wrapped."""
     if not all(each.numeric for each in table.columns[1:]):
         yield table
         return
@@ -158,11 +157,11 @@ def _pieces(table: Table, width: int) -> Iterator[Table]:
 
 
 def _texts(table: Table) -> list[tuple[str, ...]]:
-    """All that stands in each column."""
+    """The texts of each column."""
     names = tuple(each.name for each in table.columns)
     return list(zip(names, *table.rows, strict=True))
 
 
 def _text(text: str, style: str = "") -> Text:
-    """``text`` as it stands: no markup, and nothing that steers the terminal."""
+    """``text`` taken literally: no markup, no control characters."""
     return Text(clean(text), style=style)

@@ -243,7 +243,7 @@ class Comparing:
             return ""
         reasons = [each.why for each in mine if each.why]
         if not mine or reasons:
-            return reasons[0] if reasons else "no metric of both sides is known"
+            return reasons[0] if reasons else Code.METRICS_UNKNOWN.reason()
         return ""
 
     def _all_samples(self, cell: Cell, results: Results) -> list[PairedSamples]:

@@ -4,16 +4,17 @@ import ast
 import io
 import os
 import tokenize
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
+from pytest_webbench.analysis.cross_run import launch_provenance
 from pytest_webbench.analysis.text import mask_credentials
 from pytest_webbench.host.machine import describe_machine
 from pytest_webbench.model.load import Loop, Schedule
-from pytest_webbench.model.measurement import UNKNOWN, Machine, Provenance
+from pytest_webbench.model.measurement import Machine, Provenance
 from pytest_webbench.model.plan import Plan, Profile
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.run import RunMetadata, ScenarioMetadata, StackMetadata
@@ -163,9 +164,8 @@ def provenance_of(
     summary: CellSummary, *, profile: Profile | None, generators: int | None, machine: Machine | None = None
 ) -> Provenance:
     """How the result of a cell came about, in a run with ``profile`` and ``generators`` on ``machine``."""
-    launch = summary.launch
-    return Provenance(
-        launcher=launch.launcher,
+    return replace(
+        launch_provenance(summary.launch),
         engine=summary.engine,
         loop=Loop(schedule=summary.schedule),
         users=summary.users,
@@ -174,23 +174,8 @@ def provenance_of(
         profile=profile,
         turns=summary.turns,
         generators=generators,
-        versions=launch.versions,
         machine=machine,
-        **_of_launch(launch.config),
     )
-
-
-def _of_launch(config: Mapping[str, str | int]) -> dict[str, Any]:
-    """What the configuration of a launch says, by the fields of a provenance."""
-    in_force = {name: config[name] for name in ("workers", "threads") if config.get(name, UNKNOWN) != UNKNOWN}
-    words = {
-        "network": config.get("network"),
-        "container_runtime": config.get("engine"),
-        "base_image": config.get("base_image"),
-        "cpus": config.get("cpus"),
-        "memory": config.get("memory"),
-    }
-    return {**in_force, **{name: str(value) for name, value in words.items() if value is not None}}
 
 
 def planned_provenance(

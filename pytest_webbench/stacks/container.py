@@ -15,6 +15,7 @@ from pytest_webbench.host.connections import held_connections
 from pytest_webbench.model.errors import SeedError, StartError
 from pytest_webbench.model.load import Held
 from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord
+from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.stack import Accounts, Stack
 from pytest_webbench.stacks.docker.engine import (
     CALL_TIMEOUT_S,
@@ -409,12 +410,12 @@ def _key(stack: Stack) -> tuple[str, Path, str | None]:
 def _swept(engine: Engine) -> Iterator[str]:
     removed = sweep(engine)
     if removed:
-        yield f"removed {len(removed)} containers that a killed run had left: {', '.join(removed)}"
+        yield Code.CONTAINERS_REMOVED.reason(count=len(removed), names=", ".join(removed))
 
 
 def _neighbours(engine: Engine) -> Iterator[str]:
     for owner in others_at_work(engine):
-        yield f"another run is at work (process {owner.pid} on {owner.host}) and disturbs this one's figures"
+        yield Code.OTHER_RUN.reason(pid=owner.pid, host=owner.host)
 
 
 def _free_port() -> int:

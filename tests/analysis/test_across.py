@@ -7,9 +7,11 @@ import pytest
 from scipy.stats import t
 
 from pytest_webbench.analysis.cross_run import compare_runs, independent_ratio
+from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.model.measurement import Machine
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import Validity
+from pytest_webbench.model.suite import Unit
 from tests.builders import GET_ITEM, make_run
 
 ECHO = Cell(scenario="echo", stack="flask-sqlite3")
@@ -39,13 +41,26 @@ def test_rounds_that_are_all_alike_have_an_interval_without_width() -> None:
     [
         ((0.02, 0.0201, 0.0199), "slower"),
         ((0.005, 0.0051, 0.0049), "faster"),
-        ((0.01, 0.0102, 0.0099), "not told apart"),
+        ((0.01, 0.0102, 0.0099), "indistinguishable"),
     ],
 )
 def test_what_rounds_show_is_said_and_what_not_is_not(head: tuple[float, ...], verdict: str) -> None:
     found = compare_runs(make_run({GET_ITEM: (0.01, 0.0101, 0.0099)}), make_run({GET_ITEM: head}))
     (cell,) = found.cells
     assert cell.verdict == verdict
+
+
+def test_the_ratio_is_that_of_the_results_that_are_shown() -> None:
+    """With few requests, users idle at the end: time per request grows where the response time does not."""
+    base = make_run()
+    stretched = [
+        replace(each, load=replace(each.load, elapsed_s=1.5 * each.load.elapsed_s))
+        for each in base.measurements
+    ]
+    summary = replace(summarise(stretched, unit=Unit.TIME, planned=3), validity=Validity())
+    (cell,) = compare_runs(base, replace(base, summaries=(summary,))).cells
+    assert cell.ratio is not None
+    assert cell.ratio.estimate == pytest.approx(cell.head.result.estimate / cell.base.result.estimate)
 
 
 def test_another_launcher_is_not_comparable_and_nothing_is_ranked() -> None:
@@ -62,7 +77,7 @@ def test_an_invalid_cell_is_not_compared() -> None:
     base = make_run()
     invalid = replace(base.summaries[0], validity=Validity(reasons=("a reason",)))
     found = compare_runs(base, replace(base, summaries=(invalid,)))
-    assert found.cells[0].reason == "invalid in the second"
+    assert found.cells[0].reason == "invalid in the second run"
 
 
 def test_cells_of_one_run_alone_and_other_machines_are_said() -> None:

@@ -45,20 +45,17 @@ def test_nothing_measured_is_said() -> None:
 
 def test_steal_is_a_share_of_all_processors() -> None:
     taken = replace(QUIET, steal_s=0.05)  # of 2 processors for a quarter of a second
-    assert (
-        found(run_of(rounds(taken)))["steal"].text
-        == "The host took 10 % of the processors' time away (steal)."
-    )
+    assert found(run_of(rounds(taken)))["steal"].text == "The host took 10 % of the CPU time away (steal)."
     assert found(run_of(rounds(taken)))["steal"].level is Level.BAD
 
 
 def test_what_others_used_is_what_neither_server_nor_generator_did() -> None:
     busy = replace(QUIET, busy_s=0.3)  # the server used 0.05, the generator 0.025, of 0.5 in all
     finding = found(run_of(rounds(busy)))["others"]
-    assert "used 45 % of it" in finding.text
+    assert "used 45 % of the CPU time" in finding.text
     assert finding.level is Level.BAD
     ours = replace(busy, own_s=0.2)  # pytest itself
-    assert found(run_of(rounds(ours)))["others"].text.endswith("used 5.0 % of it.")
+    assert found(run_of(rounds(ours)))["others"].text.endswith("used 5.0 % of the CPU time.")
 
 
 @pytest.mark.parametrize("machine", [None, MachineUsage(), MachineUsage(elapsed_s=0.25)])
@@ -84,7 +81,7 @@ def test_a_busy_generator_may_have_been_the_limit() -> None:
 def test_unequal_connections_are_said_with_the_worst_case() -> None:
     uneven = [*rounds(held=(2, 2)), make_round(make_result(held=(3, 1)), round_=3, machine=QUIET)]
     finding = found(run_of(uneven))["balance"]
-    assert finding.text.startswith("In 1 of 4 rounds the processes of a server had unequal numbers")
+    assert finding.text.startswith("In 1 of 4 rounds connections were spread unevenly")
     assert "at worst 3 and 1" in finding.text
     assert found(run_of(rounds(held=(2, 2))))["balance"].level is Level.GOOD
     assert "balance" not in found(run_of(rounds()))
@@ -92,7 +89,7 @@ def test_unequal_connections_are_said_with_the_worst_case() -> None:
 
 def test_errors_and_invalid_cells_are_counted() -> None:
     record = run_of(rounds(sent=102, errors={"reset": 2}))
-    assert found(record)["answers"].text == "6 of 306 requests failed; the cells concerned are not valid."
+    assert found(record)["responses"].text == "6 of 306 requests failed; the affected cells are not valid."
     assert found(record)["validity"].text.startswith("0 of 1 cells are valid")
     assert found(record)["validity"].level is Level.BAD
 

@@ -38,7 +38,7 @@ def test_a_healthy_cell_is_valid_and_certain() -> None:
         ((), ()),
         ((4,), ()),
         ((3, 2), ()),
-        ((3, 1), ("the server's processes did not have as many connections each (3 and 1)",)),
+        ((3, 1), ("connections were not spread evenly across the server's processes (3 and 1)",)),
     ],
 )
 def test_connections_that_were_shared_unevenly_are_said(held: tuple[int, ...], said: tuple[str, ...]) -> None:
@@ -77,7 +77,7 @@ def test_a_wrong_database() -> None:
 
 def test_a_worker_that_was_replaced() -> None:
     verdict = judge(make_round(server=ServerUsage(cpu_s=0.1, replaced=True)))
-    assert verdict.reasons == ("a process of the server ended or was replaced during a round",)
+    assert verdict.reasons == ("a server process exited or was replaced during a round",)
 
 
 def test_no_request_completed() -> None:
@@ -88,7 +88,7 @@ def test_no_request_completed() -> None:
 def test_requests_that_do_not_add_up() -> None:
     load = make_result(requests=100, sent=110, in_flight=3)
     assert verdict_on(load).reasons == (
-        "the requests do not add up: 110 sent, 100 right, 0 failed, 3 in flight",
+        "the requests do not add up: 110 sent, 100 completed, 0 failed, 3 in flight",
     )
 
 
@@ -113,7 +113,7 @@ def test_reasons_of_different_rounds_add_up() -> None:
     assert verdict.reasons == (
         "only 2 of 3 rounds were made",
         "the database is wrong: record 1 is absent",
-        "a process of the server ended or was replaced during a round",
+        "a server process exited or was replaced during a round",
     )
 
 
@@ -272,7 +272,9 @@ def test_a_generator_that_is_held_up_now_and_then_makes_the_tail(late: int, lag_
     assert verdict.valid
     assert bool(verdict.warnings) is said
     if said:
-        assert verdict.warnings == ("of the slowest responses (p99), much may be the generator's own lag",)
+        assert verdict.warnings == (
+            "much of the slowest response times (p99) may be the generator's own lag",
+        )
 
 
 @pytest.mark.parametrize(
@@ -314,7 +316,7 @@ def test_rounds_of_an_open_loop_differ_in_their_response_times() -> None:
 
 def test_a_database_that_could_not_be_looked_at_is_said_and_no_reason() -> None:
     verdict = judge(make_round(state=StateCheck(checked=False)), make_round(state=StateCheck(checked=False)))
-    assert verdict == Validity(warnings=("the database could not be looked at",))
+    assert verdict == Validity(warnings=("the database could not be checked",))
     assert verdict.valid
 
 
@@ -349,16 +351,16 @@ def test_faults_of_the_server_are_told_together() -> None:
     assert server_faults(faulty) == (
         "1 of 11 requests failed (truncated 1)",
         "the database is wrong: record 1 is absent",
-        "a process of the server ended or was replaced during a round",
+        "a server process exited or was replaced during a round",
     )
 
 
 def test_a_kill_for_want_of_memory_speaks_against_a_figure() -> None:
     verdict = judge(make_round(server=ServerUsage(oom_kills=1)), make_round(server=ServerUsage(oom_kills=0)))
-    assert verdict.reasons == ("a process of the server was killed for want of memory during a round",)
+    assert verdict.reasons == ("a server process was killed during a round because memory ran out",)
 
 
 def test_throttling_is_a_warning() -> None:
     verdict = judge(make_round(server=ServerUsage(throttled_s=0.2)), make_round())
     assert verdict.valid
-    assert verdict.warnings == ("a limit of CPU (--webbench-cpus) held the server back",)
+    assert verdict.warnings == ("the CPU limit (--webbench-cpus) held the server back",)

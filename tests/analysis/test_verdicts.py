@@ -87,7 +87,7 @@ def test_the_same_rounds_are_no_change() -> None:
 def test_few_pairs_are_not_judged() -> None:
     comparison = judge(BASE[:2], BASE[:2])
     assert comparison.verdict is Verdict.INCONCLUSIVE
-    assert comparison.why == "only 2 pairs of rounds can be compared, and 3 are the least"
+    assert comparison.why == "only 2 pairs of rounds can be compared; at least 3 are needed"
 
 
 def test_a_value_of_nothing_has_no_ratio() -> None:

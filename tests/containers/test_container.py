@@ -313,7 +313,7 @@ def test_what_a_killed_run_left_is_swept_and_what_a_living_one_has_is_not(
             other.send_signal(signal.SIGKILL)
     swept = make_launcher().notes
     assert len(swept) == 1
-    assert swept[0].startswith("removed 1 containers that a killed run had left")
+    assert swept[0].startswith("removed 1 containers left behind by a killed run")
 
 
 @pytest.mark.parametrize(("minutes", "is_removed"), [(0, False), (59, False), (61, True)])

@@ -52,7 +52,7 @@ def test_only_reading_scenarios_are_measured(
     assert items == before
     assert set(outcome.rows()) == {"hello[mine]", "echo[mine]", "list_items[mine]", "get_item[mine]"}
     assert "webbench: servers that run already, profile quick (2 rounds, 8 trials)" in outcome.text
-    assert "  note mine: the database could not be looked at" in outcome.result.outlines
+    assert "  note mine: the database could not be checked" in outcome.result.outlines
 
 
 def test_the_records_that_the_server_lists_are_asked_for(

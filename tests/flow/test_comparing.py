@@ -103,7 +103,7 @@ def test_a_budget_that_is_spent_leaves_it_undecided_and_says_what_would_do(
     )
     outcome.counts(passed=1)
     assert "inconclusive" in outcome.text
-    assert "would decide it, 4 were made" in outcome.text
+    assert "would decide it; 4 were made" in outcome.text
 
 
 def test_head_and_base_are_launched_afresh_in_every_block_from_copies(
@@ -331,6 +331,7 @@ def test_programs_read_the_verdicts_from_the_folder_of_the_run(run: RunWebbench,
     assert found["time"]["ratio"]["low"] < 1.05 < found["time"]["ratio"]["high"]
     assert found["errors"]["ratio"] == {"estimate": None, "low": None, "high": None}
     assert kept["budget_needed_s"] > 0
+    assert {"rounds-needed", "budget-needed", "smallest-effect"} <= {each["code"] for each in kept["remarks"]}
 
 
 def no_json(name: str) -> NoReturn:

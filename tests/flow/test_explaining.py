@@ -89,7 +89,7 @@ def test_the_tables_follow_those_of_the_figures(run: RunWebbench) -> None:
             "*= webbench =*",
             "hello: a short JSON response",
             "*= webbench: where the time goes =*",
-            "hello: CPU time for each request, and share of the samples *",
+            "hello: CPU time per request, and share of the samples *",
             "JSON * 67 % [[]62, 71[]] *",
             "application * 33 % [[]29, 38[]] *",
             "all *450 samples *450 samples*",
@@ -132,7 +132,7 @@ def test_a_profiler_that_may_not_is_said_with_the_next_step_and_fails_no_test(ru
     assert {each.why_not for each in explained(outcome)} == {str(failure)}
     outcome.result.stdout.fnmatch_lines(
         [
-            "webbench: explained 1 of 4: hello[[]flask-sqlite3[]]: nothing, py-spy may not look",
+            "webbench: explained 1 of 4: hello[[]flask-sqlite3[]]: no samples, py-spy may not look",
             "  note flask-sqlite3: not explained: py-spy may not look",
             "    Permission denied",
             "Next step: run pytest as root",

@@ -90,8 +90,8 @@ def test_what_the_stacks_share_is_said_once(run: RunWebbench) -> None:
     outcome = run("--webbench-scenario=hello", "--webbench-stack=flask-*")
     start = outcome.text.index("all stacks: Python")
     assert [line.rstrip() for line in outcome.text[start:].splitlines()[1:5]] == [
-        "stack              start-up s   peak MiB   versions   settings of its own",
-        "─────────────────────────────────────────────────────────────────────────",
+        "stack              start-up s   peak MiB   versions   own settings",
+        "──────────────────────────────────────────────────────────────────",
         "flask-sqlalchemy         0.10          1",
         "flask-sqlite3            0.10          1",
     ]

@@ -215,7 +215,7 @@ def test_an_attached_server_is_measured_and_what_is_unknown_is_said(server: str,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 passed, 3 skipped" in done.stdout
-    assert "the database could not be looked at" in done.stdout
+    assert "the database could not be checked" in done.stdout
     ours = _rows(tmp_path / "figures.json")["list_items[mine]"]["extra_info"]["webbench"]
     assert ours["launcher"] == "attached"
     assert ours["server_cpu_s_per_request"] is None

@@ -36,7 +36,7 @@ def all_charts() -> Iterator[tuple[str, AltairChart]]:
     endless = Interval(estimate=1.5, low=0.0, high=float("inf"))
     rows = [
         RatioRow(label="a", ratio=Interval(estimate=1.1, low=1.0, high=1.2), verdict="slower", limit=0.05),
-        RatioRow(label="b", ratio=endless, verdict="not told apart"),
+        RatioRow(label="b", ratio=endless, verdict="indistinguishable"),
     ]
     charts = Charts(legend=True)
     yield "scenario", charts.ranking(GROUP, STACKS)

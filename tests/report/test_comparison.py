@@ -73,10 +73,10 @@ def test_what_matters_stands_first_and_what_would_decide_is_said() -> None:
     assert part.notes == (
         Note(
             subject="time of list_items[flask-sqlite3]",
-            text="about 14 rounds would decide it, 8 were made",
+            text="about 14 rounds would decide it; 8 were made",
         ),
-        Note(text="--webbench-budget=93s (1 min 33 s) would probably do"),
-        Note(text=f"growth that would have been found in four of five such runs: {effects}"),
+        Note(text="undecided: try --webbench-budget=93s"),
+        Note(text=f"smallest increase this run could detect (80 % power): {effects}"),
     )
 
 

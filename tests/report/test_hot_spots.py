@@ -40,12 +40,12 @@ def test_a_scenario_in_full() -> None:
 
 
 EXPECTED = """
-list: CPU time for each request, and share of the samples [95 % interval]
-slow takes 40 ms of CPU time for each request of list, fast 8 ms: 32 ms more.
-ORM: 30 against 0 ms, 30 ms more [28.2, 31.6], 94% of the difference.
-application: 8 against 4 ms, 4 ms more [2.5, 5.72], 12% of the difference.
+list: CPU time per request, and share of the samples [95 % interval]
+slow takes 40 ms of CPU time per request of list, fast 8 ms: 32 ms more.
+ORM: 30 against 0 ms, 30 ms more [28.2, 31.6], 94 % of the difference.
+application: 8 against 4 ms, 4 ms more [2.5, 5.72], 12 % of the difference.
 JSON: 0 against 4 ms, 4 ms less [3.46, 4.39].
-other: 2 against 0 ms, 2 ms more [1.3, 3.04], 6% of the difference.
+other: 2 against 0 ms, 2 ms more [1.3, 3.04], 6 % of the difference.
 part                          slow                  fast
 ────────────────────────────────────────────────────────
 ORM           30 ms, 75 % [71, 79]                     -
@@ -68,13 +68,13 @@ def test_what_was_not_explained_is_said_with_the_reason() -> None:
     assert "  note slow: not explained: py-spy may not look\nNext step: be root" in shown
     assert "fast" in shown
     waiting = CodeProfile(cell=SLOW.cell, rate_hz=100, stacks={"epoll_wait (libc.so.6)": 5})
-    assert "  note slow: not explained: the server only waited" in text(waiting)
+    assert "  note slow: not explained: the server was idle" in text(waiting)
 
 
 def test_many_stacks_stand_in_several_tables() -> None:
     shown = text(*(profile(f"stack-{number}", cpu_ms=1.0 + number, app=100) for number in range(6)))
     assert shown.count("\napplication ") == 2
-    assert "stack-5 takes 6 ms of CPU time for each request of list, stack-0 1 ms" in shown
+    assert "stack-5 takes 6 ms of CPU time per request of list, stack-0 1 ms" in shown
 
 
 def test_nothing_steers_the_terminal() -> None:
@@ -85,8 +85,8 @@ def test_nothing_steers_the_terminal() -> None:
 
 def test_a_difference_is_explained_from_the_largest_part_on() -> None:
     first, *rest = describe_difference(SLOW, FAST)
-    assert first == "slow takes 40 ms of CPU time for each request of list, fast 8 ms: 32 ms more."
-    assert rest[0].startswith("ORM: 30 against 0 ms, 30 ms more [28.2, 31.6], 94% of the difference.")
+    assert first == "slow takes 40 ms of CPU time per request of list, fast 8 ms: 32 ms more."
+    assert rest[0].startswith("ORM: 30 against 0 ms, 30 ms more [28.2, 31.6], 94 % of the difference.")
     assert rest[1].startswith("application: 8 against 4 ms, 4 ms more [")
     assert rest[2].startswith("JSON: 0 against 4 ms, 4 ms less [")
 
@@ -94,14 +94,14 @@ def test_a_difference_is_explained_from_the_largest_part_on() -> None:
 def test_the_other_way_round_the_signs_change() -> None:
     first, second, *_ = describe_difference(FAST, SLOW)
     assert first.endswith("32 ms less.")
-    assert second.startswith("ORM: 0 against 30 ms, 30 ms less [28.2, 31.6], 94% of the difference.")
+    assert second.startswith("ORM: 0 against 30 ms, 30 ms less [28.2, 31.6], 94 % of the difference.")
 
 
 def test_what_the_samples_do_not_tell_is_said() -> None:
     *_, last = describe_difference(
         profile("a", cpu_ms=10.0, app=5, orm=5), profile("b", cpu_ms=10.0, app=6, orm=4)
     )
-    assert last == "The samples do not tell whether these differ: application, ORM."
+    assert last == "The samples do not show whether these differ: application, ORM."
 
 
 @pytest.mark.parametrize("other", [profile("fast", app=3), profile("fast", cpu_ms=3.0)])
@@ -112,7 +112,7 @@ def test_without_cpu_time_or_samples_nothing_is_explained(other: CodeProfile) ->
 def test_a_line_for_each_profile() -> None:
     assert describe_profile(SLOW) == "list[slow], 400 samples"
     nothing = CodeProfile(cell=SLOW.cell, rate_hz=100, why_not="it may not\n    evidence")
-    assert describe_profile(nothing) == "list[slow]: nothing, it may not"
+    assert describe_profile(nothing) == "list[slow]: no samples, it may not"
 
 
 def rows(spec: dict[str, Any]) -> list[dict[str, Any]]:

@@ -61,8 +61,8 @@ def test_a_comment_on_a_pull_request() -> None:
     record = replace(make_run(CELLS), against="main (1a2b3c4)", comparisons=(SAME, SLOWER))
     text, _, configuration = render_pull_request(record).partition("<details><summary>How this was measured")
     assert text == PULL_REQUEST.read_text(encoding="utf-8")
-    assert "all stacks: Python unknown" in configuration
-    assert "| stack | start-up s | peak MiB | versions | settings of its own |" in configuration
+    assert "all stacks: Python not known" in configuration
+    assert "| stack | start-up s | peak MiB | versions | own settings |" in configuration
     assert configuration.endswith("\n</details>\n")
 
 

@@ -73,7 +73,7 @@ def text_of(*records: SavedRun) -> str:
 def test_the_first_screen_says_what_was_measured_on_what_and_whether_it_can_be_trusted() -> None:
     text = text_of(three_stacks())
     assert "3 Python web stacks in 1 scenario" in text
-    assert "A Processor, 2 processors, 4 GiB, Linux 6.1, virtual machine" in text
+    assert "A Processor, 2 CPUs, 4 GiB, Linux 6.1, virtual machine" in text
     assert "2026-11-21 09:15:00+01:00" in text
     assert "All 3 cells are valid." in text
 
@@ -82,7 +82,7 @@ def test_the_whole_configuration_and_the_command_are_in_print() -> None:
     text = text_of(three_stacks())
     assert "pytest --webbench --webbench-seed=7" in text
     assert "kept open for the whole round" in text
-    for name in ("launcher", "engine", "loop", "seed", "kernel", "clock rate governor", "warm-up"):
+    for name in ("launcher", "load generator", "loop", "seed", "kernel", "CPU frequency governor", "warm-up"):
         assert name in text
 
 
@@ -166,7 +166,7 @@ def test_what_a_server_or_a_stack_says_is_text_and_nothing_else() -> None:
 def test_one_stack_and_one_round_read_well() -> None:
     text = text_of(make_run({GET_ITEM: (0.01,)}))
     assert "1 Python web stack in 1 scenario" in text
-    assert "One round of each cell" in text
+    assert "One round per cell" in text
     assert "nan" not in text
     assert "inf" not in text.replace("information", "")
 
@@ -199,7 +199,7 @@ def test_figures_without_single_response_times_have_no_percentiles() -> None:
     record = replace(three_stacks(), measurements=(), settings=None)
     view = make_document([record])
     assert {each.name for each in view.sections} == with_them
-    charts = [chart.name for each in view.sections for part in each.parts for chart in part.charts]
+    charts = [chart.file for each in view.sections for part in each.parts for chart in part.charts]
     assert not [name for name in charts if name.endswith("latency")]
 
 
@@ -207,14 +207,14 @@ def test_two_runs_are_compared_with_what_differs() -> None:
     base, head = three_stacks(), three_stacks(about={"machine": None})
     text = text_of(base, replace(head, source="another"))
     assert "compared with 1 other run" in text
-    assert "3 of 3 cells that both have can be compared" in text
+    assert "3 of 3 shared cells can be compared" in text
 
 
 def test_runs_that_came_about_otherwise_are_not_ranked() -> None:
     base, head = three_stacks(), three_stacks()
     provenances = {cell: replace(each, engine="k6") for cell, each in head.provenances.items()}
     text = text_of(base, replace(head, provenances=provenances))
-    assert "0 of 3 cells that both have can be compared" in text
+    assert "0 of 3 shared cells can be compared" in text
     assert "engine fake then, k6 now: not comparable, so not ranked" in text
 
 
@@ -248,7 +248,7 @@ def test_profiles_have_a_section_of_their_own() -> None:
     view = make_document([three_stacks(explained=(slow, fast, blind))])
     (why,) = (each for each in view.sections if each.name == "why")
     (part,) = why.parts
-    assert part.title.startswith("get_item: CPU time for each request")
+    assert part.title.startswith("get_item: CPU time per request")
     assert any("ORM: 3 against 1.5 ms" in sentence for sentence in part.lead)
     parts, first, second = part.charts
     assert ("ORM", "3 ms, 75 % [66, 82]", "1.5 ms, 75 % [66, 82]") in parts.table.rows
@@ -264,4 +264,4 @@ def test_a_record_that_says_little_reads_well(settings: None) -> None:
     bare = replace(record, about=type(record.about)(), settings=settings)
     text = text_of(bare)
     assert "a machine that was not recorded" in text
-    assert "What was measured does not say on which machine." in text
+    assert "The machine was not recorded." in text

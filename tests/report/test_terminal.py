@@ -147,7 +147,7 @@ def test_names_and_messages_cannot_steer_a_terminal_nor_are_they_markup() -> Non
     assert set(text) & set("\x1b\x07\r\x9b\u202e") == set()
     for line in (f"  INVALID {INERT}: {INERT}", f"          {INERT}", f"  note {INERT}: {INERT}"):
         assert line in text.splitlines()
-    assert f"all stacks: Python {INERT}, journal {INERT}" in text
+    assert f"all stacks: Python {INERT}, workers not known, threads not known, journal {INERT}" in text
     assert f"flask {INERT}" in text
 
 
@@ -205,8 +205,8 @@ def test_what_all_stacks_share_stands_in_one_line_and_the_rest_in_a_table() -> N
     summaries = [configured("a", worker_class="gthread"), configured("b", worker_class="uvicorn")]
     text = rendered(SavedRun(source="a run", summaries=tuple(summaries)))
     assert text.partition("The stacks\n")[2].splitlines() == [
-        "all stacks: Python 3.13.0, workers 2",
-        "stack   start-up s   peak MiB   versions      settings of its own",
+        "all stacks: Python 3.13.0, workers 2, threads not known",
+        "stack   start-up s   peak MiB   versions      own settings",
         "──────────────────────────────────────────────────────────────────",
         "a             0.40         48   flask 3.1.0   worker class gthread",
         "b             0.40         48   flask 3.1.0   worker class uvicorn",
@@ -215,6 +215,6 @@ def test_what_all_stacks_share_stands_in_one_line_and_the_rest_in_a_table() -> N
 
 def test_a_state_that_was_not_looked_at_is_noted() -> None:
     round_ = make_round(state=StateCheck(checked=False))
-    assert "  note flask-sqlite3: the database could not be looked at" in table(
+    assert "  note flask-sqlite3: the database could not be checked" in table(
         summarise([round_], unit=Unit.TIME, planned=1)
     )

@@ -289,7 +289,9 @@ def test_what_is_no_python_cannot_say_it(tmp_path: Path) -> None:
             note = loaded.verify({other.pid: ()})
         finally:
             other.kill()
-    assert note == "which files it serves was not verified, for its command is no Python that says so"
+    assert (
+        note == "which files it serves was not verified: its command does not run a Python that reports them"
+    )
 
 
 def test_the_users_own_sitecustomize_is_run(project: Project, sides: Sides) -> None:

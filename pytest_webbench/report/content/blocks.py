@@ -1,6 +1,6 @@
 """What a report consists of, as values that every format renders: sections, parts, tables, charts, notes.
 
-Their texts are as they came: a renderer escapes whatever it shows
+Their texts are unescaped: a renderer escapes what it shows
 (:func:`~pytest_webbench.report.content.text.clean`).
 """
 
@@ -91,18 +91,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A chart with the table that stands for it where nothing is drawn.
+    """A chart with the table that replaces it where nothing is drawn.
 
-    ``name`` is its own on the page, ``file`` that of its image. ``label`` describes it to those who cannot
-    see it, ``heading`` names it where it stands alone. ``draw`` is given what draws: Altair takes a second
-    to import, and a terminal does without.
+    ``file`` names its image, which has the caption of the table as its title. ``draw`` is passed what draws,
+    because Altair takes a second to import, and a terminal needs none of it.
     """
 
-    name: str
     file: str
     title: str
-    heading: str
-    label: str
     draw: Callable[["Charts"], "AltairChart"]
     table: Table
     wide: bool = False
@@ -112,11 +108,10 @@ class Chart:
 class Part:
     """A part of a section, below a heading of its own if it has a ``title``.
 
-    ``facts`` are pairs of a term and its value, ``code`` is shown as it stands. With ``legend`` the stacks'
-    colours and shapes are explained; what is ``folded`` is opened when needed.
+    ``facts`` are pairs of a term and its value, ``code`` is preformatted text. ``legend`` asks for the
+    colours and shapes of the stacks; a ``folded`` part is closed until the reader opens it.
     """
 
-    name: str
     title: str = ""
     lead: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
@@ -135,7 +130,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A section, with a place in the page's navigation."""
+    """A section. ``name`` identifies it and is its anchor in the page."""
 
     name: str
     title: str

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_webbench.analysis.cross_run import AcrossRuns, compare_runs
-from pytest_webbench.analysis.gate import describe_limit
+from pytest_webbench.analysis.gate import describe_limit, remarks
 from pytest_webbench.analysis.metrics import Rule, find_metric
+from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import Comparison, Interval, Verdict
 from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.content.blocks import (
@@ -20,7 +21,7 @@ from pytest_webbench.report.content.blocks import (
     numbers,
     words,
 )
-from pytest_webbench.report.content.text import counted, duration, shown_number, shown_ratio
+from pytest_webbench.report.content.text import counted, shown_number, shown_ratio
 
 __all__ = [
     "RatioRow",
@@ -32,10 +33,6 @@ __all__ = [
 
 ORDER = (Verdict.SLOWER, Verdict.INCONCLUSIVE, Verdict.FASTER, Verdict.NO_CHANGE)
 """What matters first."""
-ONE_AFTER_THE_OTHER = (
-    "The runs were made one after the other. What shifts from run to run is in no interval, so that a "
-    "small difference proves nothing; to find one out, measure both in one run with --webbench-against."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,16 +49,13 @@ def comparison_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """The verdicts of the last run, and its comparison with those before it."""
     record = records[-1]
     parts = [_verdicts_part(record)] if record.against else []
-    parts += [
-        _across_part(compare_runs(each, record), f"across-{number}")
-        for number, each in enumerate(records[:-1], start=1)
-    ]
+    parts += [_across_part(compare_runs(each, record)) for each in records[:-1]]
     if parts:
         yield Section(name="comparison", title="Comparison", parts=tuple(parts))
 
 
 def pull_request_parts(record: SavedRun) -> tuple[Part, ...]:
-    """For a pull request: what failed, what is not unchanged, and folded the rest."""
+    """For a pull request: what failed and what changed or is undecided; the rest is folded."""
     found = _sorted(record.comparisons)
     notable = [each for each in found if each.verdict is not Verdict.NO_CHANGE]
     rest = [each for each in found if each.verdict is Verdict.NO_CHANGE]
@@ -70,13 +64,11 @@ def pull_request_parts(record: SavedRun) -> tuple[Part, ...]:
     failures += [describe_regression(each) for each in found if each.verdict is Verdict.SLOWER]
     title = f"No change beyond the threshold: {len(rest)}"
     failed = tuple(Note(kind=NoteKind.FAILED, text=text) for text in failures)
-    parts = [Part(name="verdicts", title=_counts(found), notes=(*failed, *_notes(record)))]
+    parts = [Part(title=_counts(found), notes=(*failed, *_notes(record)))]
     if notable:
-        parts.append(
-            Part(name="notable", tables=(_verdict_table(notable, "Beyond the threshold, or undecided"),))
-        )
+        parts.append(Part(tables=(_verdict_table(notable, "Beyond the threshold, or undecided"),)))
     if rest:
-        parts.append(Part(name="unchanged", title=title, tables=(_verdict_table(rest, title),), folded=True))
+        parts.append(Part(title=title, tables=(_verdict_table(rest, title),), folded=True))
     return tuple(parts)
 
 
@@ -94,7 +86,7 @@ def describe_regression(comparison: Comparison) -> str:
 
 
 def describe_more(comparisons: Sequence[Comparison], rounds: int) -> str:
-    """A line between two looks: what is undecided, and what is going to be done about it."""
+    """A line between two looks: how many are undecided, and how many rounds are made next."""
     undecided = sum(each.verdict is Verdict.INCONCLUSIVE for each in comparisons)
     return f"{undecided} of {len(comparisons)} comparisons are undecided: {counted(rounds, 'more round')}"
 
@@ -104,7 +96,6 @@ def describe_more(comparisons: Sequence[Comparison], rounds: int) -> str:
 
 def _verdicts_part(record: SavedRun) -> Part:
     found = _sorted(record.comparisons)
-    table = _verdict_table(found, f"Against {record.against}")
     rows = [
         RatioRow(
             label=f"{each.metric} of {each.cell}",
@@ -115,27 +106,26 @@ def _verdicts_part(record: SavedRun) -> Part:
         for each in found
         if find_metric(each.metric).rule is Rule.RATIO and each.pairs
     ]
+    charts, tables = _drawn(
+        rows, _verdict_table(found, f"Against {record.against}"), "verdicts", "Ratios to the base"
+    )
     return Part(
-        name="verdicts-part",
         title=f"Against {record.against}: {_counts(found)}",
         lead=("Measured in the same run, in pairs of rounds.",),
-        charts=(_ratios("verdicts", "Ratios to the base", rows, table),) if rows else (),
-        tables=(table,) if found and not rows else (),
+        charts=charts,
+        tables=tables if found else (),
         notes=_notes(record),
     )
 
 
-def _ratios(name: str, title: str, rows: Sequence[RatioRow], table: Table) -> Chart:
-    return Chart(
-        name=name,
-        file=name,
-        title=title,
-        heading=table.caption,
-        label=f"{title}, with intervals; the table below has them",
-        draw=lambda charts: charts.ratios(rows),
-        table=table,
-        wide=True,
-    )
+def _drawn(
+    rows: Sequence[RatioRow], table: Table, file: str, title: str
+) -> tuple[tuple[Chart, ...], tuple[Table, ...]]:
+    """A chart of the ratios with its table, or the table alone if there is no ratio."""
+    if not rows:
+        return (), (table,)
+    draw = Chart(file=file, title=title, draw=lambda charts: charts.ratios(rows), table=table, wide=True)
+    return (draw,), ()
 
 
 def _sorted(comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -175,69 +165,42 @@ def _verdict_table(comparisons: Sequence[Comparison], caption: str) -> Table:
 
 
 def _notes(record: SavedRun) -> tuple[Note, ...]:
-    """What keeps metrics from being judged, what an undecided one needs, and what the run could have seen."""
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for each in record.comparisons:
-        if each.why:
-            reasons.setdefault((str(each.cell), each.why), []).append(each.metric)
-    notes = [
-        Note(subject=f"{', '.join(metrics)} of {cell}", text=why) for (cell, why), metrics in reasons.items()
-    ]
-    undecided = [each for each in record.comparisons if each.verdict is Verdict.INCONCLUSIVE and not each.why]
-    for each in undecided:
-        rounds = f"about {each.pairs_needed} rounds" if each.pairs_needed else "more rounds than can be said"
-        notes.append(
-            Note(
-                subject=f"{each.metric} of {each.cell}",
-                text=f"{rounds} would decide it, {each.pairs} were made",
-            )
-        )
-    if undecided and record.needed_s is not None:
-        whole_s = math.ceil(record.needed_s)
-        notes.append(Note(text=f"--webbench-budget={whole_s}s ({duration(whole_s)}) would probably do"))
-    effects: dict[str, float] = {}
-    for each in record.comparisons:
-        if each.smallest_effect is not None:
-            effects[each.metric] = max(each.smallest_effect, effects.get(each.metric, 0.0))
-    if effects:
-        seen = ", ".join(f"{metric} {effect * 100:.1f} %" for metric, effect in effects.items())
-        notes.append(Note(text=f"growth that would have been found in four of five such runs: {seen}"))
-    return tuple(notes)
+    found = remarks(record.comparisons, needed_s=record.needed_s)
+    return tuple(Note(subject=each.subject, text=each.text) for each in found)
 
 
 # --- saved runs -------------------------------------------------------------------------------------
 
 
-def _across_part(found: AcrossRuns, name: str) -> Part:
-    table = _across_table(found)
+def _across_part(found: AcrossRuns) -> Part:
     rows = [
         RatioRow(label=str(each.cell), ratio=each.ratio, verdict=each.verdict)
         for each in found.cells
         if each.ratio is not None
     ]
+    charts, tables = _drawn(rows, _across_table(found), "across", "Ratios of the two runs")
     counts = (
-        f"{found.head} against {found.base}: {len(rows)} of {counted(len(found.cells), 'cell')} "
-        "that both have can be compared."
+        f"{found.head} against {found.base}: {len(rows)} of {counted(len(found.cells), 'shared cell')} "
+        "can be compared."
     )
     differing = (
         Note(
             kind=NoteKind.NOTE if difference.comparable else NoteKind.INVALID,
             subject=counted(len(cells), "cell"),
-            text=f"{difference}{'' if difference.comparable else ': not comparable, so not ranked'}",
+            text=difference.reason,
         )
         for difference, cells in found.differing.items()
     )
     alone = (
-        Note(subject=run, text=f"{cell} is in this one alone")
+        Note(subject=run, text=Code.CELL_ALONE.reason(cell=str(cell)))
         for run, cells in ((found.base, found.only_base), (found.head, found.only_head))
         for cell in cells
     )
     return Part(
-        name=f"{name}-part",
-        title=table.caption,
-        lead=(counts, ONE_AFTER_THE_OTHER),
-        charts=(_ratios(name, "Ratios of the two runs", rows, table),) if rows else (),
-        tables=() if rows else (table,),
+        title=f"{found.base} and {found.head}",
+        lead=(counts, Code.RUNS_APART.reason()),
+        charts=charts,
+        tables=tables,
         notes=(*differing, *alone),
     )
 

@@ -19,15 +19,15 @@ from pytest_webbench.report.content.text import counted
 __all__ = ["Document", "make_document", "make_sections"]
 
 CONCLUSIONS = {
-    Level.GOOD: "Nothing that was looked at speaks against these results.",
-    Level.DOUBTFUL: "These results have to be read with what is said below.",
-    Level.BAD: "These results should not be relied on as they are.",
+    Level.GOOD: "No problems were found with this run.",
+    Level.DOUBTFUL: "Read the caveats below before you use these results.",
+    Level.BAD: "Do not rely on these results.",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A report of the last of some runs. ``stacks`` have their colours and shapes by their place."""
+    """A report of the last of some runs. A stack has its colour and shape by its place in ``stacks``."""
 
     title: str
     subtitle: str
@@ -69,27 +69,24 @@ def _title(records: Sequence[SavedRun]) -> str:
 
 def _facts(record: SavedRun) -> Iterator[tuple[str, str]]:
     """What was measured, on what, in a few words."""
-    yield "on", describe_machine_briefly(record.about.machine)
+    yield "machine", describe_machine_briefly(record.about.machine)
     if record.summaries:
         yield "launcher", " / ".join(dict.fromkeys(each.launch.launcher for each in record.summaries))
     if record.settings is not None:
         profile = record.settings.profile
-        yield "how", f"profile {profile.name}, {counted(profile.rounds, 'round')} of each cell"
+        yield "profile", f"{profile.name}, {counted(profile.rounds, 'round')} per cell"
     if record.about.started:
-        yield "when", record.about.started.replace("T", " ")
+        yield "started", record.about.started.replace("T", " ")
 
 
 def _failure_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
-    """Stacks and cells without results, and what was wrong with the run's files."""
+    """Stacks and cells without results, and problems with the run's files."""
     record = records[-1]
     failed = {
         **{f"{stack} failed": error for stack, error in record.stack_failures.items()},
         **{f"{cell} failed the check": error for cell, error in record.check_failures.items()},
     }
-    failures = [
-        Part(name=f"failure-{number}", title=title, code=error, room=Room.FULL)
-        for number, (title, error) in enumerate(failed.items(), start=1)
-    ]
+    failures = [Part(title=title, code=error, room=Room.FULL) for title, error in failed.items()]
     notes = (
         *(Note(subject=record.source, text=note) for note in record.notes),
         *(Note(subject=each.scenario, text=describe_rate(each)) for each in record.rates),
@@ -98,7 +95,7 @@ def _failure_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
             for cell, error in record.trial_failures.items()
         ),
     )
-    rest = [Part(name="all-notes", notes=notes, room=Room.FULL)] if notes else []
+    rest = [Part(notes=notes, room=Room.FULL)] if notes else []
     if failures or rest:
         yield Section(name="notes", title="Failures and notes", parts=(*failures, *rest))
 
@@ -112,7 +109,7 @@ SECTIONS: tuple[Callable[[Sequence[SavedRun]], Iterator[Section]], ...] = (
     configuration_sections,
     _failure_sections,
 )
-"""What makes the sections of a report, in their order: each yields those that there is anything for."""
+"""What makes the sections of a report, in their order; each leaves out sections that would be empty."""
 
 
 def make_sections(records: Sequence[SavedRun]) -> tuple[Section, ...]:

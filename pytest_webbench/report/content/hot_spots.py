@@ -1,4 +1,4 @@
-"""Where the time goes, and why one stack takes more than another: what ``--webbench-explain`` found."""
+"""Where CPU time goes, and why one stack takes more than another: what ``--webbench-explain`` found."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -26,8 +26,8 @@ MOST_CALLS = 25
 WORTH_SAYING = 0.05
 """The share of a difference that a part must make up to be named."""
 LEAD = (
-    "From one more load of each cell, under a sampling profiler and untimed. Intervals are of the number of "
-    "samples; which part a call belongs to is known less surely than they say.",
+    "From one extra, untimed load of each cell under a sampling profiler. Intervals reflect the number of "
+    "samples only, not how surely a call is attributed to its part.",
 )
 
 
@@ -36,9 +36,9 @@ def hot_spot_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     found: dict[str, list[CodeProfile]] = {}
     for profile in records[-1].explained:
         found.setdefault(profile.cell.scenario, []).append(profile)
-    parts = (_part(*each, name=f"why-{number}") for number, each in enumerate(found.items(), start=1))
     if found:
-        yield Section(name="why", title="Why", parts=tuple(parts), lead=LEAD)
+        parts = tuple(_part(*each) for each in found.items())
+        yield Section(name="why", title="Where the time goes", parts=parts, lead=LEAD)
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -51,18 +51,17 @@ def in_order(names: Iterable[str]) -> list[str]:
 def describe_profile(profile: CodeProfile) -> str:
     """One line: which cell, and how many samples; or why there are none."""
     if profile.why_not:
-        return f"{profile.cell}: nothing, {profile.why_not.splitlines()[0]}"
+        return f"{profile.cell}: no samples, {profile.why_not.splitlines()[0]}"
     return f"{profile.cell}, {attribute(profile).working:,} samples"
 
 
-def _part(scenario: str, profiles: Sequence[CodeProfile], *, name: str) -> Part:
+def _part(scenario: str, profiles: Sequence[CodeProfile]) -> Part:
     seen = [each for each in profiles if attribute(each).working]
     known = sorted((each for each in seen if each.cpu_s_per_request is not None), key=_cpu_ms)
     return Part(
-        name=name,
-        title=f"{scenario}: CPU time for each request, and share of the samples [95 % interval]",
+        title=_caption(scenario),
         lead=tuple(describe_difference(known[-1], known[0])) if len(known) > 1 else (),
-        charts=tuple(_charts(scenario, seen, name)),
+        charts=(*([_parts_chart(scenario, seen)] if seen else ()), *map(_flame, seen)),
         notes=tuple(_notes(profiles, seen)),
     )
 
@@ -70,7 +69,7 @@ def _part(scenario: str, profiles: Sequence[CodeProfile], *, name: str) -> Part:
 def _notes(profiles: Sequence[CodeProfile], seen: Sequence[CodeProfile]) -> Iterator[Note]:
     for profile in profiles:
         if profile not in seen:
-            why = profile.why_not or "the server only waited"
+            why = profile.why_not or "the server was idle"
             yield Note(subject=profile.cell.stack, text=f"not explained: {why}")
         elif profile.note:
             yield Note(subject=profile.cell.stack, text=profile.note)
@@ -94,14 +93,14 @@ def describe_difference(first: CodeProfile, second: CodeProfile) -> list[str]:
         return []
     more_ms = _cpu_ms(first) - _cpu_ms(second)
     sentences = [
-        f"{first.cell.stack} takes {shown_significant(_cpu_ms(first))} ms of CPU time for each request of "
+        f"{first.cell.stack} takes {shown_significant(_cpu_ms(first))} ms of CPU time per request of "
         f"{first.cell.scenario}, {second.cell.stack} {shown_significant(_cpu_ms(second))} ms: "
         f"{shown_significant(abs(more_ms))} ms {_more(more_ms)}."
     ]
     worth = [each for each in differences if abs(each.more_ms.estimate) >= WORTH_SAYING * abs(more_ms)]
     sentences += [_sentence(each, more_ms) for each in worth if 0.0 not in each.more_ms]
     if unsure := [each.part for each in worth if 0.0 in each.more_ms]:
-        sentences.append(f"The samples do not tell whether these differ: {', '.join(unsure)}.")
+        sentences.append(f"The samples do not show whether these differ: {', '.join(unsure)}.")
     return sentences
 
 
@@ -118,7 +117,7 @@ def _sentence(difference: PartDifference, total_ms: float) -> str:
     text = f"{difference.part}: {first} against {second} ms, {estimate} ms {_more(interval.estimate)}"
     text += f" [{low}, {high}]"
     if total_ms and interval.estimate / total_ms > 0:
-        text += f", {interval.estimate / total_ms:.0%} of the difference"
+        text += f", {100 * interval.estimate / total_ms:.0f} % of the difference"
     return f"{text}."
 
 
@@ -129,29 +128,24 @@ def _more(value: float) -> str:
 # --- charts with their tables -----------------------------------------------------------------------
 
 
-def _charts(scenario: str, seen: Sequence[CodeProfile], name: str) -> Iterator[Chart]:
-    if seen:
-        yield Chart(
-            name=f"{name}-parts",
-            file=f"{scenario}-parts",
-            title="CPU time of a request, by what it is spent on",
-            heading=f"{scenario}: CPU time of a request, by what it is spent on",
-            label=f"{scenario}: what the CPU time of each stack is spent on; the table below has it",
-            draw=lambda charts: charts.part_times(seen),
-            table=_parts_table(scenario, seen),
-            wide=True,
-        )
-    yield from (_flame(profile, f"{name}-flame-{number}") for number, profile in enumerate(seen, start=1))
+def _caption(scenario: str) -> str:
+    return f"{scenario}: CPU time per request, and share of the samples [95 % interval]"
 
 
-def _flame(profile: CodeProfile, name: str) -> Chart:
-    stack, scenario = profile.cell.stack, profile.cell.scenario
+def _parts_chart(scenario: str, seen: Sequence[CodeProfile]) -> Chart:
     return Chart(
-        name=name,
-        file=f"{scenario}-{stack}-flame",
-        title=f"{stack}: calls, the outermost on top",
-        heading=f"{profile.cell}: calls, the outermost on top",
-        label=f"Flame graph of {stack} in {scenario}; the table below has its widest calls",
+        file=f"{scenario}-parts",
+        title="CPU time of a request, by part",
+        draw=lambda charts: charts.part_times(seen),
+        table=_parts_table(scenario, seen),
+        wide=True,
+    )
+
+
+def _flame(profile: CodeProfile) -> Chart:
+    return Chart(
+        file=f"{profile.cell.scenario}-{profile.cell.stack}-flame",
+        title=f"{profile.cell.stack}: calls, the outermost on top",
         draw=lambda charts: charts.flame(profile),
         table=_calls_table(profile),
         wide=True,
@@ -163,7 +157,7 @@ def _parts_table(scenario: str, seen: Sequence[CodeProfile]) -> Table:
     names = in_order(name for each in found for name in each)
     rows = [(name, *(_shown(each.get(name)) for each in found)) for name in names]
     return Table(
-        caption=f"{scenario}: CPU time for each request, and share of the samples [95 % interval]",
+        caption=_caption(scenario),
         columns=(*words("part"), *numbers(*(each.cell.stack for each in seen))),
         rows=(*rows, ("all", *map(_total, seen))),
     )
@@ -186,7 +180,7 @@ def _total(profile: CodeProfile) -> str:
 def _calls_table(profile: CodeProfile) -> Table:
     calls = sorted(flame(profile), key=lambda each: (-each.width, each.depth))[:MOST_CALLS]
     return Table(
-        caption=f"{profile.cell}: the widest calls, with all that they call",
+        caption=f"{profile.cell}: calls, with everything they call",
         columns=(*words("call", "part"), *numbers("share", "samples")),
         rows=tuple(
             (each.label, each.part, f"{each.width * 100:.1f} %", f"{each.samples:,}") for each in calls

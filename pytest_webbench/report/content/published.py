@@ -21,13 +21,13 @@ from pytest_webbench.report.content.text import counted, shown_number
 __all__ = ["published_sections"]
 
 LEAD = (
-    "Machines, versions and the length of the load differ, so that only ratios and ranks can be set side "
-    "by side. Hollow: published. Filled: this run."
+    "Machines, versions and load durations differ, so only ratios and ranks can be compared. Hollow marks: "
+    "published. Filled marks: this run."
 )
 
 
 def published_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
-    """A section for each publication that goes with the suites of the last run."""
+    """A section for each publication that belongs to the suites of the last run."""
     record = records[-1]
     for number, published in enumerate(record.about.published, start=1):
         found = [
@@ -37,17 +37,13 @@ def published_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
             if (beside := set_beside(published, scenario, group)) is not None
         ]
         if found:
-            name = f"published-{number}"
-            parts = [_part(record, each, published, f"{name}-{row}") for row, each in enumerate(found)]
-            yield Section(
-                name=name, title=published.title.capitalize(), parts=(_about(published, name), *parts)
-            )
+            parts = (_about(published), *(_part(record, each, published) for each in found))
+            yield Section(name=f"published-{number}", title=published.title.capitalize(), parts=parts)
 
 
-def _about(published: Published, name: str) -> Part:
+def _about(published: Published) -> Part:
     licence = f" ({published.licence})" if published.licence else ""
     return Part(
-        name=f"{name}-about",
         lead=(f"{published.citation}{licence}. {published.url}", LEAD),
         legend=True,
         notes=tuple(Note(subject=published.title, text=note) for note in published.notes),
@@ -55,19 +51,15 @@ def _about(published: Published, name: str) -> Part:
     )
 
 
-def _part(record: SavedRun, found: Agreement, published: Published, name: str) -> Part:
+def _part(record: SavedRun, found: Agreement, published: Published) -> Part:
     chart = Chart(
-        name=name,
         file=f"{found.scenario}-published",
-        title="Ratio to the best",
-        heading=found.scenario,
-        label=f"{found.scenario}: ratios to the best, published and here; the table has them",
+        title="Ratio to the fastest",
         draw=lambda charts: charts.beside(found, record.stacks(), published.title),
         table=_table(found, published.title),
     )
     drawn = found.common > 1
     return Part(
-        name=f"{name}-part",
         title=found.scenario,
         lead=(_agreement_words(found),),
         charts=(chart,) if drawn else (),
@@ -78,7 +70,7 @@ def _part(record: SavedRun, found: Agreement, published: Published, name: str) -
 
 def _agreement_words(found: Agreement) -> str:
     if found.tau is None:
-        return f"{counted(found.common, 'stack')} in common: too few, or too much tied, to compare the order."
+        return f"{counted(found.common, 'stack')} in common: too few, or too many ties, to compare the order."
     ties = "; some of our ranks are tied" if found.ties else ""
     return (
         f"Rank agreement: Kendall's \N{GREEK SMALL LETTER TAU} = {found.tau:+.2f} (1: the same order{ties})."
@@ -98,7 +90,7 @@ def _table(found: Agreement, theirs: str) -> Table:
         )
         for each in found.rows
     )
-    names = (f"{theirs}, {unit.value}", f"ours, {unit.value}", f"{theirs}, x best", "ours, x best")
+    names = (f"{theirs}, {unit.value}", f"ours, {unit.value}", f"{theirs}, x slower", "ours, x slower")
     return Table(
         caption=f"{found.scenario}: {theirs} and this run",
         columns=(*words("stack"), *numbers(*names, "our rank")),

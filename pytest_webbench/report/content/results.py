@@ -1,4 +1,4 @@
-"""The results of each scenario: a ranking with every caveat, the rounds, the response times, a card."""
+"""The results of each scenario: a ranking with all caveats, the rounds, the response times, a card."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -42,8 +42,8 @@ __all__ = [
 
 SHOWN_SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
 LEAD = (
-    "Intervals have a confidence of 95 %, over the rounds (each a small dot), each of which comes from a "
-    "fresh launch. Stacks that the rounds do not tell apart share a rank.",
+    "Intervals are 95 % confidence intervals over the rounds (small dots), each from a fresh launch. Stacks "
+    "that the rounds cannot distinguish share a rank.",
 )
 LIVE = ", rounds from one launch"
 
@@ -51,14 +51,11 @@ LIVE = ", rounds from one launch"
 def results_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """A part for each scenario, load and launcher of the last run, and for what tests measured themselves."""
     record = records[-1]
-    parts = [_part(record, group, _name(number)) for number, group in enumerate(_groups(record))]
-    parts += [
-        _part(record, group, f"live-{number}", remark=LIVE)
-        for number, group in enumerate(scenario_groups(record.live), start=1)
-    ]
+    parts = [_part(record, group) for group in _groups(record)]
+    parts += [_part(record, group, remark=LIVE) for group in scenario_groups(record.live)]
     shown = {each.cell.scenario for each in (*record.summaries, *record.live)}
     parts += [
-        Part(name=f"unchecked-{scenario}", title=scenario, notes=tuple(_failed_checks(record, scenario)))
+        Part(title=scenario, notes=tuple(_failed_checks(record, scenario)))
         for scenario in dict.fromkeys(cell.scenario for cell in record.check_failures)
         if scenario not in shown
     ]
@@ -91,7 +88,7 @@ def describe_rate(chosen: RateChosen) -> str:
     slowest = min(chosen.saturation, key=lambda stack: chosen.saturation[stack])
     return (
         f"{chosen.scenario} at {chosen.rate:,g} requests/s for every stack: {chosen.share:.0%} of the "
-        f"{chosen.saturation[slowest]:,.0f} requests/s that the slowest, {slowest}, can serve"
+        f"{chosen.saturation[slowest]:,.0f} requests/s that the slowest stack, {slowest}, can serve"
     )
 
 
@@ -99,11 +96,6 @@ def rank_words(ranked: Sequence[RankedResult]) -> list[str]:
     """The rank of each, with ``=`` behind one that is shared; ``-`` for an invalid cell."""
     ranks = [each.rank for each in ranked]
     return ["-" if each is None else f"{each}{'=' if ranks.count(each) > 1 else ''}" for each in ranks]
-
-
-def _name(number: int) -> str:
-    """The name of the part with the results of the scenario of that number, for links."""
-    return f"scenario-{number + 1}"
 
 
 def _groups(record: SavedRun) -> list[tuple[CellSummary, ...]]:
@@ -118,41 +110,32 @@ def _title(record: SavedRun, scenario: str) -> str:
 # --- the parts --------------------------------------------------------------------------------------
 
 
-def _part(record: SavedRun, group: Sequence[CellSummary], name: str, *, remark: str = "") -> Part:
+def _part(record: SavedRun, group: Sequence[CellSummary], *, remark: str = "") -> Part:
     first, stacks = group[0], record.stacks()
     scenario, title = first.cell.scenario, _title(record, first.cell.scenario)
-    load = describe_load(first)
     engine = "" if first.engine == "native" else f", engine {first.engine}"
-    heading = f"{scenario}: {load}"
     charts = [
         Chart(
-            name=f"{name}-ranking",
             file=f"{scenario}-figures",
             title="Results with their intervals",
-            heading=heading,
-            label=f"{scenario}: {first.unit.value} of each stack with its interval; the table below has them",
             draw=lambda charts: charts.ranking(group, stacks),
             table=_ranking_table(group),
             wide=True,
         ),
-        *_latency_charts(record, group, name, heading),
+        *_latency_charts(record, group),
     ]
     if any(len(each.rounds) > 1 for each in group):
         charts.append(
             Chart(
-                name=f"{name}-rounds",
                 file=f"{scenario}-rounds",
                 title="Rounds, in the order in which they were made",
-                heading=heading,
-                label=f"{scenario}: {first.unit.value} of each round; the table below has them",
                 draw=lambda charts: charts.rounds(group, stacks),
                 table=_rounds_table(group),
             )
         )
     return Part(
-        name=name,
         title=f"{scenario}: {title}" if title else scenario,
-        lead=(f"{load}, {first.launch.launcher} launcher{engine}{remark}",),
+        lead=(f"{describe_load(first)}, {first.launch.launcher} launcher{engine}{remark}",),
         charts=tuple(charts),
         notes=(
             *_caveats([each.summary for each in rank(group)]),
@@ -202,7 +185,7 @@ def _caveats(summaries: Sequence[CellSummary]) -> Iterator[Note]:
 
 
 def _failed_checks(record: SavedRun, scenario: str) -> Iterator[Note]:
-    """Which stacks failed the check of a scenario; all that was seen is among the failures."""
+    """Which stacks failed the check of a scenario; the evidence is in the section of failures."""
     for cell, error in record.check_failures.items():
         if cell.scenario == scenario:
             yield Note(kind=NoteKind.FAILED, subject=cell.stack, text=error.splitlines()[0])
@@ -223,9 +206,7 @@ def _rounds_table(group: Sequence[CellSummary]) -> Table:
     )
 
 
-def _latency_charts(
-    record: SavedRun, group: Sequence[CellSummary], name: str, heading: str
-) -> Iterator[Chart]:
+def _latency_charts(record: SavedRun, group: Sequence[CellSummary]) -> Iterator[Chart]:
     """The distribution of response times, where single ones were kept."""
     curves = {
         each.cell.stack: latency_curve([one.load.latency_ns for one in record.rounds_of(each.cell)])
@@ -240,14 +221,11 @@ def _latency_charts(
         found = {round(each.share, 6): each.latency_s for each in curve}
         rows.append((stack, *(shown_milliseconds(found.get(share)) for share in SHOWN_SHARES)))
     yield Chart(
-        name=f"{name}-latency",
         file=f"{scenario}-latency",
-        title="Response times, up to where ten requests lie beyond",
-        heading=heading,
-        label=f"{scenario}: response times over percentiles; the table below has some of them",
+        title="Response times, up to the percentile beyond which ten requests lie",
         draw=lambda charts: charts.latencies(known, record.stacks()),
         table=Table(
-            caption=f"{scenario}: response times in ms, - where fewer than ten samples lie beyond",
+            caption=f"{scenario}: response times in ms (-: fewer than ten requests lie beyond)",
             columns=(*words("stack"), *numbers(*(f"p{share * 100:g}" for share in SHOWN_SHARES))),
             rows=tuple(rows),
             room=Room.FULL,
@@ -271,22 +249,21 @@ class CardRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """The ranking of a scenario on the first screen. ``target`` is the name of the part with its results."""
+    """The ranking of a scenario on the first screen."""
 
     scenario: str
     title: str
     load: str
     unit: str
-    target: str
     rows: tuple[CardRow, ...]
 
 
 def make_cards(record: SavedRun) -> tuple[Card, ...]:
-    """A card for each scenario and load."""
-    return tuple(_card(record, group, _name(number)) for number, group in enumerate(_groups(record)))
+    """A card for each scenario and load, in the order of the first parts of :func:`results_sections`."""
+    return tuple(_card(record, group) for group in _groups(record))
 
 
-def _card(record: SavedRun, group: Sequence[CellSummary], target: str) -> Card:
+def _card(record: SavedRun, group: Sequence[CellSummary]) -> Card:
     first, ranked = group[0], rank(group)
     rows = tuple(
         CardRow(
@@ -303,6 +280,5 @@ def _card(record: SavedRun, group: Sequence[CellSummary], target: str) -> Card:
         title=_title(record, first.cell.scenario),
         load=describe_load(first),
         unit=f"{first.unit.value}, {'more' if first.unit is Unit.RATE else 'less'} is better",
-        target=target,
         rows=rows,
     )

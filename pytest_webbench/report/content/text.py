@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 
 from pytest_webbench.model.errors import printable
 from pytest_webbench.model.results import Interval
@@ -11,7 +12,7 @@ __all__ = [
     "clean",
     "counted",
     "duration",
-    "shown_bytes",
+    "largest",
     "shown_interval",
     "shown_milliseconds",
     "shown_number",
@@ -25,9 +26,9 @@ SECRET = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 def clean(text: str) -> str:
-    """``text`` without codes that colour a terminal, all else that would steer one visible, and no password.
+    """``text`` without colour codes and passwords, and with all other control characters made visible.
 
-    Content holds texts as they are; each renderer passes whatever it shows through here.
+    Content holds texts as they are; each renderer passes everything it shows through here.
     """
     return printable(ANSI.sub("", SECRET.sub("SECRET", text)))
 
@@ -38,7 +39,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: ``45 s``, ``2 min 40 s``, ``1 h 5 min``."""
+    """Seconds as people write them: ``45 s``, ``2 min 40 s``, ``1 h 5 min``."""
     whole = max(1, round(seconds))
     minutes, rest = divmod(whole, 60)
     if whole < 60:
@@ -75,14 +76,14 @@ def shown_ratio(ratio: Interval | None) -> str:
     return f"{ratio.estimate:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
 
 
-def shown_milliseconds(seconds: float | None, digits: int = 2) -> str:
+def shown_milliseconds(seconds: float | None) -> str:
     """Seconds as milliseconds; ``-`` for none."""
-    return "-" if seconds is None or math.isnan(seconds) else f"{seconds * 1000:,.{digits}f}"
+    return "-" if seconds is None or math.isnan(seconds) else f"{seconds * 1000:,.2f}"
 
 
-def shown_bytes(count: float | None) -> str:
-    """Bytes as mebibytes; ``-`` for none."""
-    return "-" if count is None else f"{count / (1 << 20):,.0f}"
+def largest(values: Iterable[float | None]) -> float | None:
+    """The largest of the values that are known; ``None`` if none is."""
+    return max((each for each in values if each is not None), default=None)
 
 
 def shown_significant(value: float | None) -> str:

@@ -9,7 +9,7 @@
     try {
       return change(localStorage);
     } catch {
-      return null; // a page from a file may have no storage
+      return null; // a page opened from a file may have no storage
     }
   };
   const chosen = stored((storage) => storage.getItem("webbench-theme"));
@@ -24,7 +24,7 @@
   system.addEventListener("change", show);
   show();
 
-  // On paper, what is folded cannot be opened.
+  // Nobody can open a folded part on paper.
   let opened = [];
   addEventListener("beforeprint", () => {
     opened = [...document.querySelectorAll("details:not([open])")];
@@ -32,7 +32,7 @@
   });
   addEventListener("afterprint", () => opened.forEach((each) => (each.open = false)));
 
-  // Colours are variables of the style sheet, so that a chart is drawn once for dark, light and print.
+  // Colours are variables of the style sheet, so one drawing serves dark, light and print.
   const options = {
     mode: "vega-lite",
     renderer: "svg",
@@ -44,9 +44,9 @@
   };
   const specs = JSON.parse(document.getElementById("charts").textContent);
   const draw = async () => {
-    for (const place of document.querySelectorAll("[data-chart]")) {
+    for (const [number, place] of document.querySelectorAll("[data-chart]").entries()) {
       try {
-        await window.webbenchEmbed(place, specs[place.dataset.chart], options);
+        await window.webbenchEmbed(place, specs[number], options);
         place.dataset.drawn = "yes";
       } catch (error) {
         place.textContent = "This chart could not be drawn; its table is below.";

@@ -11,12 +11,13 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
+from pytest_webbench.analysis.gate import remarks
 from pytest_webbench.analysis.text import mask_url
 from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.codec import encode, to_saved
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.plan import Plan
-from pytest_webbench.model.results import CodeProfile, Comparison
+from pytest_webbench.model.results import CodeProfile, Comparison, Remark
 from pytest_webbench.model.run import Event, RunMetadata, SavedRun
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.runs.metadata import provenance_of
@@ -58,6 +59,8 @@ class _Comparisons:
     budget_needed_s: float | None = None
     """The budget that would decide what is open; ``None`` if nothing is, or if it cannot be estimated."""
     comparisons: tuple[Comparison, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    """What is printed below the verdicts; files of earlier versions lack them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +109,12 @@ class RunFolder:
 
         ``base`` names what it was compared with, ``needed_s`` the budget that would decide what is open.
         """
-        kept = _Comparisons(against=base, budget_needed_s=needed_s, comparisons=tuple(found))
+        kept = _Comparisons(
+            against=base,
+            budget_needed_s=needed_s,
+            comparisons=tuple(found),
+            remarks=tuple(remarks(found, needed_s=needed_s)),
+        )
         write_whole(self.path / COMPARISONS, encode(kept, indent=1))
 
     def keep_explained(self, profile: CodeProfile) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from pytest_webbench.model.errors import OwnCopyError
+from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.stack import CopiedTree, OwnCopy
 from pytest_webbench.stacks.sources.import_hook import ORDERS
 
@@ -123,7 +124,7 @@ class LoadedFiles:
                 f"its Python (process {pythons[0]}) was started without the environment of its launch",
                 hint="leave out -I, -E and -S, and pass PYTHONPATH on",
             )
-        return "which files it serves was not verified, for its command is no Python that says so"
+        return Code.FILES_UNVERIFIED.reason()
 
 
 def _is_watched(pid: int, above: tuple[int, ...], started: frozenset[int]) -> bool:
