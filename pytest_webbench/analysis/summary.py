@@ -17,14 +17,14 @@ from pytest_webbench.model.suite import Unit
 
 __all__ = [
     "NO_RESULT",
-    "Figures",
+    "LoadSummary",
     "Point",
     "Times",
     "latency_curve",
     "rank",
     "result_of",
     "summarise",
-    "work_out",
+    "summarise_load",
 ]
 
 
@@ -145,7 +145,7 @@ _SHARES = (0.5, 0.9, 0.99, 0.999, 1.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """How long the right answers of a load took; if all are known, each but the mean was really seen."""
+    """The response times of expected responses; if all are known, each but the mean was really seen."""
 
     mean_s: float
     p50_s: float
@@ -156,12 +156,12 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """What one load says.
+class LoadSummary:
+    """What one load showed.
 
-    ``latency`` is ``None`` without a right answer, ``service`` (from the sending of a request to the
-    last byte of its answer) in a closed loop too, where it would be the same. ``requests_per_s`` are
-    right answers. ``warnings`` say why the figures may be the generator's and not the server's.
+    ``latency`` is ``None`` without an expected response, ``service`` (from sending a request to the last byte
+    of its response) in a closed loop too, where it would be the same. ``requests_per_s`` counts expected
+    responses. ``warnings`` say why the results may be the generator's and not the server's.
     """
 
     load: Load
@@ -175,19 +175,19 @@ class Figures:
 
     @property
     def model(self) -> str:
-        """Which loop the figures come from: those of different ones must not be compared."""
+        """Which loop the results come from: those of different loops must not be compared."""
         return "closed loop" if self.load.schedule is None else "open loop"
 
     @property
-    def all_right(self) -> bool:
+    def all_ok(self) -> bool:
         """Whether requests were completed and none failed."""
         return self.result.ok > 0 and not self.result.errors
 
 
-def work_out(load: Load, result: LoadResult, *, generators: int) -> Figures:
-    """The figures of ``result``, which came of ``load`` made by so many ``generators``."""
+def summarise_load(load: Load, result: LoadResult, *, generators: int) -> LoadSummary:
+    """The summary of ``result``, which came of ``load`` made by so many ``generators``."""
     elapsed_s = result.elapsed_s
-    return Figures(
+    return LoadSummary(
         load=load,
         result=result,
         generators=generators,

@@ -1,21 +1,26 @@
-"""The figures of one load as text and as JSON."""
+"""The summary of one load as text and as JSON."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, fields
+from io import StringIO
 
-from pytest_webbench.analysis.summary import Figures, Times
+from rich.console import Console, RenderableType
+from rich.table import Column, Table
+from rich.text import Text
+
+from pytest_webbench.analysis.summary import LoadSummary, Times
 from pytest_webbench.analysis.text import shown_examples
 from pytest_webbench.model.errors import printable
 from pytest_webbench.model.http import Answer, BodyRule
-from pytest_webbench.model.load import Load
 
 __all__ = ["as_json", "as_text"]
 
-_WIDTH = 34
+_WIDE = 1000
+"""No line is folded."""
 _BEGIN = {
-    "closed loop": "from the sending of a request to the last byte of its answer",
-    "open loop": "from when a request was due to the last byte of its answer",
+    "closed loop": "from sending a request to the last byte of its response",
+    "open loop": "from when a request was due to the last byte of its response",
 }
 _COLUMNS = {
     "mean_s": "mean",
@@ -28,16 +33,16 @@ _COLUMNS = {
 _BYTE_UNITS = ((1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"))
 
 
-def as_json(figures: Figures) -> str:
+def as_json(summary: LoadSummary) -> str:
     """One JSON object; times in seconds, ``null`` where there is no value."""
-    load, result, schedule = figures.load, figures.result, figures.load.schedule
+    load, result, schedule = summary.load, summary.result, summary.load.schedule
     values = {
-        "model": figures.model,
+        "model": summary.model,
         "rate": schedule and schedule.rate,
         "arrivals": schedule and schedule.arrivals,
         "seed": schedule and schedule.seed,
         "users": load.users,
-        "generators": figures.generators,
+        "generators": summary.generators,
         "requests_sent": result.sent,
         "requests_ok": result.ok,
         "errors": dict(result.errors),
@@ -45,20 +50,20 @@ def as_json(figures: Figures) -> str:
         "scheduled": schedule and result.scheduled,
         "dropped": schedule and result.dropped,
         "elapsed_s": result.elapsed_s,
-        "requests_per_s": figures.requests_per_s,
+        "requests_per_s": summary.requests_per_s,
         "percentile_error": result.latency_ns.relative_error,
         "draws_per_s": [draw.per_s for draw in result.draws],
-        **_times("", figures.latency),
-        **_times("service_", figures.service),
+        **_times("", summary.latency),
+        **_times("service_", summary.service),
         "lag_s": schedule and result.lag_s,
         "late": schedule and result.late,
         "bytes_received": result.bytes_received,
-        "bytes_per_s": figures.bytes_per_s,
+        "bytes_per_s": summary.bytes_per_s,
         "connections_opened": result.connections_opened,
         "generator_cpu_s": result.generator_cpu_s,
         "generator_cpu_fraction": result.generator_busy,
         "examples": shown_examples([result]),
-        "warnings": figures.warnings,
+        "warnings": summary.warnings,
     }
     return json.dumps(values, indent=2, allow_nan=False)
 
@@ -68,47 +73,92 @@ def _times(prefix: str, times: Times | None) -> dict[str, float | None]:
     return {prefix + field.name: known.get(field.name) for field in fields(Times)}
 
 
-def as_text(figures: Figures, *, url: str) -> str:
+def as_text(summary: LoadSummary, *, url: str) -> str:
     """What a person reads: what was sent to ``url``, and what came of it."""
-    load, model = figures.load, figures.model
+    output = StringIO()
+    console = Console(file=output, width=_WIDE, color_system=None, force_terminal=False)
+    for part in _parts(summary, url):
+        console.print(Text(printable(part)) if isinstance(part, str) else part, soft_wrap=True)
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
+
+
+def _parts(summary: LoadSummary, url: str) -> Iterator[RenderableType]:
+    load, result, model = summary.load, summary.result, summary.model
     (exchange,) = load.exchanges
-    lines = [
-        f"{exchange.request.method} {url}",
-        f"{_loop(load)}, {_counted(load.users, 'connection')}, for {load.amount}, "
-        f"{_counted(figures.generators, 'generator')}",
-        f"right: {_right(exchange.answer)}",
-        "",
-        *_requests(figures),
-        "",
-        _row("elapsed", f"{figures.result.elapsed_s:,.3f} s"),
-        _row(f"right answers, {model}", _number(figures.requests_per_s, "/s")),
-        _row(f"received, {model}", _bytes_rate(figures.bytes_per_s)),
-        _row("connections opened", f"{figures.result.connections_opened:,}"),
-        *_draws(figures),
-        _row("generator", f"{figures.result.generator_busy:.0%} of a core"),
-        *_schedule(figures),
-        "",
-        *_table(figures),
-        *(f"warning: {warning}" for warning in figures.warnings),
-    ]
-    return "\n".join(map(printable, lines))
+    loop = "closed loop" if load.schedule is None else f"open loop at {load.schedule}"
+    users, generators = _counted(load.users, "connection"), _counted(summary.generators, "generator")
+    yield f"{exchange.request.method} {url}"
+    yield f"{loop}, {users}, for {load.amount}, {generators}"
+    yield f"expected: {_expected(exchange.answer)}"
+    yield ""
+    yield _rows(
+        ("requests sent", f"{result.sent:,}"),
+        ("  as expected", f"{result.ok:,}"),
+        *((f"  {name}", f"{count:,}") for name, count in sorted(result.errors.items())),
+        ("  in flight at the end", f"{result.in_flight:,}"),
+    )
+    for example in shown_examples([result]):
+        yield f"  for example {example}"
+    yield ""
+    rates = [draw.per_s for draw in result.draws]
+    several = len(rates) > 1
+    yield _rows(
+        ("elapsed", f"{result.elapsed_s:,.3f} s"),
+        (f"requests, {model}", _number(summary.requests_per_s, "/s")),
+        (f"received, {model}", _bytes_rate(summary.bytes_per_s)),
+        ("connections opened", f"{result.connections_opened:,}"),
+        *[(f"  the slowest of {len(rates)} sets", _number(min(rates), "/s"))] * several,
+        *[("  the fastest", _number(max(rates), "/s"))] * several,
+        ("generator", f"{result.generator_busy:.0%} of a core"),
+    )
+    if load.schedule is not None:
+        yield _rows(
+            ("due, open loop", f"{result.scheduled:,}"),
+            ("  dropped: not sent before the end", f"{result.dropped:,}"),
+            ("  noticed late, by more than 1 ms", f"{result.late:,}"),
+            ("  lag of the generator, mean", f"{result.lag_s * 1000:,.3f} ms"),
+        )
+    yield ""
+    yield from _latency(summary)
+    yield from (f"warning: {warning}" for warning in summary.warnings)
 
 
-def _loop(load: Load) -> str:
-    return "closed loop" if load.schedule is None else f"open loop at {load.schedule}"
+def _latency(summary: LoadSummary) -> Iterator[RenderableType]:
+    """The response times of expected responses, in ms."""
+    if summary.latency is None:
+        yield "no response was as expected, so there is no latency"
+        return
+    table = Table(Column("ms", min_width=28), box=None, padding=0, header_style="")
+    for name in _COLUMNS.values():
+        table.add_column(name, justify="right", min_width=12)
+    for name, times in (("latency", summary.latency), ("service time", summary.service)):
+        if times is not None:
+            values = (f"{getattr(times, field) * 1000:,.3f}" for field in _COLUMNS)
+            table.add_row(f"{name}, {summary.model}", *values)
+    yield table
+    yield f"latency: {_BEGIN[summary.model]}"
+    if not summary.result.latency_ns.exact:
+        error = summary.result.latency_ns.relative_error
+        yield f"percentiles: within {error:.2%}, since there are too many times to keep each"
+    if summary.service is not None:
+        yield f"service time: {_BEGIN['closed loop']}"
 
 
-def _right(answer: Answer) -> str:
+def _rows(*rows: tuple[str, str]) -> Table:
+    """What is counted, and how much of it."""
+    table = Table.grid(Column(min_width=34), Column(min_width=14, justify="right"))
+    for name, value in rows:
+        table.add_row(Text(printable(name)), value)
+    return table
+
+
+def _expected(answer: Answer) -> str:
     body = " and the given body, byte for byte" if answer.rule is BodyRule.TEXT else ", any body"
     return f"status {answer.status}{body}"
 
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' if count != 1 else ''}"
-
-
-def _row(name: str, value: str) -> str:
-    return f"{name:<{_WIDTH}}{value:>14}"
 
 
 def _number(value: float | None, unit: str) -> str:
@@ -120,55 +170,3 @@ def _bytes_rate(value: float | None) -> str:
         if value is not None and value >= size:
             return _number(value / size, unit)
     return _number(value, "B/s")
-
-
-def _requests(figures: Figures) -> Iterator[str]:
-    """Where all requests went; their sum is what was sent."""
-    result = figures.result
-    yield _row("requests sent", f"{result.sent:,}")
-    yield _row("  right", f"{result.ok:,}")
-    for name, count in sorted(result.errors.items()):
-        yield _row(f"  {name}", f"{count:,}")
-    yield _row("  in flight at the end", f"{result.in_flight:,}")
-    for example in shown_examples([result]):
-        yield f"  for example {example}"
-
-
-def _draws(figures: Figures) -> Iterator[str]:
-    """What each set of connections gave, if there were several."""
-    rates = [draw.per_s for draw in figures.result.draws]
-    if len(rates) > 1:
-        yield _row(f"  the slowest of {len(rates)} sets", _number(min(rates), "/s"))
-        yield _row("  the fastest", _number(max(rates), "/s"))
-
-
-def _schedule(figures: Figures) -> Iterator[str]:
-    """How the generator and the connections kept to the schedule of an open loop."""
-    result = figures.result
-    if figures.load.schedule is not None:
-        yield _row("due, open loop", f"{result.scheduled:,}")
-        yield _row("  dropped: not sent before the end", f"{result.dropped:,}")
-        yield _row("  noticed late, by more than 1 ms", f"{result.late:,}")
-        yield _row("  lag of the generator, mean", f"{result.lag_s * 1000:,.3f} ms")
-
-
-def _table(figures: Figures) -> Iterator[str]:
-    """The times of right answers, in ms."""
-    model = figures.model
-    if figures.latency is None:
-        yield "no right answer, so no latency"
-        return
-    yield f"{'ms':<28}" + "".join(f"{name:>12}" for name in _COLUMNS.values())
-    yield _line(f"latency, {model}", figures.latency)
-    if figures.service is not None:
-        yield _line(f"service time, {model}", figures.service)
-    yield f"latency: {_BEGIN[model]}"
-    if not figures.result.latency_ns.exact:
-        error = figures.result.latency_ns.relative_error
-        yield f"percentiles: within {error:.2%}, for there are too many times to keep each"
-    if figures.service is not None:
-        yield f"service time: {_BEGIN['closed loop']}"
-
-
-def _line(name: str, times: Times) -> str:
-    return f"{name:<28}" + "".join(f"{getattr(times, field) * 1000:>12,.3f}" for field in _COLUMNS)

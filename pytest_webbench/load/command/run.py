@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_webbench.analysis.summary import Figures, work_out
+from pytest_webbench.analysis.summary import LoadSummary, summarise_load
 from pytest_webbench.host.running_server import RunningServer
 from pytest_webbench.load.command.command_line import PROGRAM, CliOptions, read_options
 from pytest_webbench.load.command.printing import as_json, as_text
@@ -26,25 +26,25 @@ _TLS_TIMEOUT_S = 2.0
 
 
 def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:
-    """Carry out the load that ``arguments`` ask for, print its figures, and return the exit code.
+    """Carry out the load that ``arguments`` ask for, print its summary, and return the exit code.
 
-    0: all answers were right; 1: requests failed, none was completed, or there are no figures; 130:
-    Ctrl-C. A mistake in ``arguments`` ends the program, which is called ``program`` in its help, with 2.
+    0: all responses were as expected; 1: requests failed, none was completed, or the load could not be
+    made; 130: Ctrl-C. A mistake in ``arguments`` ends the program, which its help calls ``program``, with 2.
     """
     options = read_options(arguments, program)
     try:
-        figures = _carry_out(options)
+        summary = _carry_out(options)
     except LoadError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    print(as_json(figures) if options.as_json else as_text(figures, url=options.url))
-    return 0 if figures.all_right else 1
+    print(as_json(summary) if options.as_json else as_text(summary, url=options.url))
+    return 0 if summary.all_ok else 1
 
 
-def _carry_out(options: CliOptions) -> Figures:
+def _carry_out(options: CliOptions) -> LoadSummary:
     engine = NativeEngine(generators=options.generators)
     target = Target.parse(options.base_url)
     look = RunningServer(target.host, target.port).connections
@@ -59,7 +59,7 @@ def _carry_out(options: CliOptions) -> Figures:
         result = _with_cause(result, options)
     # Times to the first byte are not shown. Without them there is room for the copy that percentiles take.
     result = replace(result, ttfb_ns=Latencies())
-    return work_out(options.load, result, generators=options.generators)
+    return summarise_load(options.load, result, generators=options.generators)
 
 
 def _draws(load: Load, look: ConnectionProbe) -> int:
