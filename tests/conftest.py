@@ -33,6 +33,8 @@ def group_of(nodeid: str) -> str:
     folder, file = path.split("/")[-2:]
     if "containers" in nodeid:  # what is left on the engine is counted
         return "containers"
+    if file == "test_locust.py" or "[locust" in nodeid:  # an engine takes seconds to start
+        return "locust"
     if folder == "apps":
         return next((name for name in STACKS if name in nodeid), nodeid)
     return file if file in TOGETHER else nodeid

@@ -24,12 +24,12 @@ _MOST_PER_S = 250_000
 """More right answers than that a process of Python does not get."""
 
 
-def prepare_to_count(load: Load) -> None:
+def prepare_to_count(load: Load, exact_most: int = EXACT_MOST) -> None:
     """Import NumPy if ``load`` may have more right answers than are kept: it would be a pause of the load."""
     most, duration_s = load.most_requests, load.amount.duration_s
     if duration_s is not None:
         most = min(most, int(duration_s * _MOST_PER_S))
-    if most > EXACT_MOST:
+    if most > exact_most:
         import pytest_webbench.analysis.statistics  # noqa: F401, PLC0415
 
 
@@ -131,7 +131,7 @@ class Tally:
     )
 
     def __init__(self, load: Load, *, exact_most: int = EXACT_MOST) -> None:
-        prepare_to_count(load)
+        prepare_to_count(load, exact_most)
         self.limit = load.most_requests
         self.sent = 0
         self._exact_most = exact_most

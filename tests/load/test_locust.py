@@ -3,21 +3,18 @@
 import socket
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from pytest_webbench.load import generator
-from pytest_webbench.load.http1.wire import MAX_HEAD
 from pytest_webbench.load.locust import LocustEngine
 from pytest_webbench.model.errors import LoadError, UsageError
 from pytest_webbench.model.http import Answer, Exchange, Request
 from pytest_webbench.model.load import Arrivals, LoadEngine, Schedule
 
-from .loads import ANYTHING, HELLO_JSON, make_load, unaccounted
-from .servers import Peer, Server, answer, json_answer
+from .loads import HELLO_JSON, make_load, unaccounted
+from .servers import Peer, Server, json_answer
 
 RIGHT = json_answer(HELLO_JSON)
 
@@ -26,16 +23,9 @@ def say_hello(server: Server, peer: Peer, number: int) -> None:
     peer.send(RIGHT)
 
 
-def numbered(count: int) -> tuple[Exchange, ...]:
-    return tuple(Exchange(request=Request(path=f"/{n}"), answer=Answer()) for n in range(count))
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[LocustEngine]:
-    """Two workers, which serve all the tests that leave them alive."""
-    engine = LocustEngine(workers=2)
-    yield engine
-    engine.close()
+@pytest.fixture(name="engine")
+def _engine(locust_engine: LocustEngine) -> LocustEngine:
+    return locust_engine
 
 
 def test_it_is_an_engine() -> None:
@@ -66,37 +56,6 @@ def test_two_workers_carry_out_load_after_load(engine: LocustEngine) -> None:
         assert server.requests == 140
     assert {len(each) for each in pids} == {3}
     assert len(pids) == 1
-
-
-def count_paths(server: Server, peer: Peer, number: int) -> None:
-    server.count(peer.path)
-    peer.send(answer())
-
-
-def test_requests_are_shared_without_a_gap_and_without_a_double(engine: LocustEngine) -> None:
-    with Server(count_paths) as server:
-        result = engine.run(make_load(*numbered(7), users=3, requests=150), server.url)
-    assert result.ok == 150
-    assert server.did == Counter(f"/{n % 7}" for n in range(150))
-
-
-def test_a_latency_is_what_the_server_took(engine: LocustEngine) -> None:
-    def late(server: Server, peer: Peer, number: int) -> None:
-        server.stopping.wait(0.02)
-        peer.send(RIGHT[:20])
-        server.stopping.wait(0.02)
-        peer.send(RIGHT[20:])
-
-    with Server(late) as server:
-        result = engine.run(make_load(users=4, requests=20), server.url)
-    assert result.ttfb_ns.min_ns >= 20e6
-    assert result.latency_ns.min_ns >= 40e6
-    assert all(
-        first < last for first, last in zip(result.ttfb_ns.samples, result.latency_ns.samples, strict=True)
-    )
-    assert result.elapsed_s >= 5 * 0.04
-    assert result.generator_cpu_s > 0
-    assert 0 < result.generator_busy < 1
 
 
 @pytest.mark.parametrize("arrivals", list(Arrivals))
@@ -175,42 +134,6 @@ def test_a_connection_that_was_closed_unannounced_is_stale(engine: LocustEngine)
     assert result.errors.get("stale_connection", 0) == server.did["unanswered"]
     assert result.ok == server.did["answered"]
     assert result.sent == server.requests == 200
-
-
-@pytest.mark.parametrize("extra", [0, 1])
-def test_headers_as_long_as_may_be_are_not_taken_for_the_end(engine: LocustEngine, extra: int) -> None:
-    """What follows comes in a piece of its own, of which nothing may be a header any more."""
-    begin = b"HTTP/1.1 200 OK\r\nX-A: "
-
-    def send_in_pieces(server: Server, peer: Peer, number: int) -> None:
-        peer.send(begin + b"a" * (MAX_HEAD - len(begin) - extra))
-        for _ in range(100):
-            peer.send(b"a" * MAX_HEAD)
-
-    with Server(send_in_pieces) as server:
-        result = engine.run(make_load(ANYTHING, users=1, requests=2), server.url)
-    assert result.errors == {"malformed": 2}
-    assert f"the headers are longer than {MAX_HEAD} bytes" in result.examples[0]
-
-
-def test_a_change_of_protocol_is_called_one(engine: LocustEngine) -> None:
-    def change(server: Server, peer: Peer, number: int) -> None:
-        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
-        peer.hold()
-
-    with Server(change) as server:
-        result = engine.run(make_load(ANYTHING, users=1, requests=2), server.url)
-    assert result.errors == {"malformed": 2}
-    assert "the server changed to another protocol" in result.examples[0]
-
-
-def test_bytes_before_the_request_are_malformed(engine: LocustEngine) -> None:
-    def never(server: Server, peer: Peer, number: int) -> None:
-        server.count("asked")
-
-    with Server(never, greeting=lambda peer: peer.send(b"220 welcome\r\n")) as server:
-        result = engine.run(make_load(users=2, requests=6), server.url)
-    assert result.errors == {"malformed": 6}
 
 
 # What is no load at all.

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -74,13 +74,6 @@ def run_role(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-@pytest.fixture
-def engine() -> Iterator[LocustEngine]:
-    engine = LocustEngine(workers=2)
-    yield engine
-    engine.close()
-
-
 def assert_gone(pids: tuple[int, ...]) -> None:
     processes = []
     for pid in pids:
@@ -95,61 +88,54 @@ def assert_gone(pids: tuple[int, ...]) -> None:
 # Workers and a master that the engine starts.
 
 
-def test_a_killed_worker_makes_the_load_an_error_that_names_it(engine: LocustEngine) -> None:
-    with Server(say_hello) as server:
-        assert engine.run(make_load(users=4, requests=4), server.url).ok == 4
-    pids = engine.pids
-    killer = Kill()
-    killer.pid = pids[-1]
-    with Server(killer) as server:
-        with pytest.raises(LoadError, match=rf"The load worker .*/{killer.pid} was lost \(exit code -9\)"):
-            engine.run(make_load(users=4, duration_s=600), server.url)
-        server.wait()  # the other worker has let go of its connections, too
-    assert engine.pids == ()
-    assert_gone(pids)
-    with Server(say_hello) as server:
-        assert engine.run(make_load(users=4, requests=10), server.url).ok == 10
+def test_workers_that_are_killed_between_loads_and_in_one() -> None:
+    """Between loads all are replaced; in a load the worker is named, and the others end."""
+    with closing(LocustEngine(workers=2)) as engine:
+        with Server(say_hello) as server:
+            engine.run(make_load(requests=2), server.url)
+            pids = engine.pids
+            os.kill(pids[1], signal.SIGKILL)
+            os.waitid(os.P_PID, pids[1], os.WEXITED | os.WNOWAIT)
+            assert engine.run(make_load(requests=5), server.url).ok == 5
+        others = engine.pids
+        assert len(others) == 3
+        assert not set(others) & set(pids)
+        killer = Kill()
+        killer.pid = others[-1]
+        with Server(killer) as server:
+            with pytest.raises(
+                LoadError, match=rf"The load worker .*/{killer.pid} was lost \(exit code -9\)"
+            ):
+                engine.run(make_load(users=4, duration_s=600), server.url)
+            server.wait()  # the other worker has let go of its connections, too
+        assert engine.pids == ()
+        assert_gone(pids + others)
+        engine.close()  # once more, which is safe
 
 
-def test_a_worker_that_died_between_loads_is_replaced_and_all_end_with_the_engine(
-    engine: LocustEngine,
-) -> None:
-    with Server(say_hello) as server:
-        engine.run(make_load(requests=2), server.url)
+def test_a_killed_master_ends_the_load() -> None:
+    with closing(LocustEngine()) as engine:
+        with Server(say_hello) as server:
+            engine.run(make_load(requests=2), server.url)
         pids = engine.pids
-        os.kill(pids[1], signal.SIGKILL)
-        os.waitid(os.P_PID, pids[1], os.WEXITED | os.WNOWAIT)
-        assert engine.run(make_load(requests=5), server.url).ok == 5
-    others = engine.pids
-    assert len(others) == 3
-    assert not set(others) & set(pids)
-    engine.close()
-    engine.close()
-    assert_gone(pids + others)
+        killer = Kill()
+        killer.pid = pids[0]
+        with Server(killer) as server:
+            with pytest.raises(LoadError, match=r"The Locust master was lost .* \(exit code -9\)"):
+                engine.run(make_load(users=4, duration_s=600), server.url)
+            server.wait()
+        assert_gone(pids)
 
 
-def test_a_killed_master_ends_the_load(engine: LocustEngine) -> None:
-    with Server(say_hello) as server:
-        engine.run(make_load(requests=2), server.url)
-    pids = engine.pids
-    killer = Kill()
-    killer.pid = pids[0]
-    with Server(killer) as server:
-        with pytest.raises(LoadError, match=r"The Locust master was lost .* \(exit code -9\)"):
-            engine.run(make_load(users=4, duration_s=600), server.url)
-        server.wait()
-    assert_gone(pids)
-
-
-def test_ctrl_c_ends_the_load(engine: LocustEngine) -> None:
+def test_ctrl_c_ends_the_load() -> None:
     assert threading.current_thread() is threading.main_thread()
     killer = Kill(signal.SIGINT)
     killer.pid = os.getpid()
-    with Server(killer) as server:
+    with closing(LocustEngine()) as engine, Server(killer) as server:
         with pytest.raises(KeyboardInterrupt):
             engine.run(make_load(users=3, duration_s=600), server.url)
         server.wait()
-    assert engine.pids == ()
+        assert engine.pids == ()
 
 
 PARENT = """
@@ -178,24 +164,25 @@ def start_parent(url: str, **arguments: object) -> "subprocess.Popen[str]":
 
 def test_all_processes_die_with_the_one_that_started_them() -> None:
     tell = Tell()
-    with Server(tell) as server, start_parent(server.url, workers=2) as parent:
+    with Server(tell) as server, start_parent(server.url, workers=1) as parent:
         assert parent.stdout is not None
         pids = tuple(map(int, parent.stdout.readline().split()))
-        assert len(pids) == 3
+        assert len(pids) == 2
         assert tell.asked.wait(WAIT_S)
         parent.kill()
-        server.wait()  # else the workers would hold their connections for ten minutes
+        server.wait()  # else the worker would hold its connections for ten minutes
         assert_gone(pids)
 
 
 # Workers that join from elsewhere.
 
 
-def test_workers_started_by_the_documented_command_join_and_stay() -> None:
-    port = free_port()
-    address = f"127.0.0.1:{port}"
+def test_workers_started_by_the_documented_command_join_stay_and_are_missed() -> None:
+    """They are there before the master, serve load after load, and go with it. One that stops is missed,
+    so is one that ends, and another takes its place."""
+    address = f"127.0.0.1:{free_port()}"
     engine = LocustEngine(workers=2, bind=address)
-    with run_role("worker", address) as one, run_role("worker", address) as two:  # before there is a master
+    with run_role("worker", address) as one, run_role("worker", address) as two:
         try:
             with Server(say_hello) as server:
                 for requests in (4, 101):
@@ -203,39 +190,18 @@ def test_workers_started_by_the_documented_command_join_and_stay() -> None:
                     assert (result.sent, result.ok, unaccounted(result)) == (requests, requests, 0)
                 assert server.requests == 105
             assert len(engine.pids) == 1
+            with run_role("worker", address) as three:
+                for lost, how in ((two, signal.SIGSTOP), (three, signal.SIGTERM)):
+                    killer = Kill(how)
+                    killer.pid = lost.pid
+                    with Server(killer) as server:
+                        with pytest.raises(LoadError, match=rf"The load worker .*/{lost.pid} was lost"):
+                            engine.run(make_load(users=2, duration_s=600), server.url)
+                        lost.kill()
+                        server.wait()  # the other worker has stopped
         finally:
             engine.close()
-        assert [one.wait(WAIT_S), two.wait(WAIT_S)] == [0, 0]  # they go with the master
-
-
-@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGTERM])
-def test_a_worker_from_elsewhere_that_is_lost_is_missed(how: signal.Signals) -> None:
-    address = f"127.0.0.1:{free_port()}"
-    engine = LocustEngine(workers=2, bind=address)
-    killer = Kill(how)
-    with run_role("worker", address), run_role("worker", address) as lost:
-        killer.pid = lost.pid
-        try:
-            with Server(killer) as server:
-                with pytest.raises(LoadError, match=rf"The load worker .*/{lost.pid} was lost"):
-                    engine.run(make_load(users=2, duration_s=600), server.url)
-                lost.kill()
-                server.wait()  # the other worker has stopped
-            with run_role("worker", address), Server(say_hello) as server:
-                assert engine.run(make_load(users=4, requests=20), server.url).ok == 20
-        finally:
-            engine.close()
-
-
-def test_too_few_workers_say_what_to_do() -> None:
-    port = free_port()
-    engine = LocustEngine(workers=2, bind=f"127.0.0.1:{port}", join_timeout_s=0.5)
-    try:
-        with pytest.raises(LoadError, match=r"0 of 2 load workers joined") as caught:
-            engine.run(make_load(requests=1), "http://127.0.0.1:9")
-        assert f"python -m pytest_webbench.load.locust worker HOST:{port}" in caught.value.hint
-    finally:
-        engine.close()
+        assert one.wait(WAIT_S) == 0
 
 
 ALTERED = """
@@ -245,49 +211,46 @@ exec(sys.argv.pop(1))
 from pytest_webbench.load.locust.__main__ import main
 sys.exit(main(sys.argv[1:]))
 """
-
-
-def start_altered_worker(alteration: str, address: str) -> "subprocess.Popen[bytes]":
-    """A worker in which ``alteration`` is executed first."""
-    return subprocess.Popen([sys.executable, "-c", ALTERED, alteration, "worker", address], cwd=ROOT)
-
-
 HISTOGRAMS = """
 import pytest_webbench.load.locust.worker
 from pytest_webbench.load.locust import accounts
 accounts._EXACT_MOST = 100
 """
+OTHER_VERSION = 'messages.protocol_version = lambda: "pytest-webbench 0.0, little-endian"'
 
 
-def test_many_times_of_several_workers_come_as_one_histogram() -> None:
-    """Here from 100 requests on, of one worker; a real one keeps thousands one by one."""
-    address = f"127.0.0.1:{free_port()}"
-    engine = LocustEngine(workers=2, bind=address)
-    with run_role("worker", address), start_altered_worker(HISTOGRAMS, address) as worker:
-        try:
-            with Server(say_hello) as server:
-                result = engine.run(make_load(users=2, requests=2001), server.url)
-            assert (result.ok, len(result.latency_ns), len(result.ttfb_ns)) == (2001, 2001, 2001)
-            assert 0 < result.ttfb_ns.min_ns <= result.latency_ns.max_ns < 60e9
-            assert 0 < result.latency_ns.relative_error < 0.01
-        finally:
-            engine.close()
-            worker.kill()
+def start_altered_worker(alteration: str, address: str) -> "subprocess.Popen[str]":
+    """A worker in which ``alteration`` is executed first."""
+    command = [sys.executable, "-c", ALTERED, alteration, "worker", address]
+    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
 
 
-def test_a_worker_of_another_version_is_refused() -> None:
-    address = f"127.0.0.1:{free_port()}"
-    engine = LocustEngine(workers=1, bind=address)
-    other = 'messages.protocol_version = lambda: "pytest-webbench 0.0, little-endian"'
-    with start_altered_worker(other, address) as worker:
-        try:
-            with pytest.raises(LoadError, match="A load worker was refused") as caught:
-                engine.run(make_load(requests=1), "http://127.0.0.1:9")
-            assert f"/{worker.pid} has pytest-webbench 0.0" in caught.value.evidence
-            assert worker.wait(WAIT_S) == 0
-        finally:
-            worker.kill()
-            engine.close()
+def test_workers_that_are_missing_or_of_another_version_and_times_as_a_histogram() -> None:
+    """A histogram here from 100 requests on; a real worker keeps thousands one by one."""
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    with ExitStack() as stack:
+        engine = stack.enter_context(closing(LocustEngine(bind=address, join_timeout_s=0.5)))
+        with pytest.raises(LoadError, match=r"0 of 1 load workers joined") as caught:
+            engine.run(make_load(requests=1), "http://127.0.0.1:9")
+        assert f"python -m pytest_webbench.load.locust worker HOST:{port}" in caught.value.hint
+
+        stranger = stack.enter_context(start_altered_worker(OTHER_VERSION, address))
+        stack.callback(stranger.kill)
+        assert stranger.wait(WAIT_S) == 0
+        with pytest.raises(LoadError, match="A load worker was refused") as caught:
+            engine.run(make_load(requests=1), "http://127.0.0.1:9")
+        assert f"/{stranger.pid} has pytest-webbench 0.0" in caught.value.evidence
+
+        worker = stack.enter_context(start_altered_worker(HISTOGRAMS, address))
+        stack.callback(worker.kill)
+        assert worker.stdout is not None
+        assert "joined the master" in worker.stdout.readline()
+        with Server(say_hello) as server:
+            result = engine.run(make_load(users=2, requests=1001), server.url)
+        assert (result.ok, len(result.latency_ns), len(result.ttfb_ns)) == (1001, 1001, 1001)
+        assert 0 < result.ttfb_ns.min_ns <= result.latency_ns.max_ns < 60e9
+        assert 0 < result.latency_ns.relative_error < 0.01
 
 
 def test_a_port_that_is_taken_is_said() -> None:
@@ -320,59 +283,28 @@ def test_a_worker_that_finds_no_master_gives_up() -> None:
 # A master that somebody has started.
 
 
-@contextmanager
-def run_master(workers: int) -> Iterator[tuple["subprocess.Popen[str]", str, str]]:
-    """A master; where workers join it, and where engines do."""
-    arguments = ["--bind", "127.0.0.1:0", "--control", "127.0.0.1:0", "--workers", str(workers)]
-    with run_role("master", *arguments) as master:
-        assert master.stdout is not None
-        found = re.findall(r"127\.0\.0\.1:\d+", master.stdout.readline())
-        assert len(found) == 2
-        yield master, found[0], found[1]
-
-
 def test_engines_join_a_master_one_after_the_other() -> None:
-    with ExitStack() as stack:
-        master, joining, control = stack.enter_context(run_master(2))
-        workers = [stack.enter_context(run_role("worker", joining)) for _ in range(2)]
-        for _ in range(2):
-            engine = LocustEngine(master=control)
-            with Server(say_hello) as server:
-                result = engine.run(make_load(users=4, requests=50), server.url)
-                assert (result.sent, result.ok, server.requests) == (50, 50, 50)
-                assert engine.run(make_load(users=4, requests=7), server.url).ok == 7
-            assert engine.pids == ()
-            engine.close()
-        master.terminate()
-        assert [worker.wait(WAIT_S) for worker in workers] == [0, 0]
-
-
-def test_a_load_ends_with_the_engine_that_has_joined() -> None:
-    tell = Tell()
-    with run_master(1) as (_, joining, control), run_role("worker", joining):
-        with Server(tell) as server:
-            with start_parent(server.url, master=control) as parent:
-                assert tell.asked.wait(WAIT_S)
-                parent.kill()
-            server.wait()
-        engine = LocustEngine(master=control)
-        with Server(say_hello) as server:
-            assert engine.run(make_load(requests=20), server.url).ok == 20
-        engine.close()
-
-
-def test_a_master_that_went_between_loads_is_joined_again() -> None:
-    """By another one at the same port, as when somebody has restarted it."""
-    control = f"127.0.0.1:{free_port()}"
-    joining = f"127.0.0.1:{free_port()}"
-    engine = LocustEngine(master=control)
+    """One hangs up, one is killed in a load, and one stays until the master is replaced by another."""
+    control, joining = (f"127.0.0.1:{free_port()}" for _ in range(2))
     arguments = ["--bind", joining, "--control", control, "--workers", "1"]
-    for _ in range(2):
+    engine = LocustEngine(master=control)
+    for killed in (True, False):
         with run_role("master", *arguments) as master, run_role("worker", joining) as worker:
             assert master.stdout is not None
-            assert control in master.stdout.readline()
+            assert re.findall(r"127\.0\.0\.1:\d+", master.stdout.readline()) == [joining, control]
+            if killed:
+                tell = Tell()
+                with Server(tell) as server, start_parent(server.url, master=control) as parent:
+                    assert tell.asked.wait(WAIT_S)
+                    parent.kill()
+                    server.wait()
+                with Server(say_hello) as server, closing(LocustEngine(master=control)) as before:
+                    assert before.run(make_load(users=4, requests=50), server.url).ok == 50
+                    assert before.run(make_load(users=4, requests=7), server.url).ok == 7
+                    assert before.pids == ()
             with Server(say_hello) as server:
-                assert engine.run(make_load(requests=20), server.url).ok == 20
+                result = engine.run(make_load(requests=20), server.url)
+                assert (result.sent, result.ok, server.requests) == (20, 20, 20)
             master.terminate()
             assert master.wait(WAIT_S) == 130
             assert worker.wait(WAIT_S) == 0

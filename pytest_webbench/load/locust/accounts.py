@@ -16,7 +16,6 @@ import gevent
 from gevent import socket
 from gevent.event import Event
 
-import pytest_webbench.analysis.statistics  # noqa: F401 - else it is imported in the middle of a load
 from pytest_webbench.load.frames import LoadJob
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.judging import PreparedRequest, PreparedRequests

@@ -100,6 +100,7 @@ class WebbenchUser(FastHttpUser):
             error = getattr(response, "error", None)
             with suppress(OSError, HTTPParseError):
                 error or response.read()
+                http.finish()
             fault, responded = http.check(error)
             end_ns = http.socket.end_ns if http.socket and not fault else perf_counter_ns()
             self._failures = 0 if responded else self._failures + 1
@@ -225,6 +226,11 @@ class _Client(HTTPClient):
         finally:
             self.sent_ns = sock.sent_ns
         return HTTPSocketPoolResponse(sock, self._connection_pool, block_size=_PIECE, method=method)
+
+    def finish(self) -> None:
+        """Read what Locust's client has left: it takes a response for complete whose interim one was."""
+        while self.socket and not self.socket.fault and not self.socket.reader.done:
+            self.socket.recv(_PIECE)
 
     def check(self, error: Any) -> tuple[Mismatch | None, bool]:
         """What is wrong with the response, and whether there is one; ``error`` is that of Locust's client."""
