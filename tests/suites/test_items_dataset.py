@@ -176,7 +176,7 @@ def test_a_database_without_the_table_is_told(stack: FolderStack) -> None:
 
 
 def test_output_that_is_no_json_is_told() -> None:
-    with pytest.raises(SeedError, match=r"^the database of fastapi-sqlalchemy cannot be read: no JSON came$"):
+    with pytest.raises(SeedError, match=r"^the database of fastapi-sqlalchemy cannot be read: the output is not JSON$"):
         DATASET.state(FakeStack(stack=STACKS[0]))
 
 
@@ -226,5 +226,5 @@ def test_a_database_that_somebody_else_holds_is_named_and_not_waited_for_without
     assert done.returncode == 1
     assert done.stderr == (
         f"{database}: database is locked: another connection, perhaps of the application, "
-        "has held it for 0.2 s\n"
+        "has locked it for 0.2 s\n"
     )
