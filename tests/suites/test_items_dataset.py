@@ -176,7 +176,7 @@ def test_a_database_without_the_table_is_told(stack: FolderStack) -> None:
 
 
 def test_output_that_is_no_json_is_told() -> None:
-    with pytest.raises(SeedError, match=r"^the database of fastapi-sqlalchemy cannot be read: the output is not JSON$"):
+    with pytest.raises(SeedError, match=r"^the database of \S+ cannot be read: the output is not JSON$"):
         DATASET.state(FakeStack(stack=STACKS[0]))
 
 
