@@ -4,13 +4,17 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from importlib import resources
+from importlib.metadata import version
 
 import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from platformdirs import user_cache_path
 
+from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.charts import COLOURS, SCREEN, SHAPES, Charts, as_spec
 from pytest_webbench.report.content.blocks import Room, fitted_parts
@@ -59,9 +63,20 @@ def render_page(records: Sequence[SavedRun]) -> str:
 
 @lru_cache(maxsize=1)
 def _bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, which takes seconds to bundle."""
+    """Vega, Vega-Lite and Vega-Embed as one script.
+
+    It takes seconds to put together, which would be half of the time of a short run: it is kept in the
+    user's cache folder, if that can be written to.
+    """
+    kept = user_cache_path("pytest-webbench") / f"vega-{version('vl-convert-python')}.js"
+    with suppress(OSError, UnicodeDecodeError):
+        return kept.read_bytes().decode()
     made: str = vl_convert.javascript_bundle("window.webbenchEmbed = vegaEmbed;")
-    return made.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    bundle = made.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, bundle.encode())
+    return bundle
 
 
 def _file(name: str) -> str:

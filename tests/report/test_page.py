@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from pytest_webbench.model.results import (
     Verdict,
 )
 from pytest_webbench.model.run import SavedRun, StackMetadata
+from pytest_webbench.report import page
 from pytest_webbench.report.content.blocks import Note
 from pytest_webbench.report.content.document import make_document
 from pytest_webbench.report.markdown import render_report
@@ -265,3 +267,21 @@ def test_a_record_that_says_little_reads_well(settings: None) -> None:
     text = text_of(bare)
     assert "a machine that was not recorded" in text
     assert "The machine was not recorded." in text
+
+
+def test_the_library_that_draws_is_put_together_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "user_cache_path", lambda name: tmp_path / name)
+    page._bundle.cache_clear()
+    first = render_page([three_stacks()])
+    monkeypatch.setattr("vl_convert.javascript_bundle", lambda snippet: pytest.fail("made again"))
+    page._bundle.cache_clear()
+    assert render_page([three_stacks()]) == first
+
+
+def test_a_cache_that_cannot_be_written_costs_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(page, "user_cache_path", lambda name: tmp_path / "file" / name)
+    page._bundle.cache_clear()
+    assert "webbenchEmbed" in render_page([three_stacks()])
