@@ -30,9 +30,26 @@ SLOW_S = 0.03
 RECORDED = Path(__file__).parents[1] / "recorded" / "baseline.json"
 
 
+_KEPT: dict[tuple[str, ...], tuple[Path, bytes]] = {}
+
+
 def baseline(run: RunWebbench, *arguments: str) -> Path:
-    """Save one, and say where."""
-    outcome = run(*(arguments or TWO), SAVE)
+    """The file that a run with ``arguments`` saved, in the folder of this test; it is made once."""
+    wanted = arguments or TWO
+    if wanted in _KEPT:
+        name, content = _KEPT[wanted]
+        file = Path.cwd() / name
+        file.parent.mkdir(parents=True)
+        file.write_bytes(content)
+        return file
+    file = save_baseline(run, *wanted)
+    _KEPT[wanted] = file.relative_to(Path.cwd()), file.read_bytes()
+    return file
+
+
+def save_baseline(run: RunWebbench, *arguments: str) -> Path:
+    """Save one in a run of its own, and say where."""
+    outcome = run(*arguments, SAVE)
     assert outcome.exit_code == 0, outcome.text
     (file,) = outcome.folder.glob(".benchmarks/*/*.json")
     return file
@@ -420,7 +437,7 @@ def test_plain_benchmarks_of_a_file_are_compared_as_ever(run: RunWebbench, pytes
             benchmark.pedantic(lambda: None, rounds=2)
         """
     )
-    baseline(run, ONE, "test_mine.py::test_plain")
+    save_baseline(run, ONE, "test_mine.py::test_plain")
     outcome = run(ONE, "test_mine.py", COMPARE, "--benchmark-compare-fail=mean:1000")
     assert outcome.exit_code == 0
     assert "test_plain (NOW)" in outcome.text
@@ -631,7 +648,7 @@ def _stacks_tell_their_python(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_stacks_tell_their_python")
 def test_what_is_known_only_when_a_stack_has_run_is_told_then(run: RunWebbench) -> None:
-    file = baseline(run)
+    file = save_baseline(run, *TWO)
     change_origins(file, lambda origin: origin["versions"].update(python="3.12.9"))
     words = "Python of the stack 3.12.9 then, 3.13.1 now (hello[flask-sqlite3], get_item[flask-sqlite3])"
     outcome = run(*TWO, COMPARE, FAIL, latency_s=SLOW_S)
@@ -657,7 +674,7 @@ def test_tests_that_measure_are_compared_when_they_have(run: RunWebbench, pytest
         """
     )
     arguments = ("test_mine.py", "--webbench-stack=flask-sqlite3")
-    change_origins(baseline(run, *arguments), _set(launcher="container"))
+    change_origins(save_baseline(run, *arguments), _set(launcher="container"))
     outcome = run(*arguments, COMPARE, FAIL, latency_s=SLOW_S)
     outcome.counts(passed=1)
     assert outcome.exit_code == pytest.ExitCode.USAGE_ERROR
