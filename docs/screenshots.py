@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, sync_playwright
 
-from pytest_webbench.session.reports import write_reports
+from pytest_webbench.session.output.reports import write_reports
 
 IMAGES = Path(__file__).parent / "images"
 WINDOW = {"width": 1200, "height": 1000}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_webbench.model.settings import Settings
     from pytest_webbench.model.stack import Launcher, Meter, RunningStack, Stack
     from pytest_webbench.model.suite import Dataset, NoDataset, Published, Scenario, Suite, Unit, WarmupStep
-    from pytest_webbench.session.fixtures import LiveBench, LiveStack
+    from pytest_webbench.session.measuring.fixtures import LiveBench, LiveStack
 
 _HOMES = {
     "analysis.metrics": ("Metric",),
@@ -66,7 +66,7 @@ _HOMES = {
         "Unit",
         "WarmupStep",
     ),
-    "session.fixtures": (
+    "session.measuring.fixtures": (
         "LiveBench",
         "LiveStack",
     ),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pytest_webbench.host.plain_output import plain_output
 from pytest_webbench.model.errors import UsageError, printable
 from pytest_webbench.runs.store import MOST_BYTES
-from pytest_webbench.session.reports import KINDS, write_reports
+from pytest_webbench.session.output.reports import KINDS, write_reports
 
 __all__ = ["main"]
 
@@ -77,7 +77,7 @@ def _list(words: Sequence[str]) -> int:
 
 
 def _prune(words: Sequence[str]) -> int:
-    from pytest_webbench.session.listing import print_pruned  # noqa: PLC0415
+    from pytest_webbench.session.output.listing import print_pruned  # noqa: PLC0415
 
     argparse.ArgumentParser(
         prog="webbench prune",

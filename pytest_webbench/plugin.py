@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pytest_webbench.model.settings import Settings
     from pytest_webbench.model.stack import Launcher, Meter, Profiler, Stack
     from pytest_webbench.model.suite import Scenario, Suite
-    from pytest_webbench.session.fixtures import LiveBench, LiveStack
-    from pytest_webbench.session.run import Run
+    from pytest_webbench.session.measuring.fixtures import LiveBench, LiveStack
+    from pytest_webbench.session.measuring.run import Run
 
 NEEDED = "measures web stacks: run pytest with --webbench"
 
@@ -90,7 +90,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if not (config.getoption("webbench_list") or config.getoption("webbench_prune")):
         return None
     from pytest_webbench.model.errors import UsageError
-    from pytest_webbench.session.listing import print_known, print_pruned
+    from pytest_webbench.session.output.listing import print_known, print_pruned
 
     try:
         if config.getoption("webbench_prune"):
@@ -145,6 +145,6 @@ def _run_of(config: pytest.Config) -> "Run":
     """The run that the tests belong to; skips those of a run without ``--webbench``."""
     if not config.getoption("webbench"):
         pytest.skip(NEEDED)
-    from pytest_webbench.session.run import RUN
+    from pytest_webbench.session.measuring.run import RUN
 
     return config.stash[RUN]

@@ -8,16 +8,16 @@ import pytest
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.runs.metadata import planned_provenance
 from pytest_webbench.session.benchmark.baselines import Baselines
-from pytest_webbench.session.benchmark.replay import install_clock
+from pytest_webbench.session.benchmark.outcome import install_clock
 from pytest_webbench.session.collection import SuiteModule, suite_modules
-from pytest_webbench.session.equipment import Equipment
+from pytest_webbench.session.measuring.equipment import Equipment
+from pytest_webbench.session.measuring.run import RUN, Run
+from pytest_webbench.session.output.terminal import Explaining, ReportWriter, Summary, header
 from pytest_webbench.session.phases import Configured, Planned, configure, plan_items
-from pytest_webbench.session.run import RUN, Run
 from pytest_webbench.session.safeguards.interrupts import Interrupts
 from pytest_webbench.session.safeguards.machine import HavingMachine
 from pytest_webbench.session.safeguards.other_plugins import TimeLimits
 from pytest_webbench.session.safeguards.unwritten import Unwritten
-from pytest_webbench.session.terminal import Explaining, ReportWriter, Summary, header
 
 __all__ = ["WebbenchSession"]
 

@@ -17,7 +17,7 @@ import scipy.special  # noqa: F401
 
 import pytest_webbench
 from pytest_webbench.runs.rows import is_derived
-from pytest_webbench.session import terminal as closing
+from pytest_webbench.session.output import terminal as closing
 from tests.flow.doubles import AppServer, Doubles, serve_apps
 
 for module in pkgutil.walk_packages(pytest_webbench.__path__, "pytest_webbench."):

@@ -250,7 +250,7 @@ def test_an_exception_is_told_with_the_users_line() -> None:
 
 
 def test_traffic_that_never_returns_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_webbench.session.definitions.user_code.MOST_CPU_S", 0.2)
+    monkeypatch.setattr("pytest_webbench.session.definitions.guarded.MOST_CPU_S", 0.2)
 
     def spinning(records: object, count: object, rng: object) -> object:
         while True:

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_webbench.load.fake import FakeEngine
 from pytest_webbench.model.load import Load
-from pytest_webbench.session import terminal as closing
+from pytest_webbench.session.output import terminal as closing
 from pytest_webbench.session.safeguards.interrupts import Interrupts, fill_line_numbers
 from tests.flow.conftest import RunWebbench
 
@@ -182,7 +182,7 @@ def test_a_signal_while_the_report_is_written_leaves_it_out(
 @pytest.mark.parametrize(
     ("home", "name"),
     [
-        ("pytest_webbench.session.terminal", "render_run"),
+        ("pytest_webbench.session.output.terminal", "render_run"),
         ("pytest_webbench.session.benchmark.baselines", "save_baseline"),
         ("pytest_benchmark.session.BenchmarkSession", "display"),
     ],

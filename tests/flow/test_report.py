@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pytest_webbench.model.errors import StartError
-from pytest_webbench.session import reports as reporting
-from pytest_webbench.session import terminal as closing
+from pytest_webbench.session.output import reports as reporting
+from pytest_webbench.session.output import terminal as closing
 from tests.flow.conftest import Outcome, RunWebbench
 from tests.flow.repository import make_repository
 

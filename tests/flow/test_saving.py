@@ -24,7 +24,7 @@ DOUBLES = """
     import pytest
     import pytest_benchmark.plugin
 
-    from pytest_webbench.session import terminal
+    from pytest_webbench.session.output import terminal
     from tests.flow.doubles import Doubles, serve_apps
 
     pytest_benchmark.plugin.get_cpu_info = lambda: dict(brand_raw="a processor")  # it takes a second

@@ -1,1 +1,1 @@
-"""pytest-benchmark: rounds replayed, rows saved, baselines guarded."""
+"""pytest-benchmark: results replayed to it, rows saved, baselines guarded."""

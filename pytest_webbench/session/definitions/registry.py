@@ -15,8 +15,7 @@ from pytest_webbench.model.stack import Stack, VersionSet
 from pytest_webbench.model.suite import Registry, Scenario, Suite
 from pytest_webbench.runs.planning import resolve
 from pytest_webbench.session.definitions.checks import scenario_faults, stack_faults, suite_faults
-from pytest_webbench.session.definitions.guarded import guard_scenario, guard_suite
-from pytest_webbench.session.definitions.user_code import calling
+from pytest_webbench.session.definitions.guarded import calling, guard_scenario, guard_suite
 from pytest_webbench.session.options.reading import check_names
 
 __all__ = ["ask_hook", "raise_faults", "read_registry", "with_versions"]

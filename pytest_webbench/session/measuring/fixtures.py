@@ -21,7 +21,7 @@ from pytest_webbench.model.suite import Registry, Scenario, Suite
 from pytest_webbench.runs.planning import at_rate, resolve
 from pytest_webbench.runs.results import LiveResult, LiveResults
 from pytest_webbench.runs.trial import TrialRunner
-from pytest_webbench.session.outcome import Outcome, conclude
+from pytest_webbench.session.benchmark.outcome import Outcome, conclude
 
 __all__ = ["LiveBench", "LiveStack", "launch_live"]
 

@@ -10,7 +10,7 @@ from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.load import LoadEngine
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher, Meter, Profiler
-from pytest_webbench.session.definitions.meters import ask_meters
+from pytest_webbench.session.definitions.metrics import ask_meters
 from pytest_webbench.stacks.launcher import MeteredLauncher
 
 __all__ = ["Equipment"]

@@ -27,11 +27,11 @@ from pytest_webbench.runs.profiling import Sampling
 from pytest_webbench.runs.results import LiveResults, Results
 from pytest_webbench.runs.trial import TrialRunner
 from pytest_webbench.session.benchmark.baselines import TEST_FAILED
+from pytest_webbench.session.benchmark.outcome import Outcome, conclude
 from pytest_webbench.session.definitions.metrics import try_metrics
-from pytest_webbench.session.equipment import Equipment
-from pytest_webbench.session.execution import Execution
-from pytest_webbench.session.fixtures import LiveBench, LiveStack, launch_live
-from pytest_webbench.session.outcome import Outcome, conclude
+from pytest_webbench.session.measuring.equipment import Equipment
+from pytest_webbench.session.measuring.execution import Execution
+from pytest_webbench.session.measuring.fixtures import LiveBench, LiveStack, launch_live
 from pytest_webbench.session.phases import Planned
 from pytest_webbench.session.safeguards.interrupts import Interrupts
 from pytest_webbench.session.safeguards.machine import HavingMachine, uncaptured

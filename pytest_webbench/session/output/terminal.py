@@ -19,10 +19,10 @@ from pytest_webbench.report.content.text import duration
 from pytest_webbench.report.markdown import render_pull_request
 from pytest_webbench.report.terminal import describe_run, render_hot_spots, render_run
 from pytest_webbench.runs.profiling import Sampling
+from pytest_webbench.session.measuring.run import Run
 from pytest_webbench.session.options.project_file import find_project
+from pytest_webbench.session.output.reports import write_markdown, write_page
 from pytest_webbench.session.phases import Planned
-from pytest_webbench.session.reports import write_markdown, write_page
-from pytest_webbench.session.run import Run
 from pytest_webbench.session.safeguards.other_plugins import notes_on_options
 from pytest_webbench.session.safeguards.unwritten import Unwritten
 

@@ -1,0 +1,1 @@
+"""A plan carried out, and tests that measure for themselves."""
