@@ -1,4 +1,4 @@
-"""The screenshots of the report in the documentation, taken again: ``python docs/screenshots.py RUN``.
+"""Takes the screenshots of the report for the documentation: ``python docs/screenshots.py RUN``.
 
 ``RUN`` is the folder of a run. Needs Chromium or Chrome, and the dependency group ``test``.
 """
@@ -17,11 +17,11 @@ WINDOW = {"width": 1200, "height": 1000}
 PHONE = {"width": 375, "height": 812}
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FIGURE = "#scenario-3"
-"""The part with the figures of the third scenario."""
+"""The chart of the third scenario."""
 
 
 def main() -> None:
-    """Take them."""
+    """Take the screenshots."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if len(sys.argv) != 2 or program is None:
         sys.exit("usage: python docs/screenshots.py RUN (with Chromium or Chrome installed)")
@@ -39,7 +39,7 @@ def main() -> None:
 def take(
     browser: Browser, file: Path, image: Path, window: dict[str, int], scheme: str, *, part: str | None = None
 ) -> None:
-    """Open the page as somebody with that window, who prefers that colour scheme, and take its picture."""
+    """Take a screenshot of the page with this window size and colour scheme."""
     context = browser.new_context(viewport=window, color_scheme=scheme, device_scale_factor=1.5)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(file.as_uri())
