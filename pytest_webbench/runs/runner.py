@@ -146,7 +146,7 @@ class Runner:
         visits = []
         for trial in trials:
             yield TrialStarted(trial=trial)
-            visits.append(self._visit(trial, running[trial.cell.stack], alone=len(trials) == 1))
+            visits.append(self._begin(trial, running[trial.cell.stack], alone=len(trials) == 1))
         for turn in range(visits[0].turns):
             # To and fro: what changes steadily hits all alike.
             for visit in visits if turn % 2 == 0 else visits[::-1]:
@@ -170,12 +170,12 @@ class Runner:
             return self._fail(visit.trial.cell.stack, error)
         return TrialFailed(trial=visit.trial, error=error)
 
-    def _visit(self, trial: Trial, running: RunningStack, *, alone: bool) -> TrialRun:
+    def _begin(self, trial: Trial, running: RunningStack, *, alone: bool) -> TrialRun:
         name = trial.cell.scenario
         scenario = self._at_chosen_rate.get(name, self.scenarios[name])
         suite = self.suites[self.stacks[trial.cell.stack].suite]
         whole = alone or not can_take_turns(self.bench.engine)
-        return self.bench.visit(running, suite, scenario, trial, turns=1 if whole else turns_of(scenario))
+        return self.bench.begin(running, suite, scenario, trial, turns=1 if whole else turns_of(scenario))
 
     def _bring_up(self, name: str, up: ExitStack) -> Generator[Event, None, RunningStack]:
         """Launch and make ready, saying which scenarios fail the check.

@@ -1,8 +1,12 @@
 """One trial, at once or in turns: seed, warm up, load and meter, verify the state."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import TypeVar
 
 from pytest_webbench.analysis.database_state import records_by_key, state_faults
 from pytest_webbench.analysis.metrics import combine
@@ -12,7 +16,7 @@ from pytest_webbench.load.partition import Drawing, draws_of
 from pytest_webbench.load.schedule import add_machine_usages, saturating
 from pytest_webbench.model.errors import ContractError, LoadError, StackDiedError, StackError, UsageError
 from pytest_webbench.model.http import Record
-from pytest_webbench.model.load import Amount, Load, LoadEngine, LoadResult, LoadSession, nothing
+from pytest_webbench.model.load import Load, LoadEngine, LoadResult, LoadSession, nothing
 from pytest_webbench.model.measurement import MachineUsage, Measurement, Readings, StateCheck
 from pytest_webbench.model.plan import Cell, Profile, Trial
 from pytest_webbench.model.stack import RunningStack
@@ -22,6 +26,8 @@ from pytest_webbench.runs.planning import make_load, warmup_amount
 from pytest_webbench.stacks.launcher import meter_of
 
 __all__ = ["TrialRun", "TrialRunner"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +57,9 @@ class TrialRunner:
         ``leave_out`` are not checked. Returns, by name, what is wrong with the scenarios that must not be
         timed. Raises a :class:`~pytest_webbench.model.errors.StackError` for what concerns all of them.
         """
-        try:
+        # A mistake of the user's that only these records, or this round, bring out.
+        with _usage_error_as(ContractError):
             return self._make_ready(running, suite, scenarios, thorough=thorough, leave_out=leave_out)
-        except UsageError as error:  # a mistake of the user's that these records, or this round, bring out
-            raise ContractError(error.message, evidence=error.evidence, hint=error.hint) from None
 
     def _make_ready(
         self,
@@ -95,29 +100,35 @@ class TrialRunner:
     def measure(self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial) -> Measurement:
         """Carry out one round of ``scenario``, whose users and amount are resolved already.
 
-        Raises what :meth:`TrialRun.take_turn` raises.
+        Raises what :meth:`TrialRun.take_turn` and :meth:`TrialRun.measurement` raise.
         """
-        visit = self.visit(running, suite, scenario, trial)
-        for _ in range(visit.turns):
-            visit.take_turn()
-        return visit.measurement()
+        run = self.begin(running, suite, scenario, trial)
+        for _ in range(run.turns):
+            run.take_turn()
+        return run.measurement()
 
-    def visit(
+    def begin(
         self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial, *, turns: int = 1
     ) -> "TrialRun":
-        """A round of ``scenario`` that will be made in so many ``turns``, or in more.
+        """A round of ``scenario`` that is made in ``turns``, or in more; it begins with the first one.
 
-        One of a server that ran already is made on several sets of connections, for there is no fresh launch
-        to give it others, and how the server shares them out can often not be seen, let alone changed.
+        On a server that was running before, it is made on several sets of connections: no fresh launch gives
+        it others, and how the server shares them out can often not be seen, let alone changed.
         """
         draws = draws_of(scenario.amount, scenario.users) if running.launch.startup_s is None else 0
-        return TrialRun(
+        sets = max(draws, 1)
+        turns = max(turns // sets, 1) * sets
+        # Where writing cannot be undone, the warm-up changes what the load is made from.
+        undone = running.reachable_inside or not scenario.writes
+        sliced = scenario.rate is None and undone and (self.profile.warm_cell > 0 or turns > sets)
+        kind = SlicedTrialRun if sliced and can_take_turns(self.engine) else WholeTrialRun
+        return kind(
             bench=self,
             running=running,
             suite=suite,
             scenario=scenario,
             trial=trial,
-            turns=max(turns // max(draws, 1), 1) * max(draws, 1),
+            turns=turns,
             draws=draws,
         )
 
@@ -137,18 +148,12 @@ class TrialRunner:
         self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial
     ) -> tuple[Sequence[Record], Load]:
         """The records that the database holds, and the load made from them."""
-        try:
+        with _usage_error_as(LoadError):  # only now is it known how many records an attached server holds
             records = self._records(running, suite)
             load = make_load(
-                scenario,
-                records,
-                seed=self.seed,
-                round_=trial.round,
-                timeout_s=self.request_timeout_s,
+                scenario, records, seed=self.seed, round_=trial.round, timeout_s=self.request_timeout_s
             )
-        except UsageError as error:  # only now is it known how many records an attached server holds
-            raise LoadError(error.message, evidence=error.evidence, hint=error.hint) from None
-        return records, load
+            return records, load
 
     def _records(self, running: RunningStack, suite: Suite) -> Sequence[Record]:
         if not running.reachable_inside:
@@ -202,10 +207,11 @@ class TrialRunner:
 
 
 @dataclass(kw_only=True)
-class TrialRun:
+class TrialRun(ABC):
     """A round of a cell that is under way: it is made in ``turns``, between which others have theirs.
 
-    ``scenario`` has the users and the amount of the whole round.
+    ``scenario`` has the users and the amount of the whole round. ``draws`` is the number of its sets of
+    connections, 0 where that is not recorded.
     """
 
     bench: TrialRunner
@@ -213,48 +219,27 @@ class TrialRun:
     suite: Suite
     scenario: Scenario
     trial: Trial
-    turns: int = 1
-    draws: int = 0
-    _records: Sequence[Record] = ()
-    _load: Load | None = None
-    _drawing: Drawing | None = None
-    _part: Load | None = None
-    _opened: LoadSession | None = None
-    _taken: int = 0
+    turns: int
+    draws: int
     _readings: list[Readings] = field(default_factory=list)
     _machine: list[MachineUsage] = field(default_factory=list)
 
+    @abstractmethod
     def take_turn(self) -> None:
-        """Make the next part of the round.
+        """Make the next part of the round; nothing, if each request has been sent.
 
         Raises :class:`~pytest_webbench.model.errors.StackDiedError` if the server ends meanwhile,
         :class:`~pytest_webbench.model.errors.SeedError` and :class:`~pytest_webbench.model.errors.LoadError`.
         """
-        drawing = self._drawing or self._prepare()
-        part = self._part or self._draw(drawing)
-        if part is None:  # each request has been sent
-            return
-        meter, machine = meter_of(self.running), MachineMeter()
 
-        def begin() -> None:
-            meter.begin()
-            machine.begin()
+    @abstractmethod
+    def _prepare(self) -> "_Prepared":
+        """Fill the database and make the load."""
 
-        result = None
-        if self._opened is None:
-            result = self.bench.carry_out(self.running, part, begin)
-        else:
-            self._opened.take_turn(begin)
-        self._taken += 1
-        self._readings.append(Readings(meter.end()))
-        self._machine.append(machine.end())
-        if self._opened is not None and self._taken == part.turns:
-            result = self._opened.result()
-            check_alive(self.running)
-        if result is not None:
-            drawing.add(result)
-            self._part = self._opened = None
-            self._taken = 0
+    @cached_property
+    def _prepared(self) -> "_Prepared":
+        """The load, made at the first turn."""
+        return self._prepare()
 
     def measurement(self) -> Measurement:
         """What all turns gave together, once the last one is over.
@@ -262,10 +247,7 @@ class TrialRun:
         Raises :class:`~pytest_webbench.model.errors.SeedError` if the database cannot be looked at, and what
         :meth:`~pytest_webbench.model.stack.RunningStack.verify` raises.
         """
-        load, drawing = self._load, self._drawing
-        assert load is not None
-        assert drawing is not None
-        result = drawing.whole()
+        load, result = self._prepared.load, self._prepared.drawing.whole()
         if not self.draws:
             result = replace(result, draws=())
         self.running.verify()
@@ -275,7 +257,7 @@ class TrialRun:
             users=load.users,
             amount=load.amount,
             schedule=load.schedule,
-            records=len(self._records),
+            records=len(self._prepared.records),
             load=result,
             server=combine(self._readings),
             launch=self.running.launch,
@@ -283,59 +265,130 @@ class TrialRun:
             machine=add_machine_usages(self._machine),
         )
 
-    def _prepare(self) -> Drawing:
-        """Fill the database, warm up, and make the load."""
-        running, writes, warm = self.running, self.scenario.writes, self.bench.profile.warm_cell
-        load = self._make_load()
-        self._drawing = None
-        if warm:
-            self.bench.seed_records(running, self.suite)
-            load = self._warm_up(load, warmup_amount(load, warm))
-        drawing = Drawing(load, max(1, self.draws))
-        if load.warm_up is not None:
-            self._draw(drawing)
-        if writes or not warm:
-            self.bench.seed_records(running, self.suite)
-        self._load, self._drawing = replace(load, warm_up=None), drawing
-        return drawing
+    def _make_load(self) -> tuple[Sequence[Record], Load]:
+        records, load = self.bench.make_load(self.running, self.suite, self.scenario, self.trial)
+        return records, replace(load, turns=self.turns)
 
-    def _warm_up(self, load: Load, amount: Amount) -> Load:
-        """Make the warm-up, if it cannot be made on the connections of the load; the load to make then."""
-        undone = self.running.reachable_inside or not self.scenario.writes
-        if can_take_turns(self.bench.engine) and load.schedule is None and undone:
-            return replace(load, warm_up=amount)
-        self.bench.warm_up(self.running, replace(load, amount=amount, turns=1))
-        return load if undone else self._make_load()
+    def _seed(self) -> None:
+        self.bench.seed_records(self.running, self.suite)
 
-    def _draw(self, drawing: Drawing) -> Load | None:
-        """Begin the next part of the load on connections of its own, and warm up on these."""
-        self._part = part = drawing.next()
-        if part is not None and (part.turns > 1 or part.warm_up is not None):
-            self._opened = self._open(part)
-            if part.warm_up is not None:
-                self._opened.warm_up()
-                check_alive(self.running)
-        return part
+    def _seed_for_load(self) -> None:
+        """Have the load find the records; after a warm-up that only read, they are there."""
+        if self.scenario.writes or not self.bench.profile.warm_cell:
+            self._seed()
 
-    def _make_load(self) -> Load:
-        self._records, load = self.bench.make_load(self.running, self.suite, self.scenario, self.trial)
-        return replace(load, turns=self.turns)
+    def _metered(self, make: Callable[[Callable[[], None]], T]) -> T:
+        """Make a part of the load, and note what it cost; ``make`` gets what to call before it starts."""
+        meter, machine = meter_of(self.running), MachineMeter()
 
-    def _open(self, load: Load) -> LoadSession:
-        return begin_session(self.bench.engine, load, self.running.base_url, self.running.connections)
+        def begin() -> None:
+            meter.begin()
+            machine.begin()
+
+        made = make(begin)
+        self._readings.append(Readings(meter.end()))
+        self._machine.append(machine.end())
+        return made
 
     def _verify(self, load: Load, result: LoadResult) -> StateCheck:
         running = self.running
         if not (running.reachable_inside and running.answers) or result.unnamed:
             return StateCheck(checked=False)
         faults = state_faults(
-            records_by_key(self._records),
+            records_by_key(self._prepared.records),
             self.suite.dataset.state(running),
             load.exchanges,
             sent=result.sent,
             unconfirmed=result.unconfirmed,
         )
         return StateCheck(checked=True, faults=faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """What a round is made from, and where the results of its parts are put together."""
+
+    records: Sequence[Record]
+    load: Load
+    drawing: Drawing
+
+
+@dataclass(kw_only=True)
+class WholeTrialRun(TrialRun):
+    """A round that is made at once, or on one set of connections after the other; its warm-up has its own."""
+
+    def take_turn(self) -> None:
+        """Make all of the load, or what belongs on the next set of connections."""
+        drawing = self._prepared.drawing
+        part = drawing.next()
+        if part is not None:
+            drawing.add(self._metered(partial(self.bench.carry_out, self.running, part)))
+
+    def _prepare(self) -> _Prepared:
+        records, load = self._make_load()
+        if warm := self.bench.profile.warm_cell:
+            self._seed()
+            self.bench.warm_up(self.running, replace(load, amount=warmup_amount(load, warm), turns=1))
+            if self.scenario.writes and not self.running.reachable_inside:
+                records, load = self._make_load()
+        self._seed_for_load()
+        return _Prepared(records=records, load=load, drawing=Drawing(load, max(1, self.draws)))
+
+
+@dataclass(kw_only=True)
+class SlicedTrialRun(TrialRun):
+    """A round whose load stops and goes on, on connections that stay open; they are warmed up first."""
+
+    _session: LoadSession | None = None
+    """The load on the current set of connections."""
+    _turns_left: int = 0
+
+    def take_turn(self) -> None:
+        """Let the load go on for a turn."""
+        drawing = self._prepared.drawing
+        session = self._session or self._open(drawing)
+        if session is None:
+            return
+        self._metered(session.take_turn)
+        self._turns_left -= 1
+        if self._turns_left == 0:
+            drawing.add(session.result())
+            check_alive(self.running)
+            self._session = None
+
+    def _prepare(self) -> _Prepared:
+        records, load = self._make_load()
+        sets, warm = max(1, self.draws), self.bench.profile.warm_cell
+        drawing = Drawing(load, sets)
+        if warm:
+            self._seed()
+            drawing = Drawing(replace(load, warm_up=warmup_amount(load, warm)), sets)
+            self._open(drawing)
+        self._seed_for_load()
+        return _Prepared(records=records, load=load, drawing=drawing)
+
+    def _open(self, drawing: Drawing) -> LoadSession | None:
+        """Connect the users of the next part of the load, and warm up; ``None`` if there is none."""
+        part = drawing.next()
+        if part is None:
+            return None
+        self._session = begin_session(
+            self.bench.engine, part, self.running.base_url, self.running.connections
+        )
+        self._turns_left = part.turns
+        if part.warm_up is not None:
+            self._session.warm_up()
+            check_alive(self.running)
+        return self._session
+
+
+@contextmanager
+def _usage_error_as(kind: type[ContractError | LoadError]) -> Iterator[None]:
+    """Raise an error of ``kind`` in place of a :class:`~pytest_webbench.model.errors.UsageError`."""
+    try:
+        yield
+    except UsageError as error:
+        raise kind(error.message, evidence=error.evidence, hint=error.hint) from None
 
 
 def check_alive(running: RunningStack) -> None:
