@@ -126,7 +126,7 @@ def make_run(
     settings = Settings(seed=7)
     record = SavedRun(
         source="20261121-091500-4711",
-        about=RunMetadata(
+        metadata=RunMetadata(
             **{
                 "version": "0.1.0",
                 "command": ("pytest", "--webbench", "--webbench-seed=7"),
@@ -153,7 +153,7 @@ def make_run(
             each,
             profile=settings.profile,
             generators=settings.load_processes,
-            machine=record.about.machine,
+            machine=record.metadata.machine,
         )
         for each in summaries
     }
@@ -171,7 +171,7 @@ def save_run(
     """Have the store write a run below ``folder``; the run's own folder."""
     run = RunFolder(folder)
     settings = Settings(seed=7, profile=replace(PROFILES["quick"], rounds=rounds))
-    run.begin(settings, Plan(order=TrialOrder.INTERLEAVED, seed=7, blocks=()), about or make_run().about)
+    run.begin(settings, Plan(order=TrialOrder.INTERLEAVED, seed=7, blocks=()), about or make_run().metadata)
     for measurement in measurements:
         run.consume(TrialFinished(measurement=measurement))
     for stack, error in (failures or {}).items():

@@ -26,7 +26,7 @@ def judge_trust(record: SavedRun) -> tuple[Diagnostic, ...]:
     if not summaries:
         nothing = Code.NOTHING_MEASURED.reason()
         return (*_failures(record), Diagnostic(subject="results", level=Level.BAD, text=nothing))
-    cores = record.about.machine.cores if record.about.machine else None
+    cores = record.metadata.machine.cores if record.metadata.machine else None
     return (
         *_failures(record),
         _validity(summaries),

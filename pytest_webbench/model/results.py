@@ -344,7 +344,7 @@ class CodeProfile:
 
     ``stacks`` maps a stack of calls, its frames from the outermost on and joined by semicolons, to how
     often it was met; each was looked at ``rate_hz`` times a second in all of the server's processes.
-    ``why_not`` says why there are none, ``note`` what they lack.
+    ``reason`` says why there are none, ``note`` what they lack.
 
     ``parts`` are those of its :class:`~pytest_webbench.Stack`. ``requests`` were answered rightly meanwhile,
     for which the server used ``cpu_s`` of CPU time. ``cpu_s_per_request`` is that of the timed rounds,
@@ -354,7 +354,7 @@ class CodeProfile:
     cell: Cell
     rate_hz: int
     stacks: Mapping[str, int] = field(default_factory=dict)
-    why_not: str = ""
+    reason: str = ""
     note: str = ""
     parts: Mapping[str, str] = field(default_factory=dict)
     requests: int = 0

@@ -204,7 +204,7 @@ class SavedRun:
     """
 
     source: str
-    about: RunMetadata = field(default_factory=RunMetadata)
+    metadata: RunMetadata = field(default_factory=RunMetadata)
     settings: Settings | None = None
     plan: Plan | None = None
     measurements: tuple[Measurement, ...] = ()
@@ -224,13 +224,13 @@ class SavedRun:
     def stacks(self) -> tuple[str, ...]:
         """The names of all stacks that have figures, in the order in which the run knows them."""
         found = dict.fromkeys(each.cell.stack for each in self.summaries)
-        known = [name for name in self.about.stacks if name in found]
+        known = [name for name in self.metadata.stacks if name in found]
         return tuple(dict.fromkeys([*known, *found]))
 
     def scenarios(self) -> tuple[str, ...]:
         """The names of all scenarios that have figures, in the order in which the run knows them."""
         found = dict.fromkeys(each.cell.scenario for each in self.summaries)
-        known = [name for name in self.about.scenarios if name in found]
+        known = [name for name in self.metadata.scenarios if name in found]
         return tuple(dict.fromkeys([*known, *found]))
 
     def cells_of(self, scenario: str) -> tuple[CellSummary, ...]:

@@ -38,16 +38,16 @@ BASE_SUFFIX = "@base"
 
 @dataclass(frozen=True, kw_only=True)
 class Sides:
-    """``bases`` says for each stack with which it is compared, ``about`` what the bases are.
-
-    A stack that the commit does not have yet is not among them. ``registry`` knows heads and bases. A
-    ``checkout`` has to be made before they are launched.
-    """
+    """What is compared with what."""
 
     registry: Registry
+    """Knows heads and bases."""
     bases: dict[str, str]
-    about: str
+    """The base of each stack, but for those that the commit does not have yet."""
+    base: str
+    """What the bases are, in words."""
     checkout: Checkout | None = None
+    """What has to be made before they are launched."""
 
 
 def choose_sides(
@@ -73,7 +73,7 @@ def _against_commit(ref: str, registry: Registry, folder: Path, suites: Sequence
     stacks = dict(registry.stacks) | checkout.heads
     stacks |= {bases[name]: replace(base, name=bases[name]) for name, base in checkout.bases.items()}
     return Sides(
-        registry=replace(registry, stacks=stacks), bases=bases, about=checkout.about, checkout=checkout
+        registry=replace(registry, stacks=stacks), bases=bases, base=checkout.title, checkout=checkout
     )
 
 
@@ -94,7 +94,7 @@ def _against_stack(name: str, registry: Registry) -> Sides:
     return Sides(
         registry=replace(registry, selected_stacks=tuple(compared)),
         bases=dict.fromkeys(compared, name),
-        about=f"stack {name}",
+        base=f"stack {name}",
     )
 
 
@@ -103,19 +103,18 @@ BUDGET_PER_CELL_S = 60.0
 
 @dataclass(kw_only=True)
 class Comparing:
-    """Compares the ``cells`` with their bases; ``bases`` says for each stack with which it is compared.
-
-    A cell whose stack has none is measured and not compared. ``about`` says what the base is. ``budget_s``
-    bounds the time in which rounds are added.
-    """
+    """Compares cells with their bases, look by look."""
 
     bases: Mapping[str, str]
+    """The base of each stack; a cell whose stack has none is measured and not compared."""
     cells: tuple[Cell, ...]
     thresholds: tuple[Threshold, ...]
-    about: str
+    base: str
+    """What the bases are, in words."""
     rounds: int
     seed: int
     budget_s: float | None = None
+    """The time in which rounds are added."""
     comparisons: list[Comparison] = field(default_factory=list)
     _looks: int = 0
     _begun: float | None = None

@@ -108,7 +108,7 @@ class Sampling:
         return replace(profile, stacks=add_machine_code(stacks, recording.stacks))
 
     def _nothing(self, cell: Cell, why: str) -> CodeProfile:
-        return CodeProfile(cell=cell, rate_hz=self.profiler.rate_hz, why_not=why)
+        return CodeProfile(cell=cell, rate_hz=self.profiler.rate_hz, reason=why)
 
 
 @dataclass(kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pytest_webbench.host.files import disk_faults, raise_if_full
 from pytest_webbench.load.engine import can_take_turns
-from pytest_webbench.load.schedule import turns_of
+from pytest_webbench.load.schedule import common_rate, turns_of
 from pytest_webbench.model.errors import LoadError, OwnCopyError, StackError
 from pytest_webbench.model.plan import Block, Cell, Plan, Trial
 from pytest_webbench.model.run import (
@@ -23,38 +23,49 @@ from pytest_webbench.model.run import (
     TrialFinished,
     TrialStarted,
 )
+from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher, RunningStack, Stack
 from pytest_webbench.model.suite import Scenario, Suite
+from pytest_webbench.runs.planning import at_rate
 from pytest_webbench.runs.trial import TrialRun, TrialRunner
 
-__all__ = ["RateChooser", "Runner"]
+__all__ = ["CommonRates", "Runner"]
 
-RateChooser = Callable[[Scenario, Mapping[str, float]], tuple[Scenario, RateChosen]]
-"""Gets a scenario and each stack's saturation in requests per second."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonRates:
+    """Makes an open loop of each scenario that has no rate, at ``share`` of what the slowest stack serves."""
+
+    share: float
+    settings: Settings
+
+    def choose(self, scenario: Scenario, saturation: Mapping[str, float]) -> RateChosen:
+        """The rate for ``scenario``, from what each stack served at most, in requests per second."""
+        rate = common_rate(saturation, self.share)
+        return RateChosen(scenario=scenario.name, rate=rate, saturation=saturation, share=self.share)
+
+    def apply(self, scenario: Scenario, chosen: RateChosen) -> Scenario:
+        """``scenario`` at the rate chosen for it."""
+        return at_rate(scenario, chosen.rate, self.settings)
 
 
 @dataclass(kw_only=True)
 class Runner:
-    """Joins the parts that know nothing of each other: launchers, suites, the bench.
-
-    ``scenarios`` are resolved: with the users and amounts of this run. ``checks`` are the scenarios of
-    each suite, with which every stack is checked; after its first launch with those that write, too.
-    ``stop_early`` is asked with the number of stacks that failed and of cells whose check failed, and says
-    whether to stop.
-    ``choose_rate`` makes an open loop of each scenario, at a rate chosen from what the stacks can serve.
-    ``bases`` says with which stack one is compared: if either serves code that is not its own, neither is
-    measured.
-    """
+    """Joins the parts that know nothing of each other: launchers, suites, the bench."""
 
     bench: TrialRunner
     launcher: Launcher
     stacks: Mapping[str, Stack]
     scenarios: Mapping[str, Scenario]
+    """Resolved: with the users and amounts of this run."""
     suites: Mapping[str, Suite]
     checks: Mapping[str, tuple[Scenario, ...]]
+    """The scenarios of each suite that check a stack; those that write do so after its first launch alone."""
     stop_early: Callable[[int], bool] = lambda failures: False  # noqa: ARG005
-    choose_rate: RateChooser | None = None
+    """Whether to stop, given the number of stacks that failed and of cells whose check failed."""
+    common_rates: CommonRates | None = None
     bases: Mapping[str, str] = field(default_factory=dict)
+    """With which stack one is compared: if either serves code that is not its own, neither is measured."""
     _failed: set[str] = field(default_factory=set)
     _wrong: set[Cell] = field(default_factory=set)
     """The cells whose check before timing failed."""
@@ -79,9 +90,9 @@ class Runner:
                     self.launcher.prepare(self.stacks[name])
             except StackError as error:
                 yield self._fail(name, error)
-        if self.choose_rate is not None and not self._has_chosen:  # once, if several plans are carried out
+        if self.common_rates is not None and not self._has_chosen:  # once, if several plans are carried out
             self._has_chosen = True
-            yield from self._choose_rates(plan, self.choose_rate)
+            yield from self._choose_rates(plan, self.common_rates)
         for block in plan.blocks:
             if self._stops_early():
                 return
@@ -89,7 +100,7 @@ class Runner:
             yield from self._run_block(block)
             yield BlockFinished(block=block)
 
-    def _choose_rates(self, plan: Plan, choose: RateChooser) -> Iterator[Event]:
+    def _choose_rates(self, plan: Plan, rates: CommonRates) -> Iterator[Event]:
         """Find out what each stack can serve, from a launch of its own, and choose a rate from that."""
         cells = sorted({trial.cell for block in plan.blocks for trial in block.trials})
         saturation: dict[str, dict[str, float]] = {}
@@ -109,11 +120,13 @@ class Runner:
                 yield self._fail(name, error)
             except LoadError as error:
                 yield TrialFailed(trial=Trial(cell=cell, round=-1), error=error)
-        for name, rates in saturation.items():
-            served = {stack: rate for stack, rate in rates.items() if rate and stack not in self._failed}
+        for name, by_stack in saturation.items():
+            served = {stack: rate for stack, rate in by_stack.items() if rate and stack not in self._failed}
             if served:
-                self._at_chosen_rate[name], event = choose(self.scenarios[name], served)
-                yield event
+                scenario = self.scenarios[name]
+                chosen = rates.choose(scenario, served)
+                self._at_chosen_rate[name] = rates.apply(scenario, chosen)
+                yield chosen
 
     def _may_choose(self, cell: Cell) -> bool:
         return self.scenarios[cell.scenario].rate is None
@@ -142,33 +155,33 @@ class Runner:
                     yield from self._measure(trials, running)
 
     def _measure(self, trials: Sequence[Trial], running: Mapping[str, RunningStack]) -> Iterator[Event]:
-        """Make the rounds of ``trials``: one at once, several in turns, to and fro."""
-        visits = []
+        """Make the rounds of ``trials``: one at once, several in alternating turns."""
+        under_way = []
         for trial in trials:
             yield TrialStarted(trial=trial)
-            visits.append(self._begin(trial, running[trial.cell.stack], alone=len(trials) == 1))
-        for turn in range(visits[0].turns):
-            # To and fro: what changes steadily hits all alike.
-            for visit in visits if turn % 2 == 0 else visits[::-1]:
+            under_way.append(self._begin(trial, running[trial.cell.stack], alone=len(trials) == 1))
+        for turn in range(under_way[0].turns):
+            # Back and forth: what changes steadily hits all alike.
+            for each in under_way if turn % 2 == 0 else under_way[::-1]:
                 try:
-                    with disk_faults(visit.trial.cell.stack, "cannot be measured"):
-                        visit.take_turn()
+                    with disk_faults(each.trial.cell.stack, "cannot be measured"):
+                        each.take_turn()
                 except (StackError, LoadError) as error:
-                    visits = [each for each in visits if each is not visit]
-                    yield self._give_up(visit, error)
-        for visit in visits:
+                    under_way = [other for other in under_way if other is not each]
+                    yield self._give_up(each, error)
+        for each in under_way:
             try:
-                with disk_faults(visit.trial.cell.stack, "cannot be measured"):
-                    measurement = visit.measurement()
+                with disk_faults(each.trial.cell.stack, "cannot be measured"):
+                    measurement = each.measurement()
             except StackError as error:
-                yield self._give_up(visit, error)
+                yield self._give_up(each, error)
             else:
                 yield TrialFinished(measurement=measurement)
 
-    def _give_up(self, visit: TrialRun, error: StackError | LoadError) -> Event:
+    def _give_up(self, failed: TrialRun, error: StackError | LoadError) -> Event:
         if isinstance(error, StackError):
-            return self._fail(visit.trial.cell.stack, error)
-        return TrialFailed(trial=visit.trial, error=error)
+            return self._fail(failed.trial.cell.stack, error)
+        return TrialFailed(trial=failed.trial, error=error)
 
     def _begin(self, trial: Trial, running: RunningStack, *, alone: bool) -> TrialRun:
         name = trial.cell.scenario

@@ -140,7 +140,7 @@ def _comparing(configured: Configured, cells: tuple[Cell, ...]) -> Comparing | N
         bases=sides.bases,
         cells=cells,
         thresholds=settings.thresholds,
-        about=sides.about,
+        base=sides.base,
         rounds=settings.profile.rounds,
         seed=settings.seed,
         budget_s=settings.budget_s,

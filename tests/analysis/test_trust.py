@@ -68,7 +68,7 @@ def test_what_is_not_known_is_not_claimed(machine: MachineUsage | None) -> None:
 
 def test_without_a_machine_no_share_of_it_is_claimed() -> None:
     record = run_of(rounds())
-    findings = found(replace(record, about=replace(record.about, machine=None)))
+    findings = found(replace(record, metadata=replace(record.metadata, machine=None)))
     assert findings["steal"].level is Level.UNKNOWN
     assert "server" not in findings
 

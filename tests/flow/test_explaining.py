@@ -46,7 +46,7 @@ def test_each_cell_is_sampled_once_more_after_the_plan(run: RunWebbench) -> None
     ]
     for each in profiles:
         assert each.stacks == STACKS
-        assert (each.rate_hz, each.why_not) == (100, "")
+        assert (each.rate_hz, each.reason) == (100, "")
         assert each.requests > 0
         assert each.cpu_s == 0.01
         assert each.cpu_s_per_request is not None
@@ -129,7 +129,7 @@ def test_a_profiler_that_may_not_is_said_with_the_next_step_and_fails_no_test(ru
     outcome = run(*TWO, EXPLAIN, profiler=FakeProfiler(failure=failure))
     outcome.counts(passed=4)
     assert outcome.exit_code == pytest.ExitCode.OK
-    assert {each.why_not for each in explained(outcome)} == {str(failure)}
+    assert {each.reason for each in explained(outcome)} == {str(failure)}
     outcome.result.stdout.fnmatch_lines(
         [
             "webbench: explained 1 of 4: hello[[]flask-sqlite3[]]: no samples, py-spy may not look",
@@ -163,7 +163,7 @@ def test_a_profiler_that_meets_nothing_is_said(run: RunWebbench) -> None:
     profiler = FakeProfiler({"epoll_wait (libc.so.6)": 0})
     outcome = run("-k", "hello and flask-sqlite3", EXPLAIN, profiler=profiler)
     (profile,) = explained(outcome)
-    assert profile.why_not.startswith("the profiler met no calls. Next step: ")
+    assert profile.reason.startswith("the profiler met no calls. Next step: ")
 
 
 def test_a_server_whose_processes_are_not_seen_is_not_loaded(
@@ -175,7 +175,7 @@ def test_a_server_whose_processes_are_not_seen_is_not_loaded(
     outcome = run(*TWO, EXPLAIN, profiler=profiler)
     outcome.counts(passed=4)
     assert profiler.events == []
-    assert all("cannot be seen from here" in each.why_not for each in explained(outcome))
+    assert all("cannot be seen from here" in each.reason for each in explained(outcome))
     assert not any(load.amount.duration_s == DURATION_S for load, _ in outcome.doubles.engine.loads)
 
 
@@ -201,7 +201,7 @@ def test_a_stack_that_dies_while_it_is_explained_keeps_its_tests_and_what_is_exp
     died = StackDiedError("flask-sqlite3 ended while it was measured: it was ended by SIGKILL")
     outcome = run(*TWO, EXPLAIN, **in_sampled(died, stack="flask-sqlite3", nth=4))
     outcome.counts(passed=4)
-    assert [each.why_not for each in explained(outcome)] == ["", str(died), "", ""]
+    assert [each.reason for each in explained(outcome)] == ["", str(died), "", ""]
     assert "  note flask-sqlite3: not explained: flask-sqlite3 ended while it was measured" in outcome.text
     assert all_taken_down(outcome)
 
@@ -210,7 +210,7 @@ def test_a_generator_that_fails_costs_one_explanation(run: RunWebbench) -> None:
     failed = LoadError("the load worker ended in the middle of a load")
     outcome = run(*TWO, EXPLAIN, **in_sampled(failed, stack="flask-sqlite3"))
     outcome.counts(passed=4)
-    assert [each.why_not for each in explained(outcome)] == [str(failed), "", "", ""]
+    assert [each.reason for each in explained(outcome)] == [str(failed), "", "", ""]
 
 
 def test_a_stack_that_failed_in_the_plan_is_not_launched_again(run: RunWebbench) -> None:
@@ -223,7 +223,7 @@ def test_a_stack_that_failed_in_the_plan_is_not_launched_again(run: RunWebbench)
 def test_a_scenario_that_failed_its_check_is_not_explained_and_its_neighbours_are(run: RunWebbench) -> None:
     outcome = run(*TWO, EXPLAIN, greetings={"django-drf": "Hi"}, profiler=FakeProfiler(STACKS))
     outcome.counts(passed=3, failed=1)
-    profiles = {str(each.cell): each.why_not for each in explained(outcome)}
+    profiles = {str(each.cell): each.reason for each in explained(outcome)}
     assert profiles == dict.fromkeys(
         ("hello[flask-sqlite3]", "create_item[flask-sqlite3]", "create_item[django-drf]"), ""
     )

@@ -322,7 +322,7 @@ def test_what_a_test_measures_is_in_the_folder_of_the_run_and_in_the_report(
         ("get_item[flask-sqlite3]", 4, 3),
         ("GET /items/7[flask-sqlite3]", 2, 1),
     ]
-    assert "flask-sqlite3" in record.about.stacks
+    assert "flask-sqlite3" in record.metadata.stacks
     assert main(["report", str(folder), "--html", "--markdown"]) == 0
     page, text = (folder / "report.html").read_text(), (folder / "report.md").read_text()
     for shown in ("4 users, 80 requests", "rounds from one launch", "GET /items/7"):

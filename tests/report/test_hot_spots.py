@@ -63,7 +63,7 @@ def test_without_cpu_time_there_are_shares_and_no_reasons() -> None:
 
 
 def test_what_was_not_explained_is_said_with_the_reason() -> None:
-    nothing = CodeProfile(cell=SLOW.cell, rate_hz=100, why_not="py-spy may not look\nNext step: be root")
+    nothing = CodeProfile(cell=SLOW.cell, rate_hz=100, reason="py-spy may not look\nNext step: be root")
     shown = text(nothing, FAST)
     assert "  note slow: not explained: py-spy may not look\nNext step: be root" in shown
     assert "fast" in shown
@@ -111,7 +111,7 @@ def test_without_cpu_time_or_samples_nothing_is_explained(other: CodeProfile) ->
 
 def test_a_line_for_each_profile() -> None:
     assert describe_profile(SLOW) == "list[slow], 400 samples"
-    nothing = CodeProfile(cell=SLOW.cell, rate_hz=100, why_not="it may not\n    evidence")
+    nothing = CodeProfile(cell=SLOW.cell, rate_hz=100, reason="it may not\n    evidence")
     assert describe_profile(nothing) == "list[slow]: no samples, it may not"
 
 
@@ -151,6 +151,6 @@ def test_the_bars_are_in_shares_where_one_is_not_known() -> None:
 
 
 def test_charts_of_nothing_can_be_made() -> None:
-    nothing = CodeProfile(cell=SLOW.cell, rate_hz=100, why_not="no")
+    nothing = CodeProfile(cell=SLOW.cell, rate_hz=100, reason="no")
     assert Charts().flame(nothing).to_dict()
     assert rows(Charts().part_times([]).to_dict()) == []

@@ -246,7 +246,7 @@ def test_profiles_have_a_section_of_their_own() -> None:
     calls = {"run (gunicorn/app.py:1);all (sqlalchemy/orm.py:2)": 75, "run (gunicorn/app.py:1)": 25}
     slow = CodeProfile(cell=GET_ITEM, rate_hz=100, stacks=calls, cpu_s_per_request=0.004)
     fast = replace(slow, cell=replace(GET_ITEM, stack="fast"), cpu_s_per_request=0.002)
-    blind = CodeProfile(cell=replace(GET_ITEM, stack="blind"), rate_hz=100, why_not="py-spy may not look")
+    blind = CodeProfile(cell=replace(GET_ITEM, stack="blind"), rate_hz=100, reason="py-spy may not look")
     view = make_document([three_stacks(explained=(slow, fast, blind))])
     (why,) = (each for each in view.sections if each.name == "why")
     (part,) = why.parts
@@ -263,7 +263,7 @@ def test_profiles_have_a_section_of_their_own() -> None:
 @pytest.mark.parametrize("settings", [None])
 def test_a_record_that_says_little_reads_well(settings: None) -> None:
     record = three_stacks()
-    bare = replace(record, about=type(record.about)(), settings=settings)
+    bare = replace(record, metadata=type(record.metadata)(), settings=settings)
     text = text_of(bare)
     assert "a machine that was not recorded" in text
     assert "The machine was not recorded." in text

@@ -30,7 +30,7 @@ ABOUT = RunMetadata(scenarios={each.name: ScenarioMetadata(title=each.title) for
 
 
 def rendered(record: SavedRun, *, colour: bool = False, width: int = 120) -> str:
-    text = render_run(replace(record, about=ABOUT), width=width, colour=colour)
+    text = render_run(replace(record, metadata=ABOUT), width=width, colour=colour)
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 

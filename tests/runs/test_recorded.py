@@ -30,7 +30,7 @@ def test_the_folder_of_a_run_of_the_first_format_is_read() -> None:
     assert provenance.loop.schedule is not None
     assert provenance.loop.schedule.rate == 50
     assert (provenance.launcher, provenance.workers, provenance.generators) == ("process", 2, 1)
-    assert provenance.machine == run.about.machine
+    assert provenance.machine == run.metadata.machine
 
 
 def test_rows_of_the_first_format_are_read_as_the_run_that_they_come_from() -> None:

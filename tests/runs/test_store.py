@@ -49,7 +49,7 @@ def fault(path: Path) -> str:
 def test_a_run_comes_back_as_it_was_written(folder: Path) -> None:
     record = read_run(folder)
     assert record.source == folder.name
-    assert record.about == make_run().about
+    assert record.metadata == make_run().metadata
     assert record.settings is not None
     assert record.settings.seed == 7
     assert record.measurements == tuple(make_rounds(LATENCIES_S))
@@ -73,7 +73,7 @@ def test_what_older_versions_did_not_write_may_be_missing(folder: Path) -> None:
     keys = ("version", "command", "started", "machine", "stacks", "scenarios", "published")
     change_run(folder, lambda data: [data.pop(key) for key in keys])
     record = read_run(folder)
-    assert record.about.machine is None
+    assert record.metadata.machine is None
     assert record.summaries == (make_summary(LATENCIES_S),)
     assert (record.stacks(), record.scenarios()) == (("flask-sqlite3",), ("get_item",))
 
@@ -210,7 +210,7 @@ def test_figures_come_back_from_pytest_benchmarks_json(tmp_path: Path) -> None:
     assert record.source == "figures.json"
     assert record.summaries == (summary,)
     assert record.measurements == ()
-    assert record.about.started == "2026-11-21T09:15:00+00:00"
+    assert record.metadata.started == "2026-11-21T09:15:00+00:00"
     assert record.notes
 
 

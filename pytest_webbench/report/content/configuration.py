@@ -22,7 +22,7 @@ UNKNOWN = "not known"
 def configuration_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """The command, the run, the machine, the stacks and the scenarios of the last run."""
     record = records[-1]
-    command, machine = record.about.command, record.about.machine
+    command, machine = record.metadata.command, record.metadata.machine
     repeat = Part(
         title="The command",
         lead=("To repeat the run, use the same folder and the same version of pytest-webbench:",),
@@ -65,7 +65,7 @@ def _machine_facts(machine: Machine) -> Iterator[tuple[str, str]]:
 
 
 def _run_facts(record: SavedRun) -> Iterator[tuple[str, str]]:
-    about, settings, summaries = record.about, record.settings, record.summaries
+    about, settings, summaries = record.metadata, record.settings, record.summaries
     yield "saved as", record.source
     if about.version:
         yield "pytest-webbench", about.version
@@ -129,7 +129,7 @@ def stacks_part(record: SavedRun) -> Part:
     summaries = (*record.summaries, *record.live)
     shared, rows = _shared(summaries), []
     for (stack, _), cells in _launches(summaries).items():
-        launch, about = cells[-1].launch, record.about.stacks.get(stack)
+        launch, about = cells[-1].launch, record.metadata.stacks.get(stack)
         startup_s = cells[-1].startup_s
         versions = [f"{name} {launch.versions[name]}" for name in launch.packages if name in launch.versions]
         own = [f"{name} {value}" for name, value in _facts(cells[-1]).items() if name not in shared]
@@ -185,7 +185,7 @@ def _installed_part(record: SavedRun) -> Part:
 def _scenarios_part(record: SavedRun) -> Part:
     rows = []
     for name in record.scenarios():
-        first, about = record.cells_of(name)[0], record.about.scenarios.get(name)
+        first, about = record.cells_of(name)[0], record.metadata.scenarios.get(name)
         rows.append((name, about.title if about else "", first.unit.value, describe_load(first)))
     title = "The scenarios"
     columns = (

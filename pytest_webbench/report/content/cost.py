@@ -38,7 +38,7 @@ def _by_stack(record: SavedRun) -> Table:
     memory, rows = METRICS["memory"], []
     for stack in record.stacks():
         cells = [each for each in record.summaries if each.cell.stack == stack]
-        about = record.about.stacks.get(stack)
+        about = record.metadata.stacks.get(stack)
         startups = [each.startup_s for each in cells if each.startup_s is not None]
         image_bytes = largest(launch_provenance(each.launch).image_bytes for each in cells)
         lines = about.code_lines if about else None

@@ -53,7 +53,7 @@ def make_document(records: Sequence[SavedRun]) -> Document:
         conclusion=CONCLUSIONS[level],
         diagnostics=diagnostics,
         sections=make_sections(records),
-        version=record.about.version or version("pytest-webbench"),
+        version=record.metadata.version or version("pytest-webbench"),
         stacks=record.stacks(),
     )
 
@@ -69,14 +69,14 @@ def _title(records: Sequence[SavedRun]) -> str:
 
 def _facts(record: SavedRun) -> Iterator[tuple[str, str]]:
     """What was measured, on what, in a few words."""
-    yield "machine", describe_machine_briefly(record.about.machine)
+    yield "machine", describe_machine_briefly(record.metadata.machine)
     if record.summaries:
         yield "launcher", " / ".join(dict.fromkeys(each.launch.launcher for each in record.summaries))
     if record.settings is not None:
         profile = record.settings.profile
         yield "profile", f"{profile.name}, {counted(profile.rounds, 'round')} per cell"
-    if record.about.started:
-        yield "started", record.about.started.replace("T", " ")
+    if record.metadata.started:
+        yield "started", record.metadata.started.replace("T", " ")
 
 
 def _failure_sections(records: Sequence[SavedRun]) -> Iterator[Section]:

@@ -50,8 +50,8 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 def describe_profile(profile: CodeProfile) -> str:
     """One line: which cell, and how many samples; or why there are none."""
-    if profile.why_not:
-        return f"{profile.cell}: no samples, {profile.why_not.splitlines()[0]}"
+    if profile.reason:
+        return f"{profile.cell}: no samples, {profile.reason.splitlines()[0]}"
     return f"{profile.cell}, {attribute(profile).working:,} samples"
 
 
@@ -69,7 +69,7 @@ def _part(scenario: str, profiles: Sequence[CodeProfile]) -> Part:
 def _notes(profiles: Sequence[CodeProfile], seen: Sequence[CodeProfile]) -> Iterator[Note]:
     for profile in profiles:
         if profile not in seen:
-            why = profile.why_not or "the server was idle"
+            why = profile.reason or "the server was idle"
             yield Note(subject=profile.cell.stack, text=f"not explained: {why}")
         elif profile.note:
             yield Note(subject=profile.cell.stack, text=profile.note)

@@ -29,7 +29,7 @@ LEAD = (
 def published_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """A section for each publication that belongs to the suites of the last run."""
     record = records[-1]
-    for number, published in enumerate(record.about.published, start=1):
+    for number, published in enumerate(record.metadata.published, start=1):
         found = [
             beside
             for scenario in record.scenarios()

@@ -103,7 +103,7 @@ def _groups(record: SavedRun) -> list[tuple[CellSummary, ...]]:
 
 
 def _title(record: SavedRun, scenario: str) -> str:
-    about = record.about.scenarios.get(scenario)
+    about = record.metadata.scenarios.get(scenario)
     return about.title if about else ""
 
 

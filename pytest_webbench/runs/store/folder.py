@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pytest_webbench.analysis.gate import remarks
 from pytest_webbench.analysis.text import mask_url
@@ -47,6 +48,8 @@ COMPARISONS_FORMAT = 1
 1: the first one. A number that is not known is ``null``.
 """
 SETTINGS, PLAN = "settings", "plan"
+PROFILE, REASON = "explained", "why_not"
+"""Keys of a line of ``explained.jsonl``: the samples, and why there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +64,6 @@ class _Comparisons:
     comparisons: tuple[Comparison, ...] = ()
     remarks: tuple[Remark, ...] = ()
     """What is printed below the verdicts; files of earlier versions lack them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Explained:
-    """A line of ``explained.jsonl``."""
-
-    explained: CodeProfile
 
 
 class RunFolder:
@@ -119,7 +115,9 @@ class RunFolder:
 
     def keep_explained(self, profile: CodeProfile) -> None:
         """Write down the samples of a cell. Raises :class:`OSError`."""
-        append_line(self.path / EXPLAINED, _Explained(explained=profile))
+        saved = to_saved(profile)
+        saved[REASON] = saved.pop("reason")
+        append_line(self.path / EXPLAINED, {PROFILE: saved})
 
 
 def read_folder(folder: Path) -> SavedRun:
@@ -127,13 +125,12 @@ def read_folder(folder: Path) -> SavedRun:
     notes: list[str] = []
     settings, plan, metadata = _read_run_file(folder)
     events = trials.read_trials(folder, notes)
-    lines = read_lines(folder / EXPLAINED, notes)
-    profiles = [value_of(_Explained, data, place, "samples").explained for data, place in lines]
+    profiles = [_profile(data, place) for data, place in read_lines(folder / EXPLAINED, notes)]
     verdicts = _read_comparisons(folder / COMPARISONS)
     summaries = events.summaries(metadata, settings.profile.rounds)
     return SavedRun(
         source=folder.resolve().name,
-        about=metadata,
+        metadata=metadata,
         settings=settings,
         plan=plan,
         measurements=tuple(each for rounds in events.rounds.values() for each in rounds),
@@ -169,6 +166,13 @@ def _read_run_file(folder: Path) -> tuple[Settings, Plan, RunMetadata]:
         value_of(Plan, data.get(PLAN), file, "a plan"),
         value_of(RunMetadata, metadata, file, "a run"),
     )
+
+
+def _profile(line: dict[str, Any], place: str) -> CodeProfile:
+    saved = line.get(PROFILE)
+    if isinstance(saved, dict):
+        saved = {**saved, "reason": saved.get(REASON, "")}
+    return value_of(CodeProfile, saved, place, "samples")
 
 
 def _read_comparisons(file: Path) -> _Comparisons:

@@ -106,7 +106,7 @@ def _read_benchmark_file(file: Path, data: Mapping[str, Any]) -> SavedRun:
     started = data.get("datetime")
     return SavedRun(
         source=file.name,
-        about=RunMetadata(started=started if isinstance(started, str) else ""),
+        metadata=RunMetadata(started=started if isinstance(started, str) else ""),
         summaries=tuple(summary for summary, _ in results.values()),
         provenances={cell: provenance for cell, (_, provenance) in results.items()},
         notes=(ROWS_ONLY,),

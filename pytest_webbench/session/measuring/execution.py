@@ -5,18 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from pytest_webbench.load.schedule import common_rate
 from pytest_webbench.model.plan import Plan
-from pytest_webbench.model.run import BlockStarted, Event, RateChosen
+from pytest_webbench.model.run import BlockStarted, Event
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher
-from pytest_webbench.model.suite import Registry, Scenario
+from pytest_webbench.model.suite import Registry
 from pytest_webbench.report.content.comparison import describe_more
 from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressWriter
 from pytest_webbench.runs.compare import Comparing
-from pytest_webbench.runs.planning import at_rate
 from pytest_webbench.runs.results import Results
-from pytest_webbench.runs.runner import Runner
+from pytest_webbench.runs.runner import CommonRates, Runner
 from pytest_webbench.runs.trial import TrialRunner
 
 __all__ = ["Execution"]
@@ -49,7 +47,7 @@ class Execution:
             following = None if comparing is None else _judge(comparing, results)
 
     def _runner(self, bases: Mapping[str, str]) -> Runner:
-        common = self.settings.rates.common_share is not None
+        share = self.settings.rates.common_share
         return Runner(
             bench=self.bench,
             launcher=self.launcher,
@@ -58,7 +56,7 @@ class Execution:
             suites=self.registry.suites,
             checks=self.registry.checks(),
             stop_early=self.stop_early,
-            choose_rate=self._choose_rate if common else None,
+            common_rates=None if share is None else CommonRates(share=share, settings=self.settings),
             bases=bases,
         )
 
@@ -71,15 +69,6 @@ class Execution:
                     consume(event)
                 progress.consume(event)
                 self.check()
-
-    def _choose_rate(
-        self, scenario: Scenario, saturation: Mapping[str, float]
-    ) -> tuple[Scenario, RateChosen]:
-        share = self.settings.rates.common_share
-        assert share is not None
-        rate = common_rate(saturation, share)
-        chosen = RateChosen(scenario=scenario.name, rate=rate, saturation=saturation, share=share)
-        return at_rate(scenario, rate, self.settings), chosen
 
 
 def _judge(comparing: Comparing, results: Results) -> Plan | None:

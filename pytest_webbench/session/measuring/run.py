@@ -101,7 +101,7 @@ class Run:
             if why := comparing.nothing_compared(cell):
                 lines.append(f"nothing of {cell} could be compared with its base: {why}")
             if base_error is not None:
-                lines = [f"the base of {cell}, {comparing.about}, failed: {base_error}"]
+                lines = [f"the base of {cell}, {comparing.base}, failed: {base_error}"]
             if base_summary is not None:
                 others = [(f"the base of {cell}", base_summary)]
         return Outcome(
@@ -272,12 +272,12 @@ class Run:
         about = {name: ScenarioMetadata(title=each.title, unit=each.unit) for name, each in scenarios.items()}
         return SavedRun(
             source=self._folder.path.name,
-            about=RunMetadata(scenarios=about),
+            metadata=RunMetadata(scenarios=about),
             summaries=tuple(results.summaries(planned.all_cells(), scenarios, self._settings.profile.rounds)),
             live=tuple(self.live.summaries()),
             stack_failures={stack: error.message for stack, error in results.stack_failures.items()},
             check_failures={cell: error.message for cell, error in wrong.items()},
-            against=comparing.about if comparing else "",
+            against=comparing.base if comparing else "",
             comparisons=tuple(comparing.comparisons) if comparing else (),
             needed_s=comparing.budget_needed_s(results) if comparing else None,
         )

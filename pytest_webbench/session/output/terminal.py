@@ -37,7 +37,7 @@ def header(planned: Planned, launcher: Launcher | None) -> list[str]:
     lines.append(describe_run(configured.settings, planned.plan, launcher=about, expected_s=expected_s))
     if planned.comparing is not None:
         budget = duration(planned.comparing.budget)
-        lines.append(f"against {planned.comparing.about}; rounds are added for up to {budget}")
+        lines.append(f"against {planned.comparing.base}; rounds are added for up to {budget}")
     lines += launcher.notes if launcher else ()
     lines += notes_on_options(configured.config, expected_s=expected_s)
     if not configured.timed:

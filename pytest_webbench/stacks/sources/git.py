@@ -100,7 +100,7 @@ class Checkout:
             for number, top in enumerate(dict.fromkeys(each.top for each in self._origins.values()))
         }
         commits = {each.commit for each in self._origins.values() if each.commit}
-        self.about = ref + "".join(f" ({commit[:7]})" for commit in sorted(commits) if commit[:7] != ref[:7])
+        self.title = ref + "".join(f" ({commit[:7]})" for commit in sorted(commits) if commit[:7] != ref[:7])
         self.bases = {
             name: self._copy_of(stack, BASE)
             for name, stack in stacks.items()
