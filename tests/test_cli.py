@@ -118,7 +118,7 @@ def test_what_unpacks_to_more_is_not_unpacked(folder: Path, capsys: pytest.Captu
 
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/full"])
 def test_what_has_no_end_is_no_file(device: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert f"{device} is no file" in refused(capsys, device)
+    assert f"{device} is not a file" in refused(capsys, device)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ measured right after the other. What is judged is the logarithm of their ratio.
   that is allowed in all, :data:`ALPHA`, is spent over the looks (Lan and DeMets 1983): look ``k`` gets
   ``ALPHA / (k (k + 1))``, which adds up to no more than the whole, however many looks there are.
 
-
-Thresholds: from their text, and the one that holds for a cell.
+Thresholds, too: parsed from their text, and the one that applies to a cell.
 """
 
 import math
@@ -195,6 +194,7 @@ def _count(samples: PairedSamples) -> Comparison:
 
 
 def _leave_open(samples: PairedSamples) -> Comparison:
+    why = _reason_against(samples)
     return Comparison(
         cell=samples.cell,
         base_stack=samples.base_stack,
@@ -206,24 +206,17 @@ def _leave_open(samples: PairedSamples) -> Comparison:
         ratio=Interval(estimate=math.nan, low=math.nan, high=math.nan),
         pairs=len(samples.base),
         p_value=1.0,
-        why=_reason_against(samples),
-        why_code=code_of(_reason_against(samples)),
+        why=why,
+        why_code=code_of(why),
     )
 
 
 def _judge(samples: PairedSamples, p_adjusted: float, *, look: int, family: int) -> Comparison:
     logs, bound, alpha = _logs(samples), math.log1p(samples.threshold.limit), _alpha(look)
     centre = fmean(logs)
-    comparison = Comparison(
-        cell=samples.cell,
-        base_stack=samples.base_stack,
-        metric=samples.metric,
-        threshold=samples.threshold,
-        verdict=Verdict.INCONCLUSIVE,
-        base=_mean(samples.base),
-        head=_mean(samples.head),
+    comparison = replace(
+        _leave_open(samples),
         ratio=ratio_interval(samples.head, samples.base),
-        pairs=len(logs),
         p_value=p_adjusted,
         smallest_effect=_smallest_effect(logs, bound, alpha / family),
     )
@@ -238,8 +231,7 @@ def _judge(samples: PairedSamples, p_adjusted: float, *, look: int, family: int)
 
 
 def _logs(samples: PairedSamples) -> list[float]:
-    pairs = zip(samples.head, samples.base, strict=True)
-    return [math.log(head / base) for head, base in pairs]
+    return [math.log(head / base) for head, base in zip(samples.head, samples.base, strict=True)]
 
 
 def _p_change(samples: PairedSamples) -> float:
@@ -322,7 +314,7 @@ def parse_threshold(text: str) -> Threshold:
         raise ValueError(f"{text!r} is not METRIC[ of SCENARIO[STACK]]: LIMIT, such as 'p95: 10%'")
     known = {each.key: each for each in judged()}
     if found["metric"] not in known:
-        raise ValueError(f"{text!r}: {found['metric']!r} is no metric (known: {', '.join(known)})")
+        raise ValueError(f"{text!r}: {found['metric']!r} is not a metric (known: {', '.join(known)})")
     metric = known[found["metric"]]
     number, relative, counted = float(found["limit"]), bool(found["percent"]), metric.rule is Rule.COUNT
     if relative == counted:

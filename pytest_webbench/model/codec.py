@@ -54,7 +54,7 @@ _BUDGET: "ContextVar[list[int] | None]" = ContextVar("_BUDGET", default=None)
 def unpacking_at_most(size: int | None) -> Iterator[None]:
     """Let :func:`from_json` unpack ``size`` bytes in all at most.
 
-    Then it raises :class:`UnpackedTooMuchError`; ``None`` is no bound.
+    Then it raises :class:`UnpackedTooMuchError`; ``None``: any number.
     """
     token = _BUDGET.set(None if size is None else [size])
     try:
@@ -77,7 +77,7 @@ def from_json(kind: type[T], data: Any) -> T:
 
 
 def to_saved(value: Any) -> Any:
-    """:func:`to_json` for a file: with ``None`` for what is no finite number."""
+    """:func:`to_json` for a file: with ``None`` for numbers that are not finite."""
     return _without_nan(to_json(value))
 
 
@@ -92,7 +92,7 @@ def encode(value: Any, *, indent: int | None = None) -> bytes:
 
 
 def decode(content: bytes) -> Any:
-    """What the text of a JSON file says. Raises :class:`ValueError`, also for what is no UTF-8."""
+    """The content of a JSON file. Raises :class:`ValueError` for invalid JSON or UTF-8."""
     return json.loads(content)
 
 

@@ -32,9 +32,8 @@ from pytest_webbench.stacks.docker.preparation import keep_log, prepare_in_conta
 from pytest_webbench.stacks.environment import LIST_VERSIONS, asks_for, fill_in, parse_versions
 from pytest_webbench.stacks.readiness import (
     PORT_ATTEMPTS,
+    OwnPort,
     PortTakenError,
-    explain_silence,
-    refuse_other_servers,
     wait_until_ready,
 )
 
@@ -111,7 +110,7 @@ class ContainerLauncher:
 
     @contextmanager
     def start(self, stack: Stack) -> Iterator["RunningContainer"]:
-        """Prepare and launch ``stack``, wait for its first right answer; remove it at the context's end."""
+        """Prepare and launch ``stack``, wait until it is ready; remove it when the context is left."""
         if _key(stack) not in self._images:
             self.prepare(stack)
         launch = uuid4().hex[:12]
@@ -291,22 +290,18 @@ class RunningContainer:
         return replace(self.record, config={**self.record.config, "workers": len(held.processes)})
 
     def become_ready(self, *, timeout_s: float) -> float:
-        """When the first right answer came, by :func:`time.monotonic`; nobody else has given it."""
-        try:
-            wait_until_ready(self, timeout_s=timeout_s)
-        except StartError:
-            self.verify()
-            if self.host_network:
-                explain_silence(self.stack.name, self._first_pid(), self.port_inside, self.log_tail())
-            raise
-        ready = time.monotonic()
-        self.verify()
-        return ready
+        """When the first successful response came, by :func:`time.monotonic`."""
+        return wait_until_ready(self, timeout_s=timeout_s, port=self._own_port())
 
     def verify(self) -> None:
         """See who listens. All that it can load is in its image: a side's own folder, and its lock."""
-        if self.host_network:
-            refuse_other_servers(self.stack.name, self._first_pid(), self.port_inside)
+        if port := self._own_port():
+            port.refuse_others()
+
+    def _own_port(self) -> OwnPort | None:
+        if not self.host_network:
+            return None
+        return OwnPort(stack=self.stack.name, pid=self._first_pid(), port=self.port_inside)
 
     @property
     def accounts(self) -> Accounts:

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,9 +21,8 @@ from pytest_webbench.stacks.commands import Commands, run_preparation
 from pytest_webbench.stacks.environment import asks_for, ensure_environment, fill_in, installed_versions
 from pytest_webbench.stacks.readiness import (
     PORT_ATTEMPTS,
+    OwnPort,
     PortTakenError,
-    explain_silence,
-    refuse_other_servers,
     wait_until_ready,
 )
 from pytest_webbench.stacks.sources.own_copy import LoadedFiles
@@ -85,7 +83,7 @@ class ProcessLauncher:
 
     @contextmanager
     def start(self, stack: Stack) -> Iterator["RunningProcess"]:
-        """Prepare and launch ``stack``, wait for its first right answer; end it when the context is left."""
+        """Prepare and launch ``stack``, wait until it is ready; end it when the context is left."""
         if (stack.folder, stack.lock) not in self._pythons:
             self.prepare(stack)
         for attempt in range(PORT_ATTEMPTS):
@@ -108,22 +106,11 @@ class ProcessLauncher:
         with owned_folder() as claim:
             data_dir = claim.folder / "data"
             data_dir.mkdir()
+            loaded = LoadedFiles(stack.name, stack.own_copy, claim.folder) if stack.own_copy else None
             with _listening_socket() as listener:
                 port = listener.getsockname()[1]
-                fill = {
-                    "python": str(python),
-                    "bind": f"fd://{listener.fileno()}",
-                    "fd": str(listener.fileno()),
-                    "host": HOST,
-                    "port": str(port),
-                    "workers": str(self._workers),
-                    "threads": str(self._threads),
-                    "data_dir": str(data_dir),
-                }
-                command = [fill_in(word, fill) for word in stack.command]
-                inherits = any("{bind}" in word or "{fd}" in word for word in stack.command)
+                fill = self._placeholders(listener, python=python, data_dir=data_dir)
                 environment = _environment(stack, fill, python=python, home=claim.folder)
-                loaded = LoadedFiles(stack.name, stack.own_copy, claim.folder) if stack.own_copy else None
                 if loaded is not None:
                     loaded.prepare(environment)
                 run_preparation(
@@ -134,45 +121,41 @@ class ProcessLauncher:
                     claim=claim,
                     timeout_s=self._start_timeout_s,
                 )
-                if not inherits:
-                    listener.close()
-                process = _spawn(
-                    command,
-                    stack,
-                    environment,
-                    log=log,
-                    fds=(listener.fileno(),) if inherits else (),
-                    home=claim.folder,
-                )
-            try:
+                process = _spawn(stack, fill, environment, log=log, listener=listener, home=claim.folder)
+            with _ended_at_last(process), Commands(python, data_dir, environment) as commands:
                 claim.add(process.pid)
-                with Commands(python, data_dir, environment) as commands:
-                    running = RunningProcess(
-                        stack=stack,
-                        base_url=f"http://{HOST}:{port}",
-                        process=process,
-                        commands=commands,
-                        data_dir=data_dir,
-                        log=log,
-                        loaded=loaded,
-                        record=LaunchRecord(launcher=self.name, startup_s=None),
-                    )
-                    startup_s = running.become_ready(timeout_s=self._start_timeout_s) - process.begun
-                    running.record = LaunchRecord(
+                running = RunningProcess(
+                    stack=stack,
+                    base_url=f"http://{HOST}:{port}",
+                    process=process,
+                    commands=commands,
+                    data_dir=data_dir,
+                    log=log,
+                    own_port=OwnPort(stack=stack.name, pid=process.pid, port=port, home=claim.folder),
+                    loaded=loaded,
+                    record=LaunchRecord(
                         launcher=self.name,
-                        startup_s=startup_s,
+                        startup_s=None,  # until it is ready
                         versions=self._versions[python],
                         packages=stack.packages,
                         config=self._config(stack),
-                    )
-                    yield running
-                process.end(GRACE_S)
-            finally:  # one that failed has no state, and an interrupted run must be gone at once
-                try:
-                    process.close()
-                except KeyboardInterrupt:
-                    process.close()
-                    raise
+                    ),
+                )
+                ready = wait_until_ready(running, timeout_s=self._start_timeout_s, port=running.own_port)
+                running.record = replace(running.record, startup_s=ready - process.begun)
+                yield running
+
+    def _placeholders(self, listener: socket.socket, *, python: Path, data_dir: Path) -> dict[str, str]:
+        return {
+            "python": str(python),
+            "bind": f"fd://{listener.fileno()}",
+            "fd": str(listener.fileno()),
+            "host": HOST,
+            "port": str(listener.getsockname()[1]),
+            "workers": str(self._workers),
+            "threads": str(self._threads),
+            "data_dir": str(data_dir),
+        }
 
     def _config(self, stack: Stack) -> dict[str, str | int]:
         return {
@@ -194,6 +177,7 @@ class RunningProcess:
     commands: Commands
     data_dir: Path
     log: Path
+    own_port: OwnPort
     record: LaunchRecord
     loaded: LoadedFiles | None = None
     accounts: None = None
@@ -210,29 +194,9 @@ class RunningProcess:
         seen = held if held.by_port or self._held is None else self._held
         return replace(self.record, config={**self.record.config, "workers": len(seen.processes)})
 
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return int(self.base_url.rpartition(":")[2])
-
-    def become_ready(self, *, timeout_s: float) -> float:
-        """When the first right answer came, by :func:`time.monotonic`; nobody else has given it."""
-        try:
-            wait_until_ready(self, timeout_s=timeout_s)
-        except StartError:
-            self._refuse_other_servers()
-            explain_silence(self.stack.name, self.process.pid, self.port, self.log_tail())
-            raise
-        ready = time.monotonic()
-        self._refuse_other_servers()
-        return ready
-
-    def _refuse_other_servers(self) -> None:
-        refuse_other_servers(self.stack.name, self.process.pid, self.port, self.data_dir.parent)
-
     def verify(self) -> None:
         """See who listens, and what of the repository was loaded."""
-        self._refuse_other_servers()
+        self.own_port.refuse_others()
         if self.loaded is None:
             return
         held, tree = self.connections(), process_tree(self.process.pid)
@@ -247,7 +211,7 @@ class RunningProcess:
 
     def connections(self) -> Held | None:
         """The connections of the process and its descendants."""
-        held = held_connections(self.process.pid, self.port)
+        held = held_connections(self.process.pid, self.own_port.port)
         if held is not None and held.by_port:
             self._held = held
         return held
@@ -316,14 +280,20 @@ def _environment(stack: Stack, fill: Mapping[str, str], *, python: Path, home: P
 
 
 def _spawn(
-    command: Sequence[str],
     stack: Stack,
+    fill: Mapping[str, str],
     environment: Mapping[str, str],
     *,
     log: Path,
-    fds: Sequence[int],
+    listener: socket.socket,
     home: Path,
 ) -> Supervised:
+    """Start the command of ``stack``, which inherits the socket or may take its port."""
+    command = [fill_in(word, fill) for word in stack.command]
+    descriptors = [listener.fileno()]
+    if not any("{bind}" in word or "{fd}" in word for word in stack.command):
+        listener.close()
+        descriptors = []
     try:
         with log.open("wb") as output:
             return Supervised(
@@ -331,7 +301,7 @@ def _spawn(
                 folder=stack.folder,
                 environment=environment,
                 log=output,
-                descriptors=fds,
+                descriptors=descriptors,
                 remove=home,
             )
     except OSError as error:
@@ -339,3 +309,17 @@ def _spawn(
             f"{stack.name} cannot be started: {command[0]}: {error.strerror}",
             hint="is the first word of its command in its environment?",
         ) from None
+
+
+@contextmanager
+def _ended_at_last(process: Supervised) -> Iterator[None]:
+    """Ask the server to end when all went well; one that failed, or is interrupted, is killed at once."""
+    try:
+        yield
+        process.end(GRACE_S)
+    finally:
+        try:
+            process.close()
+        except KeyboardInterrupt:
+            process.close()
+            raise

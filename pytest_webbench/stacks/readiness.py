@@ -1,9 +1,7 @@
-"""Waiting for a server's first right response.
-
-Whether it is the server that was launched which listens on its port.
-"""
+"""Waiting for a server's first successful response, and making sure that it came from the launched server."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_webbench.analysis.text import mask_path
@@ -15,7 +13,7 @@ from pytest_webbench.model.errors import LoadError, StartError
 from pytest_webbench.model.http import Exchange
 from pytest_webbench.model.stack import RunningStack
 
-__all__ = ["PORT_ATTEMPTS", "PortTakenError", "explain_silence", "refuse_other_servers", "wait_until_ready"]
+__all__ = ["PORT_ATTEMPTS", "OwnPort", "PortTakenError", "wait_until_ready"]
 
 POLL_S = 0.005
 WRONG_RESPONSE_PATIENCE_S = 3.0
@@ -24,14 +22,24 @@ NOT_YET = {502, 503, 504}
 """By these a server, or what stands before it, says that it is not ready yet: that may take all the time."""
 
 
-def wait_until_ready(running: RunningStack, *, timeout_s: float) -> None:
-    """Return with the first right response of ``running`` to its stack's ``ready`` request.
+def wait_until_ready(running: RunningStack, *, timeout_s: float, port: "OwnPort | None" = None) -> float:
+    """When the first successful response to the stack's ``ready`` request came, by :func:`time.monotonic`.
 
-    A single response may take all of the time that is left. Raises
+    A single response may take all of the time that is left; with ``port``, nobody else has sent it. Raises
     :class:`~pytest_webbench.model.errors.StartError` as soon as the server has ended, keeps responding
-    wrongly, or after ``timeout_s``.
+    wrongly, or after ``timeout_s``, and what the methods of ``port`` raise.
     """
-    _Wait(running, timeout_s).wait()
+    try:
+        _Wait(running, timeout_s).wait()
+    except StartError:
+        if port is not None:
+            port.refuse_others()
+            port.explain_silence(running.log_tail())
+        raise
+    ready = time.monotonic()
+    if port is not None:
+        port.refuse_others()
+    return ready
 
 
 class _Wait:
@@ -143,38 +151,46 @@ class PortTakenError(StartError):
     """Another process has the port; on another port it may go well."""
 
 
-def refuse_other_servers(name: str, pid: int, port: int, home: Path | None = None) -> None:
-    """Raise if somebody listens on ``port`` of this machine who is not of the tree of ``pid``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPort:
+    """The port of this machine on which the process ``pid``, or a descendant of it, has to listen."""
 
-    ``home`` is the home folder of the launch, by which what it started is known again. Raises
-    :class:`PortTakenError`, and :class:`~pytest_webbench.model.errors.StartError` for a server that has put
-    itself into the background.
-    """
-    holder = foreign_holder(pid, port)
-    if holder is None:
-        return
-    if holder.pid is not None and home is not None and _is_home_of(holder.pid, home):
-        raise StartError(
-            f"{name} has put itself into the background: {holder} listens on its port, and is no descendant "
-            "of the process that was started",
-            hint="start it in the foreground: leave out --daemon and the like",
+    stack: str
+    pid: int
+    port: int
+    home: Path | None = None
+    """The home folder of the launch, which identifies what it started."""
+
+    def refuse_others(self) -> None:
+        """Raise if another process listens on it.
+
+        Raises :class:`PortTakenError`, and :class:`~pytest_webbench.model.errors.StartError` for a server
+        that has put itself into the background.
+        """
+        holder = foreign_holder(self.pid, self.port)
+        if holder is None:
+            return
+        if holder.pid is not None and self.home is not None and _is_home_of(holder.pid, self.home):
+            raise StartError(
+                f"{self.stack} has put itself into the background: {holder} listens on its port, but is not "
+                "a descendant of the process that was started",
+                hint="start it in the foreground: leave out --daemon and the like",
+            )
+        raise PortTakenError(
+            f"another server has the port of {self.stack}: {holder} listens on port {self.port}",
+            hint="end that one, or let the command take the socket that it is given: {bind} or {fd}",
         )
-    raise PortTakenError(
-        f"another server has the port of {name}: {holder} listens on port {port}",
-        hint="end that one, or let the command take the socket that it is given: {bind} or {fd}",
-    )
 
-
-def explain_silence(name: str, pid: int, port: int, log: str) -> None:
-    """Raise ``StartError`` if the server listens elsewhere than it should."""
-    ports = ports_of(pid)
-    if ports and port not in ports:
-        shown = " and ".join(map(str, ports))
-        raise StartError(
-            f"{name} listens on port {shown}, not on the one that it was given ({port})",
-            evidence=log,
-            hint="let its command use {bind}, {fd} or {port}",
-        )
+    def explain_silence(self, log: str) -> None:
+        """Raise ``StartError`` if the server listens elsewhere than it should."""
+        ports = ports_of(self.pid)
+        if ports and self.port not in ports:
+            shown = " and ".join(map(str, ports))
+            raise StartError(
+                f"{self.stack} listens on port {shown}, not on the one that it was given ({self.port})",
+                evidence=log,
+                hint="let its command use {bind}, {fd} or {port}",
+            )
 
 
 def _is_home_of(pid: int, home: Path) -> bool:

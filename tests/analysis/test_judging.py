@@ -145,7 +145,7 @@ ITEMS = [{"id": number, "price": number / 2} for number in range(30)]
             'the body is not JSON (the key "a" comes more than once): \'{"a": 1, "a": 1}\'',
         ),
         ({"a": 1}, b'\xff{"a"', "the body is not UTF-8 (byte 0): '\\xff{\"a\"'"),
-        ({"a": 1}, "NaN", "the body is not JSON (NaN is no JSON): 'NaN'"),
+        ({"a": 1}, "NaN", "the body is not JSON (NaN is not valid JSON): 'NaN'"),
     ],
 )
 def test_the_words_for_a_difference(expected: Any, body: str | bytes, why: str) -> None:

@@ -36,7 +36,7 @@ def test_a_threshold_is_read(text: str, threshold: Threshold) -> None:
         ("", "is not METRIC"),
         ("p95: -3%", "is not METRIC"),
         ("p95 of : 3%", "is not METRIC"),
-        ("p96: 3%", "'p96' is no metric (known: time, mean, p50"),
+        ("p96: 3%", "'p96' is not a metric (known: time, mean, p50"),
         ("p95: 0.1", "is a percentage, such as 10%"),
         ("errors: 1%", "is a number of requests, such as 0"),
         ("errors: 1 and 3m", "errors have no floor"),

@@ -119,7 +119,7 @@ def test_latencies_that_are_damaged_are_an_error(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "is empty"), ("{", "is no JSON, or damaged"), ("[]", "holds no run"), ("{}", "holds no run")],
+    [("", "is empty"), ("{", "is damaged, or not JSON"), ("[]", "holds no run"), ("{}", "holds no run")],
 )
 def test_what_is_no_run_is_said_in_a_sentence(folder: Path, content: str, message: str) -> None:
     (folder / "run.json").write_text(content)

@@ -18,7 +18,7 @@ from pytest_webbench.host.listening import foreign_holder, ports_of
 from pytest_webbench.model.errors import StartError
 from pytest_webbench.stacks import process
 from pytest_webbench.stacks.process import ProcessLauncher
-from pytest_webbench.stacks.readiness import PORT_ATTEMPTS
+from pytest_webbench.stacks.readiness import PORT_ATTEMPTS, OwnPort
 from tests.stacks.conftest import APP, MakeStack
 from tests.stacks.test_process import ask, failure
 
@@ -125,7 +125,7 @@ def test_to_look_who_listens_is_no_part_of_the_start(
     launcher: ProcessLauncher, make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[float] = []
-    monkeypatch.setattr(process, "refuse_other_servers", lambda *_: looked.append(time.monotonic()))
+    monkeypatch.setattr(OwnPort, "refuse_others", lambda _: looked.append(time.monotonic()))
     with launcher.start(make_stack()) as running:
         assert running.launch.startup_s is not None
         assert running.process.begun + running.launch.startup_s <= looked[0]
@@ -138,7 +138,7 @@ def test_one_that_comes_later_is_found_before_anything_is_timed(
     try:
         with launcher.start(make_stack(SHARING, "--port={port}")) as running:
             running.verify()
-            squatter.take(running.port)
+            squatter.take(running.own_port.port)
             with pytest.raises(StartError, match=f"process {squatter.process.pid} "):
                 running.verify()
     finally:
@@ -152,7 +152,7 @@ def test_a_socket_that_is_handed_over_cannot_be_taken(
     with launcher.start(make_stack()) as running, socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with pytest.raises(OSError, match="in use"):
-            other.bind(("127.0.0.1", running.port))
+            other.bind(("127.0.0.1", running.own_port.port))
         running.verify()
 
 

@@ -37,7 +37,7 @@ def read_document(file: Path) -> dict[str, Any]:
     try:
         data = decode(file.read_bytes())
     except ValueError as error:
-        fault = "is empty" if not file.stat().st_size else "is no JSON, or damaged"
+        fault = "is empty" if not file.stat().st_size else "is damaged, or not JSON"
         raise UsageError(f"{file} {fault}", evidence=str(error)[:SHOWN], hint=NO_RUN) from None
     if not isinstance(data, dict):
         raise UsageError(f"{file} holds no run", evidence=f"a {type(data).__name__}", hint=NO_RUN)

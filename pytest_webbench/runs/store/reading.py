@@ -61,7 +61,7 @@ def _check_sizes(files: Iterable[Path], most_bytes: int) -> None:
         if not file.exists():
             continue
         if not file.is_file():  # a pipe or a device may have no end
-            raise UsageError(f"{file} is no file", hint=NO_RUN)
+            raise UsageError(f"{file} is not a file", hint=NO_RUN)
         size = file.stat().st_size
         lines = file.suffix == ".jsonl"
         allowed = most_bytes if lines else most_bytes // 16
