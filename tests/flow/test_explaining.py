@@ -1,6 +1,5 @@
 """``--webbench-explain``: after the plan, outside of the figures, and whatever fails."""
 
-import json
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
@@ -9,12 +8,12 @@ from typing import Any
 import pytest
 
 from pytest_webbench.host.meters.fake import FakeProfiler
-from pytest_webbench.model.codec import from_json
 from pytest_webbench.model.errors import LoadError, ProfilerError, StackDiedError, StartError
 from pytest_webbench.model.load import Load
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CodeProfile
 from pytest_webbench.runs.profiling import DURATION_S, ENOUGH, MOST_LOADS
+from pytest_webbench.runs.store import read_run
 from pytest_webbench.stacks.fake import FakeStack
 from tests.flow.conftest import Outcome, RunWebbench
 from tests.flow.test_failures import all_taken_down
@@ -30,8 +29,7 @@ STACKS = {
 
 def explained(outcome: Outcome) -> list[CodeProfile]:
     files = sorted(outcome.folder.glob(".webbench/*/explained.jsonl"))
-    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-    return [from_json(CodeProfile, line["explained"]) for line in lines]
+    return [each for file in files for each in read_run(file).explained]
 
 
 def test_each_cell_is_sampled_once_more_after_the_plan(run: RunWebbench) -> None:

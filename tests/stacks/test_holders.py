@@ -73,7 +73,7 @@ class Squatter:
 @contextmanager
 def squatting(monkeypatch: pytest.MonkeyPatch, *words: str, times: int = 1000) -> Iterator[Squatter]:
     """A squatter that takes the port of each launch before its server does, so many ``times``."""
-    squatter, spawn, left = Squatter(*words), process._spawn, [times]
+    squatter, spawn, left = Squatter(*words), process.Supervised, [times]
 
     def take_and_spawn(command: Any, *args: Any, **keywords: Any) -> Any:
         if left[0]:
@@ -81,7 +81,7 @@ def squatting(monkeypatch: pytest.MonkeyPatch, *words: str, times: int = 1000) -
             squatter.take(next(int(word.partition("=")[2]) for word in command if word.startswith("--port")))
         return spawn(command, *args, **keywords)
 
-    monkeypatch.setattr(process, "_spawn", take_and_spawn)
+    monkeypatch.setattr(process, "Supervised", take_and_spawn)
     try:
         yield squatter
     finally:
@@ -181,7 +181,7 @@ def test_a_server_in_the_background_is_said_to_be_there(
 ) -> None:
     error = failure(launcher, make_stack(BACKGROUND, "--fd={fd}", *words))
     found = re.fullmatch(
-        r"tiny has put itself into the background: process (\d+) \(\S+\) listens on its port, and is no "
+        r"tiny has put itself into the background: process (\d+) \(\S+\) listens on its port, but is not a "
         r"descendant of the process that was started",
         error.message,
     )
