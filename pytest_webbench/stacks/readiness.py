@@ -172,8 +172,8 @@ class OwnPort:
             return
         if holder.pid is not None and self.home is not None and _is_home_of(holder.pid, self.home):
             raise StartError(
-                f"{self.stack} has put itself into the background: {holder} listens on its port, but is not a "
-                "descendant of the process that was started",
+                f"{self.stack} has put itself into the background: {holder} listens on its port, but is not "
+                "a descendant of the process that was started",
                 hint="start it in the foreground: leave out --daemon and the like",
             )
         raise PortTakenError(

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_webbench.host.listening import foreign_holder, ports_of
+from pytest_webbench.host.supervised import Supervised
 from pytest_webbench.model.errors import StartError
 from pytest_webbench.stacks import process
 from pytest_webbench.stacks.process import ProcessLauncher
@@ -73,7 +74,7 @@ class Squatter:
 @contextmanager
 def squatting(monkeypatch: pytest.MonkeyPatch, *words: str, times: int = 1000) -> Iterator[Squatter]:
     """A squatter that takes the port of each launch before its server does, so many ``times``."""
-    squatter, spawn, left = Squatter(*words), process.Supervised, [times]
+    squatter, spawn, left = Squatter(*words), Supervised, [times]
 
     def take_and_spawn(command: Any, *args: Any, **keywords: Any) -> Any:
         if left[0]:
@@ -181,8 +182,8 @@ def test_a_server_in_the_background_is_said_to_be_there(
 ) -> None:
     error = failure(launcher, make_stack(BACKGROUND, "--fd={fd}", *words))
     found = re.fullmatch(
-        r"tiny has put itself into the background: process (\d+) \(\S+\) listens on its port, but is not a "
-        r"descendant of the process that was started",
+        r"tiny has put itself into the background: process (\d+) \(\S+\) listens on its port, but is not "
+        r"a descendant of the process that was started",
         error.message,
     )
     assert found
