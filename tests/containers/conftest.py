@@ -61,9 +61,14 @@ MakeStack = Callable[..., Stack]
 
 @pytest.fixture
 def make_stack(tmp_path: Path) -> MakeStack:
-    """Makes a stack of one file and no dependencies."""
+    """Makes a stack of one file and no dependencies.
 
-    def make(server: str = SERVER, name: str = "tiny", lock: str = "# no dependencies\n") -> Stack:
+    Another ``program`` is part of the command, so that the image is the same.
+    """
+
+    def make(
+        server: str = SERVER, name: str = "tiny", lock: str = "# no dependencies\n", program: str = ""
+    ) -> Stack:
         folder = tmp_path / name
         folder.mkdir()
         (folder / "server.py").write_text(server)
@@ -71,7 +76,7 @@ def make_stack(tmp_path: Path) -> MakeStack:
         return Stack(
             name=name,
             folder=folder,
-            command=("{python}", "server.py", "{host}", "{port}"),
+            command=("{python}", *(("-c", program) if program else ("server.py",)), "{host}", "{port}"),
             lock="current.lock",
             ready=Exchange(request=Request(path="/"), answer=Answer(status=200)),
         )

@@ -23,7 +23,7 @@ from pytest_webbench.model.errors import InstallError, SeedError, StartError
 from pytest_webbench.model.measurement import Readings
 from pytest_webbench.model.stack import Meter
 from pytest_webbench.stacks import container
-from pytest_webbench.stacks.container import ContainerLauncher, Limits
+from pytest_webbench.stacks.container import Limits
 from pytest_webbench.stacks.docker import labels
 from pytest_webbench.stacks.docker.engine import Engine
 from pytest_webbench.stacks.docker.labels import LABEL, others_at_work, prune, remove_launch, sweep
@@ -33,27 +33,25 @@ from tests.containers.conftest import SERVER, MakeLauncher, MakeStack
 pytestmark = [pytest.mark.container, pytest.mark.usefixtures("leftovers")]
 
 
-def test_a_stack_answers_and_is_gone_afterwards(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
-    stack = make_stack()
-    with make_launcher().start(stack) as running:
+def test_a_stack_serves_takes_files_and_commands_and_is_gone_afterwards(
+    engine: Engine, make_stack: MakeStack, make_launcher: MakeLauncher
+) -> None:
+    with make_launcher().start(make_stack()) as running:
+        if engine.shares_network:
+            assert running.base_url.startswith("http://127.0.0.1:")
+            assert running.launch.config["network"] == "the host's, bound to 127.0.0.1, no proxy"
+            assert running.container.attrs["HostConfig"]["NetworkMode"] == "host"
         assert httpx.get(f"{running.base_url}/").text == "hello"
         assert running.ended() is None
         assert running.launch.startup_s is not None
         assert running.launch.versions["python"].startswith("3.13.")
         assert "the server begins" in running.log_tail()
+        assert running.put_file("note.txt", b"from outside") == "/data/note.txt"
+        assert running.execute(["-c", "print(open('{data_dir}/note.txt').read())"]) == b"from outside\n"
+        with pytest.raises(SeedError, match="failed with code 3"):
+            running.execute(["-c", "raise SystemExit(3)"])
     with pytest.raises(httpx.HTTPError):
         httpx.get(f"{running.base_url}/")
-
-
-def test_without_a_proxy_the_server_is_bound_to_loopback(
-    engine: Engine, make_stack: MakeStack, make_launcher: MakeLauncher
-) -> None:
-    if not engine.shares_network:
-        pytest.skip("this engine's host network is not ours")
-    with make_launcher().start(make_stack()) as running:
-        assert running.base_url.startswith("http://127.0.0.1:")
-        assert running.launch.config["network"] == "the host's, bound to 127.0.0.1, no proxy"
-        assert running.container.attrs["HostConfig"]["NetworkMode"] == "host"
 
 
 def test_a_published_port_is_said_to_be_one(
@@ -82,14 +80,6 @@ def test_a_container_is_hardened(make_stack: MakeStack, make_launcher: MakeLaunc
             running.execute(["-c", "open('/app/new', 'w')"])
         with pytest.raises(SeedError, match="No module named pip"):
             running.execute(["-m", "pip", "--version"])
-
-
-def test_files_and_commands_reach_inside(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
-    with make_launcher().start(make_stack()) as running:
-        assert running.put_file("note.txt", b"from outside") == "/data/note.txt"
-        assert running.execute(["-c", "print(open('{data_dir}/note.txt').read())"]) == b"from outside\n"
-        with pytest.raises(SeedError, match="failed with code 3"):
-            running.execute(["-c", "raise SystemExit(3)"])
 
 
 NOTE = """
@@ -126,19 +116,32 @@ def test_a_preparation_that_fails_or_does_not_end(make_stack: MakeStack, make_la
     forever = ("{python}", "-uc", "import time; print('waits'); time.sleep(600)")
     with (
         pytest.raises(StartError) as caught,
-        make_launcher(start_timeout_s=2.0).start(replace(stack, prepare=(forever,))),
+        make_launcher(start_timeout_s=1.0).start(replace(stack, prepare=(forever,))),
     ):
         pass
-    assert caught.value.message == f"tiny was not prepared within 2 s: {shlex.join(forever)} did not end"
+    assert caught.value.message == f"tiny was not prepared within 1 s: {shlex.join(forever)} did not end"
     assert caught.value.evidence == "waits"
 
 
-def metered(launcher: ContainerLauncher) -> MeteredLauncher:
-    return MeteredLauncher(launcher, [ServerMeter])
+class Wrapping(Meter):
+    """Runs the command under ``env``."""
+
+    def wrap(self, command: Sequence[str]) -> Sequence[str]:
+        return ("env", "WRAPPED=1", *command)
+
+    def begin(self) -> None:
+        pass
+
+    def end(self) -> Readings:
+        return Readings(mine=7)
 
 
-def test_the_meter_sees_what_the_container_uses(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
-    with metered(make_launcher()).start(make_stack()) as running:
+def test_meters_see_what_the_container_uses_and_wrap_its_command(
+    make_stack: MakeStack, make_launcher: MakeLauncher
+) -> None:
+    launcher = MeteredLauncher(make_launcher(limits=Limits(cpus=0.5)), [ServerMeter, Wrapping])
+    with launcher.start(make_stack()) as running:
+        environment = running.execute(["-c", "print(open('/proc/1/environ', 'rb').read())"])
         meter = running.meter
         meter.begin()
         own_s = float(
@@ -148,21 +151,15 @@ def test_the_meter_sees_what_the_container_uses(make_stack: MakeStack, make_laun
         )
         httpx.get(f"{running.base_url}/eat")
         usage = meter.end()
+    assert b"WRAPPED=1" in environment
+    assert usage["mine"] == 7
     assert usage.cpu_s is not None
     assert usage.cpu_s >= own_s
+    assert usage.throttled_s is not None
+    assert usage.throttled_s > 0
     assert usage.peak_rss_bytes is not None
     assert usage.peak_rss_bytes >= 256 << 20
     assert usage.oom_kills == 0
-
-
-def test_throttling_is_metered(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
-    with metered(make_launcher(limits=Limits(cpus=0.1))).start(make_stack()) as running:
-        meter = running.meter
-        meter.begin()
-        running.execute(["-c", "import time\nwhile time.process_time() < 0.2: pass"])
-        usage = meter.end()
-    assert usage.throttled_s is not None
-    assert usage.throttled_s > 0
 
 
 def test_an_unchanged_stack_is_not_built_again_and_a_changed_one_is(
@@ -193,7 +190,7 @@ def _older(engine: Engine, name: str) -> set[str | None]:
 def test_a_stack_that_does_not_start_says_why(
     make_stack: MakeStack, make_launcher: MakeLauncher, server: str, reason: str
 ) -> None:
-    stack = make_stack(server)
+    stack = make_stack(program=server)
     with pytest.raises(StartError, match=reason), make_launcher(start_timeout_s=1.0).start(stack):
         pass
 
@@ -202,7 +199,7 @@ def test_a_stack_out_of_memory_says_so(make_stack: MakeStack, make_launcher: Mak
     server = "eaten = bytearray(1 << 30)\n" + "eaten[::4096] = b'x' * len(eaten[::4096])\n"
     with (
         pytest.raises(StartError, match="ran out of memory and was killed") as caught,
-        make_launcher(limits=Limits(memory_bytes=64 << 20)).start(make_stack(server)),
+        make_launcher(limits=Limits(memory_bytes=64 << 20)).start(make_stack(program=server)),
     ):
         pass
     assert "--webbench-memory" in str(caught.value)
@@ -211,7 +208,7 @@ def test_a_stack_out_of_memory_says_so(make_stack: MakeStack, make_launcher: Mak
 def test_a_port_that_is_taken_again_and_again_says_so(
     make_stack: MakeStack, make_launcher: MakeLauncher
 ) -> None:
-    stack = make_stack("raise SystemExit('[Errno 98] Address already in use')")
+    stack = make_stack(program="raise SystemExit('[Errno 98] Address already in use')")
     with pytest.raises(StartError, match="another process has its port"), make_launcher().start(stack):
         pass
 
@@ -384,7 +381,7 @@ def test_another_server_at_the_port_is_not_measured(
         port = squatter.server_address[1]
         monkeypatch.setattr(container, "_free_port", lambda: port)
         try:
-            with pytest.raises(StartError) as caught, make_launcher().start(make_stack(WAITING)):
+            with pytest.raises(StartError) as caught, make_launcher().start(make_stack(program=WAITING)):
                 pass
         finally:
             squatter.shutdown()
@@ -398,30 +395,7 @@ def test_workers_are_counted_where_they_can_be_seen(
     if not engine.shares_network:
         pytest.skip("this engine's processes are not here")
     with make_launcher(on=replace(engine, shares_network=shares_network)).start(
-        make_stack(FORKING)
+        make_stack(program=FORKING)
     ) as running:
         assert running.launch.config["workers"] == 3
         assert running.launch.config["threads"] == "-"
-
-
-class Wrapping(Meter):
-    """Runs the command under ``env``."""
-
-    def wrap(self, command: Sequence[str]) -> Sequence[str]:
-        return ("env", "WRAPPED=1", *command)
-
-    def begin(self) -> None:
-        pass
-
-    def end(self) -> Readings:
-        return Readings(mine=7)
-
-
-def test_a_meter_wraps_the_command_of_a_container(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
-    with MeteredLauncher(make_launcher(), [ServerMeter, Wrapping]).start(make_stack()) as running:
-        environment = running.execute(["-c", "print(open('/proc/1/environ', 'rb').read())"])
-        running.meter.begin()
-        readings = running.meter.end()
-    assert b"WRAPPED=1" in environment
-    assert readings["mine"] == 7
-    assert readings["cpu_s"] >= 0
