@@ -1,4 +1,4 @@
-"""What it means that a request did not end in a whole response: decided once, for the check and all engines.
+"""What it means that a request got no complete response: decided once, for the check and all engines.
 
 Each says how far the request had come, and what ended it (:class:`Cause`); here that becomes the class for
 counting, and the words for a person.
@@ -40,11 +40,11 @@ _IN_SHORT = {
     ErrorClass.CONNECT_REFUSED: "no connection",
     ErrorClass.CONNECT_TIMEOUT: "no connection within the timeout",
     ErrorClass.CLIENT_EXHAUSTED: "the generator cannot connect",
-    ErrorClass.RESET: "the connection ended without an answer",
-    ErrorClass.STALE_CONNECTION: "the connection ended without an answer, after it had served before",
-    ErrorClass.RESPONSE_TIMEOUT: "no whole answer within the timeout",
-    ErrorClass.TRUNCATED: "the connection ended in the middle of the answer",
-    ErrorClass.MALFORMED: "the answer cannot be read",
+    ErrorClass.RESET: "the connection ended without a response",
+    ErrorClass.STALE_CONNECTION: "the connection ended without a response, after it had served before",
+    ErrorClass.RESPONSE_TIMEOUT: "no complete response within the timeout",
+    ErrorClass.TRUNCATED: "the connection ended in the middle of the response",
+    ErrorClass.MALFORMED: "the response cannot be read",
 }
 
 
@@ -55,7 +55,7 @@ class Cause(Enum):
     CUT = auto()
     """An error of the connection, such as a reset."""
     ENDED = auto()
-    """The connection ended in good order, or nobody accepted it."""
+    """The connection was closed in order, or refused."""
     EXHAUSTED = auto()
     """The generator's machine has no ports, files or memory left."""
     UNREADABLE = auto()
@@ -112,11 +112,11 @@ def loss(received: int, exc: BaseException | None, *, served: bool) -> Mismatch:
     cause = Cause.CUT if cut else Cause.ENDED
     error = error_class(cause, connected=True, begun=received > 0, served=served)
     if received:
-        why = f"the connection ended after {received} bytes of the answer"
+        why = f"the connection ended after {received} bytes of the response"
     elif isinstance(exc, OSError) and cut:
         why = f"the connection was cut ({_words(exc)})"
     else:
-        why = "the connection was closed without an answer"
+        why = "the connection was closed without a response"
     if error is ErrorClass.STALE_CONNECTION:
         why += ", after it had served before"
     return Mismatch(error=error, why=why)
@@ -124,7 +124,7 @@ def loss(received: int, exc: BaseException | None, *, served: bool) -> Mismatch:
 
 def timeout(received: int, waited_ns: float) -> Mismatch:
     """That the response was not there in time, of which ``received`` bytes had come."""
-    came = f"{received} bytes of the answer, but not all, came" if received else "no answer came"
+    came = f"{received} bytes of the response, but not all, came" if received else "no response came"
     return Mismatch(error=ErrorClass.RESPONSE_TIMEOUT, why=f"{came} within {waited_ns / 1e9:.3g} s")
 
 
@@ -166,14 +166,14 @@ _VERSION = b"HTTP/"
 _TLS_RECORDS = (b"\x14\x03", b"\x15\x03", b"\x16\x03")
 _SETTINGS, _GOAWAY = 4, 7
 TLS = "the server speaks TLS (https), which the generator does not: give the address of a port without TLS"
-_HTTP2 = "the server answers in HTTP/2: the generator speaks HTTP/1.1, which most servers can speak, too"
+_HTTP2 = "the server speaks HTTP/2; the load generator speaks HTTP/1.1, which most servers support as well"
 
 
 def malformed(what: str, head: bytes) -> str:
     """Why a response that begins with ``head`` cannot be read; ``what`` are the words of the parser."""
     if not head.startswith(_VERSION[: len(head)]):
         return other_protocol(head) or f"the response does not begin with HTTP/, but with {excerpt(head)}"
-    return other_protocol(head) or f"{what}; the answer begins with {excerpt(head)}"
+    return other_protocol(head) or f"{what}; the response begins with {excerpt(head)}"
 
 
 def other_protocol(head: bytes) -> str:
@@ -187,10 +187,12 @@ def after_the_end(head: bytes, status: int, *, is_head: bool) -> str:
     """Why bytes that came after the end of a response are wrong, of which ``head`` is the beginning."""
     if is_head or status in {204, 304}:
         count = _after_headers(head)
-        whose = "an answer to HEAD" if is_head else f"a {status}"
+        whose = "a response to HEAD" if is_head else f"a {status}"
         if count:
-            return f"{whose} has no body, but {count} bytes followed; the answer begins with {excerpt(head)}"
-    return f"bytes came after the end of the answer; the answer begins with {excerpt(head)}"
+            return (
+                f"{whose} has no body, but {count} bytes followed; the response begins with {excerpt(head)}"
+            )
+    return f"bytes came after the end of the response; the response begins with {excerpt(head)}"
 
 
 def too_long_head() -> str:
@@ -199,7 +201,7 @@ def too_long_head() -> str:
 
 
 def changed_protocol() -> str:
-    """That the server has answered with an upgrade, which nobody asked for."""
+    """That the server responded with an upgrade, which was not requested."""
     return "the server changed to another protocol"
 
 

@@ -43,7 +43,7 @@ def partition(load: Load, parts: int) -> list[Shard]:
     """``load`` in ``parts`` shards, or fewer: each has a user, and each of a schedule a request.
 
     Users are spread as evenly as possible. An amount of requests is cut into ranges, in proportion to
-    the users. For a duration nobody knows how many requests there will be, and a schedule gives all
+    the users. With a duration the number of requests is not known before, and a schedule gives all
     shards the same rate: there, shard ``i`` of ``N`` takes the numbers ``i``, ``i + N``, ``i + 2N`` and
     so on. Together, constant arrivals are due when those of the whole load would be. Poisson arrivals
     are independent in each shard, so that their sum is Poisson too.

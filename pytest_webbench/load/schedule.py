@@ -1,6 +1,6 @@
 """When the requests of an open loop are due.
 
-Rounds in turns: cells that are compared are loaded to and fro, for a short while each.
+Rounds in turns: stacks that are compared are loaded alternately, in short slices.
 
 A rate that every stack can serve, so that their response times can be compared.
 """

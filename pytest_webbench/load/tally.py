@@ -21,11 +21,11 @@ PIECE = 4096
 """How many times are counted at once, which takes about 50 µs: a load goes on meanwhile."""
 
 _MOST_PER_S = 250_000
-"""More right answers than that a process of Python does not get."""
+"""A Python process does not get more responses than that."""
 
 
 def prepare_to_count(load: Load, exact_most: int = EXACT_MOST) -> None:
-    """Import NumPy if ``load`` may have more right answers than are kept: it would be a pause of the load."""
+    """Import NumPy now if ``load`` may have more than ``exact_most`` responses: later it would be a pause."""
     most, duration_s = load.most_requests, load.amount.duration_s
     if duration_s is not None:
         most = min(most, int(duration_s * _MOST_PER_S))
@@ -102,8 +102,8 @@ class Tally:
     spares calls for each request; the arrays have items of 4 bytes, so that many requests have room,
     and what does not fit, from 4.3 s on, goes through :meth:`add_long`.
 
-    Beyond ``exact_most`` right answers, times are counted in histograms, by calls of :meth:`fold`, so that
-    a load takes no more memory the longer it lasts. A connection writes as before.
+    Beyond ``exact_most`` expected responses, times are counted in histograms by calls of :meth:`fold`, so
+    that a longer load takes no more memory. A connection writes as before.
     """
 
     __slots__ = (
@@ -193,7 +193,7 @@ class Tally:
         """Count a piece of the times in a histogram if there are more than can be kept one by one.
 
         Takes 50 µs, less than ten requests, or next to nothing. Returns after how many seconds it is to be
-        called again, at the latest; so it keeps up with 340,000 right answers a second.
+        called again, at the latest; so it keeps up with 340,000 expected responses a second.
         """
         if all(len(recorder) <= self._exact_most for recorder in self._recorders):
             return _LOOK_S

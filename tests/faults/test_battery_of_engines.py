@@ -11,9 +11,9 @@ from tests.faults.watching import Watched, watch
 pytestmark = pytest.mark.slow
 
 DRIPS: Mapping[str, str] = {
-    "drip-head": "bytes of the answer, but not all, came within 2",
-    "drip-body": "bytes of the answer, but not all, came within 2",
-    "mute": "no answer came within 2",
+    "drip-head": "bytes of the response, but not all, came within 2",
+    "drip-body": "bytes of the response, but not all, came within 2",
+    "mute": "no response came within 2",
 }
 K6_READS: Mapping[str, str] = {
     "wrong": '"n" is 2, expected 1',
@@ -23,9 +23,9 @@ K6_READS: Mapping[str, str] = {
     "deep": "the body is not the one expected",
     "long-number": "the body is not the one expected",
     "not-text": "the body is not JSON",
-    "truncated": "the connection ended in the middle of the answer",
-    "reset": "the connection ended without an answer",
-    "hung-up": "the connection ended without an answer",
+    "truncated": "the connection ended in the middle of the response",
+    "reset": "the connection ended without a response",
+    "hung-up": "the connection ended without a response",
     "death": "it exited with code 3",
     "killed": "it was ended by signal SIGKILL",
     **dict.fromkeys(("endless-head", "endless-hints"), "server response headers exceeded"),
@@ -38,15 +38,15 @@ K6_READS: Mapping[str, str] = {
     "two-lengths": "multiple Content-Length headers",
     "negative-length": 'bad Content-Length "-1"',
     "no-head": "malformed HTTP",
-    "http2": "no whole answer within the timeout",
+    "http2": "no complete response within the timeout",
     "garbage": "TLS",
     "body-of-204": "the status is 204, expected 200",
     "upgrade": "101 Switching Protocols",
-    **dict.fromkeys(DRIPS, "no whole answer within the timeout"),
+    **dict.fromkeys(DRIPS, "no complete response within the timeout"),
 }
 """What is not here, Go's client puts up with: docs/engines.md says so."""
 
-LATE_TOO = dict.fromkeys(("endless-head", "endless-hints"), "no whole answer within the timeout")
+LATE_TOO = dict.fromkeys(("endless-head", "endless-hints"), "no complete response within the timeout")
 """Go reads 10 MiB of headers, for which the time may be too short on a machine that is busy."""
 RIGHT = {GOOD: GOOD, "old": "old", "old-kept": "old-kept"}
 """Older servers are right, too: they answer in HTTP/1.0, and close the connection or keep it."""

@@ -216,7 +216,7 @@ def test_an_endpoint_that_drops_the_connection_fails_alone() -> None:
         running = AnsweringStack(stack=STACKS[0], app=ItemsApp(), base_url=server.url)
         wrongs = check_stack(running, SHOP, shop_scenarios("/a", "/b", "/c"), ())
     assert set(wrongs) == {"b"}
-    assert "gave no answer to GET /b: the connection was closed without an answer" in wrongs["b"].message
+    assert "gave no answer to GET /b: the connection was closed without a response" in wrongs["b"].message
 
 
 def test_an_endpoint_that_hangs_fails_alone() -> None:
@@ -488,7 +488,7 @@ def test_an_endpoint_that_is_too_slow_is_told_with_the_option_that_helps() -> No
         running = AnsweringStack(stack=STACKS[0], app=ItemsApp(), base_url=server.url)
         with pytest.raises(ContractError) as caught:
             check_stack(running, suite, (), (), timeout_s=0.2)
-    assert "no answer came within 0.2 s" in caught.value.message
+    assert "no response came within 0.2 s" in caught.value.message
     assert "--webbench-request-timeout" in caught.value.hint
 
 

@@ -216,7 +216,7 @@ U = "http://127.0.0.1:9"
         (["127.0.0.1:9"], "'127.0.0.1:9' is not of the form http://host:port"),
         (["https://127.0.0.1"], "https is not supported: the generator speaks HTTP/1.1 without TLS"),
         (["http://[::1"], "cannot be read"),
-        (["http://127.0.0.1:70000"], "its port is no number from 1 to 65535"),
+        (["http://127.0.0.1:70000"], "its port is not a number from 1 to 65535"),
         (["unix:/run/app.sock"], "bind the server to 127.0.0.1 as well"),
         (["http+unix://%2Frun%2Fapp.sock/"], "Unix sockets are not supported"),
         ([f"{U}/ü"], "Next step: write the method in ASCII letters, and the path"),

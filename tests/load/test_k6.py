@@ -359,7 +359,7 @@ def test_poisson_arrivals_are_refused(k6: K6Engine) -> None:
         ),
         (
             Exchange(request=Request(), answer=Answer(rule=JSON, json={"a": [2**53 + 1]})),
-            "cannot compare 9007199254740993 exactly, in the answer of GET /",
+            "cannot compare 9007199254740993 exactly, in the response of GET /",
         ),
         (
             Exchange(request=Request(), answer=Answer(rule=JSON, json=float("inf"))),
@@ -548,7 +548,7 @@ def test_a_bomb_ends_k6_before_it_takes_the_memory_of_the_machine(
 @pytest.mark.parametrize(
     ("sent", "why"),
     [
-        (b"\0\0\x12\x04\0\0\0\0\0" + bytes(18), "the server answers in HTTP/2"),
+        (b"\0\0\x12\x04\0\0\0\0\0" + bytes(18), "the server speaks HTTP/2"),
         (b"\x15\x03\x01\0\x02\x02\x46", "the server speaks TLS"),
     ],
 )

@@ -151,7 +151,7 @@ def test_a_server_that_drips_is_given_up_in_time() -> None:
     with Server(drip) as server, pytest.raises(StartError) as caught:
         start(server.url, start_timeout_s=0.5)
     assert time.monotonic() - began < 30
-    assert "bytes of the answer, but not all, came within" in caught.value.message
+    assert "bytes of the response, but not all, came within" in caught.value.message
     assert "--webbench-start-timeout" in caught.value.hint
 
 

@@ -412,7 +412,7 @@ def test_an_application_that_takes_connections_and_is_mute(
     monkeypatch.setattr(launcher, "_start_timeout_s", 1.5)
     error = failure(launcher, make_stack(MUTE))
     assert error.message.startswith(
-        "tiny gave no right answer within 2 s (GET / failed: no answer came within "
+        "tiny gave no right answer within 2 s (GET / failed: no response came within "
     )
     assert "--webbench-start-timeout" in error.hint
 

@@ -27,11 +27,11 @@ examples:
   {program} http://127.0.0.1:8000/items --rate 500 --arrivals poisson \\
       --duration 30 --expect-body @items.json --json
 
-Without --rate the loop is closed: each user sends its next request once it has its answer, so a
+Without --rate the loop is closed: each user sends its next request once it has its response, so a
 server that stands still is asked less, which percentiles do not show. With --rate the loop is
 open: requests are sent when they are due, and latencies count from then.
 
-exit code: 0 all answers were right; 1 requests failed, or none was completed; 2 a mistake on the
+exit code: 0 all responses were as expected; 1 requests failed, or none was completed; 2 a mistake on the
 command line; 130 Ctrl-C
 """
 
@@ -125,7 +125,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
         usage="%(prog)s URL [options]",
-        description="Send requests to URL with the native engine, check each answer, print the figures.",
+        description="Send requests to URL with the native engine, check each response, print the results.",
         epilog=_EPILOG.format(program=program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -138,7 +138,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object, times in seconds")
     _add_load(parser.add_argument_group("load"))
-    _add_exchange(parser.add_argument_group("request and right answer"))
+    _add_exchange(parser.add_argument_group("request and expected response"))
     return parser
 
 
@@ -245,6 +245,6 @@ def _text(word: str) -> str:
     except UnicodeDecodeError as exc:
         raise argparse.ArgumentTypeError(
             f"the file {word[1:]!r} is not UTF-8 (byte {exc.start}): bodies of bytes are not supported; "
-            "send binary data as Base64 in text if the application can read that, and judge such an answer "
+            "send binary data as Base64 in text if the application can read that, and judge such a response "
             "by --expect-status alone"
         ) from exc

@@ -55,7 +55,7 @@ class Target:
     def parse(cls, base_url: str) -> "Target":
         """The target that ``base_url`` names, such as ``http://127.0.0.1:8000/api``.
 
-        Raises :class:`LoadError` if it is no plain ``http://`` address; its message holds no password.
+        Raises :class:`LoadError` if it is not a plain ``http://`` address; its message holds no password.
         """
         try:
             parts = urlsplit(base_url)
@@ -102,7 +102,7 @@ def _host_and_port(base_url: str, parts: SplitResult) -> tuple[str, int]:
     try:
         port = 80 if parts.port is None else parts.port
     except ValueError as exc:  # whose words may quote a password
-        why = "its port is no number from 1 to 65535" if "Port" in str(exc) else "it cannot be read"
+        why = "its port is not a number from 1 to 65535" if "Port" in str(exc) else "it cannot be read"
         raise _unreadable(base_url, f"cannot be read: {why}") from None
     if parts.scheme != "http" or not parts.hostname or port == 0:
         raise _unreadable(base_url, "is not of the form http://host:port")

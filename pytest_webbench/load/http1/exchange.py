@@ -134,7 +134,7 @@ def _connect(target: Target, clock: _Clock) -> socket.socket:
 
 
 def _send(sock: socket.socket, wire: bytes, clock: _Clock) -> None:
-    """Send ``wire``; a server that answers and closes before it has read all of it is heard nevertheless."""
+    """Send ``wire``; the response of a server that closes before it has read all of it is still read."""
     view = memoryview(wire)
     while view:
         try:

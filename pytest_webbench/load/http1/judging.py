@@ -58,15 +58,15 @@ def judge_response(
 
 
 _REMEMBERED = 32 * 2**20
-"""How many bytes of right answers are remembered."""
+"""How many bytes of expected responses are remembered."""
 
 
 class PreparedRequest:
-    """An exchange made ready: its request as bytes, and what is known of its right answer.
+    """An exchange made ready: its request as bytes, and what is known of its expected response.
 
     ``right_body`` is the last body that was judged right, as it came with ``right_coding`` for its
-    Content-Encoding, and ``right_bytes`` the last whole answer, headers and all: what is equal to it, is as
-    right.
+    Content-Encoding, and ``right_bytes`` the last complete response with its headers: one that
+    equals it is right, too.
     """
 
     __slots__ = ("exchange", "is_head", "kept", "right_body", "right_bytes", "right_coding", "wire")
@@ -82,7 +82,7 @@ class PreparedRequest:
 
 
 class PreparedRequests:
-    """The prepared requests of a load, and the memory of what their right answers were."""
+    """The prepared requests of a load, and the memory of what their expected responses were."""
 
     def __init__(self, prepared_requests: list[PreparedRequest]) -> None:
         self.all = prepared_requests
@@ -98,7 +98,7 @@ class PreparedRequests:
         coding: str,
         whole: bytes | None,
     ) -> Mismatch | None:
-        """What is wrong with an answer; a right one is remembered.
+        """What is wrong with a response; a right one is remembered.
 
         Its body has ``size`` bytes, of which ``body`` was kept; ``whole`` holds all of it if it came in one
         piece.
@@ -113,7 +113,7 @@ class PreparedRequests:
         return None
 
     def _remember(self, prepared: PreparedRequest, body: bytes, coding: str, answer: bytes | None) -> None:
-        """Keep a right body, and a right answer that came in one piece, while there is room."""
+        """Keep a right body, and an expected response that came in one piece, while there is room."""
         cost = len(body) + len(answer or b"")
         freed = len(prepared.right_body or b"") + len(prepared.right_bytes or b"")
         if cost - freed <= self.room:

@@ -13,7 +13,7 @@ __all__ = ["Head", "MalformedError", "Response", "ResponseReader", "coding_of"]
 
 
 class MalformedError(Exception):
-    """What came is no response of HTTP/1.1; the words are for a person."""
+    """What came is not a response of HTTP/1.1; the message is for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,11 +159,11 @@ class ResponseReader:
 
 
 class Head:
-    """What the headers of an answer say of its end, read when that matters: when the connection ends.
+    """What the headers of a response say of its end, read when that matters: when the connection ends.
 
     The parser of a connection is not asked for headers, because that would make two objects and a
-    call for each header of each answer. ``head`` holds the beginning of the answer, with interim
-    answers before it.
+    call for each header of each response. ``head`` holds the beginning of the response, with interim
+    responses before it.
     """
 
     def __init__(self, head: bytes) -> None:
@@ -177,7 +177,7 @@ class Head:
         del self._parser
 
     def on_message_begin(self) -> None:
-        """An answer begins; that before was an interim one."""
+        """A response begins; that before was an interim one."""
         self._headers.clear()
         self._coding = b""
 
@@ -189,13 +189,13 @@ class Head:
 
     @property
     def has_length(self) -> bool:
-        """Whether the answer has an end of its own, and not that of the connection."""
+        """Whether the response has an end of its own, and not that of the connection."""
         coding = self._headers.get(b"transfer-encoding", b"")
         return b"content-length" in self._headers or coding.endswith(b"chunked")
 
     @property
     def keep(self) -> bool:
-        """Whether the server keeps the connection, if the answer has no body."""
+        """Whether the server keeps the connection, if the response has no body."""
         tokens = {token.strip() for token in self._headers.get(b"connection", b"").split(b",")}
         return b"keep-alive" in tokens if self._version == "1.0" else b"close" not in tokens
 

@@ -46,7 +46,7 @@ class K6Engine:
     Requests, numbers, checks and errors are those of the native engine. What k6 does differently:
 
     * The HTTP client of Go sends GET, HEAD, OPTIONS and TRACE again, on another connection, if the server
-      closed the one it was sent on without an answer, and that had served before. Nothing can stop it,
+      closed the one it was sent on without a response, and that had served before. Nothing can stop it,
       and nothing tells of it: the server gets a request more, and the latency has both. So
       ``stale_connection``, and ``reset`` on a connection that had served, are seen for other methods only,
       and ``connections_opened`` lacks the connections for such repetitions.
@@ -55,10 +55,10 @@ class K6Engine:
       arrivals can be had. Which arrivals were dropped k6 does not say; if any, each request is taken
       for the latest that it can have been, so that latencies are too short rather than too long.
     * k6 times by the system's clock, not a monotonic one; a load during which that was set is refused.
-    * Answers with a Content-Encoding are unpacked within their latency, whatever their size is then; k6 is
+    * Responses with a Content-Encoding are unpacked within their latency, without a bound on size; k6 is
       ended once it takes far more memory than its users need. It unpacks br and zstd, too, but ``deflate``
       only in the format of zlib.
-    * An answer has no largest size, bytes after its end are not noticed, and one that is cut off in its
+    * A response has no largest size, bytes after its end are not noticed, and one that is cut off in its
       headers is ``malformed``. Of two values for one key of a JSON object the last one counts.
 
     ``generator_cpu_s`` is the CPU time of k6 from the first request to its end, and ``generator_busy`` its
@@ -202,7 +202,7 @@ def _find() -> Path:
 
 
 def _version(binary: Path) -> str:
-    """What ``binary`` says of its version. Raises :class:`UsageError` if it is no k6, or too old."""
+    """What ``binary`` says of its version. Raises :class:`UsageError` if it is not k6, or too old."""
     try:
         done = subprocess.run(
             [binary, "version"], env={}, capture_output=True, text=True, timeout=_ANSWER_S, check=True

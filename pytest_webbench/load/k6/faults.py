@@ -24,11 +24,11 @@ _EXHAUSTED_WORDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """A request without a whole answer.
+    """A request without a complete response.
 
     ``code`` is one of the `error codes of k6
     <https://grafana.com/docs/k6/latest/javascript-api/error-codes/>`_, ``error`` its words. The request had a
-    connection if ``connected``, and that was made for it if ``is_new``; the answer had begun to come if
+    connection if ``connected``, and that was made for it if ``is_new``; the response had begun to come if
     ``begun``.
     """
 
@@ -48,7 +48,7 @@ def loss_fault(loss: Loss) -> Mismatch:
 
 
 def answer_fault(answer: Answer, status: int, body: str | None) -> Mismatch:
-    """What is wrong with an answer that the script found wrong; ``body`` may not be known."""
+    """What is wrong with a response that the script found wrong; ``body`` may not be known."""
     fault = judge(answer, status, (body or "").encode("utf-8", "replace"))
     if fault is not None and (body is not None or status != answer.status):
         return fault

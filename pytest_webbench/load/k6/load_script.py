@@ -20,12 +20,12 @@ __all__ = ["K6Script", "make_script"]
 _LEAST_S = 1.0
 """The shortest duration that k6 takes; shorter loads are ended by the script."""
 _AT_ALL_S = 10 * 86_400.0
-"""No load takes longer, for the kernel's own waits end at 24 days."""
+"""No load takes longer: the kernel's own waits end at 24 days."""
 _MARGIN_S = 30.0
 _MARGIN_A_USER_S = 0.02
 """For k6 to make a user, some ms each."""
 _ROOM_BYTES = 2**30
-"""How much memory the users may take, all together, to remember exchanges and right answers."""
+"""How much memory the users may take, all together, to remember exchanges and expected responses."""
 _MOST_DUE = 2**22
 """When each was due is worked out at the end, from all of them: some 200 bytes each."""
 _EXACT = 2**53
@@ -225,12 +225,12 @@ def _headers(request: Request, target: Target) -> dict[str, str]:
 
 
 def _expected(exchange: Exchange) -> str:
-    """The JSON of the right answer. Raises :class:`LoadError` if JavaScript reads another value from it."""
+    """The JSON of the expected response. Raises :class:`LoadError` if JavaScript reads another value."""
     value = to_json(exchange.answer.json)
     number = next(_unsafe_numbers(value), None)
     if number is not None:
         where = f"{exchange.request.method} {mask_path(exchange.request.path)}"
-        raise LoadError(f"k6 cannot compare {number} exactly, in the answer of {where}.", hint=_HINT)
+        raise LoadError(f"k6 cannot compare {number} exactly, in the response of {where}.", hint=_HINT)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -4,14 +4,14 @@ The script writes a line for each iteration, of which each makes at most one req
 nanoseconds, ``sent`` and ``end`` from the start of the load:
 
 =================================================  ====================================================
-``R number sent end first whole``                  a right answer, on a connection used before: from the
-                                                   sending to its first byte, and to its last
-``N number sent end first whole blocked``          a right answer on a new connection, which was made for
-                                                   ``blocked`` nanoseconds after ``sent``
+``R number sent end first whole``                  an expected response on a used connection: from sending
+                                                   the request to its first byte, and to its last
+``N number sent end first whole blocked``          the same on a new connection, which was made
+                                                   for ``blocked`` nanoseconds after ``sent``
 ``F number sent end new what``                     a failure; ``new`` is 1 on a new connection, ``what`` is
                                                    JSON
 ``O number sent end new``                          still open at the deadline
-``S number``                                       not sent, for the load was over
+``S number``                                       not sent: the load was over
 ``B origin``                                       the first arrival of an open loop was due then
 =================================================  ====================================================
 """
@@ -205,7 +205,7 @@ class _Records:
         self.first_sent_ns = sys.maxsize
         self.last_end_ns = 0
         self.right = array("Q")
-        """For each right answer of an open loop, the place of its request in ``sent_ns``."""
+        """For each expected response of an open loop, the place of its request in ``sent_ns``."""
         self.first_ns = _Times(meanwhile=not self._is_open)
         self.whole_ns = _Times(meanwhile=not self._is_open)
         self.blocked_ns = array("Q")
@@ -252,7 +252,7 @@ class _Records:
         """Deal with what was taken but not sent, and see whether all ``iterations`` have their line.
 
         Numbers are given out in order. If a later one was sent, one that was not is counted as open at
-        the deadline, for a result speaks of the first so many numbers.
+        the deadline, since a result covers consecutive numbers from the first on.
         """
         numbers = self._numbers
         found, different = numbers.found, numbers.different

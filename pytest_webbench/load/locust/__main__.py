@@ -10,8 +10,8 @@ from pytest_webbench.load.locust.messages import parse_address
 __all__ = ["main"]
 
 _EPILOG = """\
-The ports know no passwords: whoever reaches a master's control port can have its workers send requests to
-any address, and whoever reaches the other can pose as a worker. They belong in a trusted network.
+The ports have no passwords: anyone who reaches a master's control port can make its workers send requests to
+any address, and anyone who reaches the other can pose as a worker. Keep both in a trusted network.
 """
 
 
@@ -38,42 +38,35 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
     )
     roles = parser.add_subparsers(dest="role", required=True, metavar="worker|master")
-    worker = _role(roles, "worker", "join a master and make load for it until it goes")
-    worker.add_argument(
-        "master", type=_address, metavar="HOST:PORT", help="where the master waits for workers"
-    )
-    master = _role(roles, "master", "wait for workers, and for tests that want load, one test run at a time")
-    master.add_argument(
-        "--workers", type=int, required=True, metavar="N", help="how many workers share a load"
-    )
-    for name, default, what in (
-        ("--bind", "127.0.0.1:5557", "where workers join"),
-        ("--control", "127.0.0.1:5558", "where tests connect"),
+    for name, what, awaited in (
+        ("worker", "join a master and make load for it until it ends", "for the master to appear"),
+        ("master", "wait for workers, and serve one test run at a time", "in each load for missing workers"),
     ):
-        master.add_argument(
-            name, type=_address, default=default, metavar="HOST:PORT", help=f"{what} (default: %(default)s)"
+        role = roles.add_parser(name, help=what, description=f"{what.capitalize()}.", epilog=_EPILOG)
+        role.add_argument(
+            "--wait",
+            type=float,
+            default=60.0,
+            metavar="SECONDS",
+            help=f"how long to wait {awaited} (default: %(default)g)",
         )
+        role.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
+        if name == "worker":
+            role.add_argument(
+                "master", type=_address, metavar="HOST:PORT", help="where the master waits for workers"
+            )
+            continue
+        role.add_argument(
+            "--workers", type=int, required=True, metavar="N", help="how many workers share a load"
+        )
+        for option, default, where in (
+            ("--bind", "127.0.0.1:5557", "where workers join"),
+            ("--control", "127.0.0.1:5558", "where test runs connect"),
+        ):
+            role.add_argument(
+                option, type=_address, default=default, metavar="HOST:PORT", help=f"{where} (%(default)s)"
+            )
     return parser
-
-
-def _role(
-    roles: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, what: str
-) -> argparse.ArgumentParser:
-    role = roles.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.", epilog=_EPILOG)
-    waits = (
-        "for a master that is not there yet"
-        if name == "worker"
-        else "in each load for workers that are missing"
-    )
-    role.add_argument(
-        "--wait",
-        type=float,
-        default=60.0,
-        metavar="SECONDS",
-        help=f"how long to wait {waits} (default: %(default)g)",
-    )
-    role.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
-    return role
 
 
 def _address(text: str) -> tuple[str, int]:

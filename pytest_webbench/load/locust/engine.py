@@ -91,9 +91,7 @@ class LocustEngine:
         except BaseException:
             self.close()
             raise
-        if isinstance(reply, Failure):
-            if self._bind is None:
-                self.close()
+        if isinstance(reply, Failure):  # of this load; the workers have given it up and go on
             raise reply.error()
         return reply
 
@@ -191,7 +189,7 @@ class _Master:
         except (OSError, ValueError) as exc:
             raise LoadError(
                 f"The Locust master at {self._where} does not answer.",
-                hint="is this its control port, and does nobody else use it just now?",
+                hint="is this its control port, and is no other run using it?",
             ) from exc
         if greeting["version"] != protocol_version():
             theirs, ours = greeting["version"], protocol_version()

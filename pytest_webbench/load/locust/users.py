@@ -1,7 +1,7 @@
 """Locust's users. Its client sends each request once, and the response is read as the check reads it.
 
-Locust's client by itself sends a request again when a connection was closed without a response, and tells
-nobody. Here it sends the bytes that the check sends, once, on the one connection of its user.
+Locust's own client silently sends a request again when a connection was closed without a response. Here it
+sends the bytes that the check sends, once, on the one connection of its user.
 """
 
 from collections.abc import Callable
@@ -196,7 +196,7 @@ class _Client(HTTPClient):
 
     prepared: PreparedRequest
     socket: _Socket | None = None
-    """That of the request under way; ``None`` while there is no connection."""
+    """The socket of the request under way; ``None`` while it is not connected."""
     sent_ns = 0
 
     def __init__(self, accounts: Accounts) -> None:

@@ -3,16 +3,16 @@
 What is timed, and what is not:
 
 * All users are connected, one after the other, before the clock starts, and then all start at once:
-  the time that a TCP connect takes is no latency of a request. Who is not connected after
-  :data:`_GATHERING_S` seconds joins later; who failed has lost one request, which is counted when the
+  the time that a TCP connect takes is not part of any latency. A user not connected after
+  :data:`_GATHERING_S` seconds joins later; a failed connect costs one request, counted when the
   clock starts.
 * A latency runs from the moment before the request is handed to the kernel to the moment at which
-  the kernel handed over the last byte of its answer. Checking that answer comes after it.
+  the kernel handed over the last byte of its response. Checking that response comes after it.
 * A user whose connection was closed opens another and goes on with the next request; nothing is
-  ever sent twice. That connect is no latency either, but while it lasts the user asks nothing, so
+  ever sent twice. That connect is not part of a latency either, but while it lasts the user asks nothing, so
   that it shows in the rate, and in ``connections_opened``.
 * After a connection that failed, a user waits for 1 ms before it connects again, and twice as long
-  each time that no answer came in between, up to 100 ms.
+  each time that no response came in between, up to 100 ms.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""One kept-alive HTTP/1.1 connection of a user: asks, times, checks the answer, and asks again."""
+"""One kept-alive HTTP/1.1 connection of a user: asks, times, checks the response, and asks again."""
 
 import asyncio
 from os import write
@@ -39,7 +39,7 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """Takes requests from the tally and carries each out, for as long as the connection serves.
 
-    The work of a request is done in two callbacks: :meth:`data_received` gets the end of an answer,
+    The work of a request is done in two callbacks: :meth:`data_received` gets the end of a response,
     and in it :meth:`ask` hands the next request to the kernel, without waiting for a turn of the loop.
     """
 
@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
         self._expect_answer()
 
     def _expect_answer(self) -> None:
-        """Forget the answer before: the next one begins."""
+        """Forget the response before: the next one begins."""
         self._head = b""
         self._headed = False
         self._status = 0
@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
             return
         try:
             # Not transport.write: uvloop would send at the end of this turn of the loop, after the
-            # answers of the other users have been handled, and all of that would be latency.
+            # responses of the other users have been handled, and all of that would be latency.
             sent = write(self._descriptor, wire)
         except BlockingIOError:
             sent = 0
@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def served(self) -> bool:
-        """Whether an answer has come on it."""
+        """Whether a response has come on it."""
         return self._served
 
     @property
@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
         self._owner.connection_opened()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of an answer came."""
+        """Bytes of a response came."""
         now = perf_counter_ns()
         self._received += len(data)
         if not self._first_ns:
@@ -215,15 +215,15 @@ class Connection(asyncio.Protocol):
             self._owner.connection_closed()
 
     # What the parser calls. Only what goes wrong late in a piece of data is looked for here; the
-    # answer is dealt with when the whole piece has been parsed.
+    # response is dealt with when the whole piece has been parsed.
 
     def on_message_begin(self) -> None:
-        """An answer begins."""
+        """A response begins."""
         if self._done:
             self._surplus = True
 
     def on_headers_complete(self) -> None:
-        """The headers of an answer are complete."""
+        """The headers of a response are complete."""
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             return
@@ -248,14 +248,14 @@ class Connection(asyncio.Protocol):
         self._body_size += len(piece)
 
     def on_message_complete(self) -> None:
-        """An answer is complete."""
+        """A response is complete."""
         if self._headed:
             self._done = True
 
-    # An answer, from its first piece to its judgement.
+    # A response, from its first piece to its judgement.
 
     def _parse(self, data: bytes, now: int) -> None:
-        """Go on with the answer under way."""
+        """Go on with the response under way."""
         self._size += len(data)
         try:
             if not self._headed and self._size > MAX_HEAD:
@@ -285,7 +285,7 @@ class Connection(asyncio.Protocol):
         return data[room:]
 
     def _answered(self, now: int, whole: bytes | None) -> None:
-        """The answer is complete; ``whole`` holds it if it came in one piece."""
+        """The response is complete; ``whole`` holds it if it came in one piece."""
         keep = self._keep
         if not keep:
             version = self._parser.get_http_version()
@@ -308,15 +308,15 @@ class Connection(asyncio.Protocol):
             self._end(now, failed=False)
 
     def _count_right(self, took_ns: int, ttfb_ns: int) -> None:
-        """The answer is right."""
+        """The response is right."""
         try:
             self._add_latency(took_ns)
             self._add_ttfb(ttfb_ns)
-        except OverflowError:  # the first of the two has raised it, for it is not the shorter one
+        except OverflowError:  # the first of the two has raised it: it is not the shorter one
             self._tally.add_long(took_ns, ttfb_ns)
 
     def _judge(self, whole: bytes | None) -> Mismatch | None:
-        """What is wrong with the answer; what is right is remembered."""
+        """What is wrong with the response; what is right is remembered."""
         prepared = self._prepared
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         coding = coding_of(self._head)

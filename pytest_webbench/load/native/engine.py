@@ -148,7 +148,7 @@ class NativeLoad:
 
     @contextmanager
     def _killed_if_it_fails(self) -> Iterator[None]:
-        """So that no load goes on that nobody waits for."""
+        """End the load if waiting for it fails."""
         try:
             yield
         except BaseException:

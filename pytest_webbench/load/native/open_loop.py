@@ -1,8 +1,8 @@
-"""The open loop: requests are sent when they are due, however slowly the server answers.
+"""The open loop: requests are sent when they are due, however slowly the server responds.
 
 * A request that is due is sent on the connection that has been free for longest, so that all of them,
   and all workers of the server behind them, have their share. If none is free it waits, and the wait is
-  latency, for a user who came then would have waited, too. What was due and could not be sent before
+  latency: a user who came then would have waited, too. What was due and could not be sent before
   the end of the load is counted as dropped.
 * A connection that the server closes while it is free is opened again; nothing is lost by that.
 * How late the generator notices that a request is due, its lag, is counted apart, and is in the latency.
@@ -160,14 +160,14 @@ class ScheduledOwner(Owner, Protocol):
     """Who has a connection of an open loop, and hears when it is free."""
 
     def connection_free(self, now: int) -> None:
-        """The request under way was answered; the next one may be sent."""
+        """The request under way has its response; the next one may be sent."""
 
     def connection_idle_ended(self) -> None:
         """The server has closed the connection while no request was under way, as it may."""
 
 
 class ScheduledConnection(Connection):
-    """A connection of an open loop: after an answer it waits until it is given the next request."""
+    """A connection of an open loop: after a response it waits until it is given the next request."""
 
     __slots__ = ("_scheduled_owner", "_waited_ns")
 

@@ -48,7 +48,7 @@ class User:
 
     @property
     def lost_at_rest(self) -> bool:
-        """Whether it has no connection for the server closed it after an answer, as it may."""
+        """Whether the server has closed its connection after a response, as it may."""
         if self.connection is None:
             return self.waits and self.fault is None
         return self.connection.served and self.connection.gone is not None
@@ -95,7 +95,7 @@ class User:
             self.connection = None
 
     def lose(self, fault: Mismatch, took_ns: int) -> None:
-        """The next request is lost to ``fault``, for it could not be sent; connect again."""
+        """The next request could not be sent because of ``fault`` and is lost; connect again."""
         context = self.context
         number = context.tally.take()
         exchanges = context.load.exchanges
@@ -163,7 +163,7 @@ class User:
 
 
 class ClosedUser(User):
-    """Asks, waits for the answer, and asks again."""
+    """Asks, waits for the response, and asks again."""
 
     def new_connection(self) -> Connection:
         """Part of :class:`User`."""

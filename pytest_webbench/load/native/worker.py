@@ -81,7 +81,7 @@ class _Starter:
         return word
 
     def close(self) -> None:
-        """Leave standard input to whoever reads it next."""
+        """Leave standard input to its next reader."""
         self._loop.remove_reader(_STDIN)
         os.set_blocking(_STDIN, True)  # libuv has made it non-blocking
 

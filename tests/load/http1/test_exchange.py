@@ -176,9 +176,9 @@ def test_interim_responses_without_end_are_given_up() -> None:
         (b"HTTP/1.1 204 No Content\r\n\r\nhello", "a 204 has no body, but 5 bytes followed"),
         (b"HTTP/1.1 103 E\r\n\r\nHTTP/1.1 204 N\r\n\r\nhey", "a 204 has no body, but 3 bytes followed"),
         (b"HTTP/1.1 304 N\r\nContent-Length: 2\r\n\r\nhi", "a 304 has no body, but 2 bytes followed"),
-        (answer(b"a") + b"more", "bytes came after the end of the answer"),
-        (b"\0\0\x12\x04\0\0\0\0\0" + bytes(18), "the server answers in HTTP/2"),
-        (b"\0\0\x08\x07\0\0\0\0\0" + bytes(8), "the server answers in HTTP/2"),
+        (answer(b"a") + b"more", "bytes came after the end of the response"),
+        (b"\0\0\x12\x04\0\0\0\0\0" + bytes(18), "the server speaks HTTP/2"),
+        (b"\0\0\x08\x07\0\0\0\0\0" + bytes(8), "the server speaks HTTP/2"),
         (b"\x15\x03\x01\0\x02\x02\x46", "the server speaks TLS (https)"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "does not begin with HTTP/, but with 'SSH-2.0"),
         (b"HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "changed to another protocol"),
@@ -194,7 +194,7 @@ def test_what_is_no_response_is_said_in_words_that_help(sent: bytes, why: str) -
 def test_a_connection_that_ends_too_early() -> None:
     assert fault(b"").closed
     assert fault(Peer.reset).closed
-    assert fault(answer(b"body")[:-2]).why == "the connection ended after 53 bytes of the answer".replace(
+    assert fault(answer(b"body")[:-2]).why == "the connection ended after 53 bytes of the response".replace(
         "53", str(len(answer(b"body")) - 2)
     )
 
