@@ -144,8 +144,11 @@ def test_what_makes_no_sense_is_said_and_the_engine_goes_on(engine: LocustEngine
     with pytest.raises(LoadError, match="cannot be sent as it stands") as caught:
         engine.run(make_load(bad, requests=1), "http://127.0.0.1:9")
     assert "percent-encoded" in caught.value.hint
+    pids = engine.pids
     with Server(say_hello) as server:
         assert engine.run(make_load(requests=3), server.url).ok == 3
+    assert len(pids) == 3
+    assert engine.pids == pids
 
 
 def test_an_address_that_makes_no_sense_starts_nothing() -> None:

@@ -87,6 +87,10 @@ class Target:
         """The address without name and password."""
         return f"http://{self.authority}{self.prefix}"
 
+    def unknown(self, exc: OSError) -> LoadError:
+        """What to raise if looking up the host ended with ``exc``."""
+        return LoadError(f"The host {self.host!r} has no address: {exc}.")
+
     @property
     def name(self) -> str:
         """Host and port as they can be chosen by a pattern and stand in the id of a test.

@@ -1,13 +1,17 @@
 """Whether a response that came over HTTP is the right one, its Content-Encoding undone."""
 
 from json import dumps
+from typing import Self
 
 from pytest_webbench.analysis.responses import Mismatch, judge
 from pytest_webbench.load import failures
+from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.coding import CodingError, decode, excerpt_of
 from pytest_webbench.load.http1.response import Response
+from pytest_webbench.load.http1.wire import encode
+from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.http import Answer, BodyRule, Exchange
-from pytest_webbench.model.load import ErrorClass
+from pytest_webbench.model.load import ErrorClass, Load
 
 __all__ = ["PreparedRequest", "PreparedRequests", "bytes_to_keep", "judge_response", "judge_whole"]
 
@@ -87,6 +91,13 @@ class PreparedRequests:
     def __init__(self, prepared_requests: list[PreparedRequest]) -> None:
         self.all = prepared_requests
         self.room = _REMEMBERED
+
+    @classmethod
+    def of(cls, load: Load, target: Target) -> Self:
+        """Those of ``load``. Raises :class:`LoadError` if it makes no sense or one cannot be encoded."""
+        if load.users < 1 or not load.exchanges or not load.timeout_s > 0:
+            raise LoadError("A load needs at least one user, one exchange, and a timeout above 0.")
+        return cls([PreparedRequest(one, encode(one.request, target)) for one in load.exchanges])
 
     def judge(
         self,

@@ -247,7 +247,7 @@ def _look_up(target: Target) -> None:
     try:
         socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except OSError as exc:
-        raise LoadError(f"The host {target.host!r} has no address: {exc}.") from exc
+        raise target.unknown(exc) from exc
 
 
 @contextmanager

@@ -19,10 +19,8 @@ from gevent.event import Event
 from pytest_webbench.load.frames import LoadJob
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.judging import PreparedRequest, PreparedRequests
-from pytest_webbench.load.http1.wire import encode
 from pytest_webbench.load.schedule import due_ns
 from pytest_webbench.load.tally import Tally
-from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import LoadResult
 
 __all__ = ["Accounts"]
@@ -42,16 +40,12 @@ class Accounts:
 
     def __init__(self, job: LoadJob) -> None:
         self.load = load = job.load
-        if load.users < 1 or not load.exchanges or not load.timeout_s > 0:
-            raise LoadError("A load needs at least one user, one exchange, and a timeout above 0.")
         self.target = Target.parse(job.base_url)
-        self.prepared_requests = PreparedRequests(
-            [PreparedRequest(one, encode(one.request, self.target)) for one in load.exchanges]
-        )
+        self.prepared_requests = PreparedRequests.of(load, self.target)
         try:
             socket.getaddrinfo(self.target.host, self.target.port, type=socket.SOCK_STREAM)
         except OSError as exc:
-            raise LoadError(f"The host {self.target.host!r} has no address: {exc}.") from exc
+            raise self.target.unknown(exc) from exc
         self.tally = Tally(load, exact_most=_EXACT_MOST)
         self.started = Event()
         self.crash: BaseException | None = None

@@ -26,13 +26,11 @@ from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 from pytest_webbench.load.http1.address import Target
-from pytest_webbench.load.http1.judging import PreparedRequest, PreparedRequests
-from pytest_webbench.load.http1.wire import encode
+from pytest_webbench.load.http1.judging import PreparedRequests
 from pytest_webbench.load.native.context import Address, LoadContext
 from pytest_webbench.load.native.open_loop import Dispatcher, OpenUser
 from pytest_webbench.load.native.users import ClosedUser, User
 from pytest_webbench.load.schedule import amount_of_turn
-from pytest_webbench.model.errors import LoadError
 from pytest_webbench.model.load import Amount, Load, LoadResult
 
 __all__ = ["AwaitStart", "LoadRun", "StartSignal", "run_load"]
@@ -72,12 +70,8 @@ async def run_load(load: Load, base_url: str, gate: AwaitStart | None = None) ->
     Raises :class:`LoadError` if the load makes no sense, a request cannot be encoded, or the host is
     unknown. Whatever the server does is counted.
     """
-    if load.users < 1 or not load.exchanges or not load.timeout_s > 0:
-        raise LoadError("A load needs at least one user, one exchange, and a timeout above 0.")
     target = Target.parse(base_url)
-    prepared_requests = PreparedRequests(
-        [PreparedRequest(one, encode(one.request, target)) for one in load.exchanges]
-    )
+    prepared_requests = PreparedRequests.of(load, target)
     run = LoadRun(LoadContext(load, prepared_requests, await _resolve(target)))
     with _no_garbage_collection():
         return await run.carry_out(gate)
@@ -90,7 +84,7 @@ async def _resolve(target: Target) -> list[Address]:
             target.host, target.port, type=socket.SOCK_STREAM
         )
     except OSError as exc:
-        raise LoadError(f"The host {target.host!r} has no address: {exc}.") from exc
+        raise target.unknown(exc) from exc
     return [Address(family, str(address[0]), int(address[1])) for family, _, _, _, address in found]
 
 
