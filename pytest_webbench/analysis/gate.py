@@ -21,10 +21,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from statistics import fmean, stdev
+from statistics import fmean
 
 from pytest_webbench.analysis.metrics import Metric, Rule, find_metric, judged
-from pytest_webbench.analysis.statistics import ratio_interval
+from pytest_webbench.analysis.statistics import deviation, ratio_interval
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.reasons import Code, Reason, code_of
 from pytest_webbench.model.results import Comparison, Interval, Remark, Threshold, Verdict
@@ -249,7 +249,7 @@ def _p_above(values: Sequence[float], bound: float) -> float:
     """Of the hypothesis that the mean of ``values`` is at most ``bound``: the one-sided t test."""
     from scipy.special import stdtr  # noqa: PLC0415
 
-    distance, spread = fmean(values) - bound, stdev(values)
+    distance, spread = fmean(values) - bound, deviation(values)
     if spread == 0:
         return 0.0 if distance > 0 else 1.0
     return float(stdtr(len(values) - 1, -distance / spread * math.sqrt(len(values))))
@@ -257,7 +257,7 @@ def _p_above(values: Sequence[float], bound: float) -> float:
 
 def _smallest_effect(logs: Sequence[float], bound: float, alpha: float) -> float:
     """The growth that as many pairs of this spread find to be beyond the threshold with :data:`POWER`."""
-    return math.expm1(bound + _reach(stdev(logs), len(logs), alpha, POWER))
+    return math.expm1(bound + _reach(deviation(logs), len(logs), alpha, POWER))
 
 
 def _reach(spread: float, pairs: int, alpha: float, power: float) -> float:
@@ -274,7 +274,7 @@ def _pairs_needed(logs: Sequence[float], bound: float, look: int, family: int) -
     The looks that would come until then leave less error for the last one. Beyond the threshold the whole
     family has to be corrected for, within it not. The rule was chosen by simulation (docs/method.md).
     """
-    made, spread = len(logs), stdev(logs)
+    made, spread = len(logs), deviation(logs)
     beyond, seems = abs(fmean(logs)) > bound, abs(abs(fmean(logs)) - bound)
     distance = max(LEAST_OF_DISTANCE * seems, seems - CAUTION * spread / math.sqrt(made))
     counts = range(made + 1, _MOST_PAIRS + 1)

@@ -1,19 +1,14 @@
-"""Intervals, ratios and percentiles.
+"""Intervals, ratios and percentiles, and times counted in buckets where there is no room for each.
 
-Numbers come from NumPy and SciPy; this module says which method is used for which question. Both are
-imported where they are needed, for a pytest run without benchmarks must not pay for them.
-
-
-Times counted in buckets, for loads of more requests than there is room for.
-
-The buckets are those of an HDR histogram: each doubling of a time is cut into 2048 of the same width. In the
-bits of a floating-point number of 64 bits they stand ready: its exponent, and the first 11 bits of what
-follows. So a piece of samples is counted by one conversion, one shift and one addition of NumPy's.
+This module says which method is used for which question. The buckets are those of an HDR histogram: each
+doubling of a time is cut into 2048 of the same width. They stand ready in the bits of a floating-point number
+of 64 bits: its exponent, and the first 11 bits of what follows. So NumPy counts many samples by one
+conversion, one shift and one addition.
 """
 
 import math
 from collections.abc import Iterable, Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +19,7 @@ from pytest_webbench.model.results import Interval
 __all__ = [
     "CONFIDENCE",
     "Buckets",
+    "deviation",
     "join_latencies",
     "mean_interval",
     "percentiles",
@@ -56,9 +52,20 @@ def ratio_interval(values: Sequence[float], base: Sequence[float]) -> Interval:
     return mean_interval([value / other for value, other in zip(values, base, strict=True)])
 
 
+def deviation(values: Sequence[float]) -> float:
+    """The standard deviation of at least two ``values`` as a sample; 0 if they are the same.
+
+    In two passes with exact sums: a hundred times as fast as :func:`statistics.stdev`, which uses fractions.
+    """
+    if min(values) == max(values):
+        return 0.0
+    mean = fmean(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
 def relative_spread(values: Sequence[float]) -> float:
     """The standard deviation as a share of the mean; 0 for a single value."""
-    return stdev(values) / fmean(values) if len(values) > 1 else 0.0
+    return deviation(values) / fmean(values) if len(values) > 1 else 0.0
 
 
 def percentiles(times: Sequence[Latencies], shares: Sequence[float]) -> list[float]:
@@ -70,10 +77,6 @@ def percentiles(times: Sequence[Latencies], shares: Sequence[float]) -> list[flo
     is a histogram, what is said is within
     :data:`~pytest_webbench.model.load.RELATIVE_ERROR` of that.
     """
-    import numpy as np  # noqa: PLC0415
-
-    from pytest_webbench.analysis.statistics import join_latencies, quantiles  # noqa: PLC0415
-
     if not all(part.exact for part in times):
         return quantiles(join_latencies(times), shares)
     parts = [np.frombuffer(part.samples, dtype=part.samples.typecode) for part in times if part]
@@ -92,7 +95,7 @@ def _t_interval(values: Sequence[float]) -> tuple[float, float]:
     from scipy.special import stdtrit  # noqa: PLC0415
 
     quantile = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2))
-    return centre, quantile * stdev(values) / math.sqrt(len(values))
+    return centre, quantile * deviation(values) / math.sqrt(len(values))
 
 
 def _exp(value: float) -> float:
