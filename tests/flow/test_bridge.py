@@ -8,7 +8,7 @@ import pytest
 from pytest_webbench.analysis.metrics import time_per_request_s
 from pytest_webbench.model.codec import from_json
 from pytest_webbench.model.measurement import Measurement
-from pytest_webbench.suites.items import SCENARIOS, STACKS
+from pytest_webbench.suites.items import SCENARIOS
 from tests.flow.conftest import Outcome, RunWebbench
 
 ONE = "webbench/items::get_item[flask-sqlite3]"
@@ -25,12 +25,11 @@ def measured(outcome: Outcome) -> dict[str, list[Measurement]]:
 
 
 def test_every_row_holds_exactly_the_measured_rounds(run: RunWebbench) -> None:
-    outcome = run(JSON, "--webbench-rounds=3")
-    outcome.counts(passed=35)
+    names = ("django-drf", "fastapi-sqlalchemy")
+    outcome = run(JSON, "--webbench-rounds=3", f"--webbench-stack={','.join(names)}")
+    outcome.counts(passed=14)
     rows, rounds = outcome.rows(), measured(outcome)
-    assert (
-        set(rows) == set(rounds) == {f"{each.name}[{stack.name}]" for each in SCENARIOS for stack in STACKS}
-    )
+    assert set(rows) == set(rounds) == {f"{each.name}[{name}]" for each in SCENARIOS for name in names}
     for name, row in rows.items():
         figures = [time_per_request_s(each) for each in rounds[name]]
         assert row["stats"]["data"] == figures, name

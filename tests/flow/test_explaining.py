@@ -12,7 +12,8 @@ from pytest_webbench.model.errors import LoadError, ProfilerError, StackDiedErro
 from pytest_webbench.model.load import Load
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CodeProfile
-from pytest_webbench.runs.profiling import DURATION_S, ENOUGH, MOST_LOADS
+from pytest_webbench.runs import profiling
+from pytest_webbench.runs.profiling import ENOUGH, MOST_LOADS
 from pytest_webbench.runs.store import read_run
 from pytest_webbench.stacks.fake import FakeStack
 from tests.flow.conftest import Outcome, RunWebbench
@@ -25,6 +26,15 @@ STACKS = {
     "main (./app.py:1)": 150,
     "main (./app.py:1);epoll_wait (libc.so.6)": 500,
 }
+
+
+DURATION_S = 0.3
+
+
+@pytest.fixture(autouse=True)
+def _short_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests of the fake engine cost time, too, and how many there are is not the point."""
+    monkeypatch.setattr(profiling, "DURATION_S", DURATION_S)
 
 
 def explained(outcome: Outcome) -> list[CodeProfile]:

@@ -172,6 +172,6 @@ def test_fixtures_and_marks_of_the_users_conftest_apply_to_the_items(
 
 def test_the_whole_built_in_suite_can_be_tried_with_the_public_fakes(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(FAKES)
-    result = pytester.runpytest_inprocess("--webbench", "--webbench-rounds=1", "--webbench-seed=1")
+    result = pytester.runpytest_inprocess("--webbench", "--webbench-profile=smoke", "--webbench-seed=1")
     result.assert_outcomes(passed=35)
     assert str(result.stdout).count("  note django-drf: the database could not be checked") == 7

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_webbench.host.machine import PLACE
+from tests.faults.conftest import FEW_PLUGINS
 from tests.flow.conftest import RunWebbench
 from tests.processes import LIMIT_S
 
@@ -76,7 +77,7 @@ class Machine:
         return subprocess.Popen(
             [*command, *arguments],
             cwd=self.folder,
-            env={**os.environ, PLACE: str(self.folder)},
+            env={**os.environ, **FEW_PLUGINS, PLACE: str(self.folder)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
