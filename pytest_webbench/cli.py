@@ -1,4 +1,4 @@
-"""The command ``webbench``, also ``python -m pytest_webbench``: what goes with ``pytest --webbench``."""
+"""The command ``webbench``, also ``python -m pytest_webbench``: everything but ``pytest --webbench``."""
 
 import argparse
 import sys
@@ -23,7 +23,7 @@ exit code: 0 done; 2 a mistake on the command line, or a file that cannot be rea
 
 
 class Command(NamedTuple):
-    """One command: its line in the help, and what carries it out with the words behind its name."""
+    """One command: its line in the help, and a function that takes the arguments after its name."""
 
     help: str
     carry_out: Callable[[Sequence[str]], int]
@@ -81,9 +81,9 @@ def _prune(words: Sequence[str]) -> int:
 
     argparse.ArgumentParser(
         prog="webbench prune",
-        description="Removes the containers that killed runs left on the container engine, and the images of "
-        "all stacks, and prints what went. Containers of runs that are still at work stay.",
-        epilog="exit code: 0, or 2 if no container engine answers",
+        description="Removes the containers that killed runs left behind, and the images of all stacks, and "
+        "prints their names. Containers of runs in progress stay.",
+        epilog="exit code: 0, or 2 if no container engine responds",
     ).parse_args(words)
     try:
         print_pruned()
@@ -99,7 +99,7 @@ def _load(words: Sequence[str]) -> int:
 
 
 def _report(words: Sequence[str]) -> int:
-    """0: written; 1: it cannot be written; 2: a wrong command, or what cannot be read."""
+    """Exit codes: 0 written; 1 cannot be written; 2 a usage error, or a file cannot be read."""
     given = _report_parser().parse_args(words)
     kinds = tuple(kind for kind in KINDS if getattr(given, kind)) or ("html",)
     folder = given.output or _folder_of(given.files[-1])
@@ -111,10 +111,10 @@ def _report(words: Sequence[str]) -> int:
     except OSError as error:
         return _fail(f"{error.filename or folder} cannot be written: {error.strerror or error}", UNWRITABLE)
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
-        # Values of the right types that no run has. What a stranger wrote is told in one sentence.
+        # Values of the right types that no run has, in a file that somebody else wrote.
         why = " ".join(str(error).split())[:200]
         return _fail(
-            f"{given.files[-1]} cannot be shown: it is damaged, or no run of ours "
+            f"{given.files[-1]} cannot be shown: it is damaged, or not a run of ours "
             f"({type(error).__name__}: {why})",
             USAGE,
         )
@@ -126,26 +126,26 @@ def _report_parser() -> argparse.ArgumentParser:
         prog="webbench report",
         description="Makes the report of a saved run; of several, the last one is shown, compared with those "
         "before it. Prints the path of each file that it writes.",
-        epilog="exit code: 0 written; 1 it cannot be written; 2 a wrong command, or what cannot be read",
+        epilog="exit code: 0 written; 1 cannot be written; 2 a usage error, or a file cannot be read",
     )
     parser.add_argument(
         "files",
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="the folder of a run, a file in it, or a JSON file of pytest-benchmark with figures of ours",
+        help="the folder of a run, a file in it, or a JSON file of pytest-benchmark with our results",
     )
     parser.add_argument("--html", action="store_true", help="a page with charts, report.html (the default)")
     parser.add_argument("--markdown", action="store_true", help="tables, report.md")
-    parser.add_argument("--svg", action="store_true", help="each chart as an image that scales")
-    parser.add_argument("--png", action="store_true", help="each chart as an image of pixels")
+    parser.add_argument("--svg", action="store_true", help="each chart as a vector image")
+    parser.add_argument("--png", action="store_true", help="each chart as a bitmap image")
     parser.add_argument(
         "--most",
         type=_size,
         default=MOST_BYTES,
         metavar="SIZE",
-        help="how large a run may be as it stands and unpacked, such as 2g (default: 1g); of that, one "
-        "document or line may be a sixteenth",
+        help="largest size of a run, packed and unpacked, e.g. 2g (default: 1g); a document or line may have "
+        "a sixteenth of it",
     )
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="where to write (default: the run's folder)"
@@ -163,7 +163,7 @@ def _size(text: str) -> int:
 
 
 def _folder_of(path: Path) -> Path:
-    """The folder of a run gets its reports; beside a file that is not in one."""
+    """The folder of a run, or the one that the file is in."""
     return path if path.is_dir() else path.parent
 
 
@@ -171,5 +171,5 @@ COMMANDS = {
     "list": Command("show the stacks, scenarios and profiles of pytest --webbench", _list),
     "report": Command("make the report of saved runs again", _report),
     "load": Command("send a load to one URL, without a stack and without pytest", _load),
-    "prune": Command("remove what killed runs left on the container engine, and the stacks' images", _prune),
+    "prune": Command("remove containers that killed runs left behind, and the images of stacks", _prune),
 }

@@ -54,7 +54,7 @@ def pytest_webbench_scenarios() -> "Sequence[Scenario]":
 
 @pytest.hookimpl(trylast=True)
 def pytest_webbench_launcher(settings: "Settings", logs: Path) -> "Launcher":
-    """Containers where an engine answers, else local processes, or the servers of ``--webbench-url``."""
+    """Containers if a container engine responds, else processes; or the servers of ``--webbench-url``."""
     from pytest_webbench.stacks.launcher import make_launcher
     from pytest_webbench.suites.items.stacks import DOCKERFILE
 
@@ -124,7 +124,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def webbench_stack(request: pytest.FixtureRequest) -> "Iterator[LiveStack]":
     """A stack that was launched, seeded and checked; each test runs once for every selected stack.
 
-    Its ``base_url`` says where it answers, ``log`` what it wrote, ``seed()`` fills its database again.
+    ``base_url`` is its address, ``log`` the end of its log, ``seed()`` resets its database.
     Without ``--webbench`` the test is skipped.
     """
     with _run_of(request.config).live_stack(request.param) as stack:
@@ -133,10 +133,10 @@ def webbench_stack(request: pytest.FixtureRequest) -> "Iterator[LiveStack]":
 
 @pytest.fixture
 def webbench(request: pytest.FixtureRequest, webbench_stack: "LiveStack", benchmark: Any) -> "LiveBench":
-    """Measures a scenario or a request against ``webbench_stack``, and feeds pytest-benchmark.
+    """Measures a scenario or a request against ``webbench_stack``, for pytest-benchmark.
 
     ``webbench("get_item")`` or ``webbench(Request(path="/search?q=x"), users=10, duration_s=2)``
-    returns the figures. Without ``--webbench`` the test is skipped.
+    returns the results. Without ``--webbench`` the test is skipped.
     """
     return _run_of(request.config).live_bench(request.node, benchmark, webbench_stack)
 

@@ -70,7 +70,7 @@ def test_what_cannot_be_read_is_said_without_a_traceback(
 
 def test_a_run_without_figures_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(save_run(tmp_path, []))]) == 2
-    assert "has no figures: nothing was measured to its end" in capsys.readouterr().err
+    assert "has no results: no benchmark was completed" in capsys.readouterr().err
 
 
 def test_what_cannot_be_written_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,7 @@ __all__ = [
 
 @pytest.hookspec
 def pytest_webbench_stacks(config: pytest.Config) -> "Sequence[Stack]":  # type: ignore[empty-body]
-    """Stacks to measure, beside those of others.
+    """Stacks to measure, in addition to those of other plugins.
 
     In a ``conftest.py`` beside an application that implements the contract of the built-in suite::
 
@@ -52,7 +52,7 @@ def pytest_webbench_stacks(config: pytest.Config) -> "Sequence[Stack]":  # type:
 
 @pytest.hookspec
 def pytest_webbench_scenarios(config: pytest.Config) -> "Sequence[Scenario]":  # type: ignore[empty-body]
-    """Scenarios to load the stacks of their suite with, beside those of others.
+    """Scenarios for the stacks of their suite, in addition to those of other plugins.
 
     ::
 
@@ -85,10 +85,9 @@ def pytest_webbench_suites(config: pytest.Config) -> "Sequence[Suite]":  # type:
 def pytest_webbench_meter(  # type: ignore[empty-body]
     config: pytest.Config, settings: "Settings"
 ) -> "Callable[[], Meter]":
-    """What makes a meter for each launch, such as a class: it reads what the server uses during a load.
+    """A class or function that makes a meter for each launch; it reads what the server uses under load.
 
-    All that are returned are used, beside the built-in one. Readings that no metric names are kept in the
-    files all the same::
+    All returned meters are used, in addition to the built-in one. Readings without a metric are saved, too::
 
         from pytest_webbench import Combine, Meter
 
@@ -111,7 +110,7 @@ def pytest_webbench_meter(  # type: ignore[empty-body]
 
 @pytest.hookspec
 def pytest_webbench_metrics(config: pytest.Config) -> "Sequence[Metric]":  # type: ignore[empty-body]
-    """Metrics to show, save and judge, beside the built-in ones.
+    """Metrics to show, save and judge, in addition to the built-in ones.
 
     ::
 
@@ -126,8 +125,8 @@ def pytest_webbench_metrics(config: pytest.Config) -> "Sequence[Metric]":  # typ
 def pytest_webbench_launcher(config: pytest.Config, settings: "Settings", logs: Path) -> "Launcher | None":
     """The launcher that brings the stacks up; the first one returned is used.
 
-    ``logs`` is the folder for the servers' logs, made by whoever writes to it. A test of one's own
-    stacks, scenarios or reports needs no servers::
+    ``logs`` is the folder for the servers' logs; create it before you write to it. Tests of your own stacks,
+    scenarios or reports need no servers::
 
         from pytest_webbench.stacks.fake import FakeLauncher
 

@@ -1,4 +1,4 @@
-"""The phases of a run as values: what is known once pytest is configured, and once it has collected."""
+"""The phases of a run as values: configured, and planned after pytest has collected the tests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ from pytest_webbench.session.safeguards.other_plugins import is_timed, refuse_wh
 __all__ = ["Configured", "Planned", "configure", "plan_items"]
 
 LOOKING = ("collectonly", "showfixtures", "show_fixtures_per_test", "setupplan")
-"""The options of pytest with which it shows what it finds, and runs none of it."""
+"""Options of pytest with which it lists tests or fixtures and runs nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configured:
-    """What the options and the hooks said.
+    """The settings, and what the hooks returned.
 
     ``registry`` knows the stacks of both ``sides`` of a comparison. ``wanted`` are the suites to collect,
-    with the names asked for (``None``: all). A run that is not ``timed`` tries each cell once. Nothing has
-    been written to ``folder`` yet.
+    with the names asked for (``None``: all). A run that is not ``timed`` tries each cell once. ``folder`` is
+    still empty.
     """
 
     config: pytest.Config
@@ -108,7 +108,7 @@ def configure(config: pytest.Config) -> Configured:
 
 
 def plan_items(configured: Configured, items: Sequence[pytest.Item]) -> Planned:
-    """The plan for those of ``items`` that are a suite's, and what the others ask for."""
+    """The plan for the ``items`` of suites, and the stacks that the other tests ask for."""
     of_suites = {item.nodeid: cell_of(item) for item in items if isinstance(item.parent, SuiteModule)}
     cells = {name: cell for name, cell in of_suites.items() if not configured.is_unwanted_write(cell)}
     live = [stack for item in items if (stack := _stack_asked_for(item))]

@@ -54,7 +54,7 @@ class WebbenchSession:
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-        """Add the suites' items to what pytest found."""
+        """Add the suites' items to those that pytest found."""
         report = yield
         if isinstance(collector, pytest.Session) and report.passed and not self._has_collected_suites:
             modules = suite_modules(collector, self._configured.registry, self._configured.wanted)
@@ -77,7 +77,7 @@ class WebbenchSession:
 
     @pytest.hookimpl(tryfirst=True)  # before the terminal asks for the header line
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Plan what is left after ``-k`` and the like, and make what measures it."""
+        """Plan the items left after ``-k`` and the like, and create the equipment."""
         planned = plan_items(self._configured, session.items)
         if planned.measures:
             self._equipment.make()
@@ -135,7 +135,7 @@ class WebbenchSession:
         return replay
 
     def pytest_unconfigure(self) -> None:
-        """End the load generator, and remove the copies of what was compared."""
+        """Close the load engine, and remove the copies of compared commits."""
         sides = self._configured.sides
         try:
             self._equipment.close()

@@ -281,11 +281,11 @@ def test_invalid_rows_of_a_json_file_are_not_compared_with(run: RunWebbench) -> 
 
     error = refused(run(*TWO, "--benchmark-compare=figures.json"))
     assert error.startswith(
-        f"figures.json has no figure of get_item[flask-sqlite3] | {ONE} in figures.json is not compared with:"
+        f"figures.json has no result of get_item[flask-sqlite3] | {ONE} in figures.json is not compared with:"
     )
     outcome = run(*TWO, "--benchmark-compare=figures.json", FAIL, "--webbench-allow-missing")
     assert outcome.exit_code == 0
-    assert "not compared, for no baseline has it: get_item[flask-sqlite3]" in said(outcome)
+    assert "not compared: not in any baseline: get_item[flask-sqlite3]" in said(outcome)
     assert "hello[flask-sqlite3] (figures)" in outcome.text
     assert "get_item[flask-sqlite3] (figures)" not in outcome.text
 
@@ -388,12 +388,12 @@ def test_a_benchmark_that_no_baseline_has_is_an_error_unless_allowed(run: RunWeb
     baseline(run, ONE)
     error = refused(run(*TWO, COMPARE))
     assert error.endswith(
-        "0001_base.json has no figure of hello[flask-sqlite3] | Next step: measure it again, select other "
+        "0001_base.json has no result of hello[flask-sqlite3] | Next step: measure it again, select other "
         "benchmarks, or pass --webbench-allow-missing"
     )
     outcome = run(*TWO, COMPARE, FAIL, "--webbench-allow-missing")
     assert outcome.exit_code == 0
-    assert said(outcome).count("not compared, for no baseline has it: hello[flask-sqlite3]") == 2
+    assert said(outcome).count("not compared: not in any baseline: hello[flask-sqlite3]") == 2
 
 
 def test_a_missing_figure_of_a_test_is_found_when_it_was_measured(
@@ -415,7 +415,7 @@ def test_a_missing_figure_of_a_test_is_found_when_it_was_measured(
     outcome = run(*arguments, SAVE)
     outcome.counts(passed=2, skipped=1)
     assert outcome.exit_code == pytest.ExitCode.USAGE_ERROR
-    assert "0001_base.json has no figure of test_mine[flask-sqlite3]" in outcome.text
+    assert "0001_base.json has no result of test_mine[flask-sqlite3]" in outcome.text
     assert len([line for line in said(outcome) if "rounds of the profile quick 9 then, 2 now" in line]) == 2
     assert "test_skipped" not in "\n".join(said(outcome))
     assert len(outcome.saved()) == 2  # what was measured is kept
@@ -597,7 +597,7 @@ def test_what_else_differs_is_said_and_judged(run: RunWebbench) -> None:
     for each in words:
         lines = [line for line in said(outcome) if each in line]
         assert lines, each
-        assert all(re.match(r"compared all the same: \S*0001_base.json: ", line) for line in lines)
+        assert all(re.match(r"compared anyway: \S*0001_base.json: ", line) for line in lines)
 
 
 def test_strictly_any_difference_is_an_error_before_anything_is_measured(run: RunWebbench) -> None:
@@ -609,7 +609,7 @@ def test_strictly_any_difference_is_an_error_before_anything_is_measured(run: Ru
         words = alter_by(changes, file)
         error = refused(run(*TWO, COMPARE, "--webbench-strict"))
         assert error.startswith(
-            "--webbench-strict: the baseline was measured in another way, and nothing is "
+            "--webbench-strict: the baseline was measured differently, so nothing is compared"
         )
         assert [each for each in words if each not in error] == []
 
@@ -655,12 +655,12 @@ def test_what_is_known_only_when_a_stack_has_run_is_told_then(run: RunWebbench) 
     assert outcome.exit_code == pytest.ExitCode.TESTS_FAILED
     assert outcome.errors.count("has failed PercentageRegressionCheck") == 2
     (line,) = (each for each in said(outcome) if "Python" in each)
-    assert re.fullmatch(rf"compared all the same: \S+0001_base.json: {re.escape(words)}", line)
+    assert re.fullmatch(rf"compared anyway: \S+0001_base.json: {re.escape(words)}", line)
 
     outcome = run(*TWO, COMPARE, FAIL, "--webbench-strict", "--benchmark-save=next", latency_s=SLOW_S)
     outcome.counts(passed=2)
     assert outcome.exit_code == pytest.ExitCode.USAGE_ERROR
-    assert "--webbench-strict: the baseline was measured in another way" in outcome.text
+    assert "--webbench-strict: the baseline was measured differently" in outcome.text
     assert words in outcome.text
     assert "regressed" not in outcome.text + outcome.errors
     assert len(outcome.saved()) == 2  # what was measured is kept
@@ -723,7 +723,7 @@ def test_a_file_that_was_there_is_kept_until_the_new_one_is_whole(
     assert outcome.exit_code == pytest.ExitCode.TESTS_FAILED
     lines = said(outcome)
     assert "--benchmark-json: figures.json was not written (No space left on device)" in lines
-    assert any(re.match(r"nothing was saved in \S+ \(No space left on device\): see ", x) for x in lines)
+    assert any(re.match(r"nothing was saved in \S+ \(No space left on device\): check ", x) for x in lines)
     assert before.read_bytes() == figures
     assert [each.name for each in file.parent.iterdir()] == ["0001_base.json"]
     assert file.read_bytes() == stored

@@ -285,7 +285,7 @@ def test_a_full_disk_is_said(run: RunWebbench, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(RunFolder, "keep_explained", fail)
     outcome = run(*TWO, EXPLAIN, profiler=FakeProfiler(STACKS))
     outcome.counts(passed=4)
-    assert "the explanations were not all written down: [Errno 28] No space left on device" in outcome.text
+    assert "not all profiles were saved: [Errno 28] No space left on device" in outcome.text
     assert all_taken_down(outcome)
 
 

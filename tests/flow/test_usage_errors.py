@@ -200,7 +200,7 @@ def test_codspeed_is_refused(run: RunWebbench, pytester: pytest.Pytester) -> Non
     )
     pytester.syspathinsert()
     assert error_of(run, "-p", "like_codspeed", "--codspeed") == (
-        "--codspeed replaces the benchmark fixture, so that no figure of --webbench would be recorded | "
+        "--codspeed replaces the benchmark fixture, so no result of --webbench would be recorded | "
         "Next step: run the two apart"
     )
 

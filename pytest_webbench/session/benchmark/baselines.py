@@ -1,7 +1,7 @@
-"""Saving and comparing: the flow of pytest-benchmark, in which nothing unsound is stored or judged.
+"""Guards pytest-benchmark's saving and comparing: unsound results are neither stored nor judged.
 
-pytest-benchmark warns of what it cannot read or compare, and goes on. Here that is an error or is said,
-and before anything is measured where that can be.
+pytest-benchmark warns about files that it cannot read or compare, and goes on. Here that is an error or a
+note, before anything is measured if possible.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -36,13 +36,13 @@ INTERRUPTED = Code.INTERRUPTED.reason()
 TEST_FAILED = Code.TEST_FAILED.reason()
 NOTHING_YET = BaselineMatch(missing=(), differing={}, fit=frozenset())
 NAMED = 3
-"""How many benchmarks a line names."""
+"""The number of benchmarks that a line names."""
 
 
 class Baselines:
-    """A plugin of a run with ``--webbench``: guards what pytest-benchmark saves, loads and judges.
+    """A plugin that guards what pytest-benchmark saves, loads and judges.
 
-    What is to be compared with is loaded when the session starts, and not when pytest is configured.
+    Baselines are loaded when the session starts, not when pytest is configured.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
@@ -61,7 +61,7 @@ class Baselines:
     # --- before anything is measured ------------------------------------------------------------
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Load the baselines; what is wrong with them, or with the places to save in, is told now."""
+        """Load the baselines, and report problems with them and with the places to save in."""
         self._session = session
         self._plugin = plugin = self._config.pluginmanager.getplugin("pytest-benchmark")
         self._save_as_ever, plugin.storage.save = plugin.storage.save, self._save
@@ -116,7 +116,7 @@ class Baselines:
             self._refuse(NOTHING_YET)
 
     def _compare_machines(self, machine: Mapping[str, Any], baseline: Baseline) -> None:
-        """Ask the hooks, and say what differs in place of pytest-benchmark, which would print all of both."""
+        """Ask the hooks, but note only the differences; pytest-benchmark would print both machines."""
         ask = self._config.pluginmanager.subset_hook_caller(
             "pytest_benchmark_compare_machine_info", [pytest_benchmark.plugin]
         )
@@ -129,15 +129,15 @@ class Baselines:
         self._machines[str(baseline.path)] = machine_differences(baseline.data["machine_info"], machine)
 
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
-        """Leave out what varies from minute to minute, for pytest-benchmark compares machines strictly."""
+        """Remove clock rates, which change all the time: pytest-benchmark compares machines strictly."""
         cpu = machine_info.get("cpu", {})
         for key in ("hz_actual", "hz_actual_friendly"):
             cpu.pop(key, None)
 
     def check_plan(self, planned: Mapping[str, Provenance]) -> None:
-        """Find out what speaks against comparing the cells of a plan, before they are measured.
+        """Find differences to the baselines before anything is measured.
 
-        ``planned`` has, by node id, what is known of how each result will come about. Raises
+        ``planned`` has, by node id, the known provenance of each result. Raises
         :class:`pytest.UsageError`.
         """
         if not self._plugin.compared_mapping or self._config.getoption("collectonly"):
@@ -153,21 +153,21 @@ class Baselines:
             raise pytest.UsageError(str(error)) from None
 
     def pytest_report_collectionfinish(self) -> list[str]:
-        """What the results will be compared with in spite of what."""
+        """Differences to the baselines, as far as they are known."""
         return [f"webbench: {printable(line)}" for line in self._ahead]
 
     # --- when all is measured -------------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Forget what an earlier attempt of the same test measured: the last one alone counts."""
+        """Drop the results of an earlier attempt of the same test: only the last one counts."""
         self._begin_attempt(item.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> None:
-        """The same, for plugins that run a test again without its hooks."""
+        """The same, for plugins that rerun a test without its hooks."""
         if fixturedef.argname == "benchmark":
             self._begin_attempt(request.node.nodeid)
 
@@ -181,12 +181,12 @@ class Baselines:
             self._failed_tests.add(report.nodeid)
 
     def pytest_keyboard_interrupt(self) -> None:
-        """Remember that not all tests ran to their ends; ``pytest.exit`` comes here too."""
+        """Remember that not all tests were completed; ``pytest.exit`` calls this, too."""
         self._interrupted = True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, exitstatus: int) -> Generator[None, None, None]:
-        """Before pytest-benchmark saves and compares: take out what it must not judge."""
+        """Remove results that pytest-benchmark must not judge, before it saves and compares."""
         interrupted = self._interrupted or exitstatus in CUT_SHORT
         measured = [each for each in self._plugin.benchmarks if each]
         for each in measured:
@@ -205,7 +205,7 @@ class Baselines:
             self._plugin.json = None
 
     def _settle(self, measured: Sequence[Any]) -> None:
-        """Leave to be compared what may be, and say what is not, and why."""
+        """Keep only the rows that can be compared, and note the others with the reasons."""
         rows = {each.fullname: {"extra_info": each.extra_info} for each in measured}
         unsound = {name: why for name, row in rows.items() if (why := why_unsound(row))}
         sound = {name: provenance_of(row) for name, row in rows.items() if name not in unsound}
@@ -226,7 +226,7 @@ class Baselines:
         }
 
     def _check_regressions(self) -> None:
-        """Have pytest-benchmark name the regressions; the run fails, without a traceback."""
+        """Let pytest-benchmark print the regressions; fail the run without a traceback."""
         if not self._plugin.compared_mapping:
             return
         try:
@@ -237,25 +237,25 @@ class Baselines:
     # --- what is written ------------------------------------------------------------------------
 
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
-        """Add the rows of the other figures."""
+        """Add the rows of the other metrics."""
         rows = output_json["benchmarks"]
         if any(map(origin_of, rows)):
             output_json["webbench_format"] = FORMAT
             output_json["benchmarks"] = [*rows, *(each for row in rows for each in derived_rows(row))]
 
     def _save(self, output_json: dict[str, Any], save: str) -> None:
-        """In place of the storage's own: nothing invalid is saved, and files are whole."""
+        """Replaces the storage's method: leaves out invalid results, and writes complete files."""
         storage = self._plugin.storage
         try:
             save_baseline(storage, output_json, save, save=self._save_as_ever)
         except OSError as error:
             self._fail(
-                f"nothing was saved in {storage} ({error.strerror or error}): see that there is room and "
-                "that it can be written to, or choose another place with --benchmark-storage"
+                f"nothing was saved in {storage} ({error.strerror or error}): check the free space and the "
+                "permissions, or choose another place with --benchmark-storage"
             )
 
     def _save_json(self, output_json: dict[str, Any]) -> None:
-        """In place of pytest-benchmark's own: the old file stays until the new one is whole."""
+        """Replaces pytest-benchmark's method: the old file stays until the new one is complete."""
         file = self._plugin.json
         try:
             write_whole(file, as_bytes(output_json))
@@ -264,34 +264,34 @@ class Baselines:
         else:
             self._plugin.logger.info(f"Wrote benchmark data in: {file}", purple=True)
 
-    # --- what is said ---------------------------------------------------------------------------
+    # --- what is printed ------------------------------------------------------------------------
 
     def _provenances(self) -> dict[str, dict[str, Provenance | None]]:
-        """How the results of each baseline came about."""
+        """The provenances of the results of each baseline."""
         return {str(each.path): each.provenances() for each in self._stored}
 
     def _differing(self, findings: BaselineMatch) -> Iterator[tuple[bool, str]]:
-        """A line for each difference, of the machines too, with whether what differs is compared."""
+        """A line for each difference, and whether the results are compared in spite of it."""
         for baseline, found in self._machines.items():
             yield from ((True, f"{baseline}: {each}") for each in found)
         for (baseline, difference), names in findings.differing.items():
             yield difference.comparable, f"{baseline}: {difference} ({_listed(names)})"
 
     def _said_of(self, findings: BaselineMatch) -> list[str]:
-        missing = [f"not compared, for no baseline has it: {_listed(findings.missing)}"]
+        missing = [f"not compared: not in any baseline: {_listed(findings.missing)}"]
         return [
             *(missing if findings.missing else []),
             *(
-                f"{'compared all the same' if compared else 'not compared'}: {line}"
+                f"{'compared anyway' if compared else 'not compared'}: {line}"
                 for compared, line in self._differing(findings)
             ),
         ]
 
     def _check_findings(self, findings: BaselineMatch) -> None:
-        """Raise :class:`~pytest_webbench.model.errors.UsageError` for what is not to be got over."""
+        """Raise ``UsageError`` for differences that forbid a comparison."""
         if findings.missing and not self._settings.allow_missing:
             raise UsageError(
-                f"{', '.join(self._machines)} has no figure of {_listed(findings.missing)}",
+                f"{', '.join(self._machines)} has no result of {_listed(findings.missing)}",
                 evidence="\n".join(self._notes),
                 hint="measure it again, select other benchmarks, or pass --webbench-allow-missing",
             )
@@ -303,7 +303,7 @@ class Baselines:
         differing = [line for _, line in self._differing(findings)]
         if differing:
             raise UsageError(
-                "--webbench-strict: the baseline was measured in another way, and nothing is judged",
+                "--webbench-strict: the baseline was measured differently, so nothing is compared",
                 evidence="\n".join(differing),
                 hint="measure as it was, or measure the baseline again",
             )
@@ -313,12 +313,12 @@ class Baselines:
         self._end_with(code)
 
     def _end_with(self, code: pytest.ExitCode) -> None:
-        """Have pytest end with ``code``, unless it ends with another error already."""
+        """Set the exit code, unless there is one of another error already."""
         if self._session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             self._session.exitstatus = code
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        """Say what was not saved or not compared, and what was in spite of what."""
+        """Print the notes and faults."""
         for lines, markup in ((self._notes, {"yellow": True}), (self._faults, {"red": True, "bold": True})):
             for line in lines:
                 terminalreporter.write_line(f"webbench: {printable(line)}", **markup)
@@ -333,7 +333,7 @@ def _nothing_judged(why: Sequence[str] = ()) -> UsageError:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """The first of ``names``, and how many there are more."""
+    """The first of ``names``, and the number of the others."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(map(_short, names[:NAMED])) + more
 

@@ -15,13 +15,13 @@ from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.runs.rows import extra_info
 
-__all__ = ["Outcome", "VirtualClock", "conclude", "fail_without_figure", "install_clock", "replay"]
+__all__ = ["Outcome", "VirtualClock", "conclude", "fail_without_result", "install_clock", "replay"]
 
 CLOCK: pytest.StashKey["VirtualClock"] = pytest.StashKey()
 
 
 class VirtualClock:
-    """A timer for pytest-benchmark that says what was measured elsewhere."""
+    """A timer for pytest-benchmark that returns times measured elsewhere."""
 
     __name__ = "webbench_virtual_clock"  # pytest-benchmark writes the name of the timer to its JSON
 
@@ -48,14 +48,14 @@ def install_clock(item: pytest.Item, *, group: str | None) -> None:
 def replay(item: pytest.Item, benchmark: Any, samples_s: Sequence[float], info: Mapping[str, Any]) -> None:
     """Feed a round per sample to pytest-benchmark; ``info`` goes into the saved JSON.
 
-    Raises :class:`AssertionError` if pytest-benchmark recorded anything else than the samples: that
-    would be a wrong figure.
+    Raises :class:`AssertionError` if pytest-benchmark recorded anything but the samples: the result
+    would be wrong.
     """
     clock = item.stash[CLOCK]
     pending = iter(samples_s)
 
     def rewind() -> None:
-        clock.now_s = 0.0  # from 0 each time, for differences of large numbers are rounded
+        clock.now_s = 0.0  # from 0 each time: differences of large numbers are rounded
 
     def advance() -> None:
         # Once more than there are samples with --benchmark-cprofile, which calls after the rounds.
@@ -68,8 +68,8 @@ def replay(item: pytest.Item, benchmark: Any, samples_s: Sequence[float], info: 
         assert recorded == list(samples_s), f"pytest-benchmark recorded {recorded}, not {samples_s}"
 
 
-def fail_without_figure(benchmark: Any, error: WebbenchError) -> NoReturn:
-    """Fail the test with ``error``, and let pytest-benchmark know that there is no figure."""
+def fail_without_result(benchmark: Any, error: WebbenchError) -> NoReturn:
+    """Fail the test with ``error``, and tell pytest-benchmark that there is no result."""
 
     def give_up() -> None:
         raise error
@@ -84,10 +84,10 @@ def fail_without_figure(benchmark: Any, error: WebbenchError) -> NoReturn:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a test measured of ``cell``: a ``summary`` of the ``rounds``, if there was one.
+    """The result of a test: the ``summary`` of the ``rounds`` of a ``cell``, if there is one.
 
-    ``error`` is why there is none, or why there will be no more. ``others`` are the results, by what they
-    are of, that have to be valid too, and ``lines`` what fails the test beside all that.
+    ``error`` is the reason why there is none, or why there are no further rounds. ``others`` are results that
+    have to be valid, too, each with a description; ``lines`` are further reasons to fail the test.
     """
 
     cell: Cell
@@ -98,7 +98,7 @@ class Outcome:
     lines: Sequence[str] = ()
 
     def fault(self) -> WebbenchError | None:
-        """The error, else that nothing was completed, else the first thing that the server did wrong."""
+        """The error, a lack of completed requests, or the first fault of the server."""
         if self.error is not None:
             return self.error
         examples = "\n".join(self.summary.examples) if self.summary else ""
@@ -109,7 +109,7 @@ class Outcome:
         return None
 
     def complaints(self, settings: Settings) -> list[str]:
-        """What fails the test of a server that did nothing wrong, a line each."""
+        """Reasons to fail the test although the server has no fault, one per line."""
         own = [(str(self.cell), self.summary)] if self.summary else []
         invalid = [
             line for what, each in (*own, *self.others) for line in describe_invalid(what, each, settings)
@@ -118,13 +118,13 @@ class Outcome:
 
 
 def conclude(item: pytest.Item, benchmark: Any, outcome: Outcome, settings: Settings) -> CellSummary:
-    """Feed pytest-benchmark what ``item`` measured, return it, and fail the test if it must not pass.
+    """Feed the result to pytest-benchmark and return it; fail the test if it must not pass.
 
-    That a result is not valid fails no test whose ``benchmark`` is not enabled: nothing was timed.
+    An invalid result does not fail a test whose ``benchmark`` is disabled: nothing was timed.
     """
     summary, fault = outcome.summary, outcome.fault()
     if summary is None or (fault is not None and not summary.time_per_request_s):
-        fail_without_figure(benchmark, fault or StackError(f"{outcome.cell} was not measured"))
+        fail_without_result(benchmark, fault or StackError(f"{outcome.cell} was not measured"))
     replay(item, benchmark, summary.samples_s, extra_info(summary, settings))
     if fault is not None:
         pytest.fail(str(fault), pytrace=False)

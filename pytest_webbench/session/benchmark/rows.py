@@ -20,12 +20,12 @@ def as_bytes(output_json: Mapping[str, Any]) -> bytes:
 
 
 def provenance_of(row: Mapping[str, Any]) -> Provenance | None:
-    """How the result of a cell's row came about; ``None`` if it is not one of ours."""
+    """The provenance of the result in a cell's row; ``None`` if it is not one of ours."""
     return None if origin_of(row) is None else read_row(row["extra_info"])[1]
 
 
 def why_unsound(row: Mapping[str, Any]) -> str | None:
-    """Why ``row`` is no baseline and is not compared with one; ``None`` if nothing speaks against it."""
+    """Why ``row`` is neither saved nor compared; ``None`` if it is sound."""
     origin = origin_of(row)
     if origin is None or origin["validity"]["valid"]:
         return None
@@ -33,10 +33,9 @@ def why_unsound(row: Mapping[str, Any]) -> str | None:
 
 
 def mark_unsound(bench: Any, why: str | None) -> None:
-    """Mark a benchmark of pytest-benchmark that is not sound, by its validity and by a group of its own.
+    """Mark an unsound benchmark by its validity, and by a group of its own in pytest-benchmark's tables.
 
-    ``why`` says what speaks against it beside what its validity says already. The group is for the tables
-    of pytest-benchmark, which knows nothing of validity.
+    ``why`` is a reason beyond those in its validity.
     """
     origin = bench.extra_info.get("webbench")
     if origin is None:
@@ -48,9 +47,9 @@ def mark_unsound(bench: Any, why: str | None) -> None:
 
 
 def derived_rows(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Rows for the other figures of the cell that ``row`` stands for.
+    """Rows for the other metrics of a cell, with a value for each round.
 
-    One value is one round, as in ``row``. A figure that is not known of each round has no row.
+    A metric that is unknown in some round has no row.
     """
     info, origin = row["extra_info"], origin_of(row)
     for metric in derived() if origin else ():
@@ -87,8 +86,8 @@ def _derived_name(name: str, short: str) -> str:
 
 def _stats(values: Sequence[float], *, with_data: bool) -> dict[str, Any]:
     made: Any = stats.Stats
-    figures = made()
+    statistics = made()
     for value in values:
-        figures.update(value)
+        statistics.update(value)
     data = {"data": list(values)} if with_data else {}
-    return {**figures.as_dict(), **data, "iterations": 1}
+    return {**statistics.as_dict(), **data, "iterations": 1}

@@ -1,4 +1,4 @@
-"""Stored baselines: only what is sound goes in, whole, and nothing else comes out."""
+"""Stored baselines: only sound results are saved and loaded, in files that are complete."""
 
 import math
 import os
@@ -26,7 +26,7 @@ NUMBERED = "[0-9][0-9][0-9][0-9]_"
 class Baseline:
     """A stored file; ``path`` is the name under which pytest-benchmark shows it.
 
-    ``rows`` are those that may be compared with, by full names; ``left_out`` says why of the others.
+    ``rows`` are those that can be compared with, by full name; ``left_out`` has the reasons for the others.
     """
 
     path: Any
@@ -35,7 +35,7 @@ class Baseline:
     left_out: Mapping[str, str]
 
     def provenances(self) -> dict[str, Provenance | None]:
-        """How the results of the rows came about, without those of other metrics of the same cells."""
+        """The provenances of the rows, without those of other metrics of the same cells."""
         return {name: provenance_of(row) for name, row in self.rows.items() if not is_derived(row)}
 
 
@@ -43,20 +43,19 @@ class Baseline:
 
 
 def is_writable(storage: Any) -> bool:
-    """Whether files can be saved, as far as that can be known before."""
+    """Whether files can be saved, as far as that can be known beforehand."""
     if not isinstance(storage, FileStorage):
         return True
-    folder = _file(storage, "figures").parent
+    folder = _file(storage, "any").parent
     return folder.is_dir() and os.access(folder, os.W_OK)
 
 
 def save_baseline(
     storage: Any, output_json: Mapping[str, Any], name: str, *, save: Callable[..., None]
 ) -> None:
-    """Save what is valid, nothing at all if nothing is, and log what was left out.
+    """Save the valid rows, if there are any, and log which ones are left out.
 
-    ``save`` is what the ``storage`` does by itself; a file is written whole instead. Raises
-    :class:`OSError`.
+    ``save`` is the storage's own method, used for anything but files. Raises :class:`OSError`.
     """
     rows: list[Mapping[str, Any]] = []
     unsound: list[Mapping[str, Any]] = []
@@ -77,7 +76,7 @@ def save_baseline(
 
 
 def _file(storage: Any, name: str) -> Path:
-    """The file ``name`` in the folder of this kind of machine, which is made if need be."""
+    """The file ``name`` in the folder for this kind of machine, which is created if need be."""
     return Path(storage.get(name))
 
 
@@ -85,10 +84,10 @@ def _file(storage: Any, name: str) -> Path:
 
 
 def load_baselines(storage: Any, wanted: str | bool, *, required: bool) -> list[Baseline]:
-    """What is stored under ``wanted``, or the newest file, without unsound rows.
+    """The baselines that match ``wanted``, or the newest one, without unsound rows.
 
     Raises :class:`~pytest_webbench.model.errors.UsageError` for a file that is damaged or of another format,
-    and where there has to be a baseline and is none.
+    and for a missing baseline if one is ``required``.
     """
     globs = () if wanted is True else (str(wanted),)
     found = [_baseline(path, data) for path, data in _load(storage, globs)]
@@ -134,7 +133,7 @@ def _files(storage: Any, globs: Sequence[str]) -> list[Path]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stats:
-    """What is compared with, of the figures of a row."""
+    """The statistics that are compared."""
 
     min: float
     max: float
@@ -145,7 +144,7 @@ class _Stats:
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(value) and value >= 0 for value in astuple(self)):
-            raise ValueError("a figure is no number of seconds")
+            raise ValueError("a statistic is not a number of seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +162,7 @@ class _File:
 
 
 def _check_file(file: Path) -> None:
-    """Raise ``UsageError`` if ``file`` does not hold what is compared with."""
+    """Raise ``UsageError`` if ``file`` is not a usable baseline."""
     try:
         data = decode(file.read_bytes())
         if isinstance(data, Mapping) and (other := other_formats(data)):

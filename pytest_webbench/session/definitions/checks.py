@@ -1,7 +1,7 @@
-"""Are the suites, stacks and scenarios of a user what they have to be?
+"""Checks the suites, stacks and scenarios of users.
 
-Every fault is a sentence: which definition, which field, what came, what is wanted. Python checks no
-types of dataclasses, and a wrong one would come to light as a traceback, deep inside of a run.
+Every fault is a sentence: definition, field, value, and what is wanted. Python does not check the types of
+dataclasses, so a wrong one would end in a traceback in the middle of a run.
 """
 
 import inspect
@@ -137,7 +137,7 @@ def _load_fields(users: Any, amount: Any) -> Faults:
         yield fault("amount.duration_s", amount.duration_s, f"seconds from 0.01 to {MOST_SECONDS:,.0f}")
 
 
-# --- small questions--------------------------------------------------------------------------------
+# --- predicates ------------------------------------------------------------------------------------
 
 
 def _at(where: str, faults: Iterable[str]) -> Faults:

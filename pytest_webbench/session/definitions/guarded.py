@@ -25,7 +25,7 @@ from pytest_webbench.model.suite import Dataset, Get, Scenario, Suite, Traffic
 __all__ = ["bounded", "calling", "guard_scenario", "guard_suite"]
 
 MOST_CPU_S = 60.0
-"""How much CPU time one call may take: a million requests are made in less."""
+"""The CPU time that one call may take; a million requests are made in less."""
 LOOK_EVERY_S = 0.1
 _NOT_USERS = (str(Path(__file__).parents[2]), sysconfig.get_path("stdlib"), "<")
 
@@ -41,7 +41,7 @@ def calling(what: str, error: type[WebbenchError] = UsageError, *, hint: str = "
         yield
     except WebbenchError:
         raise
-    except Exception as fault:  # whatever the user's code may raise
+    except Exception as fault:  # users' code may raise anything
         words = " ".join(str(fault).split())
         said = f"{type(fault).__name__}: {words}" if words else type(fault).__name__
         failure = error(f"{what} failed: {said}", evidence=_place(fault), hint=hint or "correct that line")
@@ -66,7 +66,7 @@ def _is_users(file: str) -> bool:
 
 @contextmanager
 def bounded(what: str) -> Iterator[None]:
-    """Stop what ``what`` names once it took :data:`MOST_CPU_S`, or half of the memory that was free.
+    """Stop the call named ``what`` after :data:`MOST_CPU_S`, or when it takes half of the free memory.
 
     Raises :class:`~pytest_webbench.model.errors.UsageError` from within it. Only in the main thread, where
     Python takes signals; the clock is that of CPU time, so that no other alarm is disturbed.
@@ -119,15 +119,15 @@ def _where(frame: FrameType | None) -> str:
 
 
 def guard_scenario(scenario: Scenario) -> Scenario:
-    """``scenario``, whose traffic raises ``UsageError`` and nothing else."""
+    """``scenario``, whose traffic raises nothing but ``UsageError``."""
     return replace(scenario, traffic=_GuardedTraffic(scenario.name, scenario.traffic))
 
 
 def guard_suite(suite: Suite) -> Suite:
-    """``suite``, whose functions raise errors of ours and nothing else.
+    """``suite``, whose functions raise nothing but our errors.
 
-    What is called before a launch raises :class:`~pytest_webbench.model.errors.UsageError`, what is called
-    beside a running stack a :class:`~pytest_webbench.model.errors.StackError`.
+    Functions called before a launch raise :class:`~pytest_webbench.model.errors.UsageError`, those called for
+    a running stack a :class:`~pytest_webbench.model.errors.StackError`.
     """
     return replace(
         suite,

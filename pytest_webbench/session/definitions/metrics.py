@@ -29,9 +29,9 @@ __all__ = ["add_metrics", "ask_meters", "try_metrics"]
 
 
 def add_metrics(config: pytest.Config) -> None:
-    """Ask the hook, and have its metrics be known until pytest ends.
+    """Ask the hook, and register its metrics until pytest ends.
 
-    Raises :class:`~pytest_webbench.model.errors.UsageError` for what is wrong with them.
+    Raises :class:`~pytest_webbench.model.errors.UsageError` for mistakes in them.
     """
     faults: list[str] = []
     metrics = ask_hook(config, "metrics", _faults, faults)
@@ -42,7 +42,7 @@ def add_metrics(config: pytest.Config) -> None:
 
 
 def try_metrics(event: Event) -> None:
-    """Call the users' functions after each trial, so that a mistake ends the run at the first one."""
+    """Call users' functions after each trial, so that a mistake ends the run at the first one."""
     if isinstance(event, TrialFinished):
         for metric in METRICS.values():
             if isinstance(metric.of_rounds, _GuardedMetric):
@@ -71,7 +71,7 @@ def _faults(metric: Any) -> Iterator[str]:
 
 
 class _GuardedMetric:
-    """A user's function, whose mistake is told once, with its own line; from then on it knows nothing."""
+    """A user's function, whose mistake is reported once, with its line; after that it returns ``None``."""
 
     def __init__(self, metric: Metric) -> None:
         self._what = f"of_rounds of the metric {metric.key}"
@@ -94,9 +94,9 @@ HINT = "return the class of a meter from pytest_webbench_meter"
 
 
 def ask_meters(config: pytest.Config, settings: Any) -> Sequence[Callable[[], Meter]]:
-    """What makes the meters of a launch; how their readings are combined is known until pytest ends.
+    """Functions that make the meters of a launch; their readings are registered until pytest ends.
 
-    Raises :class:`~pytest_webbench.model.errors.UsageError` for what is wrong with them.
+    Raises :class:`~pytest_webbench.model.errors.UsageError` for mistakes in them.
     """
     with calling("the hook pytest_webbench_meter"):
         found = config.hook.pytest_webbench_meter(config=config, settings=settings)
@@ -114,7 +114,7 @@ def ask_meters(config: pytest.Config, settings: Any) -> Sequence[Callable[[], Me
 
 
 class _GuardedMeter(Meter):
-    """A meter of a user, whose mistakes are told with the user's own line."""
+    """A user's meter, whose mistakes are reported with the user's line."""
 
     def __init__(self, meter: Any) -> None:
         self._name = type(meter).__name__
@@ -138,7 +138,7 @@ class _GuardedMeter(Meter):
 
     @classmethod
     def maker(cls, make: Callable[[], Any]) -> Callable[[], Meter]:
-        """What makes guarded meters."""
+        """A function that makes guarded meters."""
 
         def made() -> Meter:
             with calling(f"making the meter {getattr(make, '__name__', make)!s}"):

@@ -1,4 +1,4 @@
-"""What a run measures with: the launcher, the load engine and the profiler, each made at its first use."""
+"""The launcher, the load engine and the profiler of a run, each created at its first use."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -17,10 +17,10 @@ __all__ = ["Equipment"]
 
 
 class Equipment:
-    """Asks the hooks for each part when it is first needed, and not before.
+    """Asks the hooks for each part when it is first needed.
 
-    Making a launcher may look for a container engine, pull an image and remove what killed runs left:
-    a run that only collects must not do that.
+    Creating a launcher may look for a container engine, pull an image, and remove what killed runs left
+    behind: a run that only collects must not do this.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings, logs: Path) -> None:
@@ -57,7 +57,7 @@ class Equipment:
         return profiler
 
     def make(self) -> None:
-        """Make all that the settings ask for, so that what is missing is reported before anything starts.
+        """Create all parts that the settings ask for, so that missing ones are reported at once.
 
         Raises :class:`pytest.UsageError`.
         """
@@ -69,6 +69,6 @@ class Equipment:
             raise pytest.UsageError(str(error)) from None
 
     def close(self) -> None:
-        """End the load engine, if it was made."""
+        """Close the load engine, if it was created."""
         if "engine" in vars(self):
             self.engine.close()

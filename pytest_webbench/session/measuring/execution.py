@@ -1,4 +1,4 @@
-"""A plan carried out, with what a person sees meanwhile; in a comparison, plan after plan."""
+"""Carries out a plan and shows the progress; a comparison adds further plans."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +22,9 @@ __all__ = ["Execution"]
 
 @dataclass(kw_only=True)
 class Execution:
-    """Joins the runner with all that listen to it: ``consumers``, and the progress on standard output.
+    """Connects the runner with its ``consumers`` and with the progress on standard output.
 
-    ``check`` is called after each event, and may raise to end the run.
+    ``check`` is called after each event, and may raise an exception to end the run.
     """
 
     settings: Settings
@@ -36,9 +36,9 @@ class Execution:
     check: Callable[[], None] = lambda: None
 
     def carry_out(self, plan: Plan, results: Results, comparing: Comparing | None) -> None:
-        """Carry out ``plan``, and what a comparison adds to it until all is decided or its time is spent.
+        """Carry out ``plan``, and the rounds that a comparison adds until it is decided or out of time.
 
-        ``results`` is one of the consumers: what a comparison looks at.
+        ``results`` is one of the consumers; comparisons are made from it.
         """
         runner = self._runner({} if comparing is None else comparing.bases)
         following: Plan | None = plan
@@ -72,7 +72,7 @@ class Execution:
 
 
 def _judge(comparing: Comparing, results: Results) -> Plan | None:
-    """Look at what a comparison has so far; the rounds to add, if any."""
+    """Judge the results so far; return the rounds to add, if any."""
     comparisons = comparing.judge(results)
     plan = comparing.next_plan(results)
     if plan is not None:

@@ -1,4 +1,4 @@
-"""The fixtures for everybody's tests: a stack that runs, and measuring it at once."""
+"""What the fixtures ``webbench_stack`` and ``webbench`` give to users' tests."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -31,7 +31,7 @@ Measurable = str | Scenario | Exchange | Request
 class LiveStack:
     """A stack that was launched, seeded and checked: what the fixture ``webbench_stack`` gives.
 
-    ``name`` is the stack's, ``base_url`` where it answers (``http://127.0.0.1:40123``). ``wrong`` has, by
+    ``name`` is the stack's, ``base_url`` its address (``http://127.0.0.1:40123``). ``wrong`` has, by
     name, what is wrong with the scenarios that failed the check; they cannot be measured.
     """
 
@@ -53,9 +53,9 @@ class LiveStack:
         return self.running.log_tail()
 
     def seed(self) -> None:
-        """Make its database hold the suite's records again.
+        """Reset the database to the suite's records.
 
-        Raises :class:`~pytest_webbench.model.errors.SeedError` for a server that cannot be reached inside.
+        Raises :class:`~pytest_webbench.model.errors.SeedError` for a server whose database cannot be reached.
         """
         self.suite.dataset.load(self.running)
 
@@ -77,8 +77,8 @@ def launch_live(name: str, registry: Registry, launcher: Launcher, bench: TrialR
 class LiveBench:
     """Measures one thing against a running stack: what the fixture ``webbench`` gives.
 
-    All rounds come from one launch, so that what varies between launches is not in their spread; a
-    comparison of two stacks belongs into the plan of ``pytest --webbench``.
+    All rounds share one launch, so their spread does not include the variation between launches. To compare
+    two stacks, use ``pytest --webbench``.
     """
 
     def __init__(
@@ -110,14 +110,14 @@ class LiveBench:
         rate: float | None = None,
         rounds: int | None = None,
     ) -> CellSummary:
-        """Measure ``what`` round by round, feed pytest-benchmark, and return the figures.
+        """Measure ``what`` in rounds, pass the results to pytest-benchmark, and return them.
 
         ``what`` is the name of a scenario, a :class:`~pytest_webbench.Scenario`, an
         :class:`~pytest_webbench.Exchange`, or a :class:`~pytest_webbench.Request`, of which only the
         status 200 is checked. ``users``, ``duration_s`` or ``requests``, and ``rounds`` replace the
         numbers of the profile; ``rate`` (requests per second) makes the loop an open one. The test fails if
         the scenario of that name failed the stack's check, if a request fails or the database is wrong, and
-        as ``--webbench-invalid`` says if the figure is invalid: at a rate by default.
+        if the result is invalid and ``--webbench-invalid`` says so (by default, at a rate).
         """
         count = 1 if not self._benchmark.enabled else rounds or self._settings.profile.rounds
         cell = Cell(scenario=what if isinstance(what, str) else "", stack=self._stack.name)
@@ -131,7 +131,7 @@ class LiveBench:
         return conclude(self._item, self._benchmark, outcome, self._settings)
 
     def _measure(self, scenario: Scenario, count: int) -> LiveResult:
-        """Make ``count`` rounds, saying what happens as a plan's runner does."""
+        """Measure ``count`` rounds, with the same events as a plan."""
         test, cell = self._item.nodeid, Cell(scenario=scenario.name, stack=self._stack.name)
         measured = LiveResults()
         self._say(LiveStarted(test=test, cell=cell, unit=scenario.unit, rounds=count), measured)

@@ -1,4 +1,4 @@
-"""A planned run: launched and measured when the first test needs it, and what its tests get of it."""
+"""A planned run: carried out when the first test needs it; its results go to the tests."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -45,10 +45,10 @@ RUN: "pytest.StashKey[Run]" = pytest.StashKey()
 
 @dataclass(kw_only=True, eq=False)
 class Run:
-    """Carries out what was ``planned``, once, and collects what it gives in ``results``.
+    """Carries out what was ``planned``, once, and collects the ``results``.
 
-    ``live`` are the results that tests measured themselves, ``live_wrong`` the scenarios that failed the
-    check of a stack that tests ask for.
+    ``live`` are the results of tests that measure for themselves, ``live_wrong`` the scenarios that failed
+    the check of such a test's stack.
     """
 
     planned: Planned
@@ -154,12 +154,12 @@ class Run:
         )
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Forget what an earlier attempt of the same test measured."""
+        """Drop the results of an earlier attempt of the same test."""
         if item.nodeid in self.live.by_test:
             self._emit_live(LiveForgotten(test=item.nodeid))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Do not rely on what a test measured that failed, expectedly or not."""
+        """Invalidate the results of a test that failed, expectedly or not."""
         if report.nodeid in self.live.by_test and (report.failed or hasattr(report, "wasxfail")):
             self._emit_live(LiveInvalidated(test=report.nodeid, reason=TEST_FAILED))
 
@@ -200,7 +200,7 @@ class Run:
             pytest.exit(f"webbench: {error.message}; {error.hint}", returncode=pytest.ExitCode.USAGE_ERROR)
 
     def _begin_folder(self) -> None:
-        """Make the folder of the run, and the copies of what is compared, the first time."""
+        """Create the folder of the run, and the copies of the compared commits, the first time."""
         settings, sides = self._settings, self.planned.configured.sides
         try:
             if getattr(self.equipment.engine, "makes_load", True):

@@ -1,9 +1,9 @@
-"""Where the settings of a project stand: its folder, and the table ``[tool.webbench]`` that holds.
+"""Finds the settings of a project: its folder, and the table ``[tool.webbench]`` that applies.
 
-pytest chooses its root folder, and with it the file of its own settings, before it knows the options of
-plugins. In ``--webbench-cache DIR`` it takes ``DIR`` for a path to tests, and may find another root folder
-than the project's. So the table is looked for from the folder in which pytest was called, and what is there
-and not read is said.
+pytest chooses its root folder, and with it its own settings file, before it knows the options of plugins. In
+``--webbench-cache DIR`` it takes ``DIR`` for a path to tests, and may choose another root folder than the
+project's. So the search for the table starts in the folder in which pytest was called, and tables that are
+found but not read are reported.
 """
 
 import os
@@ -32,18 +32,18 @@ SETTINGS_OF_PYTEST = {
     "tox.ini": r"^\[pytest\]",
     "setup.cfg": r"^\[tool:pytest\]",
 }
-"""The files in which pytest looks for its settings, and what makes one of them hold some."""
+"""The files in which pytest looks for settings, and the section that each must have."""
 OURS = re.compile(r"^(?!\s*[#;]).*webbench", re.MULTILINE)
 _PROJECT: "pytest.StashKey[Project]" = pytest.StashKey()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """What a run belongs to.
+    """The project of a run.
 
-    ``folder`` is the root folder of pytest, or what would be if no value of an option had been taken for a
-    path to tests. ``table`` is ``[tool.webbench]`` of ``file``, empty where there is none. ``ini_folder`` is
-    the folder of the file that pytest reads. ``notes`` say what is read, and what is there and is not.
+    ``folder`` is pytest's root folder, or what it would be if no value of an option had been taken for a path
+    to tests. ``table`` is ``[tool.webbench]`` of ``file``, or empty. ``ini_folder`` is the folder of the file
+    that pytest reads. ``notes`` say which files are read, and which are found but not read.
     """
 
     folder: Path
@@ -54,10 +54,10 @@ class Project:
 
 
 def find_project(config: pytest.Config) -> Project:
-    """The project of a run, looked for once.
+    """The project of a run; the result is cached.
 
     Raises :class:`~pytest_webbench.model.errors.UsageError` for a file of the project that cannot be read,
-    unless one that holds is nearer.
+    unless a nearer one applies.
     """
     if _PROJECT not in config.stash:
         config.stash[_PROJECT] = _find_project(config)
@@ -103,10 +103,10 @@ def _find_project(config: pytest.Config) -> Project:
 
 
 def _candidates(config: pytest.Config, start: Path, given: str | None) -> Iterator[Path]:
-    """The files in which the table may stand, the one that counts most first.
+    """The files that may have the table, by decreasing priority.
 
-    A file of ``-c``; then the nearest from what is measured, if that lies in the folder of the call, and from
-    the folder of the call; at last from paths elsewhere, and from pytest's root folder.
+    A file of ``-c``; then the nearest to the given paths, if they are in the folder of the call, and to that
+    folder; finally the nearest to paths elsewhere, and to pytest's root folder.
     """
     if given and given.endswith(".toml"):
         yield Path(os.path.normpath(config.invocation_params.dir / given))
@@ -118,11 +118,11 @@ def _candidates(config: pytest.Config, start: Path, given: str | None) -> Iterat
 
 
 def _start(config: pytest.Config) -> Path:
-    """The folder that the paths given have in common; without any, that of the call."""
+    """The common folder of the given paths; without any, that of the call."""
     here = config.invocation_params.dir
     paths = []
     if config.args_source is pytest.Config.ArgsSource.ARGS:
-        # Node ids of the built-in run are no paths.
+        # Node ids of the built-in run are not paths.
         words = (word.partition("::")[0] for word in config.args)
         paths = [os.path.normpath(here / word) for word in words if _exists(here / word)]
     if not paths:
@@ -186,7 +186,7 @@ def _read_toml(file: Path) -> Mapping[str, Any]:
 
 
 def _taken_for_path(config: pytest.Config) -> str:
-    """An option whose value pytest took for a path to tests, as it should be written; empty if none is."""
+    """The correct spelling of an option whose value pytest took for a path to tests, or an empty text."""
     invocation = config.invocation_params
     given = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *map(str, invocation.args)]
     arguments = set(config.args) if config.args_source is pytest.Config.ArgsSource.ARGS else set()
@@ -198,7 +198,7 @@ def _taken_for_path(config: pytest.Config) -> str:
 
 
 def _root_folder(start: Path) -> Path:
-    """The root folder of pytest, had it begun to look at ``start``."""
+    """The root folder that pytest would choose from ``start``."""
     settings = _settings_of_pytest(start)
     if settings:
         return settings.parent
@@ -210,7 +210,7 @@ def _root_folder(start: Path) -> Path:
 
 
 def _settings_of_pytest(start: Path) -> Path | None:
-    """The file that pytest reads if it begins to look at ``start``."""
+    """The settings file that pytest would choose from ``start``."""
     for folder in _upwards(start):
         for name, needs in SETTINGS_OF_PYTEST.items():
             file = folder / name
@@ -240,7 +240,7 @@ def _text(file: Path) -> str:
 
 
 def _unread_settings(config: pytest.Config, start: Path) -> Iterable[str]:
-    """What pytest does not read, though settings of ours stand in it."""
+    """Notes on files with settings of ours that pytest does not read."""
     here = config.invocation_params.dir
     for file in dict.fromkeys(map(_settings_of_pytest, (start, here))):
         if file is None or file == config.inipath:
@@ -251,5 +251,5 @@ def _unread_settings(config: pytest.Config, start: Path) -> Iterable[str]:
 
 
 def _shown(file: Path | None, here: Path) -> str:
-    """``file`` as seen from ``here``, where it is below."""
+    """``file`` relative to ``here``, if it is below."""
     return str(file.relative_to(here)) if file and file.is_relative_to(here) else str(file)

@@ -31,10 +31,10 @@ def print_known(config: pytest.Config) -> None:
 
 
 def print_pruned() -> None:
-    """Remove what killed runs left on the container engine, and the images; print what went.
+    """Remove containers that killed runs left behind, and the images of stacks; print their names.
 
-    Containers of runs that are still at work stay. Raises
-    :class:`~pytest_webbench.model.errors.EngineError` if no engine answers.
+    Containers of runs in progress stay. Raises :class:`~pytest_webbench.model.errors.EngineError` if no
+    container engine responds.
     """
     engine = connect()
     containers, images = prune(engine)

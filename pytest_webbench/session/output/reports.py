@@ -1,4 +1,4 @@
-"""Reports written to files: the one place that does."""
+"""Writes reports to files."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ KINDS = ("html", "markdown", "svg", "png")
 
 
 def write_page(run: Path) -> Path:
-    """Write the page of the run in the folder ``run`` into it, and say where it is.
+    """Write the HTML report of a run into its folder ``run``, and return the path.
 
     Raises :class:`OSError` and :class:`~pytest_webbench.model.errors.UsageError`.
     """
@@ -27,17 +27,17 @@ def write_page(run: Path) -> Path:
 def write_reports(
     paths: Sequence[Path], *, kinds: Sequence[str], folder: Path, most_bytes: int | None = None
 ) -> list[Path]:
-    """Write what ``kinds`` name of the saved runs at ``paths`` into ``folder``, and say which files.
+    """Write reports of the saved runs at ``paths`` into ``folder``, and return the files.
 
-    The last run is shown, compared with those before it. None may be larger than ``most_bytes``, as it
-    stands or unpacked; without it, all are read: they are ours. Raises :class:`OSError` for what cannot be
-    written, and :class:`~pytest_webbench.model.errors.UsageError` for what cannot be read.
+    The last run is shown, compared with those before it. No run may be larger than ``most_bytes``, packed or
+    unpacked; by default there is no limit. Raises :class:`OSError` for files that cannot be written, and
+    :class:`~pytest_webbench.model.errors.UsageError` for runs that cannot be read.
     """
     records = [read_run(path, most_bytes=most_bytes) for path in paths]
     last = records[-1]
     if not (last.summaries or last.live or last.stack_failures or last.check_failures):
         raise UsageError(
-            f"{paths[-1]} has no figures: nothing was measured to its end",
+            f"{paths[-1]} has no results: no benchmark was completed",
             hint="see the logs in its folder, or give another run",
         )
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def write_reports(
 
 
 def _contents(records: Sequence[SavedRun], kinds: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """The names of files and what is to be in them; what draws is imported here, for it takes a second."""
+    """The names and contents of the files. Drawing libraries take a second to import, so only here."""
     if "html" in kinds:
         from pytest_webbench.report.page import render_page  # noqa: PLC0415
 
@@ -69,9 +69,10 @@ def _contents(records: Sequence[SavedRun], kinds: Sequence[str]) -> Iterator[tup
 
 
 def write_markdown(markdown: str, *, file: Path | None) -> None:
-    """Write ``markdown`` to ``file``, and append it to the summary of the job where there is one.
+    """Write ``markdown`` to ``file``, and append it to the job summary of GitHub Actions.
 
-    GitHub Actions names the file of that in ``GITHUB_STEP_SUMMARY``. Raises :class:`OSError`.
+    The environment variable ``GITHUB_STEP_SUMMARY`` names the file of the summary, if there is one. Raises
+    :class:`OSError`.
     """
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)

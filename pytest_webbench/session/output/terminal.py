@@ -1,4 +1,4 @@
-"""What a run prints by pytest's terminal reporter: its header, results, profiles, and where the report is."""
+"""Lines of a run in the terminal: header, results, hot spots, and the path of the report."""
 
 import shutil
 import sys
@@ -30,7 +30,7 @@ __all__ = ["Explaining", "ReportWriter", "Summary", "header"]
 
 
 def header(planned: Planned, launcher: Launcher | None) -> list[str]:
-    """The lines below the number of collected items; ``launcher`` is ``None`` if nothing will be launched."""
+    """The lines below the number of collected items; ``launcher`` is ``None`` if nothing is launched."""
     configured, expected_s = planned.configured, planned.expected_s()
     about = launcher.about if launcher else ""
     lines = list(find_project(configured.config).notes)
@@ -50,14 +50,14 @@ def _width() -> int:
 
 
 class Summary:
-    """A plugin of a run: the tables, with every caveat, the verdicts, and where the files are."""
+    """A plugin that prints the tables with every caveat, the verdicts, and the path of the files."""
 
     def __init__(self, run: Run, unwritten: Unwritten) -> None:
         self._run = run
         self._unwritten = unwritten
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        """Write it all, and the verdicts to their files."""
+        """Print all of it, and write the verdicts to their files."""
         configured, record = self._run.planned.configured, self._run.record()
         timed = configured.timed
         shown = record if timed else replace(record, summaries=(), live=(), check_failures={})
@@ -79,16 +79,15 @@ class Summary:
                 record.comparisons, base=record.against, needed_s=record.needed_s
             )
             write_markdown(markdown, file=configured.settings.markdown)
-        except OSError as error:  # the verdicts stand above, and must not be lost to a traceback
+        except OSError as error:  # the verdicts are printed above, and a traceback must not hide them
             self._unwritten.say(terminalreporter, f"the verdicts were not written to a file: {error}")
 
 
 class ReportWriter:
-    """A plugin of a run with ``--webbench``: writes the page into the run's folder.
+    """A plugin that writes the HTML report at the end of the session and prints its path.
 
-    ``run`` says which folder that is, when the run has ended, and ``None`` if it has no figures. A page
-    that cannot be drawn or written costs nothing but itself. Within ``open_to_signals`` a signal ends the
-    drawing by :class:`KeyboardInterrupt`.
+    ``run`` returns the folder of the run, or ``None`` if there are no results. A report that cannot be drawn
+    or written fails nothing else. Within ``open_to_signals``, a signal raises :class:`KeyboardInterrupt`.
     """
 
     def __init__(
@@ -97,9 +96,9 @@ class ReportWriter:
         self._run = run
         self._open_to_signals = open_to_signals
 
-    @pytest.hookimpl(trylast=True)  # so that its path is the last thing that is said
+    @pytest.hookimpl(trylast=True)  # so that its path is the last line
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        """Write the page, and say where it is."""
+        """Write the page, and print its path."""
         folder = self._run()
         if folder is None:
             return
@@ -109,7 +108,7 @@ class ReportWriter:
                 line = f"webbench: report: {write_page(folder)}"
         except KeyboardInterrupt as error:
             line = f"webbench: the report was left out: {error}"
-        except Exception as error:  # whatever a library that draws may raise
+        except Exception as error:  # a drawing library may raise anything
             words = " ".join(str(error).split()) or type(error).__name__
             line, is_bad = f"webbench: the report was not written: {words}", True
         terminalreporter.write_line(printable(line), red=is_bad)
@@ -123,9 +122,9 @@ CUT_SHORT = (
 
 
 class Explaining:
-    """Samples the cells once more, after pytest-benchmark has stored what the timed rounds gave.
+    """A plugin that profiles the cells after pytest-benchmark has stored the results of the timed rounds.
 
-    ``cells`` are those that were measured, ``begin`` gives what samples them, ``keep`` stores each profile.
+    ``cells`` are those with results, ``begin`` makes what samples them, ``keep`` stores each profile.
     """
 
     def __init__(
@@ -143,7 +142,7 @@ class Explaining:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Take the samples, unless the run was cut short."""
+        """Profile the cells, unless the run was cut short."""
         if exitstatus in CUT_SHORT or session.shouldstop or session.shouldfail:
             return
         cells = self._cells()
@@ -153,7 +152,7 @@ class Explaining:
             self._note = f"interrupted: {len(self._profiles)} of {len(cells)} cells were explained"
             session.exitstatus = pytest.ExitCode.INTERRUPTED
         except OSError as error:
-            self._note = f"the explanations were not all written down: {error}"
+            self._note = f"not all profiles were saved: {error}"
 
     def _sample(self, cells: Sequence[Cell]) -> None:
         if not cells:
@@ -166,7 +165,7 @@ class Explaining:
                 self._keep(profile)
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        """Where the time goes, below the tables of figures."""
+        """Print the hot spots below the tables of results."""
         if self._profiles:
             terminalreporter.section("webbench: where the time goes")
             width = _width()

@@ -1,1 +1,1 @@
-"""What could spoil a run, or lose it: signals, other runs, other plugins, full disks."""
+"""Protection against signals, other runs, other plugins and full disks."""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends the run, the next one waits until what runs is taken down."""
+"""Ctrl-C and SIGTERM: the first one ends the run; a second one does not break off the clean-up."""
 
 import itertools
 import signal
@@ -23,19 +23,19 @@ class Phase(Enum):
     """How far a run is."""
 
     RUNNING = auto()
-    """Tests run: an interrupt unwinds what was launched, and pytest reports it."""
+    """Tests are running: an interrupt stops the servers, and pytest reports it."""
     ENDING = auto()
-    """What is left is taken down, what was found is said and saved: nothing breaks that off."""
+    """Servers are stopped, results reported and saved: no signal breaks this off."""
     WRITING = auto()
-    """The report is written, which takes seconds and may be left out."""
+    """The report is being written, which takes seconds and may be skipped."""
 
 
 class Interrupts:
-    """The plugin that lets both signals end the run in one way, and no impatience leave containers behind.
+    """A plugin that handles both signals alike, so that impatience leaves no containers behind.
 
-    A second signal that came while the first one's clean-up is under way would break it off, wherever
-    it stands. So it is answered in words alone; the third one goes through. The run ends with exit code 2
-    by SIGINT, and with 143 by SIGTERM, as a process that the signal ended.
+    A second signal would break off the clean-up of the first one at any point. It only prints a line; the
+    third one goes through. The exit code is 2 after SIGINT, and 143 after SIGTERM, as of a process that the
+    signal ended.
     """
 
     def __init__(self) -> None:
@@ -49,13 +49,13 @@ class Interrupts:
         self._before: dict[signal.Signals, Any] = {}
 
     def pytest_sessionstart(self) -> None:
-        """Take both signals; without effect outside of the main thread, where Python takes no signals."""
+        """Handle both signals, unless this is not the main thread: Python handles signals only there."""
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._handle) for number in NUMBERS}
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Note the end of the tests; after an interrupt, fixtures are torn down later."""
+        """Note the end of the tests. After an interrupt, fixtures are torn down later."""
         try:
             return (yield)
         finally:
@@ -63,7 +63,7 @@ class Interrupts:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Give the run the exit code of the signal, once all others have seen the one of pytest."""
+        """Set the exit code of the signal after all other plugins have seen pytest's."""
         self._phase, self._session = Phase.ENDING, session
         try:
             return (yield)
@@ -72,14 +72,14 @@ class Interrupts:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        """Put back what was there, when all is taken down."""
+        """Restore the previous handlers once everything is stopped."""
         self._set_code()
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
 
     def _set_code(self) -> None:
-        """Give the run the exit code of the signal, if pytest has not lost the interrupt to a test."""
+        """Set the exit code of the signal, unless a test swallowed the interrupt."""
         if self._session is not None and self._code is not None:
             was_interrupted = self._session.exitstatus == pytest.ExitCode.INTERRUPTED
             if self._overrules or was_interrupted:
@@ -87,21 +87,21 @@ class Interrupts:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Let pytest report an interrupt wherever it came."""
+        """Let pytest report an interrupt wherever it was raised."""
         fill_line_numbers(excinfo.value)
 
     def check(self) -> None:
-        """Raise :class:`KeyboardInterrupt` if a signal has come, for what it raised may have been lost.
+        """Raise :class:`KeyboardInterrupt` if a signal has come, in case the first exception was lost.
 
-        Python drops what is raised while it finalises an object or calls back from its collector, and says
-        so to a hook that pytest keeps silent.
+        Python drops exceptions that are raised in finalisers and callbacks of the garbage collector, and
+        only reports them to a hook that pytest silences.
         """
         if self._has_come:
             raise KeyboardInterrupt("the run was asked to end")
 
     @contextmanager
     def open_to_signals(self) -> Iterator[None]:
-        """In a run that is ending: let a signal raise :class:`KeyboardInterrupt`, also one that has come."""
+        """At the end of a run: let signals raise :class:`KeyboardInterrupt`, even one already received."""
         if self._overrules:
             raise KeyboardInterrupt(self._words)
         self._phase = Phase.WRITING
@@ -122,17 +122,18 @@ class Interrupts:
             raise KeyboardInterrupt(self._words)
         if arrival >= INSISTING:
             pytest.exit(f"webbench: {self._words}", returncode=self._code)
-        what = "saying and saving what was found" if arrival == 1 else "taking down what runs"
-        times = "twice" if arrival == 1 else "once"
-        sys.__stderr__.write(f"\nwebbench: {what}; {times} more leaves it behind\n")  # type: ignore[union-attr]
+        what = "reporting and saving the results" if arrival == 1 else "stopping servers"
+        times = "twice more" if arrival == 1 else "again"
+        line = f"webbench: {what}; press Ctrl-C {times} to quit without waiting"
+        sys.__stderr__.write(f"\n{line}\n")  # type: ignore[union-attr]
 
 
 def fill_line_numbers(error: BaseException) -> None:
-    """Give entries of the traceback of ``error``, and of what it came from, the line they lack.
+    """Add missing line numbers to the traceback of ``error`` and of the errors that led to it.
 
-    A signal may come at a step that belongs to no line (Python 3.11: the end of many a loop), for which
-    ``tb_lineno`` is None, or -1 in the first releases of 3.11. pytest reckons with it, and fails at None
-    while it reports the interrupt. Such an entry gets the first line of its function.
+    A signal may arrive at an instruction without a line (Python 3.11: the end of many loops). Its
+    ``tb_lineno`` is None, or -1 in the first releases of 3.11, and pytest fails on None when it reports the
+    interrupt. Such an entry gets the first line of its function.
     """
     seen: set[BaseException] = set()
     following = [error]

@@ -1,4 +1,4 @@
-"""The machine for one run alone: other runs are kept out, and what killed ones left is swept."""
+"""One run per machine: waits for or refuses other runs, and removes what killed runs left behind."""
 
 import sys
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from pytest_webbench.model.settings import Settings
 __all__ = ["COPIES", "HavingMachine", "uncaptured"]
 
 COPIES = "against"
-"""The folder of a run that has the copies of what is compared, while it runs."""
+"""The folder for copies of the compared commits, within the folder of a run."""
 
 
 class HavingMachine:
-    """A plugin of a run that is about to measure, from :meth:`take` until pytest is unconfigured."""
+    """A plugin that holds the lock of the machine, from :meth:`take` until pytest is unconfigured."""
 
     def __init__(self, config: pytest.Config, settings: Settings, folder: Path) -> None:
         self._config = config
@@ -27,18 +27,18 @@ class HavingMachine:
         self._lock = MachineLock()
 
     def take(self) -> None:
-        """Before the first launch; further calls do nothing.
+        """Take the lock before the first launch; further calls do nothing.
 
-        Raises :class:`~pytest_webbench.model.errors.UsageError` if another run has the machine.
+        Raises :class:`~pytest_webbench.model.errors.UsageError` if another run holds it.
         """
         if self._lock.take(self._folder, wait=self._settings.wait, say=self._say):
             swept = sweep([*temporary_folders(), *self._settings.output.glob(f"*/{COPIES}")])
             if swept.folders:
-                self._say(f"removed what a killed run had left: {describe_swept(swept)}")
+                self._say(f"removed what a killed run had left behind: {describe_swept(swept)}")
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        """Let the next one in."""
+        """Release the lock."""
         self._lock.release()
 
     def _say(self, line: str) -> None:
@@ -49,7 +49,7 @@ class HavingMachine:
 
 @contextmanager
 def uncaptured(config: pytest.Config) -> Iterator[None]:
-    """Let what is written be seen at once, on a line of its own."""
+    """Bypass pytest's capturing, and begin on a new line."""
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else nullcontext():
         sys.stdout.write("\n")

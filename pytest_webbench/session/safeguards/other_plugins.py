@@ -1,4 +1,4 @@
-"""Other plugins of pytest: those that spoil figures, and those whose time limits a plan must not run into."""
+"""Other plugins of pytest: those that would spoil results, and time limits that must not end a plan."""
 
 import faulthandler
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ BENCHMARK_MODULE = "pytest_benchmark.plugin"
 
 
 def refuse_what_spoils_figures(config: pytest.Config) -> None:
-    """Raise :class:`~pytest_webbench.model.errors.UsageError` for plugins that figures cannot be had with."""
+    """Raise :class:`~pytest_webbench.model.errors.UsageError` for plugins that would spoil results."""
     parallel = config.getoption("numprocesses", None) or config.getoption("dist", "no") != "no"
     if parallel or hasattr(config, "workerinput"):
         raise UsageError(
@@ -27,7 +27,7 @@ def refuse_what_spoils_figures(config: pytest.Config) -> None:
         )
     if config.getoption("codspeed", False):
         raise UsageError(
-            "--codspeed replaces the benchmark fixture, so that no figure of --webbench would be recorded",
+            "--codspeed replaces the benchmark fixture, so no result of --webbench would be recorded",
             hint="run the two apart",
         )
     # The entry point registers the plugin as "benchmark", and -p pytest_benchmark.plugin by its module.
@@ -40,7 +40,7 @@ def refuse_what_spoils_figures(config: pytest.Config) -> None:
 
 
 def is_timed(config: pytest.Config) -> bool:
-    """Whether pytest-benchmark takes figures: not with ``--benchmark-disable``."""
+    """Whether pytest-benchmark records results: not with ``--benchmark-disable``."""
     return not config.getoption("benchmark_disable") or bool(config.getoption("benchmark_enable"))
 
 
@@ -50,7 +50,7 @@ def untimed(settings: Settings) -> Settings:
 
 
 def notes_on_options(config: pytest.Config, *, expected_s: float) -> list[str]:
-    """What other plugins' options mean for a run that is expected to take ``expected_s`` seconds."""
+    """Notes on other plugins' options, for a run that is expected to take ``expected_s`` seconds."""
     notes = []
     if config.getoption("benchmark_cprofile", None):
         notes.append(
@@ -68,19 +68,19 @@ def notes_on_options(config: pytest.Config, *, expected_s: float) -> list[str]:
 
 
 def _session_timeout_s(config: pytest.Config) -> float:
-    """The limit of the whole session that pytest-timeout holds; 0 without one."""
+    """pytest-timeout's limit for the whole session; 0 if there is none."""
     given = config.getoption("session_timeout", None)
     try:
         return float(given if given is not None else config.getini("session_timeout") or 0)
-    except (ValueError, TypeError):  # no such plugin, or no number, of which the plugin itself complains
+    except (ValueError, TypeError):  # not installed, or not a number: the plugin itself complains
         return 0.0
 
 
 class TimeLimits:
-    """Suspends the limits of a single test while a plan, which is the work of all tests, is carried out.
+    """Suspends the time limits of a test while the plan is carried out.
 
-    The plan is carried out inside the first test that needs a figure, after the fixtures that it may rely on.
-    Limits: pytest-timeout's, by whatever plugin implements its hooks, and pytest's ``faulthandler_timeout``.
+    The plan, which is the work of all tests, is carried out within the first test that needs a result. Limits
+    are those of pytest-timeout, or of any plugin with its hooks, and pytest's ``faulthandler_timeout``.
     """
 
     def __init__(self) -> None:
@@ -88,17 +88,17 @@ class TimeLimits:
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> None:
-        """Note which timer runs; others set it."""
+        """Note which timer is running; another plugin sets it."""
         self._running = (item, settings)
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_timeout_cancel_timer(self) -> None:
-        """Note that none runs; others cancel it."""
+        """Note that no timer is running; another plugin cancels it."""
         self._running = None
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        """No test's limit holds inside of this; the whole time of a test's limit begins anew after it."""
+        """Suspend the limit of the current test; afterwards, it starts again in full."""
         running = self._running
         faulthandler.cancel_dump_traceback_later()
         if running is None:
@@ -106,5 +106,5 @@ class TimeLimits:
             return
         item, settings = running
         item.ihook.pytest_timeout_cancel_timer(item=item)
-        yield  # an error ends the test, and with it the need for a limit
+        yield  # an error ends the test, so no limit is needed then
         item.ihook.pytest_timeout_set_timer(item=item, settings=settings)

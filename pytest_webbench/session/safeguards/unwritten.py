@@ -1,4 +1,4 @@
-"""What could not be written down is said in one line, and the run fails for it."""
+"""Files that could not be written: one line each, and the run fails."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from pytest_webbench.model.errors import printable
 __all__ = ["Unwritten", "exit_unless_writable"]
 
 LOG_BYTES = 64 << 10
-"""With less, a server cannot write its log, for which many end."""
+"""With less free space, a server cannot write its log, and many exit because of that."""
 
 
 def exit_unless_writable(option: str, file: Path) -> None:
@@ -26,7 +26,7 @@ def exit_unless_writable(option: str, file: Path) -> None:
 
 
 class Unwritten:
-    """A plugin of a run whose ``folder`` may not take all events: ``fault`` gives the reason, or nothing."""
+    """A plugin that reports events missing from the ``folder`` of a run; ``fault`` returns the reason."""
 
     def __init__(self, folder: Path, fault: Callable[[], str]) -> None:
         self._folder = folder
@@ -34,11 +34,11 @@ class Unwritten:
         self._session: pytest.Session | None = None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Keep the session, whose exit status says at the end what could not be written."""
+        """Keep the session, to set its exit status at the end."""
         self._session = session
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        """Say what of the events is missing."""
+        """Report missing events and full disks."""
         if self._fault():
             self.say(terminalreporter, f"not all trials were written down: {self._fault()}")
         full = full_folder(self._folder, LOG_BYTES)
@@ -46,7 +46,7 @@ class Unwritten:
             self.say(terminalreporter, f"there is no space left in {full}: servers may have failed for it")
 
     def say(self, terminalreporter: "pytest.TerminalReporter", what: str) -> None:
-        """Say ``what`` could not be written, and why."""
+        """Print ``what`` could not be written, and fail the run."""
         terminalreporter.write_line(f"webbench: {printable(what)}", red=True)
         if self._session is not None and self._session.exitstatus == pytest.ExitCode.OK:
             self._session.exitstatus = pytest.ExitCode.TESTS_FAILED
