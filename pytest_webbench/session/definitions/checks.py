@@ -25,7 +25,7 @@ from pytest_webbench.model.suite import Published, Scenario, Suite, Unit, Warmup
 __all__ = ["scenario_faults", "stack_faults", "suite_faults"]
 
 RESERVED = ("pytest", "setup", "teardown")
-"""Functions of a module whose names begin so mean something to pytest: the module of a suite has none."""
+"""Prefixes of function names with a meaning in pytest, which scenarios cannot have."""
 MOST_USERS, MOST_REQUESTS, MOST_SECONDS, MOST_RATE = 10_000, 100_000_000, 86_400.0, 1_000_000.0
 """As for the options of the same meaning."""
 
@@ -33,32 +33,30 @@ Faults = Iterator[str]
 
 
 def suite_faults(suite: Any) -> Faults:
-    """What is wrong with a suite that a hook returned."""
-    if not isinstance(suite, Suite):
-        yield f"pytest_webbench_suites gave {shown(suite)}; wanted: a Suite"
-        return
-    yield from _name_faults("suite", suite.name)
-    yield from _at(f"suite {shown(suite.name)}", _suite_fields(suite))
+    """Mistakes in a suite that a hook returned."""
+    return _faults("suite", Suite, suite, _suite_fields)
 
 
 def stack_faults(stack: Any) -> Faults:
-    """What is wrong with a stack that a hook returned; whether its folder exists is not looked at."""
-    if not isinstance(stack, Stack):
-        yield f"pytest_webbench_stacks gave {shown(stack)}; wanted: a Stack"
-        return
-    yield from _name_faults("stack", stack.name)
-    yield from _at(f"stack {shown(stack.name)}", _stack_fields(stack))
+    """Mistakes in a stack that a hook returned; whether its folder exists is not checked."""
+    return _faults("stack", Stack, stack, _stack_fields)
 
 
 def scenario_faults(scenario: Any) -> Faults:
-    """What is wrong with a scenario that a hook returned; its traffic is not called."""
-    if not isinstance(scenario, Scenario):
-        yield f"pytest_webbench_scenarios gave {shown(scenario)}; wanted: a Scenario"
+    """Mistakes in a scenario that a hook returned; its traffic is not called."""
+    yield from _faults("scenario", Scenario, scenario, _scenario_fields)
+    name = getattr(scenario, "name", None)
+    if isinstance(name, str) and name.startswith(RESERVED):
+        yield f"the scenario name {shown(name)} means something to pytest; wanted: another one"
+
+
+def _faults(kind: str, wanted: type[Any], value: Any, field_faults: Callable[[Any], Faults]) -> Faults:
+    if not isinstance(value, wanted):
+        yield f"pytest_webbench_{kind}s gave {shown(value)}; wanted: a {wanted.__name__}"
         return
-    yield from _name_faults("scenario", scenario.name)
-    if isinstance(scenario.name, str) and scenario.name.startswith(RESERVED):
-        yield f"the scenario name {shown(scenario.name)} means something to pytest; wanted: another one"
-    yield from _at(f"scenario {shown(scenario.name)}", _scenario_fields(scenario))
+    if not is_name(value.name):
+        yield f"the {kind} name {shown(value.name)} cannot be used; wanted: {NAME_WORDS}"
+    yield from _at(f"{kind} {shown(value.name)}", field_faults(value))
 
 
 def _suite_fields(suite: Suite) -> Faults:
@@ -142,11 +140,6 @@ def _load_fields(users: Any, amount: Any) -> Faults:
 
 def _at(where: str, faults: Iterable[str]) -> Faults:
     return (f"{where}: {each}" for each in faults)
-
-
-def _name_faults(kind: str, name: Any) -> Faults:
-    if not is_name(name):
-        yield f"the {kind} name {shown(name)} cannot be used; wanted: {NAME_WORDS}"
 
 
 def _text_faults(value: Any, fields: Iterable[str]) -> Faults:
