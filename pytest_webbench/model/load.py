@@ -67,7 +67,7 @@ class Histogram:
 
 
 class Latencies:
-    """Times in nanoseconds, one for each request that was answered rightly.
+    """Times in nanoseconds, one for each successful request.
 
     ``samples`` are all of them, with items of 4 bytes (``"I"``) or, where one does not fit, of 8
     (``"Q"``), if :attr:`exact`; else ``histogram`` says how they are distributed. Number, sum, smallest and
@@ -136,21 +136,21 @@ class Latencies:
 
 
 MOST_UNCONFIRMED = 2**20
-"""So many requests without a right answer each generator names; with more, a load is invalid anyway."""
+"""The most unsuccessful requests that each generator lists; with more, a load is invalid anyway."""
 
 
 class ErrorClass(StrEnum):
-    """Why a request did not end in a right answer."""
+    """Why a request was not successful."""
 
     CONNECT_REFUSED = "connect_refused"
     CONNECT_TIMEOUT = "connect_timeout"
     RESET = "reset"
-    """The connection was reset, or closed before the first byte of the answer, on a fresh connection."""
+    """The connection was reset, or closed before the first byte of the response, on a fresh connection."""
     STALE_CONNECTION = "stale_connection"
-    """A kept-alive connection that had served before was closed without an answer."""
+    """A kept-alive connection that had served before was closed without a response."""
     RESPONSE_TIMEOUT = "response_timeout"
     TRUNCATED = "truncated"
-    """The connection ended in the middle of an answer."""
+    """The connection ended in the middle of a response."""
     MALFORMED = "malformed"
     """What came is not HTTP/1.1."""
     WRONG_STATUS = "wrong_status"
@@ -218,13 +218,13 @@ class Loop:
 class Load:
     """``users`` connections with something to ask, for as long as ``amount`` says.
 
-    Without a ``schedule`` the loop is closed: each user sends its next request once it has its answer.
+    Without a ``schedule`` the loop is closed: each user sends its next request once it has its response.
     With one it is open: a request is sent when it is due, on a connection that is free; if none is, it
     waits for one.
 
     Requests are taken from ``exchanges`` in order, by whichever user is free; request number ``n``
     (from 0) is ``exchanges[n % len(exchanges)]``. With ``repeat`` false the load ends when each has
-    been sent once. ``timeout_s`` bounds each request, from its sending to the end of its answer.
+    been sent once. ``timeout_s`` bounds each request, from its sending to the end of its response.
 
     In several ``turns`` the load stops in between, until it is told to go on: each turn is an equal part of
     the amount, and at its end the requests under way are waited for and counted. Before the first turn a
@@ -262,7 +262,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """What came of one set of connections: ``ok`` right answers in ``elapsed_s`` seconds.
+    """What came of one set of connections: ``ok`` successful responses in ``elapsed_s`` seconds.
 
     ``held`` says how many of them each process of the server had, as that of a :class:`LoadResult`.
     """
@@ -273,7 +273,7 @@ class Draw:
 
     @property
     def per_s(self) -> float:
-        """Right answers per second."""
+        """Successful responses per second."""
         return self.ok / self.elapsed_s if self.elapsed_s else 0.0
 
 
@@ -281,57 +281,56 @@ class Draw:
 class LoadResult:
     """What an engine saw of one load.
 
-    ``latency_ns`` and ``ttfb_ns`` hold, for each right answer, nanoseconds of a monotonic clock: up to
-    the last byte of the answer, and from the sending of the request to its first byte. A latency begins
-    with the sending in a closed loop, and when the request was due in an open one, which keeps the time
-    from the sending to the last byte in ``service_ns``. Of very many right answers these are histograms:
-    see :class:`~pytest_webbench.model.load.Latencies`.
-
-    ``elapsed_s`` runs from the first sending to the deadline, or to the end of the last request.
-    ``in_flight_s`` sums how long the requests still open at the deadline had been under way, of which
-    ``longest_in_flight_s`` is the longest, and
-    ``error_s`` how long the failed ones took. ``unconfirmed`` are the numbers of the requests without a
-    right answer (failed, or in flight), if the load changes anything; ``unnamed`` is how many more there
-    were, beyond :data:`MOST_UNCONFIRMED` of a generator. ``generator_cpu_s`` is the CPU time
-    of the generator during the load, ``generator_busy`` the largest share that one of its processes used
-    of the processors it can use. ``examples`` shows the first failures that differ in words, and
-    ``example_counts`` how often each of them came.
-
-    Of an open loop, ``scheduled`` counts the requests that were due, of which ``dropped`` could not be sent
-    before the end; ``lag_s`` is how late the generator noticed on average that one was due, ``late``
-    how often by more than a millisecond. ``held`` says how many connections each process of the server
-    had when the load started, the most first; empty where that cannot be seen.
-    ``turns`` is the number of loads, one after the other, that this is the sum of. ``draws`` has one value
-    for each set of connections where several were drawn, as for a server that runs already.
+    Times are from a monotonic clock. Of very many requests they are histograms: see :class:`Latencies`.
     """
 
     users: int
     elapsed_s: float
+    """From the first sending to the deadline, or to the end of the last request."""
     sent: int
     ok: int
     errors: Mapping[str, int]
     in_flight: int
     latency_ns: Latencies
+    """Of each successful request, up to the last byte; in an open loop from when it was due."""
     ttfb_ns: Latencies
+    """Of each, from the sending of the request to the first byte of the response."""
     service_ns: Latencies = field(default_factory=Latencies)
+    """In an open loop, from the sending of each request to the last byte of its response."""
     in_flight_s: float = 0.0
+    """How long the requests still open at the deadline had been under way, in all."""
     error_s: float = 0.0
+    """How long the failed requests took, in all."""
     unconfirmed: tuple[int, ...] = ()
+    """The numbers of the requests that failed or were in flight, if the load changes anything."""
     unnamed: int = 0
+    """How many more there were, beyond :data:`MOST_UNCONFIRMED` of a generator."""
     generator_cpu_s: float = 0.0
+    """CPU time of the generator during the load."""
     generator_busy: float = 0.0
+    """The largest share that one of its processes used of the processors it can use."""
     connections_opened: int = 0
     bytes_received: int = 0
     scheduled: int = 0
+    """In an open loop, how many requests were due."""
     dropped: int = 0
+    """How many of these could not be sent before the end."""
     lag_s: float = 0.0
+    """How late the generator noticed on average that a request was due."""
     late: int = 0
+    """How often by more than a millisecond."""
     examples: tuple[str, ...] = field(default=())
+    """The first failures that differ in words."""
     example_counts: tuple[int, ...] = ()
+    """How often each of them came."""
     longest_in_flight_s: float = 0.0
+    """The longest of the requests still open at the deadline."""
     held: tuple[int, ...] = ()
+    """How many connections each process of the server had at the start, the most first; empty if unseen."""
     turns: int = 1
+    """The number of loads, one after the other, that this is the sum of."""
     draws: tuple[Draw, ...] = ()
+    """One for each set of connections where several were drawn, as for a server that runs already."""
 
 
 ConnectionProbe = Callable[[], Held | None]

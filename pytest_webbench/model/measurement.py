@@ -23,11 +23,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What is known of a machine; an empty text or ``None`` is not known. Its name is nobody's business.
+    """What is known of a machine; an empty text or ``None`` is not known.
 
-    ``cores`` are the processors that this run may use, ``system`` is the operating system with the release
-    of its kernel, ``governor`` how the clock rate is chosen, ``virtualised`` what hints at a virtual
-    machine, ``python`` the one that ran pytest.
+    The host name is deliberately not recorded. ``cores`` are the processors that this run may use, ``system``
+    is the operating system with the release of its kernel, ``governor`` how the clock rate is chosen,
+    ``virtualised`` what hints at a virtual machine, ``python`` the one that ran pytest.
     """
 
     processor: str = ""

@@ -19,11 +19,7 @@ class TrialOrder(StrEnum):
 class Profile:
     """The numbers of a run; every stack and scenario shares them.
 
-    A scenario keeps its own users and amount, but that ``duration_s`` replaces its duration, and
-    ``request_share`` scales its number of requests (never below ``min_requests``, nor above what the
-    scenario says). A round begins after ``settle_s`` seconds from the launch, ``pause_s`` from the
-    seeding, the suite's warm-up if ``warm_launch``, ``idle_s`` after that, and the cell's own
-    warm-up: the share ``warm_cell`` of its amount. ``gap_s`` lies between two trials.
+    A scenario keeps its own users and amount, except for what ``duration_s`` and ``request_share`` change.
     """
 
     name: str
@@ -31,14 +27,23 @@ class Profile:
     rounds: int
     order: TrialOrder = TrialOrder.INTERLEAVED
     duration_s: float | None = None
+    """Replaces the duration of each scenario that has one."""
     request_share: float = 1.0
+    """Scales the number of requests of the others; never above what the scenario says."""
     min_requests: int = 1
+    """Not below this."""
     settle_s: float = 0.0
+    """Seconds to wait after a launch."""
     pause_s: float = 0.0
+    """Seconds to wait after the seeding."""
     warm_launch: bool = False
+    """Whether the suite's warm-up is made after a launch."""
     idle_s: float = 0.0
+    """Seconds to wait after that."""
     warm_cell: float = 0.0
+    """A cell's own warm-up, as a share of its amount."""
     gap_s: float = 0.0
+    """Seconds between two trials."""
 
 
 PROFILES: dict[str, Profile] = {

@@ -97,16 +97,7 @@ class RoundSummary:
 class CellSummary:
     """The results of a cell over its rounds.
 
-    ``values`` are those of all rounds together, by the keys of metrics and in their units, ``rounds`` those
-    of each round in which a request was completed; what is not known is not there. ``result`` is what people
-    are shown, in the scenario's ``unit``.
-
     With a ``schedule`` (of an open loop) response times count from the moment at which a request was due.
-    ``readings`` are those of the meters, combined over the rounds; ``startup_s`` is the median of the
-    launches, ``generator_cpu_fraction`` (of one processor) and ``lag_s`` the largest of the rounds. Each
-    round was made in so many ``turns``. ``percentile_error`` is how far percentiles may be off, as a share of
-    them: 0 unless there were too many requests to keep each time. ``draws_per_s`` are the completed requests
-    per second of each set of connections, in order, where rounds had several.
     """
 
     cell: Cell
@@ -115,25 +106,35 @@ class CellSummary:
     amount: Amount
     records: int
     values: Mapping[str, float]
+    """Of all rounds together, by the keys of metrics and in their units; without what is not known."""
     rounds: tuple[RoundSummary, ...]
+    """Those in which a request was completed."""
     result: Interval
+    """What people are shown, in the scenario's ``unit``."""
     requests_sent: int
     requests_ok: int
     errors: Mapping[str, int]
     in_flight: int
     dropped: int
     lag_s: float
+    """The largest of the rounds."""
     readings: Readings
+    """Those of the meters, combined over the rounds."""
     generator_cpu_fraction: float
+    """Of one processor; the largest of the rounds."""
     startup_s: float | None
+    """The median of the launches."""
     engine: str
     launch: LaunchRecord
     validity: Validity
     examples: tuple[str, ...] = field(default=())
     schedule: Schedule | None = None
     turns: int = 1
+    """How many parts each round was made in."""
     percentile_error: float = 0.0
+    """How far percentiles may be off, as a share; 0 unless there were too many times to keep each."""
     draws_per_s: tuple[float, ...] = ()
+    """Completed requests per second of each set of connections, in order, where rounds had several."""
 
     @property
     def model(self) -> str:
@@ -280,15 +281,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A metric (its key) of a cell against the same metric of its base, over ``pairs`` of rounds.
-
-    ``base`` and ``head`` are geometric means (of what is counted: sums), ``ratio`` head over base with its
-    interval.
-    ``pairs_needed`` says of an inconclusive one about how many pairs would decide it, if that can be
-    said; ``smallest_effect`` is the relative growth that this many pairs would have found in four of five
-    runs. ``fails`` if its threshold was exceeded. ``why`` says what keeps it from being judged,
-    and ``why_code`` is the code of that.
-    """
+    """A metric (its key) of a cell against the same metric of its base."""
 
     cell: Cell
     base_stack: str
@@ -296,14 +289,22 @@ class Comparison:
     threshold: Threshold
     verdict: Verdict
     base: float
+    """The geometric mean; of what is counted, the sum."""
     head: float
+    """The same of the cell itself."""
     ratio: Interval
+    """Head over base."""
     pairs: int
+    """How many pairs of rounds there were."""
     p_value: float
     pairs_needed: int | None = None
+    """About how many would decide an inconclusive one; ``None`` if that cannot be estimated."""
     smallest_effect: float | None = None
+    """The relative growth that this many pairs would detect in four of five runs."""
     why: str = ""
+    """What keeps it from being judged."""
     why_code: str = ""
+    """The code of that."""
 
     @property
     def fails(self) -> bool:
@@ -340,26 +341,25 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeProfile:
-    """The samples of one cell, from a load that was made for them and not timed.
-
-    ``stacks`` maps a stack of calls, its frames from the outermost on and joined by semicolons, to how
-    often it was met; each was looked at ``rate_hz`` times a second in all of the server's processes.
-    ``reason`` says why there are none, ``note`` what they lack.
-
-    ``parts`` are those of its :class:`~pytest_webbench.Stack`. ``requests`` were answered rightly meanwhile,
-    for which the server used ``cpu_s`` of CPU time. ``cpu_s_per_request`` is that of the timed rounds,
-    without a profiler. Both are ``None`` where they are not known.
-    """
+    """The samples of one cell, from a load that was made for them and not timed."""
 
     cell: Cell
     rate_hz: int
+    """How often a second all of the server's processes were sampled."""
     stacks: Mapping[str, int] = field(default_factory=dict)
+    """How often each stack of calls was met; its frames from the outermost on, joined by semicolons."""
     reason: str = ""
+    """Why there are no samples."""
     note: str = ""
+    """What the samples lack."""
     parts: Mapping[str, str] = field(default_factory=dict)
+    """Those of its :class:`~pytest_webbench.Stack`."""
     requests: int = 0
+    """Successful requests meanwhile."""
     cpu_s: float | None = None
+    """The server's CPU time meanwhile; ``None`` if not known."""
     cpu_s_per_request: float | None = None
+    """That of the timed rounds, without a profiler; ``None`` if not known."""
 
     @property
     def samples(self) -> int:

@@ -193,33 +193,36 @@ class RunMetadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedRun:
-    """One saved run. ``source`` names it: the folder or file that it was read from, without its path.
-
-    ``measurements`` are empty where only the figures of rounds were kept, as in pytest-benchmark's JSON;
-    then ``settings`` and ``plan`` are ``None``. ``live`` is what tests measured themselves, which stays with
-    the run that made it. ``provenances`` say of each cell how its result came about.
-    ``stack_failures``, ``check_failures`` and ``trial_failures`` say in words why a stack, or a cell, lacks
-    results. ``against`` is what the base of ``comparisons`` is, ``needed_s`` the budget in seconds that would
-    decide what is open. ``notes`` say what was wrong with the files.
-    """
+    """One saved run."""
 
     source: str
+    """The name of the folder or file that it was read from, without its path."""
     metadata: RunMetadata = field(default_factory=RunMetadata)
     settings: Settings | None = None
+    """``None`` where only the results of rounds were kept, as in pytest-benchmark's JSON; so is ``plan``."""
     plan: Plan | None = None
     measurements: tuple[Measurement, ...] = ()
+    """Empty in that case."""
     summaries: tuple[CellSummary, ...] = ()
     live: tuple[CellSummary, ...] = ()
+    """What tests measured themselves, which stays with the run that made it."""
     provenances: Mapping[Cell, Provenance] = field(default_factory=dict)
+    """How the result of each cell came about."""
     stack_failures: Mapping[str, str] = field(default_factory=dict)
+    """Why a stack lacks results, in words."""
     check_failures: Mapping[Cell, str] = field(default_factory=dict)
+    """Why a cell does, from its check before timing."""
     trial_failures: Mapping[Cell, str] = field(default_factory=dict)
+    """Why a cell does, from a failed trial."""
     rates: tuple[RateChosen, ...] = ()
     against: str = ""
+    """What the base of ``comparisons`` is."""
     needed_s: float | None = None
+    """The budget in seconds that would decide what is open."""
     comparisons: tuple[Comparison, ...] = ()
     explained: tuple[CodeProfile, ...] = ()
     notes: tuple[str, ...] = ()
+    """What was wrong with the files."""
 
     def stacks(self) -> tuple[str, ...]:
         """The names of all stacks that have figures, in the order in which the run knows them."""

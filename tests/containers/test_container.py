@@ -352,6 +352,8 @@ def test_prune_removes_images_and_spares_what_is_at_work(
         assert any(name.startswith("pytest-webbench/idle-tiny:") for name in images)
         assert httpx.get(f"{running.base_url}/").text == "hello"
     assert not engine.client.images.list("pytest-webbench/idle-tiny")
+    prune(engine)
+    assert not engine.client.images.list("pytest-webbench/busy-tiny")
 
 
 WAITING = SERVER.replace(
