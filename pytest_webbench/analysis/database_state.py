@@ -29,7 +29,7 @@ def state_faults(
     """What is wrong in ``after``, in words; empty if it is as it must be.
 
     ``before`` is what the database held, ``exchanges`` the load's, of which the first ``sent`` (over
-    and over) were sent. Those numbered in ``unconfirmed`` got no right answer, so that their effects
+    and over) were sent. Those numbered in ``unconfirmed`` got no successful response, so that their effects
     may or may not be there. Of several replacements of one record any may be the last.
     """
     expected = _Expected(before)

@@ -1,4 +1,4 @@
-"""Whether what came back is the right answer, and if not, why, in one sentence.
+"""Whether what came back is the expected response, and if not, why, in one sentence.
 
 Are the exchanges that a user's functions make what they have to be?
 
@@ -51,7 +51,7 @@ _SHOWN = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch:
-    """Why a request did not end in a right answer: the class for counting, ``why`` for a person."""
+    """Why a request was not successful: the class for counting, ``why`` for a person."""
 
     error: ErrorClass
     why: str

@@ -167,7 +167,7 @@ def _round_reasons(measurement: Measurement) -> Iterator[str]:
 
 
 def load_faults(load: LoadResult, schedule: Schedule | None) -> Iterator[str]:
-    """Why the figures of ``load``, which has a right answer, cannot be trusted for all that failed."""
+    """Why the figures of ``load``, which has a successful response, cannot be trusted for all that failed."""
     failed = sum(load.errors.values())
     if load.sent != load.ok + failed + load.in_flight:
         yield Code.ACCOUNTS_WRONG.reason(sent=load.sent, ok=load.ok, failed=failed, in_flight=load.in_flight)

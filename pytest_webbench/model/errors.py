@@ -7,9 +7,9 @@
     │   └── EngineError        no container engine answers, or it lacks what is needed
     ├── StackError             one stack cannot be measured: its items fail, the others go on
     │   ├── InstallError       its environment could not be made from its lock
-    │   ├── StartError         it exited, or gave no right answer in time
+    │   ├── StartError         it exited, or did not become ready in time
     │   ├── OwnCopyError       it serves code of another side of the comparison than its own
-    │   ├── ContractError      it answered something else than the contract says; if one scenario alone is
+    │   ├── ContractError      a response is not what the contract says; if one scenario alone is
     │   │                      wrong, the other scenarios of the stack are measured
     │   ├── SeedError          its database could not be filled or read
     │   └── StackDiedError     it ended while it was being checked or measured
@@ -85,7 +85,7 @@ class InstallError(StackError):
 
 
 class StartError(StackError):
-    """A stack exited, or gave no right answer within the time allowed."""
+    """A stack exited, or did not become ready within the time allowed."""
 
 
 class OwnCopyError(StackError):
@@ -93,7 +93,7 @@ class OwnCopyError(StackError):
 
 
 class ContractError(StackError):
-    """A stack answered something else than the contract says.
+    """A response of a stack is not what the contract says.
 
     If it did so in the exchanges of one scenario, that scenario fails on this stack, and the others go on.
     """

@@ -1,4 +1,4 @@
-"""What is asked, what a right answer is, and what it changes in the database."""
+"""What is requested, what response is expected, and what it changes in the database."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class BodyRule(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a right answer is.
+    """The expected response.
 
     ``generated`` names top-level keys that the server makes up, such as an id: they must be there,
     with whatever value.
@@ -87,7 +87,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """A request, the right answer to it, and its effect on the database (``None``: it only reads)."""
+    """A request, the expected response, and its effect on the database (``None``: it only reads)."""
 
     request: Request
     answer: Answer

@@ -141,7 +141,7 @@ class ServerUsage(Readings):
 class LaunchRecord:
     """The launch from which a measurement comes.
 
-    ``startup_s`` runs from the launch to the first right answer; ``None`` for a server that ran
+    ``startup_s`` runs from the launch to the first successful response; ``None`` for a server that ran
     already. ``versions`` maps the distributions installed for the stack to their versions, with
     ``python``; ``packages`` are the ones worth showing. ``config`` holds everything else that is known
     of how the stack runs: ``workers`` and ``threads`` as they are in force, or ``-`` where it is not known.

@@ -46,7 +46,7 @@ class Meter(Protocol):
         return command
 
     def attach(self, server: "RunningStack") -> None:
-        """The server runs now, and has given its first right answer.
+        """The server runs now, and has given its first successful response.
 
         It says the id of its first process (``server_pid``) and, of a container, its ``accounts``.
         """
@@ -146,7 +146,7 @@ class Stack:
     ``127.0.0.1:8000``), ``{fd}``, ``{host}``, ``{port}``, ``{workers}``, ``{threads}`` and
     ``{data_dir}`` (a folder of this launch alone). ``lock`` is a file in ``folder`` with pinned and
     hashed requirements, in whose name ``{versions}`` stands for the set of versions; without one the stack
-    runs under the interpreter that runs pytest. ``ready`` is the exchange whose right answer says that the
+    runs under the interpreter that runs pytest. ``ready`` is the exchange whose success says that the
     stack is up. ``settings`` are printed with the results, as the configuration that cannot be seen from
     the command, and so are the versions of the distributions named in ``packages``. ``parts`` says to which
     part ("framework", "ORM", one of your own) a file belongs, by a pattern such as ``mylib/*``: for
@@ -203,7 +203,7 @@ VERSION_SETS: dict[str, VersionSet] = {
 
 
 class RunningStack(Protocol):
-    """A stack that runs and has given its first right answer."""
+    """A stack that runs and has given its first successful response."""
 
     @property
     def stack(self) -> Stack:
@@ -295,7 +295,7 @@ class Launcher(Protocol):
         ...
 
     def start(self, stack: Stack) -> AbstractContextManager[RunningStack]:
-        """Launch ``stack`` afresh, after its commands to prepare, and wait for its first right answer.
+        """Launch ``stack`` afresh, after its commands to prepare, and wait for its first successful response.
 
         Leaving the context ends the stack and removes all that the launch made. Raises
         :class:`~pytest_webbench.model.errors.StartError` with the end of the server's log.

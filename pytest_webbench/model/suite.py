@@ -45,7 +45,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One kind of load, with what a right answer is and what the database must hold afterwards.
+    """One kind of load, with the responses that are expected and what the database must hold afterwards.
 
     The answers and effects stand in the exchanges that ``traffic`` makes. ``repeat`` says whether an
     exchange may be sent twice in a round (a deletion may not). ``writes`` says whether the database
@@ -160,8 +160,8 @@ class Suite:
     """What stacks and scenarios of one kind share.
 
     ``contract`` is the OpenAPI document. ``examples(records)`` makes exchanges, and requests that must
-    be refused, which every stack has to answer rightly before it is timed, beside the scenarios' own;
-    they only read. ``warmup`` is carried out after a launch by profiles that ask for it. ``published``
+    be refused, with which every stack is checked before it is timed, beside the scenarios' own; they only
+    read. ``warmup`` is carried out after a launch by profiles that ask for it. ``published``
     are figures of others for the same scenarios and stacks, which a report sets beside those of a run.
     """
 

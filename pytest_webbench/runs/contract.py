@@ -1,4 +1,4 @@
-"""The check before timing: does the stack answer every operation of its contract rightly?"""
+"""The check before timing: does the stack do every operation of its contract as expected?"""
 
 import json
 import random

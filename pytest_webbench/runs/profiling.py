@@ -113,7 +113,7 @@ class Sampling:
 
 @dataclass(kw_only=True)
 class _Visit:
-    """The loads of one cell. ``requests`` were answered rightly, for ``cpu_s`` of CPU time if it is known."""
+    """The loads of one cell. ``requests`` were successful, for ``cpu_s`` of CPU time if it is known."""
 
     bench: TrialRunner
     running: RunningStack

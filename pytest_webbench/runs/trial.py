@@ -133,7 +133,7 @@ class TrialRunner:
         )
 
     def saturate(self, running: RunningStack, suite: Suite, scenario: Scenario) -> float:
-        """How many requests per second the stack serves at most; 0 if it answered none rightly.
+        """How many requests per second the stack serves at most; 0 if none was successful.
 
         Raises what :meth:`measure` raises.
         """

@@ -36,7 +36,7 @@ class AttachedLauncher:
 
     @contextmanager
     def start(self, stack: Stack) -> Iterator["AttachedStack"]:
-        """Wait for a right answer of the server, and leave it running at the end."""
+        """Wait until the server is ready, and leave it running at the end."""
         running = AttachedStack(stack=stack, base_url=self._urls[stack.name].rstrip("/"))
         wait_until_ready(running, timeout_s=self._start_timeout_s)
         target = Target.parse(running.base_url)

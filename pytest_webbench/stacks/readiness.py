@@ -121,7 +121,7 @@ class _Wait:
             hint = "is the server there, and is --webbench-url right? One that is slow needs "
             hint += "--webbench-start-timeout"
         return StartError(
-            f"{self._running.stack.name} gave no right answer within {waited_s:.0f} s ({self._seen})",
+            f"{self._running.stack.name} did not become ready within {waited_s:.0f} s ({self._seen})",
             evidence=self._running.log_tail(),
             hint=hint,
         )

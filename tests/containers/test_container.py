@@ -191,7 +191,7 @@ def _older(engine: Engine, name: str) -> set[str | None]:
     ("server", "reason"),
     [
         ("raise SystemExit('no such setting')", "its container exited with code 1"),
-        ("import time; time.sleep(600)", "gave no right answer within 1 s"),
+        ("import time; time.sleep(600)", "did not become ready within 1 s"),
     ],
 )
 def test_a_stack_that_does_not_start_says_why(

@@ -97,7 +97,7 @@ def test_a_server_that_is_not_there(attach: RunWebbench) -> None:
         "--webbench-url=mine=http://127.0.0.1:1", "--webbench-scenario=hello", "--webbench-start-timeout=0.1"
     )
     outcome.counts(failed=1)
-    assert "mine gave no right answer within " in outcome.text
+    assert "mine did not become ready within " in outcome.text
     assert "GET /hello failed: [Errno 111] Connection refused" in outcome.text
 
 

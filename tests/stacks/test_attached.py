@@ -97,7 +97,7 @@ def start(url: str, *, start_timeout_s: float = 0.05) -> None:
 def test_a_server_that_is_not_there() -> None:
     with pytest.raises(StartError) as caught:
         start("http://127.0.0.1:1")
-    assert caught.value.message.startswith("mine gave no right answer within 0 s (GET /hello failed: ")
+    assert caught.value.message.startswith("mine did not become ready within 0 s (GET /hello failed: ")
     assert caught.value.message.endswith("Connection refused)")
 
 
@@ -112,7 +112,7 @@ def test_a_server_of_another_contract(url: str, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(StartError) as caught, AttachedLauncher({"mine": url}).start(stack):
         pass
     assert caught.value.message == (
-        "mine gave no right answer within 0 s (GET /x: the body is not JSON "
+        "mine did not become ready within 0 s (GET /x: the body is not JSON "
         "(Expecting value: line 1 column 1 (char 0)): 'other')"
     )
 

@@ -390,7 +390,7 @@ def test_an_application_that_never_answers_is_ended(make_stack: MakeStack, tmp_p
     program = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)"
     error = failure(launcher, make_stack(program))
     assert re.fullmatch(
-        r"tiny gave no right answer within 2 s \(GET / failed: \[Errno \d+\] Connection refused\)",
+        r"tiny did not become ready within 2 s \(GET / failed: \[Errno \d+\] Connection refused\)",
         error.message,
     )
     assert not psutil.pid_exists(int(error.evidence))
@@ -412,7 +412,7 @@ def test_an_application_that_takes_connections_and_is_mute(
     monkeypatch.setattr(launcher, "_start_timeout_s", 1.5)
     error = failure(launcher, make_stack(MUTE))
     assert error.message.startswith(
-        "tiny gave no right answer within 2 s (GET / failed: no response came within "
+        "tiny did not become ready within 2 s (GET / failed: no response came within "
     )
     assert "--webbench-start-timeout" in error.hint
 
@@ -423,7 +423,7 @@ def test_an_application_that_answers_wrongly(
     monkeypatch.setattr(readiness, "WRONG_RESPONSE_PATIENCE_S", 0.05)
     error = failure(launcher, make_stack(APP.replace("send_response(200)", "send_response(500)")))
     assert error.message == (
-        "tiny gave no right answer within 0 s (GET /: the status is 500, expected 200; the body is '\"ok\"')"
+        "tiny did not become ready within 0 s (GET /: the status is 500, expected 200; the body is '\"ok\"')"
     )
     assert error.evidence == "serving"
 
