@@ -70,6 +70,8 @@ class ResponseReader:
         """How many bytes have come."""
         self.done = False
         """Whether the response is there, or has more bytes than it may have."""
+        self.keeps = True
+        """Whether the server keeps the connection; of a response to HEAD it is taken to."""
 
     def feed(self, data: bytes) -> None:
         """Go on with ``data``. Raises :class:`MalformedError`."""
@@ -137,6 +139,7 @@ class ResponseReader:
             return
         self._status = status
         self._headed = True
+        self.keeps = self._is_head or self._parser.should_keep_alive()
         self.done = self._is_head  # the parser would wait for the body that the headers speak of
 
     def on_chunk_header(self) -> None:

@@ -16,6 +16,7 @@ import gevent
 from gevent import socket
 from gevent.event import Event
 
+import pytest_webbench.analysis.statistics  # noqa: F401 - while it is imported no heartbeat would be sent
 from pytest_webbench.load.frames import LoadJob
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.judging import PreparedRequest, PreparedRequests

@@ -245,6 +245,8 @@ class _Client(HTTPClient):
             self.close()
             return sock.fault or failures.not_http(str(cause), b""), False
         sock.served = True
+        if not reader.keeps:  # of which Locust's client knows nothing after an interim response
+            self.close()
         response, prepared = reader.response(), self.prepared
         if not response.complete:
             return judge_whole(prepared.exchange.answer, response), True
