@@ -12,23 +12,21 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.results import CodeProfile, Validity
+from pytest_webbench.model.results import Validity
 from pytest_webbench.model.run import SavedRun
-from pytest_webbench.model.suite import Unit
 from pytest_webbench.report.page import render_page
-from pytest_webbench.suites.items import SUITE
 from tests.builders import make_run, make_summary
+from tests.report.samples import STACKS, explained_cell, full_run
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 REQUIRED = "WEBBENCH_REQUIRE_BROWSER"
 OWNED = "document.title='owned'"
 HOSTILE = f'\x1b[31m</script><script>{OWNED}</script>"><img src=x onerror="{OWNED}">'
-STACKS = {"fastapi-sqlite3": 0.010, "flask-sqlite3": 0.0101, "django-drf": 0.030}
 A4: ViewportSize = {"width": 718, "height": 1046}
 PHONE: ViewportSize = {"width": 375, "height": 740}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
@@ -41,28 +39,6 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=program, args=arguments)
         yield started
         started.close()
-
-
-def a_run(**changes: Any) -> SavedRun:
-    cells = {
-        Cell(scenario=scenario, stack=stack): [latency_s * share for share in (1.0, 1.03, 0.98)]
-        for scenario in ("hello", "list_items")
-        for stack, latency_s in STACKS.items()
-    }
-    explained = tuple(explained_cell(stack) for stack in STACKS)
-    about = {"published": SUITE.published}
-    return make_run(cells, units={"hello": Unit.RATE}, about=about, explained=explained, **changes)
-
-
-def explained_cell(stack: str, frame: str = "all (sqlalchemy/result.py:3)") -> CodeProfile:
-    """What --webbench-explain found of list_items: calls of the application into an ORM, and into JSON."""
-    calls = {f"run (gunicorn/app.py:1);view (./app.py:7);{frame}": 60, "run (gunicorn/app.py:1)": 30}
-    return CodeProfile(
-        cell=Cell(scenario="list_items", stack=stack),
-        rate_hz=100,
-        stacks=calls,
-        cpu_s_per_request=STACKS.get(stack, 0.01),
-    )
 
 
 def hostile_run() -> SavedRun:
@@ -99,7 +75,7 @@ class Opened:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    records = {"ordinary": [a_run()], "two": [a_run(), a_run()], "hostile": [hostile_run()]}
+    records = {"ordinary": [full_run()], "two": [full_run(), full_run()], "hostile": [hostile_run()]}
     for name, runs in records.items():
         (folder / f"{name}.html").write_text(render_page(runs), encoding="utf-8")
     return {name: folder / f"{name}.html" for name in records}
@@ -139,7 +115,7 @@ def test_what_others_wrote_does_nothing(context: BrowserContext, files: dict[str
     assert opened.page.locator("img").count() == 0
     assert opened.page.get_by_text("</script><script>").count() > 0
     assert "\x1b" not in opened.page.content()
-    chart = opened.page.locator("[data-chart=scenario-1-ranking]")
+    chart = opened.page.locator("#scenarios-1 [data-chart]").first
     chart.scroll_into_view_if_needed()
     chart.locator(".mark-symbol path").first.hover(force=True)
     opened.page.locator("#tooltip").wait_for(state="visible")
@@ -150,7 +126,7 @@ def test_what_others_wrote_does_nothing(context: BrowserContext, files: dict[str
 
 
 def test_hovering_over_a_mark_shows_its_numbers(ordinary: Opened) -> None:
-    chart = ordinary.page.locator("[data-chart=scenario-1-ranking]")
+    chart = ordinary.page.locator("#scenarios-1 [data-chart]").first
     chart.scroll_into_view_if_needed()
     chart.locator(".mark-symbol path").first.hover(force=True)
     tooltip = ordinary.page.locator("#tooltip")
@@ -251,14 +227,14 @@ def test_small_text_levels_and_marks_can_be_read(ordinary: Opened, scheme: Any) 
         assert contrast(rgb(symbol.evaluate("each => getComputedStyle(each).fill")), paper) > 3
     label = page.locator("[data-chart] .role-axis-label text").first
     assert contrast(rgb(label.evaluate("each => getComputedStyle(each).fill")), paper) > 4.5
-    mark = page.locator("[data-chart=scenario-1-ranking] .mark-symbol path").first
+    mark = page.locator("#scenarios-1 [data-chart] .mark-symbol path").first
     assert contrast(rgb(mark.evaluate("each => getComputedStyle(each).fill")), paper) > 3
 
 
 def test_a_chart_has_the_colour_of_its_stack_on_the_first_screen(ordinary: Opened) -> None:
     page = ordinary.page
     symbol = page.locator(".card .symbol").first.evaluate("each => getComputedStyle(each).fill")
-    mark = page.locator("[data-chart=scenario-1-ranking] .mark-symbol path").first
+    mark = page.locator("#scenarios-1 [data-chart] .mark-symbol path").first
     assert mark.evaluate("each => getComputedStyle(each).fill") == symbol
 
 

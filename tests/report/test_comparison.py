@@ -14,20 +14,8 @@ from pytest_webbench.report.content.comparison import (
     describe_regression,
     pull_request_parts,
 )
+from tests.report.samples import SLOWER
 
-SLOWER = Comparison(
-    cell=Cell(scenario="list_items", stack="flask-sqlite3"),
-    base_stack="flask-sqlite3@base",
-    metric="p99",
-    threshold=parse_threshold("p99: 10%"),
-    verdict=Verdict.SLOWER,
-    base=0.0412,
-    head=0.0507,
-    ratio=Interval(estimate=1.2304, low=1.151, high=1.309),
-    pairs=8,
-    p_value=0.001,
-    smallest_effect=0.14,
-)
 SAME = replace(
     SLOWER,
     cell=Cell(scenario="hello", stack="flask-sqlite3"),

@@ -7,8 +7,13 @@ import pytest
 
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CodeProfile
+from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.charts import Charts
-from pytest_webbench.report.content.hot_spots import describe_difference, describe_profile
+from pytest_webbench.report.content.hot_spots import (
+    describe_difference,
+    describe_profile,
+    hot_spot_sections,
+)
 from pytest_webbench.report.terminal import render_hot_spots
 
 HOSTILE = "a\x1b[31mb[bold]<script>"
@@ -83,14 +88,6 @@ def test_nothing_steers_the_terminal() -> None:
     assert "[bold]" in shown
 
 
-def test_a_difference_is_explained_from_the_largest_part_on() -> None:
-    first, *rest = describe_difference(SLOW, FAST)
-    assert first == "slow takes 40 ms of CPU time per request of list, fast 8 ms: 32 ms more."
-    assert rest[0].startswith("ORM: 30 against 0 ms, 30 ms more [28.2, 31.6], 94 % of the difference.")
-    assert rest[1].startswith("application: 8 against 4 ms, 4 ms more [")
-    assert rest[2].startswith("JSON: 0 against 4 ms, 4 ms less [")
-
-
 def test_the_other_way_round_the_signs_change() -> None:
     first, second, *_ = describe_difference(FAST, SLOW)
     assert first.endswith("32 ms less.")
@@ -132,6 +129,17 @@ def test_the_flame_graph_has_a_rectangle_for_each_function() -> None:
     ]
     assert found[0]["shown"] == "main (x.py)"
     assert len(found[3]["shown"]) < len("f (x.py)")
+
+
+def test_the_table_of_a_flame_graph_has_its_widest_calls() -> None:
+    (section,) = hot_spot_sections([SavedRun(source="a run", explained=(SLOW,))])
+    ((bars, graph),) = (part.charts for part in section.parts)
+    assert bars.table.rows[-1] == ("all", "40 ms, 400 samples")
+    assert graph.title == "slow: calls, the outermost on top"
+    assert graph.table.rows[:2] == (
+        ("main (x.py)", "other", "100.0 %", "400"),
+        ("f (sqlalchemy/a.py)", "ORM", "75.0 %", "300"),
+    )
 
 
 def test_the_bars_are_in_milliseconds_where_all_are_known() -> None:

@@ -5,19 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_webbench.model.plan import Cell
-from pytest_webbench.model.results import Validity
 from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.markdown import render_pull_request, render_report
-from tests.builders import make_run, make_summary
-from tests.report.test_comparison import SAME, SLOWER
+from tests.builders import make_run
+from tests.report.samples import CELLS, SLOWER
+from tests.report.test_comparison import SAME
 
 SNAPSHOT = Path(__file__).parent / "snapshots/results.md"
 PULL_REQUEST = Path(__file__).parent / "snapshots/pull_request.md"
-CELLS = {
-    Cell(scenario="get_item", stack="flask-sqlite3"): (0.010, 0.0101, 0.0099),
-    Cell(scenario="get_item", stack="fastapi-sqlite3"): (0.010, 0.0102, 0.0098),
-    Cell(scenario="get_item", stack="django-drf"): (0.030, 0.0301, 0.0299),
-}
 
 
 def masked(text: str) -> str:
@@ -33,23 +28,6 @@ def rendered(record: SavedRun) -> str:
 
 def test_the_results_of_a_run() -> None:
     assert rendered(make_run(CELLS)).partition("## Configuration")[0] == SNAPSHOT.read_text(encoding="utf-8")
-
-
-def test_how_it_was_measured_follows() -> None:
-    text = rendered(make_run(CELLS)).partition("## Configuration")[2]
-    assert "- started: TIME" in text
-    assert "- saved as: RUN" in text
-    assert "```text\npytest --webbench --webbench-seed=7\n```" in text
-    assert "- processor: A Processor" in text
-
-
-def test_invalid_cells_keep_their_reasons() -> None:
-    record = make_run(CELLS)
-    reason = "3 of 300 requests failed (wrong_status 3)"
-    bad = make_summary([0.01, 0.01], stack="django-drf", validity=Validity(reasons=(reason,)))
-    text = rendered(replace(record, summaries=(*record.summaries[:2], bad)))
-    assert "| django-drf | - | 10.00 |" in text
-    assert r"- **invalid** django-drf: 3 of 300 requests failed (wrong\_status 3)" in text
 
 
 def test_failures_are_shown_as_they_were_said_and_nothing_ends_their_block() -> None:

@@ -5,42 +5,24 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import (
-    CodeProfile,
-    Comparison,
-    Interval,
     Level,
-    Threshold,
     Validity,
-    Verdict,
 )
 from pytest_webbench.model.run import SavedRun, StackMetadata
 from pytest_webbench.report import page
-from pytest_webbench.report.content.blocks import Note
 from pytest_webbench.report.content.document import make_document
 from pytest_webbench.report.markdown import render_report
 from pytest_webbench.report.page import render_page
 from pytest_webbench.suites.items import SUITE
 from tests.builders import GET_ITEM, make_run, make_summary
+from tests.report.samples import three_stacks
 
 HOSTILE = '\x1b[31m</script><script>alert(1)</script>"><img src=x onerror=alert(2)>\x1b[0m\x07'
-
-
-def three_stacks(**changes: Any) -> SavedRun:
-    cells = {
-        Cell(scenario="get_item", stack=name): times
-        for name, times in {
-            "flask-sqlite3": (0.010, 0.0101, 0.0099),
-            "fastapi-sqlite3": (0.010, 0.0102, 0.0098),
-            "django-drf": (0.030, 0.0301, 0.0299),
-        }.items()
-    }
-    return make_run(cells, **changes)
 
 
 class Reader(HTMLParser):
@@ -220,50 +202,9 @@ def test_runs_that_came_about_otherwise_are_not_ranked() -> None:
     assert "engine fake then, k6 now: not comparable, so not ranked" in text
 
 
-def test_verdicts_of_base_and_head_are_shown_what_matters_first() -> None:
-    def verdict(kind: Verdict, estimate: float, metric: str) -> Comparison:
-        return Comparison(
-            cell=GET_ITEM,
-            base_stack="flask-sqlite3@base",
-            metric=metric,
-            threshold=Threshold(metric=metric, limit=0.05),
-            verdict=kind,
-            base=0.01,
-            head=0.01 * estimate,
-            ratio=Interval(estimate=estimate, low=estimate - 0.01, high=estimate + 0.01),
-            pairs=5,
-            p_value=0.01,
-        )
-
-    comparisons = (verdict(Verdict.NO_CHANGE, 1.0, "cpu"), verdict(Verdict.SLOWER, 1.2, "time"))
-    text = text_of(three_stacks(comparisons=comparisons, against="main (abc1234)"))
-    assert "Against main (abc1234): 1 slower, 1 no change" in text
-    assert text.index("slower get_item[flask-sqlite3]") < text.index("no change get_item[flask-sqlite3]")
-
-
-def test_profiles_have_a_section_of_their_own() -> None:
-    assert "why" not in {each.name for each in make_document([three_stacks()]).sections}
-    calls = {"run (gunicorn/app.py:1);all (sqlalchemy/orm.py:2)": 75, "run (gunicorn/app.py:1)": 25}
-    slow = CodeProfile(cell=GET_ITEM, rate_hz=100, stacks=calls, cpu_s_per_request=0.004)
-    fast = replace(slow, cell=replace(GET_ITEM, stack="fast"), cpu_s_per_request=0.002)
-    blind = CodeProfile(cell=replace(GET_ITEM, stack="blind"), rate_hz=100, reason="py-spy may not look")
-    view = make_document([three_stacks(explained=(slow, fast, blind))])
-    (why,) = (each for each in view.sections if each.name == "why")
-    (part,) = why.parts
-    assert part.title.startswith("get_item: CPU time per request")
-    assert any("ORM: 3 against 1.5 ms" in sentence for sentence in part.lead)
-    parts, first, second = part.charts
-    assert ("ORM", "3 ms, 75 % [66, 82]", "1.5 ms, 75 % [66, 82]") in parts.table.rows
-    assert parts.table.rows[-1] == ("all", "4 ms, 100 samples", "2 ms, 100 samples")
-    assert first.table.rows[0] == ("run (gunicorn/app.py)", "server", "100.0 %", "100")
-    assert second.title == "fast: calls, the outermost on top"
-    assert part.notes == (Note(subject="blind", text="not explained: py-spy may not look"),)
-
-
-@pytest.mark.parametrize("settings", [None])
-def test_a_record_that_says_little_reads_well(settings: None) -> None:
+def test_a_record_that_says_little_reads_well() -> None:
     record = three_stacks()
-    bare = replace(record, metadata=type(record.metadata)(), settings=settings)
+    bare = replace(record, metadata=type(record.metadata)(), settings=None)
     text = text_of(bare)
     assert "a machine that was not recorded" in text
     assert "The machine was not recorded." in text

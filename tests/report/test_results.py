@@ -10,6 +10,7 @@ from pytest_webbench.report.content.blocks import Room, fitted_parts
 from pytest_webbench.report.content.results import make_cards, results_sections, scenario_groups
 from pytest_webbench.report.content.text import duration
 from tests.builders import make_run, make_summary
+from tests.report.samples import three_stacks
 
 
 @pytest.mark.parametrize(
@@ -52,15 +53,7 @@ def test_a_group_of_scenarios_stands_in_the_order_of_its_summaries() -> None:
 
 
 def test_ties_share_a_rank_in_tables_and_on_cards() -> None:
-    cells = {
-        Cell(scenario="get_item", stack=name): times
-        for name, times in {
-            "flask-sqlite3": (0.010, 0.0101, 0.0099),
-            "fastapi-sqlite3": (0.010, 0.0102, 0.0098),
-            "django-drf": (0.030, 0.0301, 0.0299),
-        }.items()
-    }
-    record, ranks = make_run(cells), {"flask-sqlite3": "1=", "fastapi-sqlite3": "1=", "django-drf": "3"}
+    record, ranks = three_stacks(), {"flask-sqlite3": "1=", "fastapi-sqlite3": "1=", "django-drf": "3"}
     (card,) = make_cards(record)
     assert {row.stack: row.rank for row in card.rows} == ranks
     (section,) = results_sections([record])

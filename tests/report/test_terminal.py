@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_webbench.analysis.summary import summarise
@@ -166,6 +166,7 @@ def test_colours_are_those_of_the_report_alone() -> None:
     assert "\x1b[31mb" not in text
 
 
+@settings(max_examples=30)
 @given(st.text())
 def test_no_text_breaks_a_table(text: str) -> None:
     shown = table(make_summary([0.01], stack=text, examples=(text,)), width=2000)
