@@ -16,8 +16,8 @@ IMAGES = Path(__file__).parent / "images"
 WINDOW = {"width": 1200, "height": 1000}
 PHONE = {"width": 375, "height": 812}
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-FIGURE = "#scenario-3"
-"""The chart of the third scenario."""
+FIGURE = "#scenarios-3"
+"""The results of the third scenario."""
 
 
 def main() -> None:
