@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
+from pytest_webbench.analysis.cross_run import launch_facts
+from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.model.load import Amount, Arrivals, Loop, Schedule
 from pytest_webbench.model.measurement import LaunchRecord
+from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.runs.metadata import provenance_of
 from pytest_webbench.runs.rows import extra_info, other_formats, read_row
-from tests.builders import make_summary
+from tests.builders import make_round, make_summary
 
 SETTINGS = Settings(seed=7, generators=3)
 LAUNCH = LaunchRecord(
@@ -40,6 +43,27 @@ def test_a_result_comes_back_with_all_that_is_known_of_it(summary: CellSummary) 
     found, provenance = read_row(json.loads(json.dumps(extra_info(summary, SETTINGS))))
     assert found == summary
     assert provenance == provenance_of(summary, profile=SETTINGS.profile, generators=3)
+
+
+def test_the_configuration_of_a_launch_is_typed() -> None:
+    found = provenance_of(replace(SUMMARY, launch=LAUNCH), profile=None, generators=None)
+    assert (found.workers, found.threads, found.container_runtime, found.cpus) == (4, None, "Docker 28", "2")
+    assert found.settings == {"own": "setting"}
+    assert launch_facts(found) == {
+        "workers": "4",
+        "threads": "not known",
+        "container engine": "Docker 28",
+        "processors of the container": "2",
+        "own": "setting",
+    }
+
+
+def test_the_note_of_a_launch_has_its_code() -> None:
+    launch = replace(LAUNCH, notes=(Code.FILES_UNVERIFIED.reason(),))
+    noted = summarise([make_round(launch=launch)], unit=Unit.TIME, planned=1)
+    validity = extra_info(noted, SETTINGS)["webbench"]["validity"]
+    assert validity["warnings"] == [Code.FILES_UNVERIFIED.reason()]
+    assert validity["warning_codes"] == ["files-unverified"]
 
 
 def test_a_result_without_a_response_comes_back_unknown() -> None:
