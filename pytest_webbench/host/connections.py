@@ -2,13 +2,37 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_webbench.host.meters.process_tree import ancestors, process_tree
 from pytest_webbench.model.load import Held
 
-__all__ = ["held_by", "held_connections", "sockets_of"]
+__all__ = ["LISTEN", "TcpSocket", "held_by", "held_connections", "sockets_of", "tcp_sockets"]
 
-_ESTABLISHED, _LISTEN = "01", "0A"
+ESTABLISHED, LISTEN = "01", "0A"
+
+
+class TcpSocket(NamedTuple):
+    """A row of the kernel's table of TCP sockets."""
+
+    address: str
+    """In hexadecimal words of the machine's byte order."""
+    port: int
+    peer_port: int
+    state: str
+    inode: str
+
+
+def tcp_sockets(table: str, *, pid: int | str = "self", containing: str = "") -> Iterator[TcpSocket]:
+    """The rows of ``table`` (``tcp`` or ``tcp6``) that have the text ``containing``.
+
+    Of the network in which the process ``pid`` is. Raises :class:`OSError` where there is no such table.
+    """
+    for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+        if containing in line:
+            _, local, remote, state, *_, inode = line.split()[:10]
+            address, _, port = local.partition(":")
+            yield TcpSocket(address, int(port, 16), int(remote.rpartition(":")[2], 16), state, inode)
 
 
 def held_connections(pid: int, port: int) -> Held | None:
@@ -51,18 +75,14 @@ def _sockets(pid: int, port: int) -> tuple[set[str], dict[str, int]]:
     Not by :meth:`psutil.Process.net_connections`, which takes tens of milliseconds where thousands of
     closed connections linger, and this is asked several times before each load.
     """
-    ending = f":{port:04X}"
     for table in ("tcp", "tcp6"):  # each takes the kernel milliseconds; connections are where the listener is
         listening: set[str] = set()
         connected: dict[str, int] = {}
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines():
-            if ending not in line:
-                continue
-            _, local, remote, state, *_, inode = line.split()[:10]
-            if local.endswith(ending) and state == _LISTEN:
-                listening.add(inode)
-            elif local.endswith(ending) and state == _ESTABLISHED:
-                connected[inode] = int(remote.rpartition(":")[2], 16)
+        for each in tcp_sockets(table, pid=pid, containing=f":{port:04X}"):
+            if each.port == port and each.state == LISTEN:
+                listening.add(each.inode)
+            elif each.port == port and each.state == ESTABLISHED:
+                connected[each.inode] = each.peer_port
         if listening:
             break
     return listening, connected

@@ -5,19 +5,19 @@ import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from pytest_webbench.host.connections import sockets_of
+from pytest_webbench.host.connections import LISTEN, TcpSocket, sockets_of, tcp_sockets
 from pytest_webbench.host.meters.process_tree import process_tree
 
 __all__ = ["Holder", "foreign_holder", "ports_of"]
 
 TAKE_S = 1.0
 """How long a process may take to accept a connection, where that shows who serves."""
-_LISTEN = "0A"
 _OURS_WOULD_GET_IT = frozenset(
     {
         "0100007F",  # 127.0.0.1, as the kernel writes it on a little-endian machine
@@ -94,7 +94,8 @@ def _taker(port: int, candidates: Iterable[int]) -> int | None:
         here = client.getsockname()[1]
         deadline = time.monotonic() + TAKE_S
         while time.monotonic() < deadline:
-            inode = next((each for at, to, _, each in _connections() if (at, to) == (port, here)), "0")
+            ours = (each for each in _connections() if (each.port, each.peer_port) == (port, here))
+            inode = next((each.inode for each in ours), "0")
             if inode != "0":  # until it is taken, it is nobody's
                 return next((each for each in candidates if inode in (_sockets_of(each) or set())), None)
             time.sleep(0.005)
@@ -121,21 +122,14 @@ def ports_of(pid: int) -> tuple[int, ...]:
 
 def _listening() -> list[tuple[int, str]]:
     """The port and the inode of each socket that listens where a connection to 127.0.0.1 arrives."""
-    return [(port, inode) for port, _, state, inode in _connections() if state == _LISTEN]
+    return [(each.port, each.inode) for each in _connections() if each.state == LISTEN]
 
 
-def _connections() -> Iterator[tuple[int, int, str, str]]:
-    """The two ports, the state and the inode of each socket where a connection to 127.0.0.1 arrives."""
+def _connections() -> Iterator[TcpSocket]:
+    """The sockets where a connection to 127.0.0.1 arrives."""
     for table in ("tcp", "tcp6"):
-        try:
-            lines = Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]
-        except OSError:  # a kernel without IPv6
-            continue
-        for line in lines:
-            _, local, remote, state, *_, inode = line.split()[:10]
-            address, _, port = local.partition(":")
-            if address in _OURS_WOULD_GET_IT:
-                yield int(port, 16), int(remote.rpartition(":")[2], 16), state, inode
+        with suppress(OSError):  # a kernel without IPv6
+            yield from (each for each in tcp_sockets(table) if each.address in _OURS_WOULD_GET_IT)
 
 
 def _sockets_of(pid: int) -> set[str] | None:

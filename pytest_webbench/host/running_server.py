@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pytest_webbench.host.connections import held_by, sockets_of
+from pytest_webbench.host.connections import LISTEN, held_by, sockets_of, tcp_sockets
 from pytest_webbench.host.meters.process_tree import process_tree
 from pytest_webbench.model.load import Held
 
 __all__ = ["RunningServer"]
 
-_LISTEN = "0A"
 _FORWARDERS = frozenset(
     {
         "docker-proxy",
@@ -101,11 +100,10 @@ def _listening(wanted: set[str], port: int) -> Iterator[str]:
     """The inodes of the sockets at which a connection to ``port`` of a wanted address may arrive."""
     for table in ("tcp", "tcp6"):
         with suppress(FileNotFoundError):  # a machine without IPv6
-            for line in Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]:
-                _, local, _, state, *_, inode = line.split()[:10]
-                address, _, at = local.partition(":")
-                if state == _LISTEN and int(at, 16) == port and (address in wanted or not int(address, 16)):
-                    yield inode
+            for each in tcp_sockets(table):
+                arrives = each.address in wanted or not int(each.address, 16)
+                if each.state == LISTEN and each.port == port and arrives:
+                    yield each.inode
 
 
 def _owners(listening: set[str]) -> dict[int, set[str]]:
