@@ -103,7 +103,7 @@ def test_a_budget_that_is_spent_leaves_it_undecided_and_says_what_would_do(
     )
     outcome.counts(passed=1)
     assert "inconclusive" in outcome.text
-    assert "would decide it; 4 were made" in outcome.text
+    assert "undecided after 4 rounds; " in outcome.text
 
 
 def test_head_and_base_are_launched_afresh_in_every_block_from_copies(
