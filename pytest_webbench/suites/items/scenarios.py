@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
+from itertools import cycle, islice
 
 from pytest_webbench.model.http import (
     Answer,
@@ -71,9 +72,12 @@ def _create(item: Record) -> Exchange:
 
 
 def update_item(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:
-    """New values for a random record."""
-    drawn = rng.choices(records, k=count or len(records)) if records else []
-    return [_update(record["id"], make_item(rng)) for record in drawn]
+    """New values for a record, each record in turn in a random order.
+
+    Two users that update the same record at once may each be sent what the other one wrote.
+    """
+    order = rng.sample(records, len(records))
+    return [_update(record["id"], make_item(rng)) for record in islice(cycle(order), count or len(records))]
 
 
 def _update(key: int, item: Record) -> Exchange:
