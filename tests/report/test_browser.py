@@ -26,7 +26,7 @@ A4: ViewportSize = {"width": 718, "height": 1046}
 PHONE: ViewportSize = {"width": 375, "height": 740}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # as long as it runs, its event loop does
 def browser() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
