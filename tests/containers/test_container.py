@@ -13,6 +13,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import docker.errors
 import httpx
@@ -173,12 +174,14 @@ def test_an_unchanged_stack_is_not_built_again_and_a_changed_one_is(
     engine: Engine, make_stack: MakeStack, make_launcher: MakeLauncher
 ) -> None:
     stack = make_stack()
+    server = stack.folder / "server.py"
+    server.write_text(f"{server.read_text()}\n# {uuid4()}")  # else an image of earlier tests would do
     make_launcher().prepare(stack)
     ours = f"pytest-webbench/{stack.name}"
     (first,) = {each.id for each in engine.client.images.list(ours)} - _older(engine, ours)
     make_launcher().prepare(stack)
     assert engine.client.images.list(ours)[0].id == first
-    (stack.folder / "server.py").write_text("# changed\n")
+    server.write_text(f"# {uuid4()}\n")
     make_launcher().prepare(stack)
     assert engine.client.images.list(ours)[0].id != first
 

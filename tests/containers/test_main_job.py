@@ -39,7 +39,9 @@ def _rows(file: Path) -> dict[str, dict[str, Any]]:
     return {row["name"]: row["extra_info"]["webbench"] for row in cells}
 
 
-def _check_cells(folder: Path, scenarios: Sequence[str], python: str) -> dict[str, dict[str, Any]]:
+def _check_cells(
+    folder: Path, scenarios: Sequence[str], python: str, *, alone: bool
+) -> dict[str, dict[str, Any]]:
     """Assert on what a run in ``folder`` measured; what is said of each cell."""
     rows = _rows(folder / "figures.json")
     assert set(rows) == {f"{scenario}[{stack.name}]" for scenario in scenarios for stack in STACKS}
@@ -54,18 +56,19 @@ def _check_cells(folder: Path, scenarios: Sequence[str], python: str) -> dict[st
     shares = [json.loads(line)["trial"]["load"]["held"] for line in trials.read_text().splitlines()]
     even = [held for held in shares if held and max(held) - min(held) <= 1]  # seen from outside of it, too
     assert len(shares) == len(rows)
-    assert len(even) >= 0.9 * len(rows)
+    assert len(even) >= (0.9 if alone else 0.5) * len(
+        rows
+    )  # evening out takes time, which a busy machine lacks
     return rows
 
 
-@pytest.mark.alone
 def test_auto_measures_in_containers_with_the_versions_of_the_paper(tmp_path: Path) -> None:
     words = ("--webbench-versions=paper", "--webbench-scenario=hello,update_item")
     done = _run(tmp_path, *words, "--benchmark-json=figures.json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "10 passed" in done.stdout
     assert "webbench: containers (" in done.stdout
-    rows = _check_cells(tmp_path, ("hello", "update_item"), "3.11.")
+    rows = _check_cells(tmp_path, ("hello", "update_item"), "3.11.", alone=False)
     versions = {name: ours["versions"] for name, ours in rows.items()}
     assert {each["gunicorn"] for each in versions.values()} == {"23.0.0"}
     assert versions["hello[fastapi-sqlalchemy]"]["fastapi"] == "0.115.12"
@@ -76,12 +79,13 @@ def test_auto_measures_in_containers_with_the_versions_of_the_paper(tmp_path: Pa
     assert versions["hello[django-drf]"]["djangorestframework"] == "3.16.0"
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_auto_measures_all_35_cells_in_containers(tmp_path: Path) -> None:
     done = _run(tmp_path, "--benchmark-json=figures.json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "35 passed" in done.stdout
-    _check_cells(tmp_path, [scenario.name for scenario in SCENARIOS], "3.13.")
+    _check_cells(tmp_path, [scenario.name for scenario in SCENARIOS], "3.13.", alone=True)
 
 
 @pytest.mark.parametrize(
