@@ -1,5 +1,6 @@
 """Which tests are alone, and which stay together; runs within them know nothing of each other."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     scheduler = LoadScopeScheduling(config, log)
     scheduler._split_scope = group_of
     return scheduler
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _timed() -> Iterator[None]:
+    """Runs within the tests time something: where pytest-xdist is at work, pytest-benchmark does not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTEST_XDIST_WORKER", raising=False)
+        yield
 
 
 @pytest.fixture(autouse=True)

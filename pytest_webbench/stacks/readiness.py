@@ -70,7 +70,7 @@ class _Wait:
                     break
             time.sleep(POLL_S)
         self._refuse_if_ended()
-        waited_s = time.monotonic() - begun
+        waited_s = min(time.monotonic() - begun, self._timeout_s)  # a busy machine ends the wait later
         if self._silence is not None and (cause := cause_of_silence(target, self._silence)):
             self._seen = f"{self._asked} failed: {cause}"
         raise self._failure(waited_s)

@@ -57,7 +57,6 @@ def _few_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> 
     """Those of the developer's environment would double the time of a run within a test."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p webbench -p benchmark")
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # pytest-benchmark would switch itself off
 
 
 @dataclass(frozen=True, kw_only=True)

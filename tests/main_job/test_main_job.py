@@ -30,17 +30,12 @@ def webbench(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
     return subprocess.run(
         _command(*arguments),
         cwd=folder,
-        env={**_environment(), **environment},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=RUN_LIMIT_S,
         check=False,
     )
-
-
-def _environment() -> dict[str, str]:
-    """That of these tests without what has pytest-benchmark time nothing: that pytest-xdist is at work."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST_")}
 
 
 def _command(*arguments: str) -> list[str]:
