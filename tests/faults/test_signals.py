@@ -241,7 +241,13 @@ def send_many(
 PROCESSES = (
     (),
     ("--webbench-explain",),
-    ("--webbench-against=HEAD", "--webbench-rounds=3", "--webbench-budget=1s"),
+    (
+        "--webbench-against=HEAD",
+        "--webbench-rounds=3",
+        "--webbench-budget=1s",
+        "--webbench-fail=time: 900%",  # a run that is left alone has to pass, on any machine
+        "--webbench-fail=cpu: 900%",
+    ),
 )
 
 
