@@ -69,8 +69,12 @@ def pytest_webbench_engine(settings: "Settings") -> "LoadEngine":
     return make_engine(settings)
 
 
-def pytest_webbench_meter() -> "Callable[[], Meter]":
-    """CPU time and memory of a container's control group, or of a tree of processes."""
+def pytest_webbench_meter(settings: "Settings") -> "Callable[[], Meter]":
+    """CPU time and memory of a container's control group, or of a tree of processes; or instructions."""
+    if settings.profile.counts:
+        from pytest_webbench.host.meters.callgrind import CallgrindMeter
+
+        return CallgrindMeter
     from pytest_webbench.host.meters.server import ServerMeter
 
     return ServerMeter

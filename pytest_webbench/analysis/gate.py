@@ -25,12 +25,14 @@ from statistics import fmean
 
 from pytest_webbench.analysis.metrics import Metric, Rule, find_metric, judged
 from pytest_webbench.analysis.statistics import deviation, ratio_interval
+from pytest_webbench.analysis.validity import STEADY
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.reasons import Code, Reason, code_of
 from pytest_webbench.model.results import Comparison, Interval, Remark, Threshold, Verdict
 
 __all__ = [
     "ALPHA",
+    "FEWEST_LAUNCHES",
     "FEWEST_PAIRS",
     "GROWTH",
     "POWER",
@@ -41,6 +43,7 @@ __all__ = [
     "pairs_missing",
     "parse_threshold",
     "remarks",
+    "spread_of_launches",
     "threshold_of",
 ]
 
@@ -57,6 +60,8 @@ GROWTH = 1.5
 """Each look at the data has so many times the pairs of the one before it."""
 FEWEST_PAIRS = 3
 """Fewer pairs are not judged."""
+FEWEST_LAUNCHES = 2
+"""A count that was made once may be one of several that a launch can give."""
 _MOST_PAIRS = 1000
 
 
@@ -87,7 +92,7 @@ class PairedSamples:
 
 def judge_family(all_samples: Sequence[PairedSamples], *, look: int) -> list[Comparison]:
     """A verdict on each of ``all_samples``, which are all of a run; this is look number ``look``, from 1."""
-    tested = [each for each in all_samples if each.rule is Rule.RATIO and _reason_against(each) == ""]
+    tested = [each for each in all_samples if _is_tested(each) and _reason_against(each) == ""]
     p_values = [_p_change(each) for each in tested]
     adjusted = dict(zip(map(id, tested), holm(p_values), strict=True))
     return [
@@ -95,9 +100,54 @@ def judge_family(all_samples: Sequence[PairedSamples], *, look: int) -> list[Com
         if id(each) in adjusted
         else _count(each)
         if each.rule is Rule.COUNT
+        else _compare_exactly(each)
+        if _repeats(each)
         else _leave_open(each)
         for each in all_samples
     ]
+
+
+def _is_tested(samples: PairedSamples) -> bool:
+    return samples.rule is Rule.RATIO or (samples.rule is Rule.EXACT and not _repeats(samples))
+
+
+def _repeats(samples: PairedSamples) -> bool:
+    """Whether the launches of each side, two or more, count the same but for :data:`STEADY`."""
+    return (
+        samples.rule is Rule.EXACT
+        and not samples.why
+        and len(samples.head) >= FEWEST_LAUNCHES
+        and min(*samples.base, *samples.head) > 0
+        and max(map(spread_of_launches, (samples.base, samples.head))) <= STEADY
+    )
+
+
+def spread_of_launches(values: Sequence[float]) -> float:
+    """By how much the largest of positive ``values`` is above the smallest, as a share of that."""
+    return max(values) / min(values) - 1
+
+
+def _compare_exactly(samples: PairedSamples) -> Comparison:
+    """What repeats needs no test; the interval holds the ratios of all launches to each other."""
+    base, head = _mean(samples.base), _mean(samples.head)
+    ratio, limit = head / base, 1 + samples.threshold.limit
+    verdict = Verdict.NO_CHANGE
+    if ratio > limit and head - base > samples.threshold.floor:
+        verdict = Verdict.SLOWER
+    elif ratio < 1 / limit:
+        verdict = Verdict.FASTER
+    return replace(
+        _leave_open(samples),
+        verdict=verdict,
+        ratio=Interval(
+            estimate=ratio,
+            low=min(samples.head) / max(samples.base),
+            high=max(samples.head) / min(samples.base),
+        ),
+        p_value=math.nan,
+        why="",
+        why_code="",
+    )
 
 
 def _alpha(look: int) -> float:

@@ -17,6 +17,7 @@ from pytest_webbench.analysis.statistics import percentiles
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.load import Latencies, LoadResult
 from pytest_webbench.model.measurement import Combine, Measurement, Readings
+from pytest_webbench.model.plan import Measure
 from pytest_webbench.model.results import RoundSummary, key_of_time
 
 __all__ = [
@@ -149,6 +150,9 @@ BYTES = Quantity(
 
 
 REQUESTS = Quantity(noun="requests")
+INSTRUCTIONS = Quantity(
+    shown="k", factor=1e-3, units={"": 1.0, "k": 1e3, "m": 1e6}, example="20k", noun="instructions"
+)
 
 
 NUMBER = Quantity()
@@ -161,6 +165,8 @@ class Rule(StrEnum):
     """Tests of the logarithms of the ratios of paired rounds; the limit is a percentage."""
     COUNT = "count"
     """The sums over all paired rounds, as they are; the limit is a number for each round."""
+    EXACT = "exact"
+    """The ratio as it is, where launches repeat it, else as :attr:`RATIO`; the limit is a percentage."""
 
 
 class Stored(Flag):
@@ -190,6 +196,7 @@ class Metric:
     ``rule`` is that of its verdict, ``None`` for what is not judged, ``limit`` the threshold where the user
     gives none: without it the metric is judged on request alone. ``column`` heads its column in the tables of
     results, of which those that are ``brief`` have a place in the terminal too; ``digits`` are shown of it.
+    It is known of runs that ``measure`` this; ``None`` stands for all.
     """
 
     key: str
@@ -205,6 +212,7 @@ class Metric:
     column: str = ""
     brief: bool = False
     digits: int = 2
+    measure: Measure | None = Measure.TIME
 
     @property
     def stored_name(self) -> str:
@@ -213,6 +221,8 @@ class Metric:
 
     def value(self, rounds: Sequence[Measurement]) -> float | None:
         """Its value for ``rounds`` together, ``None`` if it is not known."""
+        if self.measure not in (None, measure_of(rounds)):
+            return None
         found = self.of_rounds(rounds)
         return None if found is None or math.isnan(found) else found
 
@@ -228,6 +238,11 @@ class Metric:
         if value is None or math.isnan(value):
             return "-"
         return f"{value * self.quantity.factor:.4g} {self.quantity.shown}".rstrip()
+
+
+def measure_of(rounds: Sequence[Measurement]) -> Measure:
+    """What was measured in ``rounds``: times mean nothing where instructions were counted."""
+    return Measure.INSTRUCTIONS if rounds and "instructions" in rounds[0].server else Measure.TIME
 
 
 # --- how rounds give them ---------------------------------------------------------------------------
@@ -361,6 +376,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             key="errors",
+            measure=None,
             title="errors",
             about="Failed requests.",
             of_rounds=_errors,
@@ -393,6 +409,31 @@ METRICS: dict[str, Metric] = {
             stored_as="server_peak_rss_bytes",
             stored=Stored.CELL,
             digits=0,
+        ),
+        Metric(
+            key="instructions",
+            title="instructions per request",
+            about="Instructions that the server executed in user space, for each completed request.",
+            of_rounds=reading_per_request("instructions"),
+            quantity=INSTRUCTIONS,
+            stored_as="instructions_per_request",
+            rule=Rule.EXACT,
+            limit=0.01,
+            measure=Measure.INSTRUCTIONS,
+        ),
+        Metric(
+            key="syscalls",
+            title="system calls per request",
+            about="System calls of the server for each completed request.",
+            of_rounds=reading_per_request("syscalls"),
+            quantity=NUMBER,
+            stored_as="syscalls_per_request",
+            rule=Rule.EXACT,
+            limit=0.02,
+            column="syscalls/req",
+            brief=True,
+            digits=1,
+            measure=Measure.INSTRUCTIONS,
         ),
     )
 }

@@ -12,7 +12,14 @@ from pytest_webbench.analysis.text import shown_examples
 from pytest_webbench.analysis.validity import draws_differ, judge_cell, load_faults
 from pytest_webbench.model.load import Latencies, Load, LoadResult
 from pytest_webbench.model.measurement import Measurement
-from pytest_webbench.model.results import CellSummary, Interval, RankedResult, RoundSummary, key_of_unit
+from pytest_webbench.model.results import (
+    FACTORS,
+    CellSummary,
+    Interval,
+    RankedResult,
+    RoundSummary,
+    key_of_unit,
+)
 from pytest_webbench.model.suite import Unit
 
 __all__ = [
@@ -77,7 +84,7 @@ def result_of(rounds: Sequence[RoundSummary], unit: Unit) -> Interval | None:
     if not rounds:
         return None
     found = mean_interval([each.values[key_of_unit(unit)] for each in rounds])
-    return found.inverse() if unit is Unit.RATE else found.scaled(1000)
+    return found.inverse() if unit is Unit.RATE else found.scaled(FACTORS[unit])
 
 
 def rank(summaries: Sequence[CellSummary]) -> list[RankedResult]:

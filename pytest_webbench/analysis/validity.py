@@ -16,6 +16,7 @@ __all__ = [
     "GENERATOR_LIMIT",
     "INVALID_PASSES",
     "SPREAD_LIMIT",
+    "STEADY",
     "UNSTABLE_HALF_WIDTH",
     "describe_invalid",
     "draws_differ",
@@ -55,6 +56,9 @@ SPREAD_LIMIT = 0.3
 """A relative standard deviation of the rounds beyond which the figure says nothing."""
 UNSTABLE_HALF_WIDTH = 0.1
 """A relative half-width of the interval beyond which a figure is called unstable."""
+INSTRUCTIONS = "instructions"
+STEADY = 0.005
+"""Launches whose counts differ by no more repeat them: 0.01 to 0.1 % are usual, and 0.3 % were seen."""
 DRAWS_DIFFER = 0.2
 """How far the slowest set of connections may be behind the fastest before that is said."""
 
@@ -65,6 +69,8 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, result: Interval 
     warnings: dict[str, None] = {}
     if len(rounds) < planned:
         reasons[Code.ROUNDS_MISSING.reason(made=len(rounds), planned=planned)] = None
+    if rounds and INSTRUCTIONS in rounds[0].server:
+        return _judge_counts(rounds, reasons)
     for measurement in rounds:
         reasons |= dict.fromkeys(_round_reasons(measurement))
         warnings |= dict.fromkeys(_round_warnings(measurement))
@@ -78,6 +84,19 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, result: Interval 
             reasons[Code.ROUNDS_DIFFER.reason(spread=spread)] = None
         elif len(times) > 1 and result.relative_half_width > UNSTABLE_HALF_WIDTH:
             warnings[Code.UNSTABLE.reason(half_width=result.relative_half_width)] = None
+    return Validity(reasons=tuple(reasons), warnings=tuple(warnings))
+
+
+def _judge_counts(rounds: Sequence[Measurement], reasons: dict[str, None]) -> Validity:
+    """Nothing was timed, so that neither the generator nor its schedule can be at fault."""
+    for measurement in rounds:
+        reasons |= dict.fromkeys(server_faults(measurement))
+        if not measurement.load.ok:
+            reasons[Code.NOTHING_COMPLETED.reason()] = None
+    warnings = {note: None for each in rounds for note in each.launch.notes}
+    counts = [value for each in rounds if (value := METRICS[INSTRUCTIONS].value([each]))]
+    if len(counts) > 1 and (spread := max(counts) / min(counts) - 1) > STEADY:
+        warnings[Code.UNSTEADY.reason(spread=spread)] = None
     return Validity(reasons=tuple(reasons), warnings=tuple(warnings))
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["PROFILES", "Block", "Cell", "Plan", "Profile", "Trial", "TrialOrder"]
+__all__ = ["COUNTS", "PROFILES", "Block", "Cell", "Measure", "Plan", "Profile", "Trial", "TrialOrder"]
 
 
 class TrialOrder(StrEnum):
@@ -13,6 +13,15 @@ class TrialOrder(StrEnum):
     """A block launches every stack, visits all cells in a new random order, and stops the stacks."""
     SEQUENTIAL = "sequential"
     """Per stack, per round: one launch, and the scenarios in the order in which they are listed."""
+
+
+class Measure(StrEnum):
+    """What a run measures. The results of one are never ranked or compared with those of another."""
+
+    TIME = "time"
+    """How fast servers respond."""
+    INSTRUCTIONS = "instructions"
+    """How many instructions servers execute for a request, under Valgrind; nothing is timed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,17 @@ class Profile:
     """A cell's own warm-up, as a share of its amount."""
     gap_s: float = 0.0
     """Seconds between two trials."""
+    measure: Measure = Measure.TIME
+    """What a round measures."""
+    requests: int | None = None
+    """Replaces the amount of every scenario; at most as many as it has."""
+    users: int | None = None
+    """Replaces the users of every scenario."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether instructions are counted, and nothing is timed."""
+        return self.measure is Measure.INSTRUCTIONS
 
 
 PROFILES: dict[str, Profile] = {
@@ -79,6 +99,18 @@ PROFILES: dict[str, Profile] = {
         ),
     )
 }
+
+
+COUNTS = Profile(
+    name="counts",
+    title="two launches, each with 100 requests of each scenario by one user, whose instructions are counted",
+    rounds=2,
+    warm_cell=1.0,
+    measure=Measure.INSTRUCTIONS,
+    requests=100,
+    users=1,
+)
+"""The profile of ``--webbench-measure=instructions``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

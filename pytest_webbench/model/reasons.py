@@ -96,6 +96,7 @@ class Code(StrEnum):
 
     # A result is valid, but less certain.
     UNSTABLE = "unstable", "unstable: the interval is ±{half_width:.0%} wide"
+    UNSTEADY = "unsteady", "unsteady: launches differ by {spread:.2%}"
     DATABASE_UNSEEN = "database-unseen", "the database could not be checked"
     LAG_NOTED = "lag-noted", "more than a tenth of the response time is the generator's own lag"
     TAIL_LAG_NOTED = (

@@ -12,6 +12,7 @@ from pytest_webbench.model.reasons import Code, Reason
 from pytest_webbench.model.suite import Unit
 
 __all__ = [
+    "FACTORS",
     "Attribution",
     "BaselineMatch",
     "CellSummary",
@@ -32,6 +33,7 @@ __all__ = [
     "Verdict",
     "key_of_time",
     "key_of_unit",
+    "shown_in",
 ]
 
 
@@ -151,18 +153,23 @@ class CellSummary:
 
     @property
     def samples_s(self) -> tuple[float, ...]:
-        """The rounds' results for pytest-benchmark, in seconds: the metric ``time``."""
+        """The rounds' results for pytest-benchmark, in seconds: the metric ``time``.
+
+        Of what is counted, an instruction is a nanosecond: 1.5 million are 1.5 ms.
+        """
+        if self.unit is Unit.INSTRUCTIONS:
+            return tuple(each / 1e9 for each in self.shown_s)
         return self.each_round(key_of_time(self.schedule))
 
     @property
     def shown_s(self) -> tuple[float, ...]:
-        """The rounds' results in seconds, of the metric that the scenario's unit shows."""
+        """The rounds' results, of the metric that the unit shows, in that metric's own unit."""
         return self.each_round(key_of_unit(self.unit))
 
     def shown_rounds(self) -> dict[int, float]:
         """For each round its result in the scenario's unit."""
-        key, rate = key_of_unit(self.unit), self.unit is Unit.RATE
-        return {each.round: 1 / each.values[key] if rate else each.values[key] * 1000 for each in self.rounds}
+        key = key_of_unit(self.unit)
+        return {each.round: shown_in(self.unit, each.values[key]) for each in self.rounds}
 
     @property
     def figure(self) -> Interval:
@@ -225,6 +232,10 @@ class CellSummary:
         return self.readings.oom_kills
 
 
+FACTORS = {Unit.TIME: 1000.0, Unit.INSTRUCTIONS: 1e-3}
+"""By what a value of a unit's metric is multiplied to be shown."""
+
+
 def key_of_time(schedule: Schedule | None) -> str:
     """The metric that says how fast a cell is.
 
@@ -236,7 +247,12 @@ def key_of_time(schedule: Schedule | None) -> str:
 
 def key_of_unit(unit: Unit) -> str:
     """The metric that a scenario with ``unit`` shows."""
-    return "time_per_request" if unit is Unit.RATE else "mean"
+    return {Unit.RATE: "time_per_request", Unit.TIME: "mean", Unit.INSTRUCTIONS: "instructions"}[unit]
+
+
+def shown_in(unit: Unit, value: float) -> float:
+    """What people are shown of a ``value`` of the metric of ``unit``."""
+    return 1 / value if unit is Unit.RATE else value * FACTORS[unit]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

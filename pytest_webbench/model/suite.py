@@ -41,6 +41,8 @@ class Unit(StrEnum):
     """Completed requests per second; more is better."""
     TIME = "ms"
     """Mean response time in milliseconds; less is better."""
+    INSTRUCTIONS = "k instructions"
+    """Thousands of instructions per request; less is better. Scenarios do not ask for it, a run does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

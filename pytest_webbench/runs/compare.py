@@ -21,7 +21,7 @@ from pytest_webbench.analysis.text import did_you_mean
 from pytest_webbench.analysis.validity import load_faults, server_faults
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.measurement import Measurement
-from pytest_webbench.model.plan import Cell, Plan
+from pytest_webbench.model.plan import Cell, Plan, Profile
 from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import Comparison, Threshold, Verdict
 from pytest_webbench.model.settings import Settings
@@ -111,7 +111,7 @@ class Comparing:
     thresholds: tuple[Threshold, ...]
     base: str
     """What the bases are, in words."""
-    rounds: int
+    profile: Profile
     seed: int
     budget_s: float | None = None
     """The time in which rounds are added."""
@@ -132,8 +132,8 @@ class Comparing:
 
     def first_plan(self) -> Plan:
         """The rounds before the first look."""
-        self._rounds_planned = self.rounds
-        return self._plan(self.cells, range(self.rounds))
+        self._rounds_planned = self.profile.rounds
+        return self._plan(self.cells, range(self.profile.rounds))
 
     def judge(self, results: Results) -> list[Comparison]:
         """Look at the rounds so far; the verdicts are kept in ``comparisons``, too.
@@ -220,7 +220,7 @@ class Comparing:
 
     def _plan(self, cells: Sequence[Cell], rounds: range) -> Plan:
         groups = [[each for each in (cell, self.base_of(cell)) if each] for cell in cells]
-        return make_paired_plan(groups, rounds=rounds, seed=self.seed)
+        return make_paired_plan(groups, rounds=rounds, profile=self.profile, seed=self.seed)
 
     def _failed_side(self, cell: Cell, results: Results) -> str:
         """What is wrong with ``cell`` or its base if its stack, or its check before timing, has failed."""

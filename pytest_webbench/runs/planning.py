@@ -11,7 +11,7 @@ from pytest_webbench.model.http import Record
 from pytest_webbench.model.load import Amount, Load, Schedule
 from pytest_webbench.model.plan import Block, Cell, Plan, Profile, Trial, TrialOrder
 from pytest_webbench.model.settings import Settings
-from pytest_webbench.model.suite import Scenario
+from pytest_webbench.model.suite import Scenario, Unit
 
 __all__ = [
     "at_rate",
@@ -49,10 +49,20 @@ def resolve(scenario: Scenario, settings: Settings) -> Scenario:
     if scenario.name in requests.by_scenario or (amount.requests is not None and requests.everywhere):
         amount = Amount(requests=requests.get(scenario.name))
     users = settings.users.get(scenario.name) or scenario.users
+    if profile.counts:
+        return _counted(scenario, settings)
     resolved = replace(scenario, users=users, amount=amount)
     if rate is None:
         return resolved
     return at_rate(resolved, rate, settings)
+
+
+def _counted(scenario: Scenario, settings: Settings) -> Scenario:
+    """``scenario`` with few requests, one after the other, in place of its own amount and rate."""
+    profile, own = settings.profile, scenario.amount.requests
+    few = min(each for each in (own, profile.requests) if each is not None)
+    amount = Amount(requests=settings.requests.get(scenario.name) or few)
+    return replace(scenario, users=profile.users or 1, amount=amount, rate=None, unit=Unit.INSTRUCTIONS)
 
 
 def at_rate(scenario: Scenario, rate: float, settings: Settings) -> Scenario:
@@ -76,7 +86,10 @@ def make_plan(cells: Iterable[Cell], *, profile: Profile, seed: int) -> Plan:
     ordered = tuple(dict.fromkeys(cells))
     stacks = tuple(dict.fromkeys(cell.stack for cell in ordered))
     if profile.order is TrialOrder.INTERLEAVED:
-        blocks = tuple(_interleaved(ordered, stacks, number, seed) for number in range(profile.rounds))
+        blocks = tuple(
+            _interleaved(ordered, stacks, number, _chance(f"{seed}/block", number, profile))
+            for number in range(profile.rounds)
+        )
     else:
         launches = [(stack, number) for stack in stacks for number in range(profile.rounds)]
         blocks = tuple(
@@ -90,8 +103,12 @@ def make_plan(cells: Iterable[Cell], *, profile: Profile, seed: int) -> Plan:
     return Plan(order=profile.order, seed=seed, blocks=blocks)
 
 
-def _interleaved(cells: Sequence[Cell], stacks: Sequence[str], number: int, seed: int) -> Block:
-    rng = random.Random(f"{seed}/block/{number}")
+def _chance(what: str, number: int, profile: Profile) -> random.Random:
+    """What orders block ``number``; launches that are counted do the same in the same order."""
+    return random.Random(f"{what}/{0 if profile.counts else number}")
+
+
+def _interleaved(cells: Sequence[Cell], stacks: Sequence[str], number: int, rng: random.Random) -> Block:
     launches = rng.sample(stacks, len(stacks))
     visits = rng.sample(cells, len(cells))
     return Block(
@@ -101,7 +118,7 @@ def _interleaved(cells: Sequence[Cell], stacks: Sequence[str], number: int, seed
     )
 
 
-def make_paired_plan(groups: Sequence[Sequence[Cell]], *, rounds: range, seed: int) -> Plan:
+def make_paired_plan(groups: Sequence[Sequence[Cell]], *, rounds: range, profile: Profile, seed: int) -> Plan:
     """The plan that measures each cell once in a block, those of a group in turns.
 
     A group is a cell and its base; groups with a cell in common are one. Which cell comes first is left to
@@ -111,7 +128,7 @@ def make_paired_plan(groups: Sequence[Sequence[Cell]], *, rounds: range, seed: i
     stacks = sorted({cell.stack for group in joined for cell in group})
     blocks = []
     for number in rounds:
-        rng = random.Random(f"{seed}/pairs/{number}")
+        rng = _chance(f"{seed}/pairs", number, profile)
         visits = [rng.sample(group, len(group)) for group in rng.sample(joined, len(joined))]
         blocks.append(
             Block(

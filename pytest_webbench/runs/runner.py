@@ -187,7 +187,7 @@ class Runner:
         name = trial.cell.scenario
         scenario = self._at_chosen_rate.get(name, self.scenarios[name])
         suite = self.suites[self.stacks[trial.cell.stack].suite]
-        whole = alone or not can_take_turns(self.bench.engine)
+        whole = alone or self.bench.profile.counts or not can_take_turns(self.bench.engine)
         return self.bench.begin(running, suite, scenario, trial, turns=1 if whole else turns_of(scenario))
 
     def _bring_up(self, name: str, up: ExitStack) -> Generator[Event, None, RunningStack]:
@@ -203,7 +203,7 @@ class Runner:
                 running,
                 suite,
                 scenarios,
-                thorough=name not in self._checked,
+                thorough=self.bench.profile.counts or name not in self._checked,
                 leave_out={cell.scenario for cell in self._wrong if cell.stack == name},
             )
             raise_if_full(wrong.values())

@@ -151,7 +151,11 @@ class TrialRunner:
         with _usage_error_as(LoadError):  # only now is it known how many records an attached server holds
             records = self._records(running, suite)
             load = make_load(
-                scenario, records, seed=self.seed, round_=trial.round, timeout_s=self.request_timeout_s
+                scenario,
+                records,
+                seed=self.seed,
+                round_=0 if self.profile.counts else trial.round,
+                timeout_s=self.request_timeout_s,
             )
             return records, load
 

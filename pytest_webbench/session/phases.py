@@ -141,7 +141,7 @@ def _comparing(configured: Configured, cells: tuple[Cell, ...]) -> Comparing | N
         cells=cells,
         thresholds=settings.thresholds,
         base=sides.base,
-        rounds=settings.profile.rounds,
+        profile=settings.profile,
         seed=settings.seed,
         budget_s=settings.budget_s,
     )

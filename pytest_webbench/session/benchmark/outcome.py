@@ -102,7 +102,7 @@ class Outcome:
         if self.error is not None:
             return self.error
         examples = "\n".join(self.summary.examples) if self.summary else ""
-        if self.summary is None or not self.summary.time_per_request_s:
+        if self.summary is None or not self.summary.rounds:
             return StackError(f"{self.cell}: no request was completed", evidence=examples)
         for fault in (fault for each in self.rounds for fault in server_faults(each)):
             return StackError(f"{self.cell}: {fault}", evidence=examples)
@@ -123,7 +123,7 @@ def conclude(item: pytest.Item, benchmark: Any, outcome: Outcome, settings: Sett
     An invalid result does not fail a test whose ``benchmark`` is disabled: nothing was timed.
     """
     summary, fault = outcome.summary, outcome.fault()
-    if summary is None or (fault is not None and not summary.time_per_request_s):
+    if summary is None or (fault is not None and not summary.rounds):
         fail_without_result(benchmark, fault or StackError(f"{outcome.cell} was not measured"))
     replay(item, benchmark, summary.samples_s, extra_info(summary, settings))
     if fault is not None:

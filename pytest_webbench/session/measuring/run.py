@@ -87,7 +87,7 @@ class Run:
     def _outcome(self, cell: Cell) -> Outcome:
         summary, comparing = self._summary(cell), self.planned.comparing
         error: WebbenchError | None = self.results.failure_of(cell)
-        if summary is None or not summary.time_per_request_s:
+        if summary is None or not summary.rounds:
             error = error or self.results.trial_failures.get(cell)
         lines: list[str] = []
         others: list[tuple[str, CellSummary]] = []

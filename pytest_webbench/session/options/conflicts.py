@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pytest_webbench.analysis.gate import FEWEST_PAIRS
+from pytest_webbench.analysis.gate import FEWEST_LAUNCHES, FEWEST_PAIRS
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.load import Arrivals
 from pytest_webbench.model.settings import Settings
@@ -62,9 +62,10 @@ def _conflicts(settings: Settings) -> Iterator[tuple[object, str, str]]:
         "--webbench-url measures servers that run already, which have no other commit to compare with",
         "start the base as well, and use --webbench-against-stack",
     )
+    fewest = FEWEST_LAUNCHES if settings.profile.counts else FEWEST_PAIRS
     yield (
-        has_base and settings.profile.rounds < FEWEST_PAIRS,
-        f"a comparison needs at least {FEWEST_PAIRS} rounds, to see how much launches differ, "
+        has_base and settings.profile.rounds < fewest,
+        f"a comparison needs at least {fewest} rounds, to see how much launches differ, "
         f"and --webbench-rounds or the profile says {settings.profile.rounds}",
-        f"use --webbench-rounds={FEWEST_PAIRS} or more, or leave it out",
+        f"use --webbench-rounds={fewest} or more, or leave it out",
     )

@@ -11,7 +11,7 @@ import pytest
 from pytest_webbench.analysis.text import did_you_mean
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.load import Arrivals
-from pytest_webbench.model.plan import PROFILES
+from pytest_webbench.model.plan import COUNTS, PROFILES, Measure
 from pytest_webbench.model.settings import Override, Rates, Settings, WhenInvalid
 from pytest_webbench.model.stack import VERSION_SETS
 from pytest_webbench.session.options.project_file import Project, find_project
@@ -27,7 +27,7 @@ def read_settings(config: pytest.Config) -> Settings:
     """
     project = find_project(config)
     in_file, faults = _read_table(project)
-    given: dict[str, Any] = {"seed": randbelow(1_000_000), "output": project.folder / ".webbench"}
+    given: dict[str, Any] = {"output": project.folder / ".webbench"}
     for option in OPTIONS:
         value, folder = _find(config, project, option, in_file)
         if not option.field or value is None:
@@ -46,9 +46,34 @@ def read_settings(config: pytest.Config) -> Settings:
     return _settings(config, given)
 
 
+TIMED = frozenset(
+    {"profile", "durations_s", "users", "rates", "arrivals", "engine", "generators"}
+    | {"load_workers", "load_bind", "load_master", "workers", "explain", "urls", "cpus"}
+)
+"""The fields that say nothing where instructions are counted."""
+
+
+def _refuse_timing(config: pytest.Config) -> None:
+    """Refuse what is asked for on the command line; what a file says holds for the runs that are timed."""
+    for option in OPTIONS:
+        if option.field in TIMED and config.getoption(option.dest, None):
+            raise UsageError(
+                f"--webbench-measure=instructions counts the requests of one user to one worker, and "
+                f"{option.flag} is for runs that are timed",
+                hint="leave one of the two out",
+            )
+
+
 def _settings(config: pytest.Config, given: dict[str, Any]) -> Settings:
     """Settings with the values ``given`` by field; some of them name a value, or are part of one."""
-    profile = PROFILES[given.pop("profile", "quick")]
+    counts = given.pop("measure", Measure.TIME) == Measure.INSTRUCTIONS
+    profile = COUNTS if counts else PROFILES[given.get("profile", "quick")]
+    # Counts of different days are compared, so that chance has to be the same on all of them.
+    given.setdefault("seed", 0 if counts else randbelow(1_000_000))
+    if counts:
+        _refuse_timing(config)
+        given = {name: value for name, value in given.items() if name not in TIMED} | {"workers": 1}
+    given.pop("profile", None)
     rates = given.pop("rates", Rates())
     if "versions" in given:
         given["versions"] = VERSION_SETS[given["versions"]]

@@ -74,6 +74,9 @@ OPTIONS = (
            "option", "all", many=True),
     Option("--webbench-profile NAME", choice("quick", "smoke", "paper"), "profile",
            "rounds, durations and pauses of the run: quick, smoke or paper", "quick"),
+    Option("--webbench-measure NAME", choice("time", "instructions"), "measure",
+           "what to measure: time, or instructions (per request, counted under Valgrind; the same on a busy "
+           "machine)", "time"),
     Option("--webbench-launcher NAME", choice("auto", "process", "container"), "launcher",
            "how to launch stacks: container, process, or auto (containers if a container engine is running)",
            "auto"),
