@@ -49,7 +49,7 @@ def test_everything_that_is_asked_for_is_written_where_it_is_asked_for(
 def test_two_runs_are_compared(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     assert main(["report", str(folder), str(folder), "--markdown", "--output", str(output)]) == 0
-    assert "1 of 1 shared cell can be compared" in (output / "report.md").read_text()
+    assert "1 of 1 shared benchmark can be compared" in (output / "report.md").read_text()
 
 
 @pytest.mark.parametrize("words", [[], ["report"], ["report", "--pdf", "x"], ["draw"]])

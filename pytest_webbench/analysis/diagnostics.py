@@ -53,14 +53,14 @@ def _failures(record: SavedRun) -> Iterator[Diagnostic]:
     wrong = record.check_failures
     if wrong:
         cells = ", ".join(map(str, wrong))
-        text = Code.CHECKS_FAILED.reason(count=_counted(len(wrong), "cell"), cells=cells)
+        text = Code.CHECKS_FAILED.reason(count=_counted(len(wrong), "benchmark"), cells=cells)
         yield Diagnostic(subject="check", level=Level.BAD, text=text)
 
 
 def _validity(summaries: Sequence[CellSummary]) -> Diagnostic:
     valid, total = sum(each.validity.valid for each in summaries), len(summaries)
     if valid == total:
-        count = "The only cell is" if total == 1 else f"All {total} cells are"
+        count = "The only benchmark is" if total == 1 else f"All {total} benchmarks are"
         return Diagnostic(subject="validity", level=Level.GOOD, text=Code.ALL_VALID.reason(cells=count))
     level = Level.DOUBTFUL if 2 * valid > total else Level.BAD
     text = Code.SOME_INVALID.reason(valid=valid, total=total, are="is" if valid == 1 else "are")

@@ -1,18 +1,16 @@
-"""Verdicts on a head against its base, from paired rounds.
+"""Verdicts on a head against its base, from paired rounds; and the thresholds that they use.
 
-A pair is a round of the head and one of the base from the same block: each from a launch of its own, one
-measured right after the other. What is judged is the logarithm of their ratio.
+A pair is a round of the head and one of the base from the same block: each from its own launch, measured in
+alternating slices. The tests use the logarithm of their ratio.
 
 * *Slower* and *faster*: one-sided t tests (Student 1908) of whether the mean lies beyond the threshold,
   not merely beyond no change. All cells and metrics of a run are one family, corrected by Holm's method
   (Holm 1979), so that the chance of any false alarm in the whole run is bounded.
 * *No change*: the confidence interval lies within the threshold on both sides, the two one-sided tests of
   equivalence (Schuirmann 1987).
-* Rounds are added until all is decided, and each look at the data is a chance for error. So the error
-  that is allowed in all, :data:`ALPHA`, is spent over the looks (Lan and DeMets 1983): look ``k`` gets
-  ``ALPHA / (k (k + 1))``, which adds up to no more than the whole, however many looks there are.
-
-Thresholds, too: parsed from their text, and the one that applies to a cell.
+* Rounds are added until everything is decided, and each look at the data is a chance for error. So the total
+  error allowed, :data:`ALPHA`, is spent over the looks (Lan and DeMets 1983): look ``k`` gets
+  ``ALPHA / (k (k + 1))``, which never adds up to more than the total, however many looks there are.
 """
 
 import math
@@ -48,20 +46,21 @@ __all__ = [
 ]
 
 ALPHA = 0.05
-"""The chance of a false alarm that is allowed for a whole run."""
+"""The chance of a false alarm allowed for a whole run."""
 POWER = 0.8
-"""How surely the smallest effect that is printed would have been found."""
+"""The probability of detecting the smallest effect that is printed."""
 ASSURANCE = 0.9
-"""How surely the number of pairs that is asked for would decide."""
+"""The probability that the suggested number of pairs decides."""
 CAUTION = 0.5
+"""The true distance from the threshold may be smaller than observed, by this many standard errors ..."""
 LEAST_OF_DISTANCE = 0.7
-"""The distance from the threshold may be less than it seems: by so many standard errors, at most to this."""
+"""... but is not assumed to be below this fraction of it."""
 GROWTH = 1.5
-"""Each look at the data has so many times the pairs of the one before it."""
+"""The number of pairs of each look, relative to the previous one."""
 FEWEST_PAIRS = 3
-"""Fewer pairs are not judged."""
+"""Fewer pairs are not tested."""
 FEWEST_LAUNCHES = 2
-"""A count that was made once may be one of several that a launch can give."""
+"""One launch does not show whether others would give the same count."""
 _MOST_PAIRS = 1000
 
 
@@ -69,7 +68,7 @@ _MOST_PAIRS = 1000
 class PairedSamples:
     """A metric of a cell and of its base: ``base[i]`` and ``head[i]`` are a pair.
 
-    ``why`` says what keeps it from being judged, whatever pairs there are.
+    ``why`` is the reason why it cannot be tested, if any, whatever pairs there are.
     """
 
     cell: Cell
@@ -81,17 +80,17 @@ class PairedSamples:
 
     @property
     def metric(self) -> str:
-        """What is compared: the key of a metric."""
+        """The key of the compared metric."""
         return self.threshold.metric
 
     @property
     def rule(self) -> Rule | None:
-        """How it is judged."""
+        """The rule for its verdict."""
         return find_metric(self.metric).rule
 
 
 def judge_family(all_samples: Sequence[PairedSamples], *, look: int) -> list[Comparison]:
-    """A verdict on each of ``all_samples``, which are all of a run; this is look number ``look``, from 1."""
+    """Return a verdict on each of ``all_samples``, the whole family of a run, at look ``look`` (from 1)."""
     tested = [each for each in all_samples if _is_tested(each) and _reason_against(each) == ""]
     p_values = [_p_change(each) for each in tested]
     adjusted = dict(zip(map(id, tested), holm(p_values), strict=True))
@@ -112,7 +111,7 @@ def _is_tested(samples: PairedSamples) -> bool:
 
 
 def _repeats(samples: PairedSamples) -> bool:
-    """Whether the launches of each side, two or more, count the same but for :data:`STEADY`."""
+    """Return whether the launches of each side, two or more, agree in their counts within :data:`STEADY`."""
     return (
         samples.rule is Rule.EXACT
         and not samples.why
@@ -123,12 +122,12 @@ def _repeats(samples: PairedSamples) -> bool:
 
 
 def spread_of_launches(values: Sequence[float]) -> float:
-    """By how much the largest of positive ``values`` is above the smallest, as a share of that."""
+    """Return by what fraction the largest of positive ``values`` exceeds the smallest."""
     return max(values) / min(values) - 1
 
 
 def _compare_exactly(samples: PairedSamples) -> Comparison:
-    """What repeats needs no test; the interval holds the ratios of all launches to each other."""
+    """Compare counts that repeat, without a test; the interval spans the ratios of all pairs of launches."""
     base, head = _mean(samples.base), _mean(samples.head)
     ratio, limit = head / base, 1 + samples.threshold.limit
     verdict = Verdict.NO_CHANGE
@@ -151,14 +150,14 @@ def _compare_exactly(samples: PairedSamples) -> Comparison:
 
 
 def _alpha(look: int) -> float:
-    """What of the error is spent at look number ``look``; all looks together spend :data:`ALPHA`."""
+    """Return the error spent at look number ``look``; all looks together spend :data:`ALPHA`."""
     return ALPHA / (look * (look + 1))
 
 
 def pairs_missing(undecided: Sequence[Comparison]) -> int:
-    """How many more pairs would decide a cell, of which ``undecided`` are those that say so of themselves.
+    """Return how many more pairs would decide a cell with these ``undecided`` metrics.
 
-    One metric that got worse is enough; if none seems to have, it takes all of them.
+    One metric that got worse decides a cell; if none seems to have, all metrics must be decided.
     """
     worse = [each for each in undecided if each.ratio.estimate > 1 + each.threshold.limit]
     missing = [(each.pairs_needed or each.pairs) - each.pairs for each in worse or undecided]
@@ -166,9 +165,9 @@ def pairs_missing(undecided: Sequence[Comparison]) -> int:
 
 
 def remarks(comparisons: Sequence[Comparison], *, needed_s: float | None) -> list[Remark]:
-    """What keeps metrics from being judged, what would decide them, and what the run could have detected.
+    """Return remarks: metrics that cannot be compared, what would decide others, the smallest effects.
 
-    ``needed_s`` is the budget in seconds that would decide what is open.
+    ``needed_s`` is the budget in seconds that would decide the undecided metrics.
     """
     barred: dict[tuple[Cell, str, str], list[str]] = {}
     for each in comparisons:
@@ -201,7 +200,7 @@ def _remark(reason: Reason, subject: str = "") -> Remark:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p values, adjusted for their number by Holm's step-down method, in the same order."""
+    """Return the p values, adjusted for their number by Holm's step-down method, in the same order."""
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     adjusted = [1.0] * len(p_values)
     so_far = 0.0
@@ -212,7 +211,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _reason_against(samples: PairedSamples) -> str:
-    """What keeps the samples from being tested."""
+    """Return the reason why the samples cannot be tested; empty if they can."""
     pairs = len(samples.base)
     if samples.why:
         return samples.why
@@ -224,7 +223,7 @@ def _reason_against(samples: PairedSamples) -> str:
 
 
 def _count(samples: PairedSamples) -> Comparison:
-    """What is counted, such as errors, is not tested: all of the pairs are there to be seen."""
+    """Compare counts, such as errors. They need no test: their sums over all pairs are known exactly."""
     base, head = math.fsum(samples.base), math.fsum(samples.head)
     allowed = samples.threshold.limit * len(samples.head)
     verdict = Verdict.NO_CHANGE
@@ -285,18 +284,18 @@ def _logs(samples: PairedSamples) -> list[float]:
 
 
 def _p_change(samples: PairedSamples) -> float:
-    """Of the hypothesis that the change is within the threshold, in either direction."""
+    """Return the p value of the hypothesis that the change is within the threshold in both directions."""
     logs, bound = _logs(samples), math.log1p(samples.threshold.limit)
     return min(1.0, 2 * min(_p_above(logs, bound), _p_above([-each for each in logs], bound)))
 
 
 def _p_equivalent(logs: Sequence[float], bound: float) -> float:
-    """Of the hypothesis that the change is beyond the threshold, on one side or the other."""
+    """Return the p value of the hypothesis that the change is beyond the threshold in either direction."""
     return max(_p_above(logs, -bound), _p_above([-each for each in logs], -bound))
 
 
 def _p_above(values: Sequence[float], bound: float) -> float:
-    """Of the hypothesis that the mean of ``values`` is at most ``bound``: the one-sided t test."""
+    """Return the p value of the hypothesis that the mean of ``values`` is at most ``bound`` (one-sided t)."""
     from scipy.special import stdtr  # noqa: PLC0415
 
     distance, spread = fmean(values) - bound, deviation(values)
@@ -306,12 +305,12 @@ def _p_above(values: Sequence[float], bound: float) -> float:
 
 
 def _smallest_effect(logs: Sequence[float], bound: float, alpha: float) -> float:
-    """The growth that as many pairs of this spread find to be beyond the threshold with :data:`POWER`."""
+    """Return the growth that this many pairs of this spread detect with :data:`POWER`."""
     return math.expm1(bound + _reach(deviation(logs), len(logs), alpha, POWER))
 
 
 def _reach(spread: float, pairs: int, alpha: float, power: float) -> float:
-    """How far from a bound the mean must lie to be found beyond it with ``power``."""
+    """Return how far beyond a bound the mean must lie to be detected there with ``power``."""
     from scipy.special import stdtrit  # noqa: PLC0415
 
     quantiles = stdtrit(pairs - 1, 1 - alpha / 2) + stdtrit(pairs - 1, power)
@@ -319,10 +318,10 @@ def _reach(spread: float, pairs: int, alpha: float, power: float) -> float:
 
 
 def _pairs_needed(logs: Sequence[float], bound: float, look: int, family: int) -> int | None:
-    """How many pairs would decide with :data:`ASSURANCE`, in a run of their own; ``None``: too many to say.
+    """Return how many pairs in a new run would decide with :data:`ASSURANCE`; ``None`` if too many to say.
 
-    The looks that would come until then leave less error for the last one. Beyond the threshold the whole
-    family has to be corrected for, within it not. The rule was chosen by simulation (docs/method.md).
+    The looks in between leave less error for the last one. Beyond the threshold, the number is corrected for
+    the whole family; within it, it is not. The rule was chosen by simulation (docs/method.md).
     """
     made, spread = len(logs), deviation(logs)
     beyond, seems = abs(fmean(logs)) > bound, abs(abs(fmean(logs)) - bound)
@@ -338,7 +337,7 @@ def _pairs_needed(logs: Sequence[float], bound: float, look: int, family: int) -
 
 
 def _mean(values: Sequence[float]) -> float:
-    """The geometric mean, NaN for none; 0 if one of them is."""
+    """Return the geometric mean; NaN without values, 0 if one of them is 0 or less."""
     if not values:
         return math.nan
     if min(values) <= 0:
@@ -355,9 +354,9 @@ _TEXT = re.compile(
 
 
 def parse_threshold(text: str) -> Threshold:
-    """The threshold that ``text`` says, such as ``p95 of hello[flask-*]: 10% and 2ms``.
+    """Parse a threshold such as ``p95 of hello[flask-*]: 10% and 2ms``.
 
-    Raises :class:`ValueError` that says what is wrong with it.
+    Raises :class:`ValueError` with a message for the user.
     """
     found = _TEXT.fullmatch(text.strip())
     if found is None:
@@ -386,12 +385,12 @@ def _floor(text: str, metric: Metric, number: str | None, unit: str) -> float:
         return 0.0
     quantity = metric.quantity
     if unit not in quantity.units:
-        raise ValueError(f"{text!r}: the floor of {metric.key} is such as {quantity.example}")
+        raise ValueError(f"{text!r}: write the floor of {metric.key} like {quantity.example}")
     return float(number) * quantity.units[unit]
 
 
 def threshold_of(thresholds: Sequence[Threshold], metric: Metric, cell: Cell) -> Threshold | None:
-    """The last of ``thresholds`` that speaks of ``metric`` in ``cell``, else the default, if there is one."""
+    """Return the last of ``thresholds`` for ``metric`` in ``cell``; else the metric's default, if any."""
     for each in reversed(thresholds):
         fits = fnmatchcase(cell.scenario, each.scenario) and fnmatchcase(cell.stack, each.stack)
         if each.metric == metric.key and fits:
@@ -400,7 +399,7 @@ def threshold_of(thresholds: Sequence[Threshold], metric: Metric, cell: Cell) ->
 
 
 def describe_limit(threshold: Threshold) -> str:
-    """The limit in short: ``+10 %``, ``0 more``."""
+    """Return the limit in short form: ``+10 %``, ``0 more``."""
     metric = find_metric(threshold.metric)
     if metric.rule is Rule.COUNT:
         return f"{threshold.limit:g} more"

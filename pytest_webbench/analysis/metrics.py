@@ -1,8 +1,8 @@
-"""Every metric, one row each: what it is, how it follows from rounds, how it is judged, where it is shown.
+"""Every metric, one row each: name, unit, value from rounds, rule for verdicts, and where it is shown.
 
-Whatever names a metric reads :data:`METRICS`: tables, charts, the JSON and its derived rows, thresholds,
-comparisons and the reference of the docs. A metric is added by adding a row. Beside them: how the readings of
-meters of several turns or rounds become one.
+All code that lists metrics reads :data:`METRICS`: tables, charts, the JSON and its derived rows, thresholds,
+comparisons and the reference documentation. To add a metric, add a row. This module also combines the
+readings of meters over slices and rounds.
 """
 
 import math
@@ -55,7 +55,7 @@ READINGS: dict[str, Combine] = {
     "throttled_s": Combine.SUM,
     "oom_kills": Combine.SUM,
 }
-"""How the readings of each name are combined. One that is not named is summed."""
+"""How readings are combined, by name. Any other reading is summed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,16 @@ def _is_whole(value: float) -> bool:
 
 
 def combine(parts: Sequence[Readings]) -> Readings:
-    """The readings of all ``parts``, in their order, as those of one.
+    """Combine the readings of all ``parts``, in order.
 
-    What is not known of one part is not known of all, but for what is asked of any of them.
+    A reading that one part lacks is unknown for the whole, except for one combined by ``ANY``.
     """
     names = dict.fromkeys(name for part in parts for name in part)
     return Readings({name: combine_values(name, parts) for name in names})
 
 
 def combine_values(name: str, parts: Sequence[Readings]) -> float | None:
-    """The reading ``name`` of all ``parts``; ``None`` if it is not known."""
+    """Return the reading ``name`` combined over all ``parts``; ``None`` if it is not known."""
     way = _WAYS[READINGS.get(name, Combine.SUM)]
     known = [part[name] for part in parts if name in part]
     return way.of(known) if known and (len(known) == len(parts) or not way.needs_all) else None
@@ -94,14 +94,14 @@ def combine_values(name: str, parts: Sequence[Readings]) -> float | None:
 
 @contextmanager
 def added_readings(readings: Mapping[str, Combine]) -> Iterator[None]:
-    """Have it be known how ``readings`` are combined until the context is left.
+    """Register how ``readings`` are combined, for the duration of the context.
 
-    Raises :class:`~pytest_webbench.model.errors.UsageError` for a name that is taken.
+    Raises :class:`~pytest_webbench.model.errors.UsageError` for a name that is already taken.
     """
     taken = [name for name in readings if name in READINGS]
     if taken:
         raise UsageError(
-            f"two meters bring a reading {taken[0]!r}",
+            f"two meters provide a reading {taken[0]!r}",
             hint="give the reading of your meter another name",
         )
     READINGS.update(readings)
@@ -114,11 +114,11 @@ def added_readings(readings: Mapping[str, Combine]) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """What values are counted in, and how people read and write them.
+    """The unit of a value, and how people read and write it.
 
-    ``suffix`` ends the names of values in the JSON (``_s``). People see ``shown``, of which a value is
-    ``factor`` times as many. The floor of a threshold has one of ``units``, each worth so many; ``example``
-    is such a floor. ``noun`` is what whole numbers of it are called.
+    ``suffix`` ends the names of values in the JSON (``_s``). Values are shown multiplied by ``factor``, in
+    the unit ``shown``. The floor of a threshold is written in one of ``units``, each with its size in the
+    unit of the value; ``example`` is such a floor. ``noun`` is the plural in messages.
     """
 
     suffix: str = ""
@@ -159,23 +159,23 @@ NUMBER = Quantity()
 
 
 class Rule(StrEnum):
-    """How a verdict on a metric is reached."""
+    """The rule for the verdict on a metric."""
 
     RATIO = "ratio"
-    """Tests of the logarithms of the ratios of paired rounds; the limit is a percentage."""
+    """Test the logarithms of the ratios of paired rounds; the limit is a percentage."""
     COUNT = "count"
-    """The sums over all paired rounds, as they are; the limit is a number for each round."""
+    """Compare the sums over all paired rounds without a test; the limit is a number per round."""
     EXACT = "exact"
-    """The ratio as it is, where launches repeat it, else as :attr:`RATIO`; the limit is a percentage."""
+    """Compare the ratio without a test if launches repeat it, else as :attr:`RATIO`; a percentage."""
 
 
 class Stored(Flag):
-    """Of what the values of a metric are kept, in ``extra_info`` and in summaries."""
+    """Which values of a metric are kept, in ``extra_info`` and in summaries."""
 
     CELL = auto()
-    """Of all rounds together."""
+    """The value over all rounds together."""
     ROUNDS = auto()
-    """Of each round."""
+    """The value of each round."""
 
 
 OfRounds = Callable[[Sequence[Measurement]], float | None]
@@ -183,20 +183,20 @@ OfRounds = Callable[[Sequence[Measurement]], float | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A metric: less is better in all of them.
+    """A metric. For all metrics, less is better.
 
-    ``of_rounds`` gives its value for some rounds of a cell together, one or more; ``None`` or NaN is not
-    known. ``key`` names it in ``--webbench-fail``, ``title`` in tables and charts, ``about`` says in a
-    sentence what a value is.
+    ``of_rounds`` computes its value over one or more rounds of a cell; ``None`` and NaN mean "not known".
+    ``key`` names it in ``--webbench-fail``, ``title`` in tables and charts; ``about`` describes it in a
+    sentence.
 
     ``stored_as`` is its name in ``extra_info``, by default the key with the suffix of its ``quantity``, and
-    ``stored`` says of what it stands there. ``row`` is the ``metric`` of its derived row in the JSON of
-    pytest-benchmark; without one it has none.
+    ``stored`` says which of its values are stored. ``row`` is the ``metric`` of its derived row in the JSON
+    of pytest-benchmark; empty for no row.
 
-    ``rule`` is that of its verdict, ``None`` for what is not judged, ``limit`` the threshold where the user
-    gives none: without it the metric is judged on request alone. ``column`` heads its column in the tables of
-    results, of which those that are ``brief`` have a place in the terminal too; ``digits`` are shown of it.
-    It is known of runs that ``measure`` this; ``None`` stands for all.
+    ``rule`` is the rule for its verdict, ``None`` for a metric without verdicts. ``limit`` is its default
+    threshold; without one, it is compared only on request. ``column`` is the heading of its column in tables
+    of results, empty for no column; the terminal shows it if it is ``brief``, all with ``digits`` decimals.
+    It is known only in runs that ``measure`` this; ``None`` means all runs.
     """
 
     key: str
@@ -216,40 +216,40 @@ class Metric:
 
     @property
     def stored_name(self) -> str:
-        """Its name in ``extra_info``."""
+        """The name in ``extra_info``."""
         return self.stored_as or self.key + self.quantity.suffix
 
     def value(self, rounds: Sequence[Measurement]) -> float | None:
-        """Its value for ``rounds`` together, ``None`` if it is not known."""
+        """Return the value over ``rounds`` together; ``None`` if it is not known."""
         if self.measure not in (None, measure_of(rounds)):
             return None
         found = self.of_rounds(rounds)
         return None if found is None or math.isnan(found) else found
 
     def shown(self, value: float | None) -> str:
-        """``value`` as people read it, without the unit; ``-`` for none."""
+        """Format ``value`` without its unit; ``-`` for none."""
         if value is None or math.isnan(value):
             return "-"
         number = value * self.quantity.factor
         return f"{number:,.0f}" if self.digits == 0 else f"{number:,.{self.digits}f}"
 
     def shown_with_unit(self, value: float | None) -> str:
-        """``value`` with four significant digits and its unit; ``-`` for none."""
+        """Format ``value`` with four significant digits and its unit; ``-`` for none."""
         if value is None or math.isnan(value):
             return "-"
         return f"{value * self.quantity.factor:.4g} {self.quantity.shown}".rstrip()
 
 
 def measure_of(rounds: Sequence[Measurement]) -> Measure:
-    """What was measured in ``rounds``: times mean nothing where instructions were counted."""
+    """Return what was measured in ``rounds``: times mean nothing if instructions were counted."""
     return Measure.INSTRUCTIONS if rounds and "instructions" in rounds[0].server else Measure.TIME
 
 
-# --- how rounds give them ---------------------------------------------------------------------------
+# --- from rounds to values --------------------------------------------------------------------------
 
 
 def time_per_request_s(measurement: Measurement) -> float:
-    """Elapsed seconds per completed request of a round; infinite if no request was completed."""
+    """Return the elapsed seconds per completed request of a round; infinite if none was completed."""
     load = measurement.load
     return load.elapsed_s / load.ok if load.ok else math.inf
 
@@ -273,7 +273,7 @@ def _time(rounds: Sequence[Measurement]) -> float | None:
 
 
 def _percentile(share: float, times: Callable[[LoadResult], Latencies]) -> OfRounds:
-    """Over the requests of all rounds together."""
+    """Return a percentile over the requests of all rounds together."""
 
     def of_rounds(rounds: Sequence[Measurement]) -> float:
         return percentiles([times(each.load) for each in rounds], (share,))[0] / 1e9
@@ -288,12 +288,12 @@ def _service(rounds: Sequence[Measurement]) -> float:
 
 
 def reading(name: str) -> OfRounds:
-    """A reading of meters, combined over the rounds."""
+    """Return a function for a reading of meters, combined over rounds."""
     return lambda rounds: combine_values(name, [each.server for each in rounds])
 
 
 def reading_per_request(name: str) -> OfRounds:
-    """A reading of meters for each completed request."""
+    """Return a function for a reading of meters per completed request."""
 
     def of_rounds(rounds: Sequence[Measurement]) -> float | None:
         value, ok = reading(name)(rounds), sum(each.load.ok for each in rounds)
@@ -311,7 +311,7 @@ def _errors(rounds: Sequence[Measurement]) -> float:
 
 
 def response_percentile(number: int, *, brief: bool = False) -> Metric:
-    """The metric of a percentile of the response times: 95 is that of the 95th."""
+    """Return the metric of a percentile of the response times, such as the 95th."""
     return Metric(
         key=f"p{number}",
         title=f"p{number}",
@@ -329,7 +329,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             key="time_per_request",
             title="time per request",
-            about="Elapsed time for each completed request.",
+            about="Elapsed time per completed request.",
             of_rounds=_time_per_request,
             stored=Stored.ROUNDS,
             rule=None,
@@ -366,8 +366,8 @@ METRICS: dict[str, Metric] = {
             key="service",
             title="service time",
             about=(
-                "The median time from the sending of a request; that of an open loop's response times begins "
-                "when it was due."
+                "The median time from sending a request to its response; in an open loop, response times "
+                "begin when the request is due."
             ),
             of_rounds=_service,
             stored_as="service_p50_s",
@@ -391,11 +391,11 @@ METRICS: dict[str, Metric] = {
         Metric(
             key="cpu",
             title="CPU per request",
-            about="CPU time, user and system, of all processes of the server, for each completed request.",
+            about="CPU time (user and system) of all processes of the server per completed request.",
             of_rounds=reading_per_request("cpu_s"),
             stored_as="server_cpu_s_per_request",
             row="server_cpu_per_request",
-            limit=0.03,  # steadier than time, so that less of it can be asked for
+            limit=0.03,  # varies less than time, so the limit can be lower
             column="CPU ms/req",
             brief=True,
             digits=3,
@@ -440,56 +440,56 @@ METRICS: dict[str, Metric] = {
 """All metrics by their keys, in the order in which they are shown."""
 
 
-# --- who wants which --------------------------------------------------------------------------------
+# --- selections of metrics --------------------------------------------------------------------------
 
 
 def judged() -> list[Metric]:
-    """The metrics of which there are verdicts."""
+    """Return the metrics that have verdicts."""
     return [each for each in METRICS.values() if each.rule is not None]
 
 
 def columns(*, brief: bool = False) -> list[Metric]:
-    """The metrics with a column in the tables of results; ``brief``: in those of the terminal."""
+    """Return the metrics with a column in tables of results; ``brief``: only those for the terminal."""
     return [each for each in METRICS.values() if each.column and (each.brief or not brief)]
 
 
 def derived() -> list[Metric]:
-    """The metrics that have a row of their own in pytest-benchmark's JSON, beside that of the cell."""
+    """Return the metrics that have a derived row in pytest-benchmark's JSON."""
     return [each for each in METRICS.values() if each.row]
 
 
 def stored(of: Stored) -> list[Metric]:
-    """The metrics of which the values of the cell, or of each round, are kept."""
+    """Return the metrics for which the value of the cell, or of each round, is stored."""
     return [each for each in METRICS.values() if each.stored & of]
 
 
 def find_metric(key: str) -> Metric:
-    """The metric ``key``, as well as it is known: what another plugin brought to a saved run may be gone."""
+    """Return the metric ``key``; a bare one if it is unknown, as in a saved run with a missing plugin."""
     return METRICS.get(key) or Metric(key=key, title=key, quantity=NUMBER, of_rounds=lambda _: None)
 
 
 def values_of(rounds: Sequence[Measurement], of: Stored = Stored.CELL) -> dict[str, float]:
-    """What is kept and known of ``rounds`` (at least one) together, by the keys of metrics."""
+    """Return the stored values over ``rounds`` (at least one) that are known, by the keys of metrics."""
     found = {each.key: each.value(rounds) for each in stored(of)}
     return {key: value for key, value in found.items() if value is not None}
 
 
 def summarise_round(measurement: Measurement) -> RoundSummary:
-    """What is kept of a round in which a request was completed."""
+    """Return the stored values of a round in which at least one request was completed."""
     return RoundSummary(round=measurement.trial.round, values=values_of([measurement], Stored.ROUNDS))
 
 
-# --- metrics of others ------------------------------------------------------------------------------
+# --- metrics of other plugins -----------------------------------------------------------------------
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @contextmanager
 def added_metrics(metrics: Iterable[Metric]) -> Iterator[None]:
-    """Have ``metrics`` be known until the context is left.
+    """Register ``metrics`` for the duration of the context.
 
-    Raises :class:`~pytest_webbench.model.errors.UsageError` for a key or a name in the JSON that is taken, or
-    a key that cannot stand in ``--webbench-fail``.
+    Raises :class:`~pytest_webbench.model.errors.UsageError` for a key or a name in the JSON that is already
+    taken, and for a key that cannot be written in ``--webbench-fail``.
     """
     added: list[str] = []
     try:
@@ -506,7 +506,7 @@ def _add(metric: Metric) -> None:
     hint = "give the metric another key in pytest_webbench_metrics"
     if not _KEY.fullmatch(metric.key):
         raise UsageError(
-            f"the key of a metric is {metric.key!r}", hint="use small letters, digits and underscores"
+            f"{metric.key!r} cannot be the key of a metric", hint="use small letters, digits and underscores"
         )
     if metric.key in METRICS:
         raise UsageError(f"two metrics have the key {metric.key!r}", hint=hint)

@@ -1,4 +1,4 @@
-"""From the rounds of a cell to its results, from those of a scenario to a ranking; one load by itself."""
+"""Summaries: of the rounds of a cell, of a scenario as a ranking, and of a single load."""
 
 import math
 from collections import Counter
@@ -39,7 +39,7 @@ NO_RESULT = Interval(estimate=math.nan, low=math.nan, high=math.nan)
 
 
 def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> CellSummary:
-    """The results of a cell from its ``rounds`` (at least one), of which ``planned`` were to be made."""
+    """Return the summary of a cell from its ``rounds`` (at least one) out of ``planned`` rounds."""
     loads = [each.load for each in rounds]
     completed = tuple(summarise_round(each) for each in rounds if each.load.ok)
     schedule = rounds[0].schedule
@@ -80,7 +80,7 @@ def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> Cel
 
 
 def result_of(rounds: Sequence[RoundSummary], unit: Unit) -> Interval | None:
-    """What is shown to people: requests per second, or milliseconds; ``None`` without any round."""
+    """Return the result as it is shown, in requests per second or milliseconds; ``None`` without rounds."""
     if not rounds:
         return None
     found = mean_interval([each.values[key_of_unit(unit)] for each in rounds])
@@ -88,10 +88,10 @@ def result_of(rounds: Sequence[RoundSummary], unit: Unit) -> Interval | None:
 
 
 def rank(summaries: Sequence[CellSummary]) -> list[RankedResult]:
-    """The cells of one scenario, the fastest first and the invalid ones last.
+    """Rank the cells of one scenario, the fastest first and the invalid ones last.
 
-    One stack is called faster than another only if the interval of the ratio of their rounds, paired
-    block by block, leaves out 1. Rounds that the other does not have are left out of the pairs.
+    A stack is faster than another only if the interval of the ratio of their rounds, paired block by block,
+    lies below 1. Rounds that the other does not have are not paired.
     """
     valid = sorted((each for each in summaries if each.validity.valid), key=_centre)
     standings = []
@@ -103,7 +103,7 @@ def rank(summaries: Sequence[CellSummary]) -> list[RankedResult]:
 
 
 def _centre(summary: CellSummary) -> float:
-    """The mean that is printed, in seconds for every unit, so that less is better."""
+    """Return the printed mean in seconds, whatever the unit, so that less is better."""
     return mean_interval(summary.shown_s).estimate
 
 
@@ -126,19 +126,19 @@ SHARES = (
 
 
 BEYOND = 10
-"""So many samples must lie beyond a percentile, else it is about single requests."""
+"""The number of samples that must lie beyond a percentile, or it depends on single requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A ``share`` (0.99) of the requests was answered within ``latency_s``."""
+    """A ``share`` (0.99) of the requests had a response within ``latency_s``."""
 
     share: float
     latency_s: float
 
 
 def latency_curve(samples: Sequence[Latencies]) -> tuple[Point, ...]:
-    """The percentiles up to the 99.9th that at least ten of all ``samples`` lie beyond."""
+    """Return the percentiles up to the 99.9th beyond which at least ten of all ``samples`` lie."""
     count = sum(map(len, samples))
     shares = [share for share in SHARES if count * (1 - share) >= BEYOND - 1e-9]
     found = percentiles(samples, shares) if shares else []
@@ -152,7 +152,7 @@ _SHARES = (0.5, 0.9, 0.99, 0.999, 1.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """The response times of expected responses; if all are known, each but the mean was really seen."""
+    """The response times of successful responses. If all are kept, each but the mean was observed."""
 
     mean_s: float
     p50_s: float
@@ -164,11 +164,12 @@ class Times:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadSummary:
-    """What one load showed.
+    """The summary of one load.
 
-    ``latency`` is ``None`` without an expected response, ``service`` (from sending a request to the last byte
-    of its response) in a closed loop too, where it would be the same. ``requests_per_s`` counts expected
-    responses. ``warnings`` say why the results may be the generator's and not the server's.
+    ``latency`` is ``None`` without a successful response. So is ``service`` (from sending a request to the
+    last byte of its response), and also in a closed loop, where it would be the same. ``requests_per_s``
+    counts successful responses. ``warnings`` say why the generator may have determined the results instead of
+    the server.
     """
 
     load: Load
@@ -182,7 +183,7 @@ class LoadSummary:
 
     @property
     def model(self) -> str:
-        """Which loop the results come from: those of different loops must not be compared."""
+        """The kind of loop: results of different loops must not be compared."""
         return "closed loop" if self.load.schedule is None else "open loop"
 
     @property
@@ -192,7 +193,7 @@ class LoadSummary:
 
 
 def summarise_load(load: Load, result: LoadResult, *, generators: int) -> LoadSummary:
-    """The summary of ``result``, which came of ``load`` made by so many ``generators``."""
+    """Summarise the ``result`` of ``load``, made by this number of ``generators``."""
     elapsed_s = result.elapsed_s
     return LoadSummary(
         load=load,

@@ -1,4 +1,4 @@
-"""Whether a figure may be relied on, and if not, why."""
+"""Whether a result is valid, and if not, why."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,45 +26,46 @@ __all__ = [
     "server_faults",
 ]
 
-INVALID_PASSES = "Next step: look the reason up in the documentation; --webbench-invalid=note lets it pass"
+INVALID_PASSES = "Next step: look up the reason in the documentation; --webbench-invalid=note lets it pass"
 
 GENERATOR_LIMIT = 0.9
-"""Above this share of one core the generator may have been the limit, not the server."""
+"""Above this share of one core, the generator may have been the limit instead of the server."""
 LITTLE_TOLERANCE = 0.1
-"""How far the mean number of requests under way may lie from what the users allow."""
+"""How far the mean number of requests under way may be from the number of users, as a fraction."""
 DROPPED_LIMIT = 0.01
-"""The share of the requests of an open loop that may be left unsent; the last ones often are."""
+"""The share of the requests of an open loop that may remain unsent; the last ones often do."""
 OVERRUN_LIMIT = 0.05
-"""How much longer a number of requests may take than until the last one is due."""
+"""How much longer a number of requests may take than until the last one is due, as a fraction."""
 LAG_LIMIT = 0.25
-"""How late the generator may be on average, as a share of the mean response time, which has it in it."""
+"""How late the generator may be on average, as a share of the mean response time, which includes it."""
 LAG_KEPT_S = 0.001
-"""A mean lag below this is no reason, however short the responses: it is what a timer and a scheduler keep.
+"""A mean lag below this is always accepted, however short the responses: timers and schedulers are no better.
 
-The kernel's timer fires within some tens of microseconds, and then the generator has to get a processor.
-Where something else runs, it may wait for a slice of the scheduler, which is about 3 ms: a mean of 1 ms says
-that a third of the requests waited for one.
+The kernel's timer fires within some tens of microseconds, and then the generator needs a processor. If
+something else runs on it, the generator may wait for a time slice of the scheduler, about 3 ms: a mean of
+1 ms means that a third of the requests waited for one.
 """
 LAG_WORTH_SAYING = 0.1
+"""The same share, beyond which the lag is noted."""
 OVERDUE = 10
-"""A request in flight at the end is overdue after so many times the slowest response of the load."""
+"""A request in flight at the end is overdue after this many times the slowest response of the load."""
 OVERDUE_S = 1.0
 """Before this, or half of the load if that is less, none is overdue: a server may pause for a moment."""
 LATE_LIMIT = 0.01
 """If a larger share than this is late by more than a millisecond, so are some of the slowest 1 %."""
 SPREAD_LIMIT = 0.3
-"""A relative standard deviation of the rounds beyond which the figure says nothing."""
+"""A relative standard deviation of the rounds beyond which the result means nothing."""
 UNSTABLE_HALF_WIDTH = 0.1
-"""A relative half-width of the interval beyond which a figure is called unstable."""
+"""A relative half-width of the interval beyond which a result is called unstable."""
 INSTRUCTIONS = "instructions"
 STEADY = 0.005
-"""Launches whose counts differ by no more repeat them: 0.01 to 0.1 % are usual, and 0.3 % were seen."""
+"""Counts of launches that differ by at most this repeat: 0.01 to 0.1 % is usual, and 0.3 % was observed."""
 DRAWS_DIFFER = 0.2
-"""How far the slowest set of connections may be behind the fastest before that is said."""
+"""How far the slowest set of connections may be behind the fastest without a note, as a fraction."""
 
 
 def judge_cell(rounds: Sequence[Measurement], *, planned: int, result: Interval | None) -> Validity:
-    """The verdict on a cell from its ``rounds``, of which ``planned`` were to be made."""
+    """Judge the validity of a cell from its ``rounds`` out of ``planned`` rounds."""
     reasons: dict[str, None] = {}
     warnings: dict[str, None] = {}
     if len(rounds) < planned:
@@ -88,7 +89,7 @@ def judge_cell(rounds: Sequence[Measurement], *, planned: int, result: Interval 
 
 
 def _judge_counts(rounds: Sequence[Measurement], reasons: dict[str, None]) -> Validity:
-    """Nothing was timed, so that neither the generator nor its schedule can be at fault."""
+    """Judge a counted cell. Nothing was timed, so neither the generator nor its schedule can be at fault."""
     for measurement in rounds:
         reasons |= dict.fromkeys(server_faults(measurement))
         if not measurement.load.ok:
@@ -101,18 +102,18 @@ def _judge_counts(rounds: Sequence[Measurement], reasons: dict[str, None]) -> Va
 
 
 def draws_differ(loads: Sequence[LoadResult], *, engine: str = "native") -> Iterator[str]:
-    """A sentence if the sets of connections of ``loads`` have given very different rates."""
+    """Yield a sentence if the sets of connections of ``loads`` had very different rates."""
     draws = [draw for load in loads for draw in load.draws]
     rates = [draw.per_s for draw in draws]
     share = slowest_share(rates)
     if share > 1 - DRAWS_DIFFER:
         return
     if all(len(draw.held) > 1 and max(draw.held) - min(draw.held) <= 1 for draw in draws):
-        why = "the server's processes had as many each, so it is something else that varies"
+        why = "the server's processes had equal numbers of connections, so something else varies"
     elif engine == "native":
-        why = "the server's processes probably do not share them evenly; the figure is the mean"
+        why = "the server's processes probably do not share them evenly; the result is the mean"
     else:
-        why = f"{engine} cannot give each of the server's processes as many; the figure is the mean"
+        why = f"{engine} cannot spread them evenly across the server's processes; the result is the mean"
     yield Code.DRAWS_DIFFER.reason(
         count=len(rates), share=1 - share, low=min(rates), high=max(rates), why=why
     )
@@ -136,23 +137,23 @@ def _round_warnings(measurement: Measurement) -> Iterator[str]:
 
 
 def describe_invalid(what: str, summary: CellSummary, settings: Settings) -> list[str]:
-    """Why the test of ``what`` fails for want of validity, a line for each reason; none if it does not."""
+    """Return a line for each reason why the test of ``what`` fails as invalid; none if it does not fail."""
     return [f"{what} is INVALID: {reason}" for reason in _reasons_to_fail(summary, settings)]
 
 
 def invalidated(summary: CellSummary, why: str) -> CellSummary:
-    """``summary`` if it is not valid as it is, else with ``why`` as the reason."""
+    """Return ``summary`` marked invalid because of ``why``, unless it is invalid already."""
     if not summary.validity.valid:
         return summary
     return replace(summary, validity=replace(summary.validity, reasons=(why,)))
 
 
 def _reasons_to_fail(summary: CellSummary, settings: Settings) -> tuple[str, ...]:
-    """The reasons for which a test fails.
+    """Return the reasons for which a test fails.
 
-    Without ``--webbench-invalid``, it fails where something hangs on the figure: at a rate, which the server
-    held or did not, as a baseline, and in a comparison. The verdicts of a comparison are on pairs, whose
-    interval has the spread of the rounds in it, so that this is no reason there.
+    Without ``--webbench-invalid``, it fails where something depends on the result: in an open loop, as a
+    baseline, and in a comparison. Verdicts of a comparison have intervals that account for the spread of the
+    rounds, so the spread is not a reason there.
     """
     reasons, given = summary.validity.reasons, settings.invalid
     if given is WhenInvalid.FAIL or (given is None and (summary.schedule or settings.baseline)):
@@ -163,7 +164,7 @@ def _reasons_to_fail(summary: CellSummary, settings: Settings) -> tuple[str, ...
 
 
 def server_faults(measurement: Measurement) -> tuple[str, ...]:
-    """What the server did wrong in a round: failed requests, a wrong database, a worker that ended."""
+    """Return the server's faults in a round: failed requests, a wrong database, a process that exited."""
     load, faults = measurement.load, []
     if load.errors:
         classes = ", ".join(f"{name} {count}" for name, count in sorted(load.errors.items()))
@@ -186,7 +187,7 @@ def _round_reasons(measurement: Measurement) -> Iterator[str]:
 
 
 def load_faults(load: LoadResult, schedule: Schedule | None) -> Iterator[str]:
-    """Why the figures of ``load``, which has a successful response, cannot be trusted for all that failed."""
+    """Yield why the times of ``load``, which has a successful response, cannot be trusted."""
     failed = sum(load.errors.values())
     if load.sent != load.ok + failed + load.in_flight:
         yield Code.ACCOUNTS_WRONG.reason(sent=load.sent, ok=load.ok, failed=failed, in_flight=load.in_flight)
@@ -201,7 +202,10 @@ def load_faults(load: LoadResult, schedule: Schedule | None) -> Iterator[str]:
 
 
 def _overdue(load: LoadResult) -> str | None:
-    """Requests in flight are unknown times; one much longer than all that are known makes these a choice."""
+    """Return a fault if a request in flight waited far longer than any response took.
+
+    Times of requests in flight are unknown; with such a long one, the known times are a biased sample.
+    """
     slowest = load.latency_ns if not len(load.service_ns) else load.service_ns
     slowest_s = slowest.max_ns / 1e9
     if load.longest_in_flight_s <= max(OVERDUE * slowest_s, min(OVERDUE_S, load.elapsed_s / 2)):
@@ -212,10 +216,10 @@ def _overdue(load: LoadResult) -> str | None:
 
 
 def _schedule_faults(load: LoadResult, schedule: Schedule) -> Iterator[str]:
-    """An open loop is one only if what was due was sent, and sent when it was due.
+    """Yield the faults of an open loop: every request must be sent, and sent when it was due.
 
-    A load of a number of requests sends all of them, however long that takes: by two of its longest responses
-    more, at most, if the server can take the rate.
+    A load with a number of requests sends all of them, however long that takes. If the server can take the
+    rate, that is at most two of its longest responses more than until the last one is due.
     """
     if load.dropped > DROPPED_LIMIT * load.scheduled:
         yield Code.REQUESTS_DROPPED.reason(dropped=load.dropped, scheduled=load.scheduled)
@@ -228,18 +232,18 @@ def _schedule_faults(load: LoadResult, schedule: Schedule) -> Iterator[str]:
 
 
 def _overrun_allowed(load: LoadResult, schedule: Schedule) -> float:
-    """By which share it may take longer until all is due: random arrivals vary by their number."""
+    """Return the allowed overrun as a fraction; random arrivals vary with their number."""
     by_chance = 4 / sqrt(max(load.scheduled, 1)) if schedule.arrivals is Arrivals.POISSON else 0.0
     return OVERRUN_LIMIT + by_chance
 
 
 def _lag_share(load: LoadResult) -> float:
-    """The generator's lag as a share of the mean response time, which has it in it."""
+    """Return the generator's lag as a share of the mean response time, which includes it."""
     return load.lag_s / _mean_s(load) if load.ok else 0.0
 
 
 def _lateness_share(load: LoadResult) -> float:
-    """How late the late ones were on average, at most, as a share of p99; 0 if they are too few for it."""
+    """Return an upper bound on the mean lag of late requests, as a share of p99; 0 if too few were late."""
     if not load.ok or load.late <= LATE_LIMIT * load.scheduled:
         return 0.0
     (p99_ns,) = percentiles([load.latency_ns], (0.99,))
@@ -251,13 +255,13 @@ def _mean_s(load: LoadResult) -> float:
 
 
 def _littles_law(load: LoadResult) -> str | None:
-    """Little's law: requests under way = rate x response time. In a closed loop that is the users.
+    """Check Little's law: requests under way = rate x response time. In a closed loop that is the users.
 
-    While the last requests of a fixed number run out, users stand idle: each for at most one response
-    time, which is allowed for in each turn.
+    When the last requests of a fixed number are out, users are idle: each for at most one response time,
+    which is allowed for in each slice.
 
-    A user without a connection has nothing under way. That is the server's doing, where requests failed or
-    connections were opened anew: there, fewer under way than users say nothing of the generator.
+    A user without a connection has no request under way. If requests failed or connections were opened again,
+    that was the server's doing: fewer requests under way than users then say nothing about the generator.
     """
     under_way = (load.latency_ns.sum_ns / 1e9 + load.in_flight_s + load.error_s) / load.elapsed_s
     slack = load.turns * load.latency_ns.max_ns / 1e9 / load.elapsed_s

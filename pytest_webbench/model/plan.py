@@ -1,4 +1,4 @@
-"""Which trials a run makes, and how many of what."""
+"""The trials of a run, and the profiles that set their numbers."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,9 +10,9 @@ class TrialOrder(StrEnum):
     """The order in which the trials are carried out."""
 
     INTERLEAVED = "interleaved"
-    """A block launches every stack, visits all cells in a new random order, and stops the stacks."""
+    """Each block launches every stack, measures all cells in a new random order, and stops the stacks."""
     SEQUENTIAL = "sequential"
-    """Per stack, per round: one launch, and the scenarios in the order in which they are listed."""
+    """One launch per stack and round; the scenarios run in the order in which they are listed."""
 
 
 class Measure(StrEnum):
@@ -28,7 +28,7 @@ class Measure(StrEnum):
 class Profile:
     """The numbers of a run; every stack and scenario shares them.
 
-    A scenario keeps its own users and amount, except for what ``duration_s`` and ``request_share`` change.
+    A scenario keeps its own users and amount, except where ``duration_s`` or ``request_share`` changes them.
     """
 
     name: str
@@ -38,19 +38,19 @@ class Profile:
     duration_s: float | None = None
     """Replaces the duration of each scenario that has one."""
     request_share: float = 1.0
-    """Scales the number of requests of the others; never above what the scenario says."""
+    """Scales the number of requests of the others; never above the scenario's own number."""
     min_requests: int = 1
-    """Not below this."""
+    """The scaled number is at least this."""
     settle_s: float = 0.0
     """Seconds to wait after a launch."""
     pause_s: float = 0.0
-    """Seconds to wait after the seeding."""
+    """Seconds to wait after seeding."""
     warm_launch: bool = False
-    """Whether the suite's warm-up is made after a launch."""
+    """Whether to run the suite's warm-up after a launch."""
     idle_s: float = 0.0
-    """Seconds to wait after that."""
+    """Seconds to wait after that warm-up."""
     warm_cell: float = 0.0
-    """A cell's own warm-up, as a share of its amount."""
+    """A cell's own warm-up, as a fraction of its amount."""
     gap_s: float = 0.0
     """Seconds between two trials."""
     measure: Measure = Measure.TIME
@@ -80,7 +80,7 @@ PROFILES: dict[str, Profile] = {
         ),
         Profile(
             name="smoke",
-            title="every cell once, to see that it is alive; no figures to rely on",
+            title="every benchmark once, to see that it works; do not rely on its results",
             rounds=1,
             duration_s=0.1,
             request_share=0.02,
@@ -115,7 +115,7 @@ COUNTS = Profile(
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Cell:
-    """A scenario on a stack: one item of pytest."""
+    """A scenario on a stack: one test. Users know it as a benchmark."""
 
     scenario: str
     stack: str
@@ -126,9 +126,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One round of a cell. ``round`` counts from 0; each round of a cell has a launch of its own.
+    """One round of a cell. ``round`` counts from 0; each round of a cell has its own launch.
 
-    Those that a ``test`` (its node id) makes by itself, with the fixture ``webbench``, come from one launch.
+    The rounds that a ``test`` (its node id) measures itself, with the fixture ``webbench``, share one launch.
     """
 
     cell: Cell
@@ -138,10 +138,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Stacks launched afresh and together, the trials made with them, and their end.
+    """Stacks launched together, and the trials made with them before they are stopped.
 
-    ``stacks`` are in the order of their launch, ``groups`` in the order of their measurement: each is a
-    trial, or several that are compared and therefore made in turns, a short load of each again and again.
+    ``stacks`` are in the order of their launch, ``groups`` in the order of their measurement. A group is one
+    trial, or several trials that are compared and therefore measured in short alternating slices.
     """
 
     number: int
@@ -150,13 +150,13 @@ class Block:
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """Those of all groups."""
+        """The trials of all groups."""
         return tuple(trial for group in self.groups for trial in group)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All trials of a run, in order. ``seed`` gives the same order, and the same requests, again."""
+    """All trials of a run, in order. The same ``seed`` gives the same order and the same requests."""
 
     order: TrialOrder
     seed: int

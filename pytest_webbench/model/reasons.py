@@ -1,4 +1,4 @@
-"""Everything that is reported about a result, a comparison or a run: codes, and the sentence of each."""
+"""Everything that can be reported about a result, a comparison or a run: codes and their sentences."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,7 +8,7 @@ __all__ = ["Code", "Reason", "code_of"]
 
 
 class Reason(str):
-    """A sentence with its ``code`` and ``fields``; one without a code does not come from this package."""
+    """A sentence with its ``code`` and ``fields``; without a code, it does not come from this package."""
 
     code: "Code | None"
     fields: Mapping[str, str | float]
@@ -16,7 +16,7 @@ class Reason(str):
     def __new__(
         cls, sentence: str, code: "Code | None" = None, fields: Mapping[str, str | float] | None = None
     ) -> Self:
-        """The text is the sentence, as it is printed and stored."""
+        """Make the string of the sentence, as it is printed and stored."""
         made = super().__new__(cls, sentence)
         made.code = code
         made.fields = dict(fields or {})
@@ -24,24 +24,27 @@ class Reason(str):
 
 
 def code_of(sentence: str) -> str:
-    """The code of ``sentence``; empty if it has none, such as one read from a file."""
+    """Return the code of ``sentence``; empty if it has none, such as one read from a file."""
     return sentence.code or "" if isinstance(sentence, Reason) else ""
 
 
 class Code(StrEnum):
-    """What can be reported about a result, a comparison or a run. All are listed in the docs."""
+    """The codes of everything that can be reported about a result, a comparison or a run.
+
+    The documentation lists them all.
+    """
 
     sentence: str
 
     def __new__(cls, value: str, sentence: str) -> Self:
-        """``sentence`` names its fields in braces."""
+        """Make a code with its ``sentence``, which has its fields in braces."""
         made = str.__new__(cls, value)
         made._value_ = value
         made.sentence = sentence
         return made
 
     def reason(self, **fields: str | float) -> Reason:
-        """The sentence with its ``fields``."""
+        """Return the sentence with its ``fields``."""
         return Reason(self.sentence.format(**fields), self, fields)
 
     # A result is not valid.
@@ -130,7 +133,7 @@ class Code(StrEnum):
     SIDE_UNSOUND = "side-unsound", "{side} has no round to compare: {cause}"
     BLOCKS_DIFFER = "blocks-differ", "no block has a valid round of both sides"
 
-    # A comparison of base and head, beside its verdicts.
+    # Remarks on a comparison of base and head.
     METRICS_UNKNOWN = "metrics-unknown", "no metric is known for both sides"
     ROUNDS_NEEDED = "rounds-needed", "about {needed} rounds would decide it; {made} were made"
     ROUNDS_UNKNOWN = (
@@ -154,10 +157,10 @@ class Code(StrEnum):
         "difference proves nothing; to detect one, measure both sides in one run with --webbench-against.",
     )
 
-    # A launch, or the machine on which it was made.
+    # Notes on a launch or the machine.
     FILES_UNVERIFIED = (
         "files-unverified",
-        "which files it serves was not verified: its command does not run a Python that reports them",
+        "the files it serves were not verified: its command does not run a Python that reports them",
     )
     CONTAINERS_REMOVED = (
         "containers-removed",
@@ -165,7 +168,7 @@ class Code(StrEnum):
     )
     OTHER_RUN = (
         "other-run",
-        "another run is at work (process {pid} on {host}) and disturbs this one's results",
+        "another run is active (process {pid} on {host}) and disturbs this one's results",
     )
 
     # Whether a run can be trusted.
@@ -173,14 +176,15 @@ class Code(StrEnum):
     STACKS_FAILED = "stacks-failed", "{count} could not be measured to the end: {stacks}."
     CHECKS_FAILED = "checks-failed", "{count} failed the check before timing: {cells}."
     ALL_VALID = "all-valid", "{cells} valid."
-    SOME_INVALID = "some-invalid", "{valid} of {total} cells {are} valid; the others have no rank."
+    SOME_INVALID = "some-invalid", "{valid} of {total} benchmarks {are} valid; the others have no rank."
     SPREAD_UNKNOWN = (
         "spread-unknown",
-        "One round per cell: how far rounds differ is not known, and no stacks can be distinguished.",
+        "One round per benchmark: how much rounds differ is unknown, and no stacks can be distinguished.",
     )
     SPREAD = (
         "spread",
-        "Standard deviation between rounds: {typical} in the median cell, {worst} in the worst ({cell}).",
+        "Standard deviation between rounds: {typical} in the median benchmark, {worst} in the worst "
+        "({cell}).",
     )
     RESPONSES_RIGHT = (
         "responses-right",
@@ -188,7 +192,7 @@ class Code(StrEnum):
     )
     RESPONSES_WRONG = (
         "responses-wrong",
-        "{failed:,} of {sent:,} requests failed; the affected cells are not valid.",
+        "{failed:,} of {sent:,} requests failed; the affected benchmarks are not valid.",
     )
     GENERATOR_FREE = (
         "generator-free",

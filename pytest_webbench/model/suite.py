@@ -1,4 +1,4 @@
-"""What is asked: suites, their scenarios and datasets, and all that is known by name."""
+"""Suites, their scenarios and datasets, and the registry of everything that is known by name."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -26,16 +26,16 @@ __all__ = [
 ]
 
 Traffic = Callable[[Sequence[Record], int | None, random.Random], Sequence[Exchange]]
-"""``traffic(records, count, rng)``: the exchanges of one round, as a pure function.
+"""``traffic(records, count, rng)``: a pure function that returns the exchanges of one round.
 
-``records`` are those that the database holds when the round starts, ``count`` the number of requests
-of the round (``None``: it has a duration, and the exchanges are sent over and over), ``rng`` a source
-of chance that is the same for every stack in that round. Fewer exchanges than ``count`` are repeated.
+``records`` are in the database when the round starts. ``count`` is the number of requests of the round, or
+``None`` for a round with a duration, whose exchanges are sent over and over. ``rng`` is a random generator
+with the same state for every stack in that round. Fewer exchanges than ``count`` are repeated.
 """
 
 
 class Unit(StrEnum):
-    """The unit in which a scenario's figure is shown to people."""
+    """The unit in which a scenario's result is shown to people."""
 
     RATE = "req/s"
     """Completed requests per second; more is better."""
@@ -47,13 +47,13 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One kind of load, with the responses that are expected and what the database must hold afterwards.
+    """One kind of load, with the expected responses and the expected state of the database afterwards.
 
-    The answers and effects stand in the exchanges that ``traffic`` makes. ``repeat`` says whether an
+    The exchanges made by ``traffic`` contain the expected responses and effects. ``repeat`` says whether an
     exchange may be sent twice in a round (a deletion may not). ``writes`` says whether the database
-    changes. With a ``rate`` (requests per second, with ``arrivals``) the loop is open, and ``users`` are
-    connections at most. ``typical_s`` is a guess of the seconds per completed request, used for nothing
-    but the time that a run is expected to take.
+    changes. With a ``rate`` (requests per second, with ``arrivals``) the loop is open, and ``users`` is the
+    maximum number of connections. ``typical_s`` is a guess at the seconds per completed request, used only
+    to estimate how long a run takes.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmupStep:
-    """A part of the warm-up after a launch: the requests of a scenario, by other users and amount."""
+    """A step of the warm-up after a launch: the requests of a scenario, with its own users and amount."""
 
     scenario: str
     users: int
@@ -81,10 +81,10 @@ class WarmupStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A table of figures: for each scenario the value of each stack, in the scenario's unit.
+    """A table of published results: for each scenario the value of each stack, in the scenario's unit.
 
-    ``approximate`` names the cells (``scenario[stack]``) whose values were read off a chart. ``notes`` say
-    in words what a reader must know: how it was measured, and where the publication contradicts itself.
+    ``approximate`` names the cells (``scenario[stack]``) with values that were read off a chart. ``notes``
+    tell readers how the results were measured, and where the publication contradicts itself.
     """
 
     title: str
@@ -97,59 +97,59 @@ class Published:
 
 
 Get = Callable[[str], JsonValue]
-"""``get(path)``: what the server answers to GET ``path``, decoded from JSON."""
+"""``get(path)``: the server's response to GET ``path``, decoded from JSON."""
 
 
 class Dataset(Protocol):
-    """The records that each round starts from, and the way into a stack's database.
+    """The records that each round starts from, and access to a stack's database.
 
-    The way in goes beside the application, never through its HTTP interface.
+    The database is accessed directly, never through the application's HTTP interface.
     """
 
     default_count: int
 
     def records(self, count: int) -> tuple[Record, ...]:
-        """The first ``count`` records: the same ones always, a pure function."""
+        """Return the first ``count`` records; a pure function, so always the same ones."""
         ...
 
     def prepare(self, running: RunningStack, records: Sequence[Record]) -> None:
-        """Put beside a launched stack what :meth:`load` and :meth:`state` need."""
+        """Give a launched stack the files that :meth:`load` and :meth:`state` need."""
         ...
 
     def load(self, running: RunningStack) -> None:
-        """Make the database hold exactly the prepared records, while the stack runs."""
+        """Make the database hold exactly the prepared records while the stack runs."""
         ...
 
     def state(self, running: RunningStack) -> Mapping[int, Record]:
-        """What the database holds, by key."""
+        """Return the records in the database, by key."""
         ...
 
     def observe(self, get: Get) -> tuple[Record, ...]:
-        """What a server says that it holds, for one whose database cannot be reached."""
+        """Return the records that a server reports; used if its database cannot be accessed."""
         ...
 
 
 class NoDataset:
-    """The dataset of a suite that keeps nothing."""
+    """The dataset of a suite that stores nothing."""
 
     default_count = 0
 
     def records(self, count: int) -> tuple[Record, ...]:  # noqa: ARG002
-        """None."""
+        """Return no records."""
         return ()
 
     def prepare(self, running: RunningStack, records: Sequence[Record]) -> None:
-        """Nothing to prepare."""
+        """Do nothing."""
 
     def load(self, running: RunningStack) -> None:
-        """Nothing to load."""
+        """Do nothing."""
 
     def state(self, running: RunningStack) -> Mapping[int, Record]:  # noqa: ARG002
-        """Nothing."""
+        """Return no records."""
         return {}
 
     def observe(self, get: Get) -> tuple[Record, ...]:  # noqa: ARG002
-        """None."""
+        """Return no records."""
         return ()
 
 
@@ -159,12 +159,12 @@ def _nothing(records: Sequence[Record]) -> Sequence[Exchange | Refusal]:  # noqa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """What stacks and scenarios of one kind share.
+    """The contract, dataset and warm-up shared by the stacks and scenarios of one kind.
 
-    ``contract`` is the OpenAPI document. ``examples(records)`` makes exchanges, and requests that must
-    be refused, with which every stack is checked before it is timed, beside the scenarios' own; they only
-    read. ``warmup`` is carried out after a launch by profiles that ask for it. ``published``
-    are figures of others for the same scenarios and stacks, which a report sets beside those of a run.
+    ``contract`` is the OpenAPI document. ``examples(records)`` makes exchanges, and requests that must be
+    refused; every stack is checked with them, and with those of the scenarios, before it is timed. They only
+    read. Profiles with ``warm_launch`` run the ``warmup`` after a launch. ``published`` are results of
+    others for the same scenarios and stacks; reports show them next to those of the run.
     """
 
     name: str
@@ -177,9 +177,9 @@ class Suite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """All that is known by name. ``scenarios`` are resolved for the settings of this run.
+    """Everything that is known by name. ``scenarios`` are resolved for the settings of this run.
 
-    ``selected_stacks`` and ``selected_scenarios`` are those that the options leave.
+    ``selected_stacks`` and ``selected_scenarios`` are those that the options select.
     """
 
     suites: Mapping[str, Suite]
@@ -189,7 +189,7 @@ class Registry:
     selected_scenarios: tuple[str, ...]
 
     def cells(self) -> tuple[Cell, ...]:
-        """Every selected scenario on every selected stack of its suite."""
+        """Return every selected scenario on every selected stack of its suite."""
         return tuple(
             Cell(scenario=scenario, stack=stack)
             for scenario in self.selected_scenarios
@@ -198,7 +198,7 @@ class Registry:
         )
 
     def checks(self) -> dict[str, tuple[Scenario, ...]]:
-        """The scenarios of each suite, selected or not: every stack must answer all of them."""
+        """Return the scenarios of each suite, selected or not: every stack must implement all of them."""
         return {
             suite: tuple(each for each in self.scenarios.values() if each.suite == suite)
             for suite in self.suites

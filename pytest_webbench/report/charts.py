@@ -316,7 +316,7 @@ class Charts:
             x=alt.X("ratio:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5)),
             color=colour,
             shape=alt.Shape("verdict:N", scale=shapes, legend=legend),
-            tooltip=_tooltip(label="cell", verdict="verdict", shown="ratio"),
+            tooltip=_tooltip(label="benchmark", verdict="verdict", shown="ratio"),
         )
         return alt.layer(one, interval, allowed, points).properties(width="container", height=22 * len(rows))
 

@@ -1,7 +1,4 @@
-"""Which stacks a run compares with which, and where the copies of them lie.
-
-Base and head in one run: which stacks are compared, and how long rounds are added.
-"""
+"""Comparing base and head in one run: which stacks are compared, and how many rounds are added."""
 
 import math
 import time
@@ -33,30 +30,30 @@ from pytest_webbench.stacks.sources.git import Checkout
 __all__ = ["BASE_SUFFIX", "Comparing", "Sides", "choose_sides"]
 
 BASE_SUFFIX = "@base"
-"""Behind the name of a stack: as it is at the commit that it is compared with."""
+"""Suffix of the name of a stack at the commit that it is compared with."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sides:
-    """What is compared with what."""
+    """The two sides of a comparison."""
 
     registry: Registry
-    """Knows heads and bases."""
+    """The registry with heads and bases."""
     bases: dict[str, str]
-    """The base of each stack, but for those that the commit does not have yet."""
+    """The base of each stack, except those that the commit does not have yet."""
     base: str
-    """What the bases are, in words."""
+    """A description of the bases, for people."""
     checkout: Checkout | None = None
-    """What has to be made before they are launched."""
+    """The copies to make before stacks are launched."""
 
 
 def choose_sides(
     settings: Settings, registry: Registry, folder: Path, *, suites: Sequence[str]
 ) -> Sides | None:
-    """What ``settings`` ask to compare of ``suites``; ``None`` for a run without a comparison.
+    """Return what ``settings`` compare in ``suites``; ``None`` for a run without a comparison.
 
-    Copies are going to lie in ``folder``. Raises :class:`~pytest_webbench.model.errors.UsageError` for what
-    cannot be compared.
+    Copies will be made in ``folder``. Raises :class:`~pytest_webbench.model.errors.UsageError` if the
+    comparison is not possible.
     """
     if settings.against is not None:
         return _against_commit(settings.against, registry, folder, suites)
@@ -106,7 +103,7 @@ class Comparing:
     """Compares cells with their bases, look by look."""
 
     bases: Mapping[str, str]
-    """The base of each stack; a cell whose stack has none is measured and not compared."""
+    """The base of each stack; cells of a stack without a base are measured but not compared."""
     cells: tuple[Cell, ...]
     thresholds: tuple[Threshold, ...]
     base: str
@@ -114,33 +111,33 @@ class Comparing:
     profile: Profile
     seed: int
     budget_s: float | None = None
-    """The time in which rounds are added."""
+    """The time during which rounds are added."""
     comparisons: list[Comparison] = field(default_factory=list)
     _looks: int = 0
     _begun: float | None = None
     _rounds_planned: int = 0
 
     def base_of(self, cell: Cell) -> Cell | None:
-        """The cell that ``cell`` is compared with."""
+        """Return the cell that ``cell`` is compared with."""
         base = self.bases.get(cell.stack)
         return None if base is None else Cell(scenario=cell.scenario, stack=base)
 
     def all_cells(self) -> tuple[Cell, ...]:
-        """Each cell, then its base, each once."""
+        """Return every cell followed by its base, without repetitions."""
         both = (each for cell in self.cells for each in (cell, self.base_of(cell)) if each)
         return tuple(dict.fromkeys(both))
 
     def first_plan(self) -> Plan:
-        """The rounds before the first look."""
+        """Return the rounds before the first look."""
         self._rounds_planned = self.profile.rounds
         return self._plan(self.cells, range(self.profile.rounds))
 
     def judge(self, results: Results) -> list[Comparison]:
-        """Look at the rounds so far; the verdicts are kept in ``comparisons``, too.
+        """Look at the rounds so far; also keep the verdicts in ``comparisons``.
 
-        What was decided at an earlier look stays, with the rounds that decided it: a later look allows for
-        less error, and might take it back. Errors are counted anew at each look, in all rounds; and where a
-        side failed since, only what got worse stays.
+        A verdict of an earlier look stays, with the rounds that it was reached with: a later look allows less
+        error and might take it back. Errors are counted anew at each look, over all rounds. If a side has
+        failed since, only the verdict "slower" stays.
         """
         self._looks += 1
         all_samples = [samples for cell in self.cells for samples in self._all_samples(cell, results)]
@@ -156,9 +153,9 @@ class Comparing:
         return self.comparisons
 
     def next_plan(self, results: Results) -> Plan | None:
-        """The rounds before the next look; ``None`` if all is decided or the time is spent.
+        """Return the rounds before the next look; ``None`` if all is decided or the time is up.
 
-        A cell that got worse in one metric is decided: its test fails, whatever the others say.
+        A cell that got worse in one metric is decided: its test fails, whatever its other metrics.
         """
         undecided = {
             each.cell
@@ -177,17 +174,17 @@ class Comparing:
         return self._plan(cells, range(first, self._rounds_planned))
 
     def start_clock(self) -> None:
-        """The first block begins: from now on time is counted."""
+        """Start counting the time, when the first block begins."""
         if self._begun is None:
             self._begun = time.monotonic()
 
     @property
     def budget(self) -> float:
-        """Seconds."""
+        """The time for all rounds, in seconds."""
         return BUDGET_PER_CELL_S * len(self.cells) if self.budget_s is None else self.budget_s
 
     def budget_needed_s(self, results: Results) -> float | None:
-        """The budget that would decide what a number of rounds can decide, at the pace so far; or none."""
+        """Estimate the budget that would decide all cells, at the pace so far; ``None`` if unknown."""
         undecided: dict[Cell, list[Comparison]] = {}
         for each in self.comparisons:
             if each.pairs_needed is not None and each.cell not in self._failing():
@@ -205,7 +202,7 @@ class Comparing:
         return 0.0 if self._begun is None else time.monotonic() - self._begun
 
     def _pace_s(self, results: Results) -> float:
-        """Seconds that a round took, with its share of the launches."""
+        """Return the seconds that a round took, including its share of the launches."""
         return self._spent_s / max(1, sum(map(len, results.rounds.values())))
 
     def _may_be_decided(self, comparison: Comparison) -> bool:
@@ -214,7 +211,7 @@ class Comparing:
         )
 
     def _rounds_left(self, cells: Sequence[Cell], results: Results) -> int:
-        """How many rounds of ``cells`` and their bases the time allows, at the pace so far."""
+        """Return how many more rounds of ``cells`` and their bases the time allows, at the pace so far."""
         left_s, pace_s = self.budget - self._spent_s, self._pace_s(results)
         return int(left_s / (2 * len(cells) * pace_s)) if pace_s else 0
 
@@ -223,7 +220,7 @@ class Comparing:
         return make_paired_plan(groups, rounds=rounds, profile=self.profile, seed=self.seed)
 
     def _failed_side(self, cell: Cell, results: Results) -> str:
-        """What is wrong with ``cell`` or its base if its stack, or its check before timing, has failed."""
+        """Return the failure of the stack, or of the check before timing, of ``cell`` or its base, if any."""
         for each, who in self._sides(cell):
             if error := results.failure_of(each):
                 return Code.SIDE_FAILED.reason(side=who, error=error.message)
@@ -234,7 +231,7 @@ class Comparing:
         return [(base, "the base"), (cell, str(cell))] if base else []
 
     def nothing_compared(self, cell: Cell) -> str:
-        """Why not a single metric of ``cell`` could be compared; empty where one was, or none had to be."""
+        """Return why no metric of ``cell`` could be compared; empty if one was, or it has no base."""
         if self.base_of(cell) is None:
             return ""
         mine = [each for each in self.comparisons if each.cell == cell]
@@ -267,7 +264,7 @@ class Comparing:
         return all_samples
 
     def _why_no_pairs(self, cell: Cell, results: Results) -> str:
-        """Why there is no pair of rounds in which nothing speaks against either."""
+        """Return why there is no pair of rounds that are both sound."""
         for each, who in self._sides(cell):
             rounds = results.rounds.get(each, [])
             if not any(map(_is_sound, rounds)):
@@ -284,7 +281,7 @@ class Comparing:
         pairs: Sequence[tuple[Measurement, Measurement]],
         samples: PairedSamples,
     ) -> str:
-        """Why failed requests cannot be compared: where nothing else came, they say nothing of a change."""
+        """Return why failed requests cannot be compared: without a success they say nothing of a change."""
         heads_ok, bases_ok = (any(pair[side].load.ok for pair in pairs) for side in (0, 1))
         if pairs and bases_ok and (heads_ok or sum(samples.head) > sum(samples.base)):
             return ""
@@ -294,16 +291,16 @@ class Comparing:
 def _pairs(
     heads: Sequence[Measurement], bases: Sequence[Measurement]
 ) -> list[tuple[Measurement, Measurement]]:
-    """The rounds of head and base from the same block."""
+    """Pair the rounds of head and base from the same block."""
     by_round = {each.trial.round: each for each in bases}
     pairs = [(each, by_round.get(each.trial.round)) for each in heads]
     return [(head, base) for head, base in pairs if base is not None]
 
 
 def _is_sound(measurement: Measurement) -> bool:
-    """Whether nothing speaks against a round.
+    """Return whether a round can be compared.
 
-    Wrong answers do not, as long as there are right ones: they are what the metric of errors counts.
+    Failed requests do not prevent that as long as some succeeded: the metric ``errors`` counts them.
     """
     if not measurement.load.ok:
         return False
@@ -312,7 +309,7 @@ def _is_sound(measurement: Measurement) -> bool:
 
 
 def _faults(measurement: Measurement) -> list[str]:
-    """What speaks against a round, in words."""
+    """Return the reasons why a round cannot be compared."""
     faults = list(server_faults(measurement))
     if not measurement.load.ok:
         return [*faults, "no request was completed"]
@@ -330,7 +327,7 @@ def _samples(
     threshold: Threshold,
     pairs: Sequence[tuple[Measurement, Measurement]],
 ) -> PairedSamples | None:
-    """``None`` where the metric is not known, such as the CPU time of a server that runs elsewhere."""
+    """Return samples of ``metric``; ``None`` if it is not known, as the CPU time of an attached server."""
     values = [(metric.value([head]), metric.value([one])) for head, one in pairs]
     known = [(head, one) for head, one in values if head is not None and one is not None]
     if values and not known:

@@ -1,4 +1,4 @@
-"""From cells and a profile to a plan, and from a scenario to the load of one round."""
+"""Makes a plan from cells and a profile, and the load of one round from a scenario."""
 
 import math
 import random
@@ -24,24 +24,24 @@ __all__ = [
 ]
 
 LAUNCH_S = 1.6
-"""A guess at what a launch with its check and its end takes, for the time expected."""
+"""A guess at the seconds for a launch with its check and its stop."""
 MOST_CONNECTIONS = 100
 BETWEEN_REQUESTS_S = 0.5
-"""How long a connection of an open loop is to be free at most."""
+"""How long a connection of an open loop should be idle at most."""
 TRIAL_S = 0.15
-"""A guess at what a trial takes beside its load: seeding, the check of the state."""
+"""A guess at the seconds of a trial in addition to its load: seeding, checking the database."""
 
 
 def resolve(scenario: Scenario, settings: Settings) -> Scenario:
-    """``scenario`` with the users and the amount that the profile and the options give it."""
+    """Return ``scenario`` with the users and the amount that the profile and the options give it."""
     profile = settings.profile
     amount = scenario.amount
     if amount.requests is None:
         amount = Amount(duration_s=profile.duration_s or amount.duration_s)
     else:
         amount = Amount(requests=_share(amount.requests, profile.request_share, profile.min_requests))
-    # An override by name may turn a duration into a number of requests, and the other way round;
-    # one for all scenarios changes only those that have such an amount.
+    # An override by name may turn a duration into a number of requests, or the reverse;
+    # one for all scenarios only changes scenarios that have that kind of amount.
     duration_s, requests = settings.durations_s, settings.requests
     rate = settings.rates.given.get(scenario.name) or scenario.rate
     if scenario.name in duration_s.by_scenario or (amount.requests is None and duration_s.everywhere):
@@ -66,10 +66,10 @@ def _counted(scenario: Scenario, settings: Settings) -> Scenario:
 
 
 def at_rate(scenario: Scenario, rate: float, settings: Settings) -> Scenario:
-    """``scenario``, with its users and amount, as an open loop of ``rate`` requests a second.
+    """Return ``scenario``, with its users and amount, as an open loop of ``rate`` requests per second.
 
-    It gets connections enough that none is the limit below saturation, and not so many that each is
-    free for longer than servers keep one open, unless the users are given by name or number.
+    Unless an option sets the users, it gets enough connections that they are not the limit below saturation,
+    but not so many that each is idle for longer than servers keep connections open.
     """
     users = settings.users.get(scenario.name)
     if users is None:
@@ -82,7 +82,7 @@ def _share(requests: int, share: float, least: int) -> int:
 
 
 def make_plan(cells: Iterable[Cell], *, profile: Profile, seed: int) -> Plan:
-    """The plan that measures each cell ``profile.rounds`` times, every round from a launch of its own."""
+    """Return a plan that measures each cell ``profile.rounds`` times, each time on a new launch."""
     ordered = tuple(dict.fromkeys(cells))
     stacks = tuple(dict.fromkeys(cell.stack for cell in ordered))
     if profile.order is TrialOrder.INTERLEAVED:
@@ -119,10 +119,10 @@ def _interleaved(cells: Sequence[Cell], stacks: Sequence[str], number: int, rng:
 
 
 def make_paired_plan(groups: Sequence[Sequence[Cell]], *, rounds: range, profile: Profile, seed: int) -> Plan:
-    """The plan that measures each cell once in a block, those of a group in turns.
+    """Return a plan that measures each cell once per block, those of a group in alternating slices.
 
-    A group is a cell and its base; groups with a cell in common are one. Which cell comes first is left to
-    chance, and so is the order of the groups and of the launches.
+    A group is a cell and its base; groups with a common cell are merged. The orders of cells, groups and
+    launches are random.
     """
     joined = _joined(groups)
     stacks = sorted({cell.stack for group in joined for cell in group})
@@ -141,7 +141,7 @@ def make_paired_plan(groups: Sequence[Sequence[Cell]], *, rounds: range, profile
 
 
 def _joined(groups: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
-    """The groups, those with a cell in common put together; each cell stands once."""
+    """Merge groups with a common cell; each cell appears once."""
     joined: list[list[Cell]] = []
     for group in groups:
         common = [each for each in joined if not set(each).isdisjoint(group)]
@@ -158,10 +158,10 @@ def make_load(
     round_: int,
     timeout_s: float,
 ) -> Load:
-    """The load of a round: the same requests for every stack, other ones in every round.
+    """Make the load of a round: the same requests for every stack, but different ones in each round.
 
-    Raises :class:`~pytest_webbench.model.errors.UsageError` if the records do not suffice for the requests,
-    or the traffic makes something else than exchanges, and whatever the traffic raises.
+    Raises :class:`~pytest_webbench.model.errors.UsageError` if there are too few records for the requests or
+    ``traffic`` does not return exchanges, and whatever ``traffic`` raises.
     """
     rng = random.Random(f"{seed}/round/{round_}/{scenario.name}")
     chance = random.Random(f"{seed}/arrivals/{round_}/{scenario.name}").getrandbits(53)
@@ -191,7 +191,7 @@ def _schedule(scenario: Scenario, seed: int) -> Schedule | None:
 
 
 def warmup_amount(load: Load, share: float) -> Amount:
-    """The cell's own warm-up: ``share`` of the amount of ``load``, at least one request for each user."""
+    """Return the amount of a cell's warm-up: ``share`` of that of ``load``, at least one request per user."""
     amount = load.amount
     if amount.duration_s is not None:
         return Amount(duration_s=amount.duration_s * share)
@@ -202,7 +202,7 @@ def warmup_amount(load: Load, share: float) -> Amount:
 def expected_seconds(
     plan: Plan, scenarios: Mapping[str, Scenario], profile: Profile, *, warmup_s: float = 0.0
 ) -> float:
-    """About how long the plan will take, in seconds: a guess for the person who waits.
+    """Estimate how long the plan will take, in seconds.
 
     ``warmup_s`` is the length of the warm-up after a launch, for profiles that have one.
     """

@@ -159,7 +159,7 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
 def read_row(extra_info: Mapping[str, Any]) -> tuple[CellSummary, Provenance]:
     """The result of the cell that a row stands for, and how it came about.
 
-    Rows of older formats are read, too. Raises :class:`ValueError` for what does not describe a cell.
+    Rows of older formats are read, too. Raises :class:`ValueError` for what is not a benchmark of webbench.
     """
     try:
         upgraded = {**extra_info, "webbench": _upgraded(extra_info["webbench"])}

@@ -1,4 +1,4 @@
-"""Carries a plan out: launch, make ready, measure the cells, take down, block by block."""
+"""Carries out a plan block by block: launch stacks, get them ready, measure the cells, stop the stacks."""
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -34,52 +34,52 @@ __all__ = ["CommonRates", "Runner"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommonRates:
-    """Makes an open loop of each scenario that has no rate, at ``share`` of what the slowest stack serves."""
+    """Makes each scenario without a rate an open loop, at ``share`` of the slowest stack's maximum rate."""
 
     share: float
     settings: Settings
 
     def choose(self, scenario: Scenario, saturation: Mapping[str, float]) -> RateChosen:
-        """The rate for ``scenario``, from what each stack served at most, in requests per second."""
+        """Choose the rate for ``scenario`` from the maximum rate of each stack, in requests per second."""
         rate = common_rate(saturation, self.share)
         return RateChosen(scenario=scenario.name, rate=rate, saturation=saturation, share=self.share)
 
     def apply(self, scenario: Scenario, chosen: RateChosen) -> Scenario:
-        """``scenario`` at the rate chosen for it."""
+        """Return ``scenario`` at the chosen rate."""
         return at_rate(scenario, chosen.rate, self.settings)
 
 
 @dataclass(kw_only=True)
 class Runner:
-    """Joins the parts that know nothing of each other: launchers, suites, the bench."""
+    """Runs trials on launched stacks; connects launcher, suites and trial runner."""
 
     bench: TrialRunner
     launcher: Launcher
     stacks: Mapping[str, Stack]
     scenarios: Mapping[str, Scenario]
-    """Resolved: with the users and amounts of this run."""
+    """With the users and amounts of this run."""
     suites: Mapping[str, Suite]
     checks: Mapping[str, tuple[Scenario, ...]]
-    """The scenarios of each suite that check a stack; those that write do so after its first launch alone."""
+    """The scenarios of each suite that check a stack; those that write, on its first launch only."""
     stop_early: Callable[[int], bool] = lambda failures: False  # noqa: ARG005
-    """Whether to stop, given the number of stacks that failed and of cells whose check failed."""
+    """Whether to stop, given the number of failed stacks plus cells that failed their check."""
     common_rates: CommonRates | None = None
     bases: Mapping[str, str] = field(default_factory=dict)
-    """With which stack one is compared: if either serves code that is not its own, neither is measured."""
+    """The base of each compared stack. If either imports code of the other, neither is measured."""
     _failed: set[str] = field(default_factory=set)
     _wrong: set[Cell] = field(default_factory=set)
-    """The cells whose check before timing failed."""
+    """The cells that failed the check before timing."""
     _planned: set[Cell] = field(default_factory=set)
     _has_chosen: bool = False
     _at_chosen_rate: dict[str, Scenario] = field(default_factory=dict)
-    """The open loops in place of the scenarios of the same names."""
+    """The open loops that replace the scenarios of the same names."""
     _checked: set[str] = field(default_factory=set)
 
     def run(self, plan: Plan) -> Generator[Event, None, None]:
-        """Carry out ``plan``, saying what happens.
+        """Carry out ``plan`` and yield events.
 
-        A stack that fails, or a cell whose check fails, is left out from then on and the others go on.
-        Closing the iterator, or an exception such as KeyboardInterrupt in it, takes all that runs down at
+        A stack that fails, or a cell that fails its check, is left out from then on; the others continue.
+        Closing the iterator, or an exception such as KeyboardInterrupt in it, stops all running stacks at
         once.
         """
         self._planned |= {trial.cell for block in plan.blocks for trial in block.trials}
@@ -90,7 +90,7 @@ class Runner:
                     self.launcher.prepare(self.stacks[name])
             except StackError as error:
                 yield self._fail(name, error)
-        if self.common_rates is not None and not self._has_chosen:  # once, if several plans are carried out
+        if self.common_rates is not None and not self._has_chosen:  # once, even with several plans
             self._has_chosen = True
             yield from self._choose_rates(plan, self.common_rates)
         for block in plan.blocks:
@@ -101,7 +101,7 @@ class Runner:
             yield BlockFinished(block=block)
 
     def _choose_rates(self, plan: Plan, rates: CommonRates) -> Iterator[Event]:
-        """Find out what each stack can serve, from a launch of its own, and choose a rate from that."""
+        """Measure the maximum rate of each stack, on an extra launch, and choose rates from that."""
         cells = sorted({trial.cell for block in plan.blocks for trial in block.trials})
         saturation: dict[str, dict[str, float]] = {}
         for name in dict.fromkeys(cell.stack for cell in cells):
@@ -155,13 +155,13 @@ class Runner:
                     yield from self._measure(trials, running)
 
     def _measure(self, trials: Sequence[Trial], running: Mapping[str, RunningStack]) -> Iterator[Event]:
-        """Make the rounds of ``trials``: one at once, several in alternating turns."""
+        """Make the rounds of ``trials``: a single one whole, several in alternating slices."""
         under_way = []
         for trial in trials:
             yield TrialStarted(trial=trial)
             under_way.append(self._begin(trial, running[trial.cell.stack], alone=len(trials) == 1))
         for turn in range(under_way[0].turns):
-            # Back and forth: what changes steadily hits all alike.
+            # Alternate the order, so that a steady drift affects all equally.
             for each in under_way if turn % 2 == 0 else under_way[::-1]:
                 try:
                     with disk_faults(each.trial.cell.stack, "cannot be measured"):
@@ -191,9 +191,9 @@ class Runner:
         return self.bench.begin(running, suite, scenario, trial, turns=1 if whole else turns_of(scenario))
 
     def _bring_up(self, name: str, up: ExitStack) -> Generator[Event, None, RunningStack]:
-        """Launch and make ready, saying which scenarios fail the check.
+        """Launch a stack and get it ready; yield an event for each scenario that fails the check.
 
-        A stack that fails in between is taken down at once. A scenario is not checked again after it failed.
+        A stack that fails meanwhile is stopped at once. A scenario that failed is not checked again.
         """
         stack = self.stacks[name]
         with disk_faults(name), ExitStack() as attempt:
@@ -223,7 +223,7 @@ class Runner:
         return self.stop_early(len(self._failed) + len(wrong))
 
     def _fail_pair(self, name: str, error: StackError) -> Iterator[StackFailed]:
-        """Fail a stack, and those that are compared with it if its code is not what was to be compared."""
+        """Mark a stack as failed; also those compared with it, if it imported code of the wrong side."""
         yield self._fail(name, error)
         if isinstance(error, OwnCopyError):
             pairs = [set(pair) for pair in self.bases.items() if name in pair]

@@ -1,4 +1,4 @@
-"""One trial, at once or in turns: seed, warm up, load and meter, verify the state."""
+"""One trial, whole or in slices: seed, warm up, load and meter, check the database."""
 
 import time
 from abc import ABC, abstractmethod
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRunner:
-    """What all trials of a run share: the engine and the numbers."""
+    """Runs the trials of a run, which share the engine and the numbers."""
 
     engine: LoadEngine
     profile: Profile
@@ -49,15 +49,15 @@ class TrialRunner:
         thorough: bool = True,
         leave_out: Collection[str] = (),
     ) -> dict[str, ContractError]:
-        """After a launch: settle, seed, check against the contract, warm up as the profile says.
+        """After a launch: settle, seed, check against the contract, and warm up as the profile says.
 
-        ``scenarios`` are all of the suite, whether they will be timed or not; a server that cannot be
-        seeded is checked with those that only read, and so is a stack that was checked thoroughly after an
-        earlier launch: the loads that write are themselves compared with the database. Those named in
-        ``leave_out`` are not checked. Returns, by name, what is wrong with the scenarios that must not be
-        timed. Raises a :class:`~pytest_webbench.model.errors.StackError` for what concerns all of them.
+        ``scenarios`` are all scenarios of the suite, including those that will not be timed. Only those that
+        read are checked on a server that cannot be seeded, and on a stack that was checked thoroughly after
+        an earlier launch: the loads that write are compared with the database anyway. Those named in
+        ``leave_out`` are not checked. Returns the faults of scenarios that must not be timed, by name. Raises
+        a :class:`~pytest_webbench.model.errors.StackError` for a fault that concerns all scenarios.
         """
-        # A mistake of the user's that only these records, or this round, bring out.
+        # A user's mistake that shows only with these records, or in this round.
         with _usage_error_as(ContractError):
             return self._make_ready(running, suite, scenarios, thorough=thorough, leave_out=leave_out)
 
@@ -98,9 +98,9 @@ class TrialRunner:
         return wrong
 
     def measure(self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial) -> Measurement:
-        """Carry out one round of ``scenario``, whose users and amount are resolved already.
+        """Run one round of ``scenario``, which has its users and amount already.
 
-        Raises what :meth:`TrialRun.take_turn` and :meth:`TrialRun.measurement` raise.
+        Raises the errors of :meth:`TrialRun.take_turn` and :meth:`TrialRun.measurement`.
         """
         run = self.begin(running, suite, scenario, trial)
         for _ in range(run.turns):
@@ -110,15 +110,15 @@ class TrialRunner:
     def begin(
         self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial, *, turns: int = 1
     ) -> "TrialRun":
-        """A round of ``scenario`` that is made in ``turns``, or in more; it begins with the first one.
+        """Prepare a round of ``scenario`` in at least ``turns`` slices; the first one starts it.
 
-        On a server that was running before, it is made on several sets of connections: no fresh launch gives
-        it others, and how the server shares them out can often not be seen, let alone changed.
+        A server that was already running is measured on several sets of connections: there is no new launch
+        to change them, and how the server spreads them can often not be observed, let alone controlled.
         """
         draws = draws_of(scenario.amount, scenario.users) if running.launch.startup_s is None else 0
         sets = max(draws, 1)
         turns = max(turns // sets, 1) * sets
-        # Where writing cannot be undone, the warm-up changes what the load is made from.
+        # If writes cannot be undone, the warm-up changes the records that the load is made from.
         undone = running.reachable_inside or not scenario.writes
         sliced = scenario.rate is None and undone and (self.profile.warm_cell > 0 or turns > sets)
         kind = SlicedTrialRun if sliced and can_take_turns(self.engine) else WholeTrialRun
@@ -133,9 +133,9 @@ class TrialRunner:
         )
 
     def saturate(self, running: RunningStack, suite: Suite, scenario: Scenario) -> float:
-        """How many requests per second the stack serves at most; 0 if none was successful.
+        """Measure the maximum rate of the stack, in requests per second; 0 if none was successful.
 
-        Raises what :meth:`measure` raises.
+        Raises the errors of :meth:`measure`.
         """
         trial = Trial(cell=Cell(scenario=scenario.name, stack=running.stack.name), round=-1)
         _, load = self.make_load(running, suite, saturating(scenario), trial)
@@ -147,8 +147,8 @@ class TrialRunner:
     def make_load(
         self, running: RunningStack, suite: Suite, scenario: Scenario, trial: Trial
     ) -> tuple[Sequence[Record], Load]:
-        """The records that the database holds, and the load made from them."""
-        with _usage_error_as(LoadError):  # only now is it known how many records an attached server holds
+        """Return the records in the database, and the load made from them."""
+        with _usage_error_as(LoadError):  # the number of records of an attached server is only known now
             records = self._records(running, suite)
             load = make_load(
                 scenario,
@@ -165,19 +165,19 @@ class TrialRunner:
         return suite.dataset.records(suite.dataset.default_count if self.records is None else self.records)
 
     def seed_records(self, running: RunningStack, suite: Suite) -> None:
-        """Make the database hold the records again, where it can be reached."""
+        """Restore the records in the database, if it can be accessed."""
         if running.reachable_inside:
             suite.dataset.load(running)
 
     def warm_up(self, running: RunningStack, load: Load) -> None:
-        """Make ``load`` and keep nothing of it; even shares of connections are not worth the time here."""
+        """Make ``load`` and discard its result; spreading connections evenly is not worth the time here."""
         self.engine.run(load, running.base_url)
         check_alive(running)
 
     def carry_out(
         self, running: RunningStack, load: Load, before_start: Callable[[], None] = nothing
     ) -> LoadResult:
-        """What the engine saw of ``load``; raises if the server has ended meanwhile."""
+        """Make ``load`` and return its result; raises if the server has exited meanwhile."""
         result = self.engine.run(load, running.base_url, running.connections, before_start)
         check_alive(running)
         return result
@@ -191,7 +191,7 @@ class TrialRunner:
         *,
         wrong: Collection[str],
     ) -> None:
-        """Warm up with all steps, those of ``wrong`` scenarios too: the others are as warm as elsewhere."""
+        """Run all warm-up steps, even those of ``wrong`` scenarios, so that all stacks are equally warm."""
         by_name = {scenario.name: scenario for scenario in scenarios}
         for step in suite.warmup:
             scenario = replace(by_name[step.scenario], users=step.users, amount=step.amount)
@@ -212,10 +212,10 @@ class TrialRunner:
 
 @dataclass(kw_only=True)
 class TrialRun(ABC):
-    """A round of a cell that is under way: it is made in ``turns``, between which others have theirs.
+    """A round of a cell in progress, made in ``turns`` (slices) that may alternate with those of others.
 
     ``scenario`` has the users and the amount of the whole round. ``draws`` is the number of its sets of
-    connections, 0 where that is not recorded.
+    connections, 0 if it has one and that is not recorded.
     """
 
     bench: TrialRunner
@@ -230,7 +230,7 @@ class TrialRun(ABC):
 
     @abstractmethod
     def take_turn(self) -> None:
-        """Make the next part of the round; nothing, if each request has been sent.
+        """Make the next slice of the round; do nothing if all requests have been sent.
 
         Raises :class:`~pytest_webbench.model.errors.StackDiedError` if the server ends meanwhile,
         :class:`~pytest_webbench.model.errors.SeedError` and :class:`~pytest_webbench.model.errors.LoadError`.
@@ -238,18 +238,18 @@ class TrialRun(ABC):
 
     @abstractmethod
     def _prepare(self) -> "_Prepared":
-        """Fill the database and make the load."""
+        """Seed the database and make the load."""
 
     @cached_property
     def _prepared(self) -> "_Prepared":
-        """The load, made at the first turn."""
+        """The load, made at the first slice."""
         return self._prepare()
 
     def measurement(self) -> Measurement:
-        """What all turns gave together, once the last one is over.
+        """Return the measurement of all slices together, after the last one.
 
-        Raises :class:`~pytest_webbench.model.errors.SeedError` if the database cannot be looked at, and what
-        :meth:`~pytest_webbench.model.stack.RunningStack.verify` raises.
+        Raises :class:`~pytest_webbench.model.errors.SeedError` if the database cannot be read, and the errors
+        of :meth:`~pytest_webbench.model.stack.RunningStack.verify`.
         """
         load, result = self._prepared.load, self._prepared.drawing.whole()
         if not self.draws:
@@ -277,12 +277,12 @@ class TrialRun(ABC):
         self.bench.seed_records(self.running, self.suite)
 
     def _seed_for_load(self) -> None:
-        """Have the load find the records; after a warm-up that only read, they are there."""
+        """Seed the database, unless the warm-up did and only read."""
         if self.scenario.writes or not self.bench.profile.warm_cell:
             self._seed()
 
     def _metered(self, make: Callable[[Callable[[], None]], T]) -> T:
-        """Make a part of the load, and note what it cost; ``make`` gets what to call before it starts."""
+        """Meter ``make``, which makes a part of the load and calls its argument just before it starts."""
         meter, machine = meter_of(self.running), MachineMeter()
 
         def begin() -> None:
@@ -310,7 +310,7 @@ class TrialRun(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prepared:
-    """What a round is made from, and where the results of its parts are put together."""
+    """The records and the load of a round, and the results of its parts."""
 
     records: Sequence[Record]
     load: Load
@@ -319,10 +319,10 @@ class _Prepared:
 
 @dataclass(kw_only=True)
 class WholeTrialRun(TrialRun):
-    """A round that is made at once, or on one set of connections after the other; its warm-up has its own."""
+    """A round made in one piece, or on one set of connections after the other; its warm-up uses others."""
 
     def take_turn(self) -> None:
-        """Make all of the load, or what belongs on the next set of connections."""
+        """Make all of the load, or the part for the next set of connections."""
         drawing = self._prepared.drawing
         part = drawing.next()
         if part is not None:
@@ -341,14 +341,14 @@ class WholeTrialRun(TrialRun):
 
 @dataclass(kw_only=True)
 class SlicedTrialRun(TrialRun):
-    """A round whose load stops and goes on, on connections that stay open; they are warmed up first."""
+    """A round with a load that pauses and resumes on connections that stay open; they are warmed up first."""
 
     _session: LoadSession | None = None
     """The load on the current set of connections."""
     _turns_left: int = 0
 
     def take_turn(self) -> None:
-        """Let the load go on for a turn."""
+        """Resume the load for a slice."""
         drawing = self._prepared.drawing
         session = self._session or self._open(drawing)
         if session is None:
@@ -372,7 +372,7 @@ class SlicedTrialRun(TrialRun):
         return _Prepared(records=records, load=load, drawing=drawing)
 
     def _open(self, drawing: Drawing) -> LoadSession | None:
-        """Connect the users of the next part of the load, and warm up; ``None`` if there is none."""
+        """Connect the users of the next part of the load and warm up; return ``None`` if there is none."""
         part = drawing.next()
         if part is None:
             return None
@@ -388,7 +388,7 @@ class SlicedTrialRun(TrialRun):
 
 @contextmanager
 def _usage_error_as(kind: type[ContractError | LoadError]) -> Iterator[None]:
-    """Raise an error of ``kind`` in place of a :class:`~pytest_webbench.model.errors.UsageError`."""
+    """Turn a :class:`~pytest_webbench.model.errors.UsageError` into an error of ``kind``."""
     try:
         yield
     except UsageError as error:
@@ -396,11 +396,11 @@ def _usage_error_as(kind: type[ContractError | LoadError]) -> Iterator[None]:
 
 
 def check_alive(running: RunningStack) -> None:
-    """Raise :class:`~pytest_webbench.model.errors.StackDiedError` if the server has ended."""
+    """Raise :class:`~pytest_webbench.model.errors.StackDiedError` if the server has exited."""
     why = running.ended()
     if why is not None:
         raise StackDiedError(
-            f"{running.stack.name} ended while it was measured: {why}",
+            f"{running.stack.name} exited while it was measured: {why}",
             evidence=running.log_tail(),
             hint="see the end of its log above",
         )

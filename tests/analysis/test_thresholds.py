@@ -40,8 +40,8 @@ def test_a_threshold_is_read(text: str, threshold: Threshold) -> None:
         ("p95: 0.1", "is a percentage, such as 10%"),
         ("errors: 1%", "is a number of requests, such as 0"),
         ("errors: 1 and 3m", "errors have no floor"),
-        ("memory: 1% and 3ms", "the floor of memory is such as 8m"),
-        ("p95: 1% and 3", "the floor of p95 is such as 2ms"),
+        ("memory: 1% and 3ms", "write the floor of memory like 8m"),
+        ("p95: 1% and 3", "write the floor of p95 like 2ms"),
     ],
 )
 def test_what_cannot_be_read_is_said(text: str, said: str) -> None:

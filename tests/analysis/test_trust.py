@@ -89,8 +89,10 @@ def test_unequal_connections_are_said_with_the_worst_case() -> None:
 
 def test_errors_and_invalid_cells_are_counted() -> None:
     record = run_of(rounds(sent=102, errors={"reset": 2}))
-    assert found(record)["responses"].text == "6 of 306 requests failed; the affected cells are not valid."
-    assert found(record)["validity"].text.startswith("0 of 1 cells are valid")
+    assert (
+        found(record)["responses"].text == "6 of 306 requests failed; the affected benchmarks are not valid."
+    )
+    assert found(record)["validity"].text.startswith("0 of 1 benchmarks are valid")
     assert found(record)["validity"].level is Level.BAD
 
 

@@ -315,7 +315,7 @@ def test_what_a_killed_run_left_is_swept_and_what_a_living_one_has_is_not(
             assert sweep(engine) == []
             assert [owner.pid for owner in others_at_work(engine)] == [other.pid]
             (note,) = make_launcher().notes
-            assert note.startswith(f"another run is at work (process {other.pid} on ")
+            assert note.startswith(f"another run is active (process {other.pid} on ")
         finally:
             other.send_signal(signal.SIGKILL)
     swept = make_launcher().notes

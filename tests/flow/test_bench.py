@@ -48,7 +48,7 @@ def test_a_server_that_ended_meanwhile_is_told_with_its_log() -> None:
     with pytest.raises(StackDiedError) as caught:
         make_bench(FakeEngine()).measure(running, SUITE, GET_ITEM, TRIAL)
     assert str(caught.value) == (
-        "fastapi-sqlalchemy ended while it was measured: it was ended by signal SIGKILL\n"
+        "fastapi-sqlalchemy exited while it was measured: it was ended by signal SIGKILL\n"
         "    the log of fastapi-sqlalchemy\n"
         "Next step: see the end of its log above"
     )

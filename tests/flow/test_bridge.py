@@ -226,7 +226,8 @@ def test_benchmark_disable_tries_each_cell_once_and_times_nothing(run: RunWebben
         "end flask-sqlite3",
     ]
     assert (
-        "webbench: --benchmark-disable: each cell is tried once, nothing is timed" in outcome.result.outlines
+        "webbench: --benchmark-disable: each benchmark is tried once, nothing is timed"
+        in outcome.result.outlines
     )
     assert "req/s" not in outcome.text
     assert not outcome.has_json()

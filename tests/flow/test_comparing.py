@@ -45,7 +45,7 @@ def test_a_stack_that_got_slower_fails_its_test_in_one_line(run: RunWebbench, re
     assert "\n" not in failure.attrib["message"]
     assert "Against main (" in outcome.text
     markdown = (repository / "pr.md").read_text()
-    assert markdown.index("1 slower") < markdown.index("| cell |")
+    assert markdown.index("1 slower") < markdown.index("| benchmark |")
     assert "time of get\\_item\\[mine\\] is 1.3" in markdown
 
 
@@ -208,7 +208,7 @@ def test_a_regression_that_was_found_stays_found_if_a_stack_dies_later(
         nonlocal loads
         loads += stack == "mine@base"
         if stack == "mine@base" and loads > 38:  # beyond four rounds: warm-ups, and turns (4 and 3)
-            raise StackDiedError("mine@base ended while it was measured")
+            raise StackDiedError("mine@base exited while it was measured")
 
     def latency(request: Request, url: str) -> float:
         slow = 2.0 if stack_of(url) == "mine" and request.path == "/hello" else 1.0

@@ -91,7 +91,7 @@ def test_the_tables_follow_those_of_the_figures(run: RunWebbench) -> None:
     outcome = run("--webbench-scenario=hello", TWO[0], EXPLAIN, profiler=FakeProfiler(STACKS))
     outcome.result.stdout.fnmatch_lines(
         [
-            "webbench: explaining 2 cells, untimed",
+            "webbench: explaining 2 benchmarks, untimed",
             "webbench: explained 1 of 2: hello[[]flask-sqlite3[]], 450 samples",
             "webbench: explained 2 of 2: hello[[]django-drf[]], 450 samples",
             "*= webbench =*",
@@ -206,11 +206,11 @@ def in_sampled(what: Any, *, stack: str, nth: int = 1) -> Mapping[str, Any]:
 def test_a_stack_that_dies_while_it_is_explained_keeps_its_tests_and_what_is_explained(
     run: RunWebbench,
 ) -> None:
-    died = StackDiedError("flask-sqlite3 ended while it was measured: it was ended by SIGKILL")
+    died = StackDiedError("flask-sqlite3 exited while it was measured: it was ended by SIGKILL")
     outcome = run(*TWO, EXPLAIN, **in_sampled(died, stack="flask-sqlite3", nth=4))
     outcome.counts(passed=4)
     assert [each.reason for each in explained(outcome)] == ["", str(died), "", ""]
-    assert "  note flask-sqlite3: not explained: flask-sqlite3 ended while it was measured" in outcome.text
+    assert "  note flask-sqlite3: not explained: flask-sqlite3 exited while it was measured" in outcome.text
     assert all_taken_down(outcome)
 
 
@@ -242,7 +242,7 @@ def test_ctrl_c_keeps_the_figures_and_what_is_explained(run: RunWebbench) -> Non
     outcome = run(*TWO, EXPLAIN, "--benchmark-autosave", "--benchmark-json=figures.json", **interrupted)
     assert outcome.exit_code == pytest.ExitCode.INTERRUPTED
     assert [each.cell for each in explained(outcome)] == [Cell(scenario="hello", stack="flask-sqlite3")]
-    assert "webbench: interrupted: 1 of 4 cells were explained" in outcome.text
+    assert "webbench: interrupted: 1 of 4 benchmarks were explained" in outcome.text
     assert len(outcome.saved()[0]) == len(outcome.rows()) == 4
     assert all_taken_down(outcome)
     assert outcome.doubles.profiler.events == ["record 1", "end 1", "record 1 deep", "end 1"] * 2

@@ -56,7 +56,7 @@ def test_a_stack_that_does_not_start_fails_its_own_items_with_the_cause(run: Run
 def test_a_failed_stack_is_not_launched_again(run: RunWebbench) -> None:
     def die(load: Load, stack: str) -> None:
         if stack == "django-drf":
-            raise StackDiedError("django-drf ended while it was measured: it was ended by SIGKILL")
+            raise StackDiedError("django-drf exited while it was measured: it was ended by SIGKILL")
 
     outcome = run(*TWO, "--webbench-rounds=3", before_run=die)
     events = outcome.doubles.launcher.events
@@ -204,11 +204,11 @@ def test_a_stack_that_dies_in_a_later_round_fails_with_what_was_measured_kept(ru
     def die(load: Load, stack: str) -> None:
         # Each cell is warmed up and then loaded, so that the sixth load is in the second block.
         if stack == "django-drf" and next(loads_of_django) == 6:
-            raise StackDiedError("django-drf ended while it was measured: it was ended by SIGKILL")
+            raise StackDiedError("django-drf exited while it was measured: it was ended by SIGKILL")
 
     outcome = run(*TWO, JSON, "--benchmark-autosave", before_run=die)
     outcome.counts(failed=2, passed=2)
-    assert "django-drf ended while it was measured: it was ended by SIGKILL" in outcome.text
+    assert "django-drf exited while it was measured: it was ended by SIGKILL" in outcome.text
     assert "INVALID django-drf: only 1 of 2 rounds were made" in outcome.text
     django = [row for name, row in outcome.rows().items() if "django" in name]
     assert not any(row["extra_info"]["webbench"]["validity"]["valid"] for row in django)

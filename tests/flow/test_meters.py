@@ -96,7 +96,7 @@ def test_a_metric_of_a_reading_is_judged(
         ("self.queries = 300.0", "1 / 0", "begin of the meter Queries failed: ZeroDivisionError"),
         ('return {"queries"', "return 3 or {'queries'", "end of the meter Queries returned 3"),
         ('return ("count-queries", *command)', "return 'valgrind'", "wrap of the meter Queries returned"),
-        ('"queries": Combine.SUM', '"cpu_s": Combine.SUM', "two meters bring a reading 'cpu_s'"),
+        ('"queries": Combine.SUM', '"cpu_s": Combine.SUM', "two meters provide a reading 'cpu_s'"),
         ("Combine.SUM", "'mean'", "readings of the meter Queries failed: ValueError: 'mean'"),
         ("return Queries\n", "return 3\n", "pytest_webbench_meter returned 3"),
         ("def end", "def finish", "end of the meter Queries returned None; return a mapping"),

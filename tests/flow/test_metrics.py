@@ -118,7 +118,7 @@ def test_a_mistake_in_a_metric_ends_the_run_with_the_line(
     ("row", "said"),
     [
         ('Metric(key="cpu", title="mine", of_rounds=len)', "two metrics have the key 'cpu'"),
-        ('Metric(key="my cpu", title="mine", of_rounds=len)', "the key of a metric is 'my cpu'"),
+        ('Metric(key="my cpu", title="mine", of_rounds=len)', "'my cpu' cannot be the key of a metric"),
         (
             'Metric(key="mine", title="mine", of_rounds=len, stored_as="p95_s")',
             "the metrics p95 and mine are both stored as 'p95_s'",

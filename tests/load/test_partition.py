@@ -420,10 +420,10 @@ def test_sets_of_connections_with_two_speeds_are_said() -> None:
     (said,) = drawn(1796, 838, 1879)
     assert said == (
         "3 sets of connections differ by up to 55% (838 to 1,879 requests/s): the server's processes "
-        "probably do not share them evenly; the figure is the mean"
+        "probably do not share them evenly; the result is the mean"
     )
     (said,) = drawn(1796, 838, 1879, held=(5, 5))
-    assert said.endswith("the server's processes had as many each, so it is something else that varies")
+    assert said.endswith("the server's processes had equal numbers of connections, so something else varies")
     assert drawn(1796, 1838, 1879) == []
     assert drawn() == drawn(5) == []
 
@@ -431,4 +431,4 @@ def test_sets_of_connections_with_two_speeds_are_said() -> None:
 def test_an_engine_that_cannot_share_connections_is_named() -> None:
     draws = (Draw(ok=1, elapsed_s=1.0), Draw(ok=2, elapsed_s=1.0))
     (said,) = draws_differ([replace(make_result(), draws=draws)], engine="k6")
-    assert "k6 cannot give each of the server's processes as many" in said
+    assert "k6 cannot spread them evenly across the server's processes" in said

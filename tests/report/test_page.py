@@ -59,7 +59,7 @@ def test_the_first_screen_says_what_was_measured_on_what_and_whether_it_can_be_t
     assert "3 Python web stacks in 1 scenario" in text
     assert "A Processor, 2 CPUs, 4 GiB, Linux 6.1, virtual machine" in text
     assert "2026-11-21 09:15:00+01:00" in text
-    assert "All 3 cells are valid." in text
+    assert "All 3 benchmarks are valid." in text
 
 
 def test_the_whole_configuration_and_the_command_are_in_print() -> None:
@@ -150,7 +150,7 @@ def test_what_a_server_or_a_stack_says_is_text_and_nothing_else() -> None:
 def test_one_stack_and_one_round_read_well() -> None:
     text = text_of(make_run({GET_ITEM: (0.01,)}))
     assert "1 Python web stack in 1 scenario" in text
-    assert "One round per cell" in text
+    assert "One round per benchmark" in text
     assert "nan" not in text
     assert "inf" not in text.replace("information", "")
 
@@ -160,7 +160,7 @@ def test_without_a_valid_cell_nothing_is_ranked_and_the_reasons_stand_there() ->
     invalid = replace(record.summaries[0], validity=Validity(reasons=("the database is wrong: row 7",)))
     record = replace(record, summaries=(invalid,))
     text = text_of(record)
-    assert "0 of 1 cells are valid" in text
+    assert "0 of 1 benchmarks are valid" in text
     assert "the database is wrong: row 7" in text
     assert make_document([record]).level is Level.BAD
 
@@ -191,14 +191,14 @@ def test_two_runs_are_compared_with_what_differs() -> None:
     base, head = three_stacks(), three_stacks(about={"machine": None})
     text = text_of(base, replace(head, source="another"))
     assert "compared with 1 other run" in text
-    assert "3 of 3 shared cells can be compared" in text
+    assert "3 of 3 shared benchmarks can be compared" in text
 
 
 def test_runs_that_came_about_otherwise_are_not_ranked() -> None:
     base, head = three_stacks(), three_stacks()
     provenances = {cell: replace(each, engine="k6") for cell, each in head.provenances.items()}
     text = text_of(base, replace(head, provenances=provenances))
-    assert "0 of 3 shared cells can be compared" in text
+    assert "0 of 3 shared benchmarks can be compared" in text
     assert "engine fake then, k6 now: not comparable, so not ranked" in text
 
 

@@ -228,7 +228,7 @@ def test_an_invalid_cell_stays_invalid(tmp_path: Path) -> None:
         ({"benchmarks": []}, "has no benchmark of pytest-webbench"),
         (
             {"benchmarks": [{"extra_info": {"webbench": {"format": 1}}}]},
-            "benchmark 1 does not describe a cell",
+            "benchmark 1 is not a benchmark of webbench",
         ),
         ({"benchmarks": 1}, "holds no run"),
         ({"benchmarks": [], "webbench_format": 9}, "was written by a newer version"),

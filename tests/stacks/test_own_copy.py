@@ -290,7 +290,7 @@ def test_what_is_no_python_cannot_say_it(tmp_path: Path) -> None:
         finally:
             other.kill()
     assert (
-        note == "which files it serves was not verified: its command does not run a Python that reports them"
+        note == "the files it serves were not verified: its command does not run a Python that reports them"
     )
 
 

@@ -145,7 +145,7 @@ def _verdict_table(comparisons: Sequence[Comparison], caption: str) -> Table:
     return Table(
         caption=caption,
         columns=(
-            *words("verdict", "cell", "metric"),
+            *words("verdict", "benchmark", "metric"),
             *numbers("base", "now", "ratio", "95 % interval", "allowed"),
         ),
         rows=tuple(
@@ -180,13 +180,13 @@ def _across_part(found: AcrossRuns) -> Part:
     ]
     charts, tables = _drawn(rows, _across_table(found), "across", "Ratios of the two runs")
     counts = (
-        f"{found.head} against {found.base}: {len(rows)} of {counted(len(found.cells), 'shared cell')} "
+        f"{found.head} against {found.base}: {len(rows)} of {counted(len(found.cells), 'shared benchmark')} "
         "can be compared."
     )
     differing = (
         Note(
             kind=NoteKind.NOTE if difference.comparable else NoteKind.INVALID,
-            subject=counted(len(cells), "cell"),
+            subject=counted(len(cells), "benchmark"),
             text=difference.reason,
         )
         for difference, cells in found.differing.items()
@@ -222,7 +222,7 @@ def _across_table(found: AcrossRuns) -> Table:
     return Table(
         caption=f"{found.base} and {found.head}",
         columns=(
-            *words("cell", "verdict"),
+            *words("benchmark", "verdict"),
             *numbers(found.base, found.head, "unit", "x slower"),
             *words("reason", long=True),
         ),

@@ -87,7 +87,7 @@ def _run_facts(record: SavedRun) -> Iterator[tuple[str, str]]:
 def _settings_facts(settings: Settings, record: SavedRun) -> Iterator[tuple[str, str]]:
     profile = settings.profile
     yield "profile", f"{profile.name}: {profile.title}"
-    rounds = f"{profile.rounds} per cell, each from a fresh launch"
+    rounds = f"{profile.rounds} per benchmark, each from a fresh launch"
     yield "rounds", rounds if record.plan is None else f"{rounds}, {record.plan.order} order"
     pauses = {
         "after launch": profile.settle_s,
@@ -97,7 +97,7 @@ def _settings_facts(settings: Settings, record: SavedRun) -> Iterator[tuple[str,
     }
     shown = ", ".join(f"{value:g} s {name}" for name, value in pauses.items() if value)
     yield "pauses", shown or "none"
-    warm = f"each cell with {profile.warm_cell:.0%} of its load" if profile.warm_cell else ""
+    warm = f"each benchmark with {profile.warm_cell:.0%} of its load" if profile.warm_cell else ""
     yield "warm-up", ", ".join(filter(None, ("the suite's" if profile.warm_launch else "", warm))) or "none"
     yield "seed", str(settings.seed)
     yield "load generator processes", str(settings.load_processes)

@@ -53,7 +53,9 @@ def _by_stack(record: SavedRun) -> Table:
         )
     unit = memory.quantity.shown
     return Table(
-        caption="Each stack: peak memory is the largest of its cells, start-up the median of its launches",
+        caption=(
+            "Each stack: peak memory is the largest of its benchmarks, start-up the median of its launches"
+        ),
         columns=(*words("stack"), *numbers(f"peak {unit}", "start-up s", f"image {unit}", "lines of code")),
         rows=tuple(rows),
     )

@@ -74,7 +74,7 @@ def _facts(record: SavedRun) -> Iterator[tuple[str, str]]:
         yield "launcher", " / ".join(dict.fromkeys(each.launch.launcher for each in record.summaries))
     if record.settings is not None:
         profile = record.settings.profile
-        yield "profile", f"{profile.name}, {counted(profile.rounds, 'round')} per cell"
+        yield "profile", f"{profile.name}, {counted(profile.rounds, 'round')} per benchmark"
     if record.metadata.started:
         yield "started", record.metadata.started.replace("T", " ")
 

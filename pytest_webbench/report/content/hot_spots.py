@@ -26,8 +26,8 @@ MOST_CALLS = 25
 WORTH_SAYING = 0.05
 """The share of a difference that a part must make up to be named."""
 LEAD = (
-    "From one extra, untimed load of each cell under a sampling profiler. Intervals reflect the number of "
-    "samples only, not how surely a call is attributed to its part.",
+    "From one extra, untimed load of each benchmark under a sampling profiler. Intervals reflect the number "
+    "of samples only, not how surely a call is attributed to its part.",
 )
 
 

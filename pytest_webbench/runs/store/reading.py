@@ -99,7 +99,9 @@ def _read_benchmark_file(file: Path, data: Mapping[str, Any]) -> SavedRun:
         try:
             summary, provenance = read_row(row["extra_info"])
         except ValueError as error:
-            raise damaged(f"{file} is damaged: benchmark {number} does not describe a cell", error) from None
+            raise damaged(
+                f"{file} is damaged: benchmark {number} is not a benchmark of webbench", error
+            ) from None
         results[summary.cell] = summary, provenance
     if not results:
         raise UsageError(f"{file} has no benchmark of pytest-webbench", hint=NO_RUN)

@@ -1,4 +1,4 @@
-"""A planned run: carried out when the first test needs it; its results go to the tests."""
+"""A planned run: carried out when the first test needs it; the tests then get its results."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -45,10 +45,10 @@ RUN: "pytest.StashKey[Run]" = pytest.StashKey()
 
 @dataclass(kw_only=True, eq=False)
 class Run:
-    """Carries out what was ``planned``, once, and collects the ``results``.
+    """Carries out the ``planned`` run once and collects its ``results``.
 
-    ``live`` are the results of tests that measure for themselves, ``live_wrong`` the scenarios that failed
-    the check of such a test's stack.
+    ``live`` are the results of tests that use the fixture ``webbench``, ``live_wrong`` the scenarios that
+    failed the check of the stack of such a test.
     """
 
     planned: Planned
@@ -121,12 +121,12 @@ class Run:
 
     @contextmanager
     def live_stack(self, name: str) -> Iterator[LiveStack]:
-        """What ``webbench_stack`` gives; a stack that fails, fails its tests with the cause."""
+        """Launch the stack for ``webbench_stack``; if it fails, fail its tests with the cause."""
         self._begin_folder()
         failure: WebbenchError | None = None
         try:
             with ExitStack() as up:
-                with self.limits.suspended():  # launching has limits of its own
+                with self.limits.suspended():  # launching has its own limits
                     live = launch_live(name, self._registry, self.equipment.launcher, self.bench)
                     stack = up.enter_context(live)
                 for scenario, error in stack.wrong.items():
@@ -135,14 +135,14 @@ class Run:
                     self._emit_live(CheckFailed(cell=cell, error=error))
                 yield stack
         except WebbenchError as error:
-            failure = error  # kept, for a failure raised in here would drag this one along
+            failure = error  # a failure raised here would have this one as its context
             if isinstance(error, StackError):
                 self._emit_live(StackFailed(stack=name, error=error))
         if failure is not None:
             pytest.fail(str(failure), pytrace=False)
 
     def live_bench(self, item: pytest.Item, benchmark: Any, stack: LiveStack) -> LiveBench:
-        """What ``webbench`` gives."""
+        """Return the value of the fixture ``webbench``."""
         return LiveBench(
             item=item,
             benchmark=benchmark,
@@ -171,7 +171,7 @@ class Run:
 
     @property
     def bench(self) -> TrialRunner:
-        """The engine and the numbers of this run."""
+        """The runner of trials, with the engine and the numbers of this run."""
         settings = self._settings
         return TrialRunner(
             engine=self.equipment.engine,
@@ -210,7 +210,7 @@ class Run:
                 exit_unless_writable("--webbench-markdown", settings.markdown)
             if sides is not None and sides.checkout is not None:
                 sides.checkout.make()
-                # The copies can be looked at now.
+                # The copies exist now.
                 self._folder.begin(settings, self.planned.plan, self._about())
         except OSError as error:
             pytest.exit(
@@ -233,14 +233,14 @@ class Run:
         )
 
     def _stop_early(self, failures: int) -> bool:
-        """Whether ``-x`` or ``--maxfail`` would stop pytest after that many failures."""
+        """Return whether ``-x`` or ``--maxfail`` stops pytest after this many failures."""
         most = self._config.getoption("maxfail")
         return bool(most) and failures >= most
 
     # --- when all tests are done ----------------------------------------------------------------
 
     def measured_cells(self) -> list[Cell]:
-        """The cells that were measured, and have not failed since."""
+        """Return the cells that were measured and have not failed since."""
         results = self.results
         return [
             cell
@@ -249,7 +249,7 @@ class Run:
         ]
 
     def begin_sampling(self) -> Sampling:
-        """What samples cells under the profiler."""
+        """Return the object that samples cells under the profiler."""
 
         def cpu_s_per_request(cell: Cell) -> float | None:
             summary = self._summary(cell)
@@ -265,7 +265,7 @@ class Run:
         )
 
     def record(self) -> SavedRun:
-        """What this run gave, as a report shows it."""
+        """Return the results of this run, as a report shows them."""
         results, planned, scenarios = self.results, self.planned, self._registry.scenarios
         comparing = planned.comparing if self.has_begun else None
         wrong = {**self.live_wrong, **results.check_failures}
@@ -283,7 +283,7 @@ class Run:
         )
 
     def reported_folder(self) -> Path | None:
-        """The folder of this run, if it has anything for a report."""
+        """Return the folder of this run, if it contains anything for a report."""
         results = self.results
         planned = results.rounds or results.stack_failures or results.check_failures
         found = planned or any(self.live.summaries())

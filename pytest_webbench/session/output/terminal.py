@@ -41,7 +41,7 @@ def header(planned: Planned, launcher: Launcher | None) -> list[str]:
     lines += launcher.notes if launcher else ()
     lines += notes_on_options(configured.config, expected_s=expected_s)
     if not configured.timed:
-        lines.append("--benchmark-disable: each cell is tried once, nothing is timed")
+        lines.append("--benchmark-disable: each benchmark is tried once, nothing is timed")
     return [line if line.startswith("webbench: ") else f"webbench: {line}" for line in lines]
 
 
@@ -149,7 +149,7 @@ class Explaining:
         try:
             self._sample(cells)
         except KeyboardInterrupt:
-            self._note = f"interrupted: {len(self._profiles)} of {len(cells)} cells were explained"
+            self._note = f"interrupted: {len(self._profiles)} of {len(cells)} benchmarks were explained"
             session.exitstatus = pytest.ExitCode.INTERRUPTED
         except OSError as error:
             self._note = f"not all profiles were saved: {error}"
@@ -157,7 +157,7 @@ class Explaining:
     def _sample(self, cells: Sequence[Cell]) -> None:
         if not cells:
             return
-        _say(f"\nwebbench: explaining {len(cells)} cells, untimed")
+        _say(f"\nwebbench: explaining {len(cells)} benchmarks, untimed")
         with closing(self._begin().run(cells)) as profiles:
             for number, profile in enumerate(profiles, start=1):
                 self._profiles.append(profile)
