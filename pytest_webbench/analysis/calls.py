@@ -1,89 +1,103 @@
 """Which calls of a request became more or fewer: what grew, in the words of the application."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-__all__ = ["CallChange", "Place", "call_changes"]
+from pytest_webbench.model.growth import CallChange, Place
 
-_LIBRARIES = ("site-packages", "dist-packages")
+__all__ = ["CountedCalls", "call_changes", "plain_name"]
+
 SMALLEST = 0.5
 """Calls per request: less is what comes now and then, such as a timer's, and not with each request."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a call is made: ``file`` and ``line``, inside ``function``; and what is ``called``."""
-
-    file: str
-    function: str
-    line: int
-    called: str
+_INSTALLED = re.compile(r"^.*/(?:site|dist)-packages/(?=.)")
+_STANDARD = re.compile(r"^.*/lib(?:64)?/python3\.\d+t?/(?=.)")
+_COMPREHENSION = re.compile(r"(?:^|\.)<(?:list|set|dict)comp>|(?:^|\.)<genexpr>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallChange:
-    """How often a request of the base and one of the head makes a call, per request.
+class CountedCalls:
+    """The calls of ``requests``, and the folders in which an application lies, as the server sees them.
 
-    ``place`` is that of the head, or of the base where the head does not make the call any more; its file is
-    relative to the application, or to where libraries are installed. ``own``: it is the application's.
+    A file is shown relative to the first of ``folders`` that it lies in.
     """
 
-    place: Place
-    base: float
-    head: float
-    own: bool
-
-    @property
-    def change(self) -> float:
-        """Calls per request; negative where there are fewer."""
-        return self.head - self.base
+    calls: Mapping[Place, int]
+    requests: int
+    folders: Sequence[str] = ()
 
 
-def call_changes(
-    base: Mapping[Place, float], head: Mapping[Place, float], *, folders: tuple[str, str]
-) -> tuple[CallChange, ...]:
+def plain_name(name: str) -> str:
+    """A qualified name as people write it.
+
+    A comprehension or generator expression is code of the function that it stands in, and what is defined in
+    a function is named behind it: ``outer.inner``.
+    """
+    outside = _COMPREHENSION.sub("", name.replace(".<locals>", ""))
+    return outside or "<module>"
+
+
+def call_changes(base: CountedCalls, head: CountedCalls) -> tuple[CallChange, ...]:
     """What changed by :data:`SMALLEST` calls per request: the application's first, then the largest.
 
-    ``folders`` are those of the application of the base and of the head. Calls are the same if the same
-    function of the same file makes them, whatever its lines.
+    Calls are the same if the same function of the same file makes them, whatever its lines; of several
+    lines, the one is named that was added, as its text says, or that makes most of the calls.
     """
-    sides = [_by_function(side, folder) for side, folder in zip((base, head), folders, strict=True)]
+    was, now = _by_function(base), _by_function(head)
     changes = []
-    for key in sides[0].keys() | sides[1].keys():
-        (was, where_was), (now, where) = (side.get(key, (0.0, None)) for side in sides)
-        place = where or where_was
-        if place is not None and abs(now - was) >= SMALLEST:
-            changes.append(CallChange(place=place, base=was, head=now, own=key[0]))
-    return tuple(
-        sorted(changes, key=lambda each: (not each.own, -abs(each.change), each.place.file, each.place.line))
-    )
+    for key in was.keys() | now.keys():
+        before, after = was.get(key, {}), now.get(key, {})
+        change = sum(after.values()) - sum(before.values())
+        if abs(change) >= SMALLEST:
+            place = _grown(before, after) if after else max(before, key=before.__getitem__)
+            changes.append(
+                CallChange(place=place, base=sum(before.values()), head=sum(after.values()), own=key[0])
+            )
+    return tuple(sorted(changes, key=_order))
+
+
+def _order(change: CallChange) -> tuple[bool, float, str, int, str]:
+    place = change.place
+    return not change.own, -abs(change.change), place.file, place.line, place.called
 
 
 _Key = tuple[bool, str, str, str]
 
 
-def _by_function(calls: Mapping[Place, float], folder: str) -> dict[_Key, tuple[float, Place]]:
-    """The calls of each function together, with the line of most of them."""
-    counts: dict[_Key, float] = {}
-    most: dict[_Key, tuple[float, Place]] = {}
-    for place, count in calls.items():
-        own, file = _relative(place.file, folder)
-        key = (own, file, place.function, place.called)
-        counts[key] = counts.get(key, 0.0) + count
-        if key not in most or count > most[key][0]:
-            shown = Place(file=file, function=place.function, line=place.line, called=place.called)
-            most[key] = (count, shown)
-    return {key: (count, most[key][1]) for key, count in counts.items()}
+def _by_function(counted: CountedCalls) -> dict[_Key, dict[Place, float]]:
+    """The calls per request that each function makes of another, by their places."""
+    found: dict[_Key, dict[Place, float]] = {}
+    for place, count in counted.calls.items():
+        own, file = _relative(place.file, counted.folders)
+        shown = replace(place, file=file)
+        lines = found.setdefault((own, file, place.function, place.called), {})
+        lines[shown] = lines.get(shown, 0.0) + count / counted.requests
+    return found
 
 
-def _relative(file: str, folder: str) -> tuple[bool, str]:
-    """Whether ``file`` is the application's, and its path below the application or the libraries."""
+def _grown(before: Mapping[Place, float], after: Mapping[Place, float]) -> Place:
+    """The place in ``after`` that makes most calls more than the same text makes in ``before``."""
+    known: dict[str, float] = {}
+    for place, count in before.items():
+        known[place.source] = known.get(place.source, 0.0) + count
+    more = {place: count - known.get(place.source, 0.0) for place, count in after.items()}
+    return max(more, key=lambda place: (more[place], -place.line))
+
+
+def _relative(file: str, folders: Sequence[str]) -> tuple[bool, str]:
+    """Whether ``file`` is the application's, and its path below the application or the libraries.
+
+    What is neither installed nor of Python itself is the application's, too, wherever it lies.
+    """
+    for known in (_INSTALLED, _STANDARD):
+        if known.match(file):
+            return False, known.sub("", file)
     path = PurePosixPath(file)
-    parts = path.parts
-    for name in _LIBRARIES:
-        if name in parts:
-            return False, str(PurePosixPath(*parts[parts.index(name) + 1 :]))
-    if path.is_relative_to(folder):
-        return True, str(path.relative_to(folder))
-    return False, path.name if path.is_absolute() else file
+    if not path.is_absolute():  # such as <frozen importlib._bootstrap>
+        return False, file
+    for folder in folders:
+        if folder and path.is_relative_to(folder):
+            return True, str(path.relative_to(folder))
+    return True, file

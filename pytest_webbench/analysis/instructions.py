@@ -9,7 +9,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-__all__ = ["Growth", "InstructionCounts", "add_counts", "growth", "parse_dump", "short_name"]
+from pytest_webbench.model.growth import CodeChange, InstructionsByFunction
+from pytest_webbench.model.measurement import Measurement
+
+__all__ = [
+    "InstructionCounts",
+    "add_counts",
+    "add_functions",
+    "by_function",
+    "changes_of_functions",
+    "changes_of_objects",
+    "instructions_per_request",
+    "parse_dump",
+    "short_function",
+    "short_object",
+]
 
 UNKNOWN_OBJECT = "???"
 """Callgrind's name of code that belongs to no file, such as what a JIT compiler made."""
@@ -86,30 +100,99 @@ def add_counts(parts: Iterable[InstructionCounts]) -> InstructionCounts:
     return InstructionCounts(instructions=instructions, syscalls=syscalls, functions=dict(functions))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Growth:
-    """By how many instructions a request of the head differs from one of the base, in one place."""
+# --- by function ------------------------------------------------------------------------------------
 
-    name: str
-    base: float
-    head: float
+SMALLEST_SHARE = 1e-4
+"""A function with a smaller share of the instructions is not named: far below what a verdict is about."""
+SMALLEST_CHANGE = 0.01
+"""The same of what changed between two versions."""
 
-    @property
-    def change(self) -> float:
-        """Instructions per request; negative where there are fewer."""
-        return self.head - self.base
+_INSTALLED = re.compile(r"^.*/(?:site|dist)-packages/(?=.)")
+_MODULE = re.compile(r"\.(?:cpython|abi3|pypy)[\w.-]*\.so$")
+_BUNDLED = re.compile(r"-[0-9a-f]{8}(?=\.so|-|\.)")  # auditwheel's mark of a library within a package
+_VERSION = re.compile(r"(\.so)[.\d]+$")
+_ADDRESS = re.compile(r"^(?:0x)?0*[0-9a-f]{5,}$|^\?+$|^\(below main\)$")
+_COPY = re.compile(r"\.(?:cold|constprop|isra|llvm|lto_priv|part)(?:\.\d+)*|::h[0-9a-f]{16}$")
 
 
-def growth(
-    base: Mapping[str, float], head: Mapping[str, float], *, most: int = 5, smallest: float = 1.0
-) -> tuple[Growth, ...]:
-    """The ``most`` places that changed most, the largest change first; none below ``smallest``."""
-    found = [Growth(name=name, base=base.get(name, 0.0), head=head.get(name, 0.0)) for name in {*base, *head}]
+def short_object(path: str) -> str:
+    """An object as people know it: without its folder, its version and the name of the platform.
+
+    ``libpython3.13.so``, ``libc.so``; the module of a package keeps that: ``markupsafe/_speedups.so``.
+    """
+    name = _INSTALLED.sub("", path)
+    if name == path:
+        name = PurePosixPath(path).name or path
+    return _VERSION.sub(r"\1", _MODULE.sub(".so", _BUNDLED.sub("", name)))
+
+
+def short_function(name: str) -> str:
+    """A function without what compilers add to its name; empty if it has none, but an address."""
+    short = _COPY.sub("", name)
+    return "" if _ADDRESS.match(short) else short
+
+
+def by_function(counts: InstructionCounts) -> dict[str, dict[str, int]]:
+    """What is stored of ``counts``: an :data:`~pytest_webbench.model.growth.InstructionsByFunction`."""
+    found: dict[str, Counter[str]] = {}
+    for (path, function), count in counts.functions.items():
+        found.setdefault(short_object(path), Counter())[short_function(function)] += count
+    least = SMALLEST_SHARE * sum(counts.functions.values())
+    return {name: _without_small(functions, least) for name, functions in found.items()}
+
+
+def _without_small(functions: Mapping[str, int], least: float) -> dict[str, int]:
+    kept = {name: count for name, count in functions.items() if name and count >= least}
+    rest = sum(functions.values()) - sum(kept.values())
+    return {**kept, "": rest} if rest else kept
+
+
+def add_functions(parts: Iterable[InstructionsByFunction]) -> dict[str, dict[str, int]]:
+    """The instructions of all ``parts`` together."""
+    found: dict[str, Counter[str]] = {}
+    for part in parts:
+        for name, functions in part.items():
+            found.setdefault(name, Counter()).update(functions)
+    return {name: dict(functions) for name, functions in found.items()}
+
+
+def instructions_per_request(rounds: Iterable[Measurement]) -> dict[tuple[str, str], float]:
+    """For each object and function the instructions of a completed request, over all ``rounds`` together."""
+    found: Counter[tuple[str, str]] = Counter()
+    completed = 0
+    for each in rounds:
+        completed += each.load.ok if each.instructions else 0
+        for name, functions in each.instructions.items():
+            found.update({(name, function): count for function, count in functions.items()})
+    return {place: count / completed for place, count in found.items() if completed}
+
+
+Places = Mapping[tuple[str, str], float]
+"""What :func:`instructions_per_request` gives."""
+
+
+def changes_of_objects(base: Places, head: Places) -> tuple[CodeChange, ...]:
+    """The objects that changed, the largest change first, whatever its sign."""
+    return _changes(*({(name, ""): count for name, count in _objects(each).items()} for each in (base, head)))
+
+
+def changes_of_functions(base: Places, head: Places) -> tuple[CodeChange, ...]:
+    """The same of functions, without those that are too small to be named."""
+    return _changes(*({place: count for place, count in each.items() if place[1]} for each in (base, head)))
+
+
+def _objects(places: Places) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for (name, _), count in places.items():
+        found[name] = found.get(name, 0.0) + count
+    return found
+
+
+def _changes(base: Places, head: Places) -> tuple[CodeChange, ...]:
+    smallest = max(1.0, SMALLEST_CHANGE * abs(sum(head.values()) - sum(base.values())))
+    found = [
+        CodeChange(object=place[0], function=place[1], base=base.get(place, 0.0), head=head.get(place, 0.0))
+        for place in {*base, *head}
+    ]
     changed = [each for each in found if abs(each.change) >= smallest]
-    return tuple(sorted(changed, key=lambda each: (-abs(each.change), each.name))[:most])
-
-
-def short_name(path: str) -> str:
-    """An object as people know it: the file without its folder and its version (``libpython3.13.so``)."""
-    name = PurePosixPath(path).name or path
-    return re.sub(r"(\.so)[.\d]*$", r"\1", re.sub(r"\.(cpython|abi3)[\w-]*\.so$", ".so", name))
+    return tuple(sorted(changed, key=lambda each: (-abs(each.change), each.object, each.function)))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pytest_webbench.model.growth import InstructionsByFunction
 from pytest_webbench.model.load import Amount, LoadResult, Loop, Schedule
 from pytest_webbench.model.plan import Profile, Trial
 
@@ -172,7 +173,8 @@ class Measurement:
     """One round of a cell: the trial, the load asked for, and all that was seen.
 
     ``schedule`` is that of an open loop. ``records`` is how many the database held when the round began.
-    ``machine`` is what the whole machine did during the load; older versions did not look.
+    ``machine`` is what the whole machine did during the load; older versions did not look. ``instructions``
+    is empty where they were not counted.
     """
 
     trial: Trial
@@ -186,6 +188,7 @@ class Measurement:
     state: StateCheck
     schedule: Schedule | None = None
     machine: MachineUsage | None = None
+    instructions: InstructionsByFunction = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+from pytest_webbench.model.growth import InstructionsByFunction
 from pytest_webbench.model.http import Answer, Exchange, Request
 from pytest_webbench.model.load import Held
 from pytest_webbench.model.measurement import Combine, LaunchRecord, Readings
@@ -59,6 +60,10 @@ class Meter(Protocol):
     def end(self) -> Mapping[str, float]:
         """What was used since :meth:`begin`, by name."""
         ...
+
+    def instructions(self) -> InstructionsByFunction:
+        """Which functions executed the instructions that :meth:`end` counted, if it counts any."""
+        return {}
 
 
 class NoMeter(Meter):

@@ -9,12 +9,14 @@ from functools import cached_property, partial
 from typing import TypeVar
 
 from pytest_webbench.analysis.database_state import records_by_key, state_faults
+from pytest_webbench.analysis.instructions import add_functions
 from pytest_webbench.analysis.metrics import combine
 from pytest_webbench.host.machine import MachineMeter
 from pytest_webbench.load.engine import begin_session, can_take_turns
 from pytest_webbench.load.partition import Drawing, draws_of
 from pytest_webbench.load.schedule import add_machine_usages, saturating
 from pytest_webbench.model.errors import ContractError, LoadError, StackDiedError, StackError, UsageError
+from pytest_webbench.model.growth import InstructionsByFunction
 from pytest_webbench.model.http import Record
 from pytest_webbench.model.load import Load, LoadEngine, LoadResult, LoadSession, nothing
 from pytest_webbench.model.measurement import MachineUsage, Measurement, Readings, StateCheck
@@ -227,6 +229,7 @@ class TrialRun(ABC):
     draws: int
     _readings: list[Readings] = field(default_factory=list)
     _machine: list[MachineUsage] = field(default_factory=list)
+    _instructions: list[InstructionsByFunction] = field(default_factory=list)
 
     @abstractmethod
     def take_turn(self) -> None:
@@ -267,6 +270,7 @@ class TrialRun(ABC):
             launch=self.running.launch,
             state=self._verify(load, result),
             machine=add_machine_usages(self._machine),
+            instructions=add_functions(self._instructions),
         )
 
     def _make_load(self) -> tuple[Sequence[Record], Load]:
@@ -291,6 +295,7 @@ class TrialRun(ABC):
 
         made = make(begin)
         self._readings.append(Readings(meter.end()))
+        self._instructions.append(meter.instructions())
         self._machine.append(machine.end())
         return made
 

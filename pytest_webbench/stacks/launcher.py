@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_webbench.model.errors import EngineError, UsageError
+from pytest_webbench.model.growth import InstructionsByFunction
 from pytest_webbench.model.measurement import Readings
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher, Meter, NoMeter, RunningStack, Stack
@@ -81,6 +82,9 @@ class _Joined:
         for meter in self._meters:
             found |= meter.end()
         return Readings(found)
+
+    def instructions(self) -> InstructionsByFunction:
+        return {name: functions for each in self._meters for name, functions in each.instructions().items()}
 
 
 def meter_of(running: RunningStack) -> Meter:

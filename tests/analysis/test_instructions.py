@@ -1,8 +1,24 @@
 """Dumps of callgrind: what was counted, by object and function."""
 
+from dataclasses import replace
+
 import pytest
 
-from pytest_webbench.analysis.instructions import add_counts, growth, parse_dump, short_name
+from pytest_webbench.analysis.instructions import (
+    InstructionCounts,
+    add_counts,
+    add_functions,
+    by_function,
+    changes_of_functions,
+    changes_of_objects,
+    instructions_per_request,
+    parse_dump,
+    short_function,
+    short_object,
+)
+from pytest_webbench.model.growth import InstructionsByFunction
+from pytest_webbench.model.measurement import Measurement
+from tests.builders import make_result, make_round
 
 DUMP = """\
 # callgrind format
@@ -55,14 +71,78 @@ def test_what_is_not_such_a_dump_is_refused(text: str) -> None:
         parse_dump(text)
 
 
-def test_the_largest_changes_come_first_whatever_their_sign() -> None:
-    found = growth({"a": 100, "b": 50, "c": 7}, {"a": 90, "b": 80, "d": 3, "c": 7.4}, most=2)
-    assert [(each.name, each.change) for each in found] == [("b", 30), ("a", -10)]
+LIBRARY = "/usr/lib/libsqlite3.so.0.8.6"
+
+
+def test_functions_are_stored_by_names_that_people_know() -> None:
+    counts = InstructionCounts(
+        instructions=1_000_000,
+        functions={
+            (LIBRARY, "sqlite3VdbeExec"): 600_000,
+            (LIBRARY, "sqlite3VdbeExec.constprop.0"): 1_000,
+            (LIBRARY, "0x000000000001a2b0"): 50_000,
+            (LIBRARY, "tiny"): 9,
+            ("/usr/bin/python3.13", "_PyEval_EvalFrameDefault.cold"): 348_991,
+        },
+    )
+    found = by_function(counts)
+    assert found == {
+        "libsqlite3.so": {"sqlite3VdbeExec": 601_000, "": 50_009},
+        "python3.13": {"_PyEval_EvalFrameDefault": 348_991},
+    }
+    twice = add_functions([found, found])
+    assert twice["libsqlite3.so"] == {"sqlite3VdbeExec": 1_202_000, "": 100_018}
+
+
+def test_changes_are_per_request_and_the_largest_come_first_whatever_their_sign() -> None:
+    base = counted(
+        {"libc.so": {"malloc": 5_000, "": 1_000}, "python3.13": {"eval": 90_000, "": 4_000}}, ok=100
+    )
+    head = counted(
+        {"libc.so": {"malloc": 4_000, "": 1_000}, "python3.13": {"eval": 99_000, "dict": 500}}, ok=50
+    )
+    sides = instructions_per_request([base, base]), instructions_per_request([head])
+    assert [(each.object, each.function, each.change) for each in changes_of_objects(*sides)] == [
+        ("python3.13", "", 1_990 - 940),
+        ("libc.so", "", 100 - 60),
+    ]
+    assert [(each.function, each.change) for each in changes_of_functions(*sides)] == [
+        ("eval", 1_980 - 900),
+        ("malloc", 80 - 50),
+    ]
+
+
+def test_what_hardly_changed_is_left_out() -> None:
+    base = counted({"libc.so": {"malloc": 5_000}, "python3.13": {"eval": 90_000}}, ok=1)
+    head = counted({"libc.so": {"malloc": 5_090}, "python3.13": {"eval": 99_910}}, ok=1)
+    sides = instructions_per_request([base]), instructions_per_request([head])
+    assert [each.object for each in changes_of_objects(*sides)] == ["python3.13"]
+    assert instructions_per_request([make_round()]) == {}
+
+
+def counted(instructions: InstructionsByFunction, *, ok: int) -> Measurement:
+    return replace(make_round(make_result(requests=ok)), instructions=instructions)
 
 
 def test_objects_are_named_as_people_know_them() -> None:
-    assert short_name("/usr/lib/libpython3.13.so.1.0") == "libpython3.13.so"
-    assert (
-        short_name("/env/pydantic_core/_pydantic_core.cpython-313-x86_64-linux-gnu.so") == "_pydantic_core.so"
-    )
-    assert short_name("???") == "???"
+    names = {
+        "/usr/lib/libpython3.13.so.1.0": "libpython3.13.so",
+        "/usr/lib/x86_64-linux-gnu/libsqlite3.so.0.8.6": "libsqlite3.so",
+        "/env/lib/python3.13/site-packages/pydantic_core/_pydantic_core.cpython-313-x86_64-linux-gnu.so": (
+            "pydantic_core/_pydantic_core.so"
+        ),
+        "/env/lib/python3.11/site-packages/psycopg_binary.libs/libpq-9b38f5e3.so.5.17": (
+            "psycopg_binary.libs/libpq.so"
+        ),
+        "/usr/lib/python3.13/lib-dynload/_sqlite3.cpython-313-x86_64-linux-gnu.so": "_sqlite3.so",
+        "/usr/bin/python3.13": "python3.13",
+        "???": "???",
+    }
+    assert {path: short_object(path) for path in names} == names
+
+
+def test_functions_without_a_name_have_no_address() -> None:
+    assert list(map(short_function, ["0x0000000000045f20", "00045f20", "???", "(below main)"])) == [""] * 4
+    assert short_function("pydantic_core::url::parse::h0123456789abcdef") == "pydantic_core::url::parse"
+    assert short_function("PyDict_GetItem.part.0.cold") == "PyDict_GetItem"
+    assert short_function("deadbeef_hash") == "deadbeef_hash"

@@ -4,9 +4,15 @@ A launch has Python run this file as ``sitecustomize`` before anything of the ap
 but the standard library. All threads are covered: by ``sys.monitoring`` (PEP 669) from Python 3.12 on, before
 that by ``threading.setprofile``. It is for a launch of which nothing else is measured.
 
+Both count the same: each function of Python that is entered, by whomever it is called (a property, a callback
+of machine code, the event loop that first runs a coroutine), and each function of machine code that Python
+code calls. The first has calls of classes of machine code, such as ``dict``, too. A generator counts once, a
+comprehension never: it is a part of the function around it. An object that is made goes by its class.
+
 The folder of the launch has a file of one byte, mapped by every process. Its value is raised to begin (odd)
-and to end (even); a process sees it at its next call. At the end it writes ``calls.PID``: a line of JSON for
-each place, with the file, the function and the line of the caller, the name of what is called, and the count.
+and to end (even); a process sees it at its next call. At the end it writes ``calls.PID``: a line of JSON with
+the folder in which it started, then one for each place, with the file, the function and the line of the
+caller, the name of what is called, and the count.
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ import sys
 import threading
 from collections import defaultdict
 from itertools import count
+from types import FunctionType, MethodType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 
 FOLDER_VARIABLE = "PYTEST_WEBBENCH_CALLS"
 STATE = "state"
+COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 
 
 class Counter:
@@ -33,61 +41,112 @@ class Counter:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self._home = os.getcwd()
         with open(os.path.join(folder, STATE), "rb") as file:
             self._state = mmap.mmap(file.fileno(), 1, access=mmap.ACCESS_READ)
         self._seen = self._state[0]
-        self.counts: dict[tuple[CodeType, int, str], count[int]] = defaultdict(
-            count
-        )  # next() of which is atomic
+        self._changing = threading.Lock()
+        # next() of a count is atomic.
+        self.counts: dict[tuple[CodeType, int, str], count[int]] = defaultdict(count)
 
     def is_counting(self) -> bool:
         """Whether calls count now; begins and ends as the state says."""
         now = self._state[0]
         if now != self._seen:
-            self._seen = now
-            counts, self.counts = self.counts, defaultdict(count)
-            if not now % 2:
-                self._write(counts)
+            with self._changing:  # the other threads wait until all is written
+                if now != self._seen:
+                    counts, self.counts = self.counts, defaultdict(count)
+                    if not now % 2:
+                        self._write(counts)
+                    self._seen = now
         return now % 2 == 1
+
+    def entered(self, frame: FrameType) -> None:
+        """Count that the function of ``frame`` was called."""
+        caller, code = frame.f_back, frame.f_code
+        if caller is not None and code.co_name not in COMPREHENSIONS:
+            next(self.counts[caller.f_code, caller.f_lineno, _entered_name(frame, caller)])
 
     def _write(self, counts: dict[tuple[CodeType, int, str], count[int]]) -> None:
         path = os.path.join(self._folder, f"calls.{os.getpid()}")
         with open(f"{path}.part", "w", encoding="utf-8", errors="replace") as file:
+            file.write(json.dumps([self._home]) + "\n")
             for (code, line, callee), calls in counts.items():
-                name = getattr(code, "co_qualname", code.co_name)
-                row = [code.co_filename, name, line, callee, next(calls)]
+                row = [
+                    os.path.join(self._home, code.co_filename),
+                    _qualified(code),
+                    line,
+                    callee,
+                    next(calls),
+                ]
+                if code.co_filename.startswith("<"):
+                    row[0] = code.co_filename
                 file.write(json.dumps(row) + "\n")
         os.rename(f"{path}.part", path)
 
 
+def _qualified(code: CodeType) -> str:
+    return getattr(code, "co_qualname", code.co_name)
+
+
+def _entered_name(frame: FrameType, caller: FrameType) -> str:
+    """The name of the function of ``frame``; of a class, where an object of it is made."""
+    code = frame.f_code
+    if code.co_name == "__init__" and code.co_argcount and caller.f_code.co_name != "__init__":
+        made = frame.f_locals.get(code.co_varnames[0])
+        if made is not None:
+            return type(made).__qualname__
+    return _qualified(code)
+
+
 def name_of(called: object) -> str:
-    """What is called, as people know it: ``Connection.execute``."""
+    """What is called, as people know it: ``Connection.execute``, ``time.time``."""
     name = getattr(called, "__qualname__", None)
-    return name if isinstance(name, str) else type(called).__qualname__
+    if not isinstance(name, str):
+        return type(called).__qualname__
+    module = getattr(called, "__module__", None)
+    is_known = "." in name or isinstance(called, type) or module in (None, "builtins")
+    return name if is_known else f"{module}.{name}"
+
+
+def is_python(called: object) -> bool:
+    """Whether ``called`` enters a function of Python, which is counted then."""
+    if isinstance(called, MethodType):
+        called = called.__func__
+    if isinstance(called, FunctionType):
+        return True
+    if isinstance(called, type):
+        return any(isinstance(getattr(called, name), FunctionType) for name in ("__init__", "__new__"))
+    method = "__call__"
+    return isinstance(getattr(type(called), method, None), FunctionType)
 
 
 def by_profile(counter: Counter) -> None:
     """Count in what is called by ``sys.setprofile``, in this thread and those that start."""
+    begins: dict[tuple[CodeType, int], bool] = {}
+
+    def is_beginning(frame: FrameType) -> bool:
+        """Whether the function begins; that of a generator or a coroutine may go on, too."""
+        place = frame.f_code, frame.f_lasti
+        if place not in begins:
+            begins[place] = frame.f_lasti < 0 or frame.f_code.co_code[frame.f_lasti + 1] == 0  # RESUME 0
+        return begins[place]
 
     def seen(frame: FrameType, event: str, argument: Any) -> None:
         if not counter.is_counting():
             return
         if event == "call":
-            caller = frame.f_back
-            name = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
+            if is_beginning(frame):
+                counter.entered(frame)
         elif event == "c_call":
-            caller, name = frame, name_of(argument)
-        else:
-            return
-        if caller is not None:
-            next(counter.counts[caller.f_code, caller.f_lineno, name])
+            next(counter.counts[frame.f_code, frame.f_lineno, name_of(argument)])
 
     threading.setprofile(seen)
     sys.setprofile(seen)
 
 
 def by_monitoring(counter: Counter) -> None:
-    """Count the call instructions of all threads."""
+    """Count what all threads call."""
     monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
     lines: dict[CodeType, dict[int, int]] = {}
 
@@ -98,13 +157,19 @@ def by_monitoring(counter: Counter) -> None:
                 lines[code].update(dict.fromkeys(range(start, end, 2), line or 0))
         return lines[code].get(offset, 0)
 
-    def seen(code: CodeType, offset: int, called: object, first: object) -> None:
-        if counter.is_counting():
+    def calls(code: CodeType, offset: int, called: object, first: object) -> None:
+        if counter.is_counting() and not is_python(called):
             next(counter.counts[code, line_of(code, offset), name_of(called)])
 
-    monitoring.use_tool_id(monitoring.PROFILER_ID, "pytest-webbench")
-    monitoring.register_callback(monitoring.PROFILER_ID, monitoring.events.CALL, seen)
-    monitoring.set_events(monitoring.PROFILER_ID, monitoring.events.CALL)
+    def starts(code: CodeType, offset: int) -> None:
+        if counter.is_counting():
+            counter.entered(sys._getframe(1))
+
+    tool, events = monitoring.PROFILER_ID, monitoring.events
+    monitoring.use_tool_id(tool, "pytest-webbench")
+    monitoring.register_callback(tool, events.CALL, calls)
+    monitoring.register_callback(tool, events.PY_START, starts)
+    monitoring.set_events(tool, events.CALL | events.PY_START)
 
 
 def run_next() -> None:

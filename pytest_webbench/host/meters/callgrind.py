@@ -8,8 +8,9 @@ of such a launch is timed.
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
-from pytest_webbench.analysis.instructions import InstructionCounts, add_counts, parse_dump
+from pytest_webbench.analysis.instructions import InstructionCounts, add_counts, by_function, parse_dump
 from pytest_webbench.model.errors import SeedError, StackError
+from pytest_webbench.model.growth import InstructionsByFunction
 from pytest_webbench.model.measurement import Combine, Readings
 from pytest_webbench.model.stack import Meter, RunningStack
 
@@ -83,6 +84,10 @@ class CallgrindMeter(Meter):
             )
         self.counts = add_counts(dumps.values())
         return Readings(instructions=self.counts.instructions, syscalls=self.counts.syscalls)
+
+    def instructions(self) -> InstructionsByFunction:
+        """What was counted last, by function."""
+        return by_function(self.counts)
 
     def _tell(self, order: str) -> bytes:
         assert self._server is not None

@@ -5,7 +5,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pytest_webbench.analysis.calls import Place
+from pytest_webbench.analysis.calls import plain_name
+from pytest_webbench.model.errors import StackError
+from pytest_webbench.model.growth import Place
 from pytest_webbench.model.measurement import Combine, Readings
 from pytest_webbench.model.stack import Meter, RunningStack
 
@@ -26,12 +28,19 @@ with state.open("r+b") as file:
     if value % 2 == (order == "end"):
         file.seek(0)
         file.write(bytes([(value + 1) % 256]))
+if order == "begin":
+    for old in folder.glob("calls.*"):
+        old.unlink()
 """
 _READ = """
-import pathlib, sys
+import json, linecache, pathlib, sys
 for file in pathlib.Path(sys.argv[1]).glob("calls.*"):
     if file.suffix != ".part":
-        sys.stdout.write(file.read_text(encoding="utf-8"))
+        for line in file.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if len(row) > 1:
+                row.append(linecache.getline(row[0], row[2]).strip()[:200])
+            print(json.dumps(row))
 """
 
 
@@ -47,6 +56,8 @@ class CallMeter(Meter):
         self._server: RunningStack | None = None
         self.calls: Mapping[Place, int] = {}
         """How often each call was made, in all processes together."""
+        self.folders: Sequence[str] = ()
+        """Where the server was started."""
 
     def wrap(self, command: Sequence[str]) -> Sequence[str]:
         """``command`` in an environment in which each Python counts."""
@@ -62,16 +73,34 @@ class CallMeter(Meter):
         self._run(_ORDER, "begin")
 
     def end(self) -> Readings:
-        """Stop, and read what was counted; the server is woken, for it writes at its next call."""
+        """Stop, and read what was counted; the server is woken, for it writes at its next call.
+
+        Raises :class:`~pytest_webbench.model.errors.StackError` if nothing was counted.
+        """
         self._run(_ORDER, "end")
         assert self._server is not None
         self._wake(self._server)
-        found: dict[Place, int] = {}
+        calls: dict[Place, int] = {}
+        folders: dict[str, None] = {}
         for line in self._run(_READ).decode(errors="replace").splitlines():
-            file, function, number, called, calls = json.loads(line)
-            place = Place(file=file, function=function, line=number, called=called)
-            found[place] = found.get(place, 0) + calls
-        self.calls = found
+            match json.loads(line):
+                case [folder]:
+                    folders[folder] = None
+                case [file, function, number, called, count, source]:
+                    place = Place(
+                        file=file,
+                        function=plain_name(function),
+                        line=number,
+                        called=plain_name(called),
+                        source=source,
+                    )
+                    calls[place] = calls.get(place, 0) + count
+        if not calls:
+            raise StackError(
+                f"no Python of {self._server.stack.name} said which calls it made",
+                hint="start Python in its command without -I, -E and -S, and pass PYTHONPATH on",
+            )
+        self.calls, self.folders = calls, tuple(folders)
         return Readings()
 
     def _run(self, script: str, *words: str) -> bytes:

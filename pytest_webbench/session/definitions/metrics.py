@@ -19,6 +19,7 @@ from pytest_webbench.analysis.metrics import (
 )
 from pytest_webbench.analysis.responses import fault, shown
 from pytest_webbench.model.errors import UsageError
+from pytest_webbench.model.growth import InstructionsByFunction
 from pytest_webbench.model.measurement import Combine, Measurement, Readings
 from pytest_webbench.model.run import Event, TrialFinished
 from pytest_webbench.model.stack import Meter, RunningStack
@@ -170,6 +171,13 @@ class _GuardedMeter(Meter):
         if not isinstance(found, Mapping) or not all(map(_is_reading, found.items())):
             raise UsageError(f"{what} returned {shown(found)}", hint="return a mapping from names to numbers")
         return Readings(found)
+
+    def instructions(self) -> InstructionsByFunction:
+        found: InstructionsByFunction = {}
+        if hasattr(self._meter, "instructions"):
+            with calling(f"instructions of the meter {self._name}"):
+                found = self._meter.instructions()
+        return found
 
 
 def _is_command(value: Any) -> bool:

@@ -7,11 +7,11 @@ from textwrap import dedent
 
 import pytest
 
-from pytest_webbench.analysis.calls import Place
 from pytest_webbench.host.meters.callgrind import CallgrindMeter
 from pytest_webbench.host.meters.calls import CallMeter
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.exchange import exchange
+from pytest_webbench.model.growth import Place
 from pytest_webbench.model.http import Request
 from pytest_webbench.model.stack import RunningStack, Stack
 from pytest_webbench.stacks.launcher import MeteredLauncher
@@ -54,11 +54,14 @@ def test_instructions_are_counted_between_begin_and_end_and_repeat(stack: Stack,
             meter.begin()
             ask(server, path, 20)
             counts[turn] = meter.end()
+        functions = meter.instructions()
     plain, more, again = (counts[turn]["instructions"] / 20 for turn in range(3))
     assert 50_000 < plain < 5_000_000
     assert plain * 1.02 < more < plain * 3
     assert again == pytest.approx(plain, rel=0.01)
     assert counts[0]["syscalls"] > 20
+    assert any("python3" in name for name in functions)
+    assert sum(sum(each.values()) for each in functions.values()) == counts[2]["instructions"]
     assert not list(tmp_path.rglob("vgdb*"))
 
 
@@ -78,4 +81,6 @@ def test_calls_are_counted_by_place_in_all_threads(stack: Stack, tmp_path: Path)
             assert own["application", "helper"] == 10
             assert own["application", "str.count"] == 10
             assert sum(count for (_, called), count in own.items() if called == "len") == 30
-    assert Place(file=app, function="application", line=3, called="helper") in meter.calls
+            assert str(stack.folder) in meter.folders
+    source = 'work = helper(environ["PATH_INFO"].count("x"))'
+    assert Place(file=app, function="application", line=3, called="helper", source=source) in meter.calls
