@@ -17,7 +17,7 @@ import psutil
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.measurement import Machine, MachineUsage
 
-__all__ = ["PLACE", "MachineLock", "MachineMeter", "describe_machine"]
+__all__ = ["PLACE", "MachineLock", "MachineMeter", "describe_machine", "usable_cores"]
 
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -38,7 +38,7 @@ def describe_machine() -> Machine:
     """This machine."""
     return Machine(
         processor=_processor(),
-        cores=_usable_cores(),
+        cores=usable_cores(),
         memory_bytes=int(psutil.virtual_memory().total),
         system=f"{platform.system()} {platform.release()}".strip(),
         governor=_first_line(GOVERNOR) or None,
@@ -47,10 +47,11 @@ def describe_machine() -> Machine:
     )
 
 
-def _usable_cores() -> int | None:
+def usable_cores() -> int:
+    """How many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return os.cpu_count()
+    return os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -105,6 +105,7 @@ COUNTS = Profile(
     name="counts",
     title="two launches, each with 100 requests of each scenario by one user, whose instructions are counted",
     rounds=2,
+    order=TrialOrder.SEQUENTIAL,
     warm_cell=1.0,
     measure=Measure.INSTRUCTIONS,
     requests=100,

@@ -65,8 +65,11 @@ class LineProgress:
                 self._trials += 1
             case BlockFinished():
                 self._done += 1
-                took = duration(time.monotonic() - self._begun)
-                self._write(f"block {self._done} of {self._blocks} done, {self._trials} trials, {took}")
+                took_s = time.monotonic() - self._begun
+                line = f"block {self._done} of {self._blocks} done, {self._trials} trials, {duration(took_s)}"
+                if self._done < self._blocks:
+                    line += f", about {duration(took_s / self._done * (self._blocks - self._done))} left"
+                self._write(line)
 
     def close(self) -> None:
         """Nothing to end."""

@@ -23,7 +23,7 @@ from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import Comparison, Threshold, Verdict
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Registry
-from pytest_webbench.runs.planning import make_paired_plan
+from pytest_webbench.runs.planning import make_paired_plan, make_plan
 from pytest_webbench.runs.results import Results
 from pytest_webbench.stacks.sources.git import Checkout
 
@@ -217,7 +217,10 @@ class Comparing:
 
     def _plan(self, cells: Sequence[Cell], rounds: range) -> Plan:
         groups = [[each for each in (cell, self.base_of(cell)) if each] for cell in cells]
-        return make_paired_plan(groups, rounds=rounds, profile=self.profile, seed=self.seed)
+        if self.profile.counts:  # nothing has to be measured in turns
+            ordered = [each for group in groups for each in group]
+            return make_plan(ordered, profile=self.profile, seed=self.seed, rounds=rounds)
+        return make_paired_plan(groups, rounds=rounds, seed=self.seed)
 
     def _failed_side(self, cell: Cell, results: Results) -> str:
         """Return the failure of the stack, or of the check before timing, of ``cell`` or its base, if any."""

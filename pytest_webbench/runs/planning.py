@@ -81,17 +81,20 @@ def _share(requests: int, share: float, least: int) -> int:
     return min(requests, max(least, round(requests * share)))
 
 
-def make_plan(cells: Iterable[Cell], *, profile: Profile, seed: int) -> Plan:
-    """Return a plan that measures each cell ``profile.rounds`` times, each time on a new launch."""
+def make_plan(
+    cells: Iterable[Cell], *, profile: Profile, seed: int, rounds: Iterable[int] | None = None
+) -> Plan:
+    """Return a plan that measures each cell once in each of ``rounds``, each time on a new launch.
+
+    Without ``rounds``, there are as many as ``profile`` says.
+    """
+    numbers = tuple(range(profile.rounds) if rounds is None else rounds)
     ordered = tuple(dict.fromkeys(cells))
     stacks = tuple(dict.fromkeys(cell.stack for cell in ordered))
     if profile.order is TrialOrder.INTERLEAVED:
-        blocks = tuple(
-            _interleaved(ordered, stacks, number, _chance(f"{seed}/block", number, profile))
-            for number in range(profile.rounds)
-        )
+        blocks = tuple(_interleaved(ordered, stacks, number, seed) for number in numbers)
     else:
-        launches = [(stack, number) for stack in stacks for number in range(profile.rounds)]
+        launches = [(stack, number) for stack in stacks for number in numbers]
         blocks = tuple(
             Block(
                 number=number,
@@ -103,12 +106,8 @@ def make_plan(cells: Iterable[Cell], *, profile: Profile, seed: int) -> Plan:
     return Plan(order=profile.order, seed=seed, blocks=blocks)
 
 
-def _chance(what: str, number: int, profile: Profile) -> random.Random:
-    """What orders block ``number``; launches that are counted do the same in the same order."""
-    return random.Random(f"{what}/{0 if profile.counts else number}")
-
-
-def _interleaved(cells: Sequence[Cell], stacks: Sequence[str], number: int, rng: random.Random) -> Block:
+def _interleaved(cells: Sequence[Cell], stacks: Sequence[str], number: int, seed: int) -> Block:
+    rng = random.Random(f"{seed}/block/{number}")
     launches = rng.sample(stacks, len(stacks))
     visits = rng.sample(cells, len(cells))
     return Block(
@@ -118,7 +117,7 @@ def _interleaved(cells: Sequence[Cell], stacks: Sequence[str], number: int, rng:
     )
 
 
-def make_paired_plan(groups: Sequence[Sequence[Cell]], *, rounds: range, profile: Profile, seed: int) -> Plan:
+def make_paired_plan(groups: Sequence[Sequence[Cell]], *, rounds: range, seed: int) -> Plan:
     """Return a plan that measures each cell once per block, those of a group in alternating slices.
 
     A group is a cell and its base; groups with a common cell are merged. The orders of cells, groups and
@@ -128,7 +127,7 @@ def make_paired_plan(groups: Sequence[Sequence[Cell]], *, rounds: range, profile
     stacks = sorted({cell.stack for group in joined for cell in group})
     blocks = []
     for number in rounds:
-        rng = _chance(f"{seed}/pairs", number, profile)
+        rng = random.Random(f"{seed}/pairs/{number}")
         visits = [rng.sample(group, len(group)) for group in rng.sample(joined, len(joined))]
         blocks.append(
             Block(

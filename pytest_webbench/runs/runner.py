@@ -82,6 +82,14 @@ class Runner:
         Closing the iterator, or an exception such as KeyboardInterrupt in it, stops all running stacks at
         once.
         """
+        yield from self.prepare(plan)
+        if self.common_rates is not None and not self._has_chosen:  # once, even with several plans
+            self._has_chosen = True
+            yield from self._choose_rates(plan, self.common_rates)
+        yield from self.carry_out(plan.blocks)
+
+    def prepare(self, plan: Plan) -> Iterator[Event]:
+        """Prepare the stacks of ``plan``, before the first one is launched."""
         self._planned |= {trial.cell for block in plan.blocks for trial in block.trials}
         for name in dict.fromkeys(name for block in plan.blocks for name in block.stacks):
             yield StackPreparing(stack=name)
@@ -90,15 +98,29 @@ class Runner:
                     self.launcher.prepare(self.stacks[name])
             except StackError as error:
                 yield self._fail(name, error)
-        if self.common_rates is not None and not self._has_chosen:  # once, even with several plans
-            self._has_chosen = True
-            yield from self._choose_rates(plan, self.common_rates)
-        for block in plan.blocks:
-            if self._stops_early():
+
+    def carry_out(self, blocks: Sequence[Block]) -> Generator[Event, None, None]:
+        """Carry out ``blocks`` of a prepared plan."""
+        for block in blocks:
+            if self.stops_early():
                 return
             yield BlockStarted(block=block)
             yield from self._run_block(block)
             yield BlockFinished(block=block)
+
+    def note(self, event: Event) -> None:
+        """Leave out from now on what failed in another process."""
+        match event:
+            case StackFailed(stack=name):
+                self._failed.add(name)
+            case CheckFailed(cell=cell):
+                self._wrong.add(cell)
+
+    def begin_in_new_process(self) -> None:
+        """Close the connections that this process, a fork, shares with its parent."""
+        reconnect = getattr(self.launcher, "reconnect", None)
+        if reconnect is not None:
+            reconnect()
 
     def _choose_rates(self, plan: Plan, rates: CommonRates) -> Iterator[Event]:
         """Measure the maximum rate of each stack, on an extra launch, and choose rates from that."""
@@ -144,7 +166,7 @@ class Runner:
                     running[name] = yield from self._bring_up(name, up)
                 except StackError as error:
                     yield from self._fail_pair(name, error)
-            if self._stops_early():
+            if self.stops_early():
                 return
             gap_s = 0.0
             for group in block.groups:
@@ -187,7 +209,7 @@ class Runner:
         name = trial.cell.scenario
         scenario = self._at_chosen_rate.get(name, self.scenarios[name])
         suite = self.suites[self.stacks[trial.cell.stack].suite]
-        whole = alone or self.bench.profile.counts or not can_take_turns(self.bench.engine)
+        whole = alone or not can_take_turns(self.bench.engine)
         return self.bench.begin(running, suite, scenario, trial, turns=1 if whole else turns_of(scenario))
 
     def _bring_up(self, name: str, up: ExitStack) -> Generator[Event, None, RunningStack]:
@@ -218,7 +240,8 @@ class Runner:
     def _may_measure(self, cell: Cell) -> bool:
         return cell.stack not in self._failed and cell not in self._wrong
 
-    def _stops_early(self) -> bool:
+    def stops_early(self) -> bool:
+        """Whether so much has failed that nothing else is to be measured."""
         wrong = [cell for cell in self._wrong & self._planned if cell.stack not in self._failed]
         return self.stop_early(len(self._failed) + len(wrong))
 

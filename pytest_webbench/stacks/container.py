@@ -98,6 +98,10 @@ class ContainerLauncher:
         self.notes = (*_swept(engine), *_neighbours(engine))
         self.about = f"containers ({engine.name}, {network})"
 
+    def reconnect(self) -> None:
+        """Connect to the engine anew: in a fork, where the connections are those of another process."""
+        self._engine.close()
+
     def prepare(self, stack: Stack) -> None:
         """Build the image of ``stack`` if there is none of its content."""
         self._images[_key(stack)] = ensure_image(

@@ -17,6 +17,7 @@ import scipy.special  # noqa: F401
 
 import pytest_webbench
 from pytest_webbench.runs.rows import is_derived
+from pytest_webbench.session.measuring import execution
 from pytest_webbench.session.output import terminal as closing
 from tests.flow.doubles import AppServer, Doubles, serve_apps
 
@@ -44,6 +45,12 @@ def _cheap_machine_info(monkeypatch: pytest.MonkeyPatch) -> None:
     """What pytest-benchmark asks the processor for takes a second."""
     info = {"brand_raw": "a processor", "hz_actual_friendly": "3.1415 GHz", "hz_actual": [3_141_500_000, 0]}
     monkeypatch.setattr(pytest_benchmark.plugin, "get_cpu_info", lambda: dict(info))
+
+
+@pytest.fixture(autouse=True)
+def _one_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doubles keep what they hold in this process."""
+    monkeypatch.setattr(execution, "usable_cores", lambda: 1)
 
 
 @pytest.fixture(autouse=True)

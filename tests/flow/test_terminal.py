@@ -20,8 +20,8 @@ def masked(outcome: Outcome) -> str:
     """The output from the header line on, without what differs from run to run."""
     start, end = (outcome.text.index(f"webbench: {each}") for each in ("fake launcher", "measurements"))
     text = outcome.text[start:end]
-    text = re.sub(r"about [\dhmins ]+$", "about TIME", text, flags=re.M)
-    text = re.sub(r"trials, [\dhmins ]+$", "trials, TIME", text, flags=re.M)
+    text = re.sub(r"about [\dhmins ]+( left)?$", r"about TIME\1", text, flags=re.M)
+    text = re.sub(r"trials, [\dhmins ]+(,|$)", r"trials, TIME\1", text, flags=re.M)
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
@@ -39,10 +39,10 @@ EXPECTED = """
 webbench: fake launcher, profile quick (5 rounds, 15 trials), interleaved order, seed 11, about TIME
 
 webbench/items
-webbench: block 1 of 5 done, 3 trials, TIME
-webbench: block 2 of 5 done, 6 trials, TIME
-webbench: block 3 of 5 done, 9 trials, TIME
-webbench: block 4 of 5 done, 12 trials, TIME
+webbench: block 1 of 5 done, 3 trials, TIME, about TIME left
+webbench: block 2 of 5 done, 6 trials, TIME, about TIME left
+webbench: block 3 of 5 done, 9 trials, TIME, about TIME left
+webbench: block 4 of 5 done, 12 trials, TIME, about TIME left
 webbench: block 5 of 5 done, 15 trials, TIME
 ...                                                       [100%]
 =================================== webbench ===================================

@@ -48,7 +48,7 @@ def test_lines_for_blocks_and_failures_alone() -> None:
     assert file.getvalue() == (
         "webbench: hello[a] gave nothing in round 2: the worker ended\n"
         "webbench: a failed: it said \\x1b[31m[red]boo[/red]\\x1b[0m\n"
-        "webbench: block 1 of 5 done, 1 trials, 1 s\n"
+        "webbench: block 1 of 5 done, 1 trials, 1 s, about 1 s left\n"
     )
 
 

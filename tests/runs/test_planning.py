@@ -115,7 +115,7 @@ def test_no_cells_make_a_plan_without_launches() -> None:
 
 def test_a_cell_and_its_base_are_a_group_and_nothing_has_a_privileged_place() -> None:
     pairs = [[Cell(scenario=name, stack="head"), Cell(scenario=name, stack="base")] for name in "xyz"]
-    plan = make_paired_plan(pairs, rounds=range(200), profile=PROFILES["quick"], seed=5)
+    plan = make_paired_plan(pairs, rounds=range(200), seed=5)
     assert [block.number for block in plan.blocks] == list(range(200))
     for block in plan.blocks:
         found = [sorted(trial.cell for trial in group) for group in block.groups]
@@ -130,9 +130,7 @@ def test_cells_with_one_base_take_turns_with_it_together() -> None:
     base = Cell(scenario="x", stack="base")
     heads = [Cell(scenario="x", stack=name) for name in ("one", "two")]
     alone = Cell(scenario="x", stack="new")
-    (block,) = make_paired_plan(
-        [*([head, base] for head in heads), [alone]], rounds=range(1), profile=PROFILES["quick"], seed=5
-    ).blocks
+    (block,) = make_paired_plan([*([head, base] for head in heads), [alone]], rounds=range(1), seed=5).blocks
     groups = sorted(sorted(trial.cell for trial in group) for group in block.groups)
     assert groups == [sorted([base, *heads]), [alone]]
 

@@ -1,10 +1,11 @@
 """Carries out a plan and shows the progress; a comparison adds further plans."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from pytest_webbench.host.machine import usable_cores
 from pytest_webbench.model.plan import Plan
 from pytest_webbench.model.run import BlockStarted, Event
 from pytest_webbench.model.settings import Settings
@@ -15,6 +16,7 @@ from pytest_webbench.report.progress import BarProgress, LineProgress, ProgressW
 from pytest_webbench.runs.compare import Comparing
 from pytest_webbench.runs.results import Results
 from pytest_webbench.runs.runner import CommonRates, Runner
+from pytest_webbench.runs.side_by_side import run_side_by_side
 from pytest_webbench.runs.trial import TrialRunner
 
 __all__ = ["Execution"]
@@ -61,7 +63,7 @@ class Execution:
         )
 
     def _carry_out(self, plan: Plan, runner: Runner, comparing: Comparing | None) -> None:
-        with closing(_progress(plan)) as progress, closing(runner.run(plan)) as events:
+        with closing(_progress(plan)) as progress, closing(self._events(plan, runner)) as events:
             for event in events:
                 if comparing is not None and isinstance(event, BlockStarted):
                     comparing.start_clock()
@@ -69,6 +71,12 @@ class Execution:
                     consume(event)
                 progress.consume(event)
                 self.check()
+
+    def _events(self, plan: Plan, runner: Runner) -> Generator[Event, None, None]:
+        lanes = usable_cores()
+        if self.settings.profile.counts and lanes > 1:
+            return run_side_by_side(runner, plan, lanes=lanes)
+        return runner.run(plan)
 
 
 def _judge(comparing: Comparing, results: Results) -> Plan | None:
