@@ -87,7 +87,7 @@ SHOWN = 60
 
 
 def launch_provenance(launch: LaunchRecord) -> Provenance:
-    """What the record of a launch says about how its results came about."""
+    """Return the provenance that a launch record gives."""
     config = {key: value for key, value in launch.config.items() if value != UNKNOWN}
 
     def text(key: str) -> str | None:
@@ -112,7 +112,7 @@ def launch_provenance(launch: LaunchRecord) -> Provenance:
 
 
 def launch_facts(provenance: Provenance) -> dict[str, str]:
-    """How a stack was launched, as people read it; its own settings come last."""
+    """Return how a stack was launched, as people read it; its own settings come last."""
     counts = {name: getattr(provenance, name) for name in ("workers", "threads")}
     known = {NAMES.get(name, name): getattr(provenance, name) for name in OF_LAUNCH}
     return {
@@ -171,7 +171,7 @@ def _maker(provenance: Provenance | None) -> str:
 
 
 def _facts(provenance: Provenance) -> Iterator[tuple[str, Any]]:
-    """All that should be the same, by the name that people read; without what is not known."""
+    """Yield all that should be the same, by the name that people read; without what is not known."""
     for field, name in NAMES.items():
         value = getattr(provenance, field)
         if value is not None:
@@ -235,7 +235,7 @@ NOTHING = Provenance()
 class CellAcross:
     """A cell in two runs. ``ratio``: how many times as long it takes in the second one.
 
-    It is ``None``, and ``reason`` says why, where the two figures must not be compared.
+    It is ``None``, and ``reason`` says why, where the two results must not be compared.
     """
 
     cell: Cell
@@ -271,7 +271,7 @@ class AcrossRuns:
 
 
 def compare_runs(base: SavedRun, head: SavedRun) -> AcrossRuns:
-    """Every cell that both have."""
+    """Return every cell that both have."""
     old = {each.cell: each for each in base.summaries}
     new = {each.cell: each for each in head.summaries}
     differing: dict[Difference, tuple[Cell, ...]] = {}
@@ -300,7 +300,7 @@ def _across(base: CellSummary, head: CellSummary, found: Sequence[Difference]) -
 
 
 def independent_ratio(values: Sequence[float], base: Sequence[float]) -> Interval:
-    """How many times ``base`` the ``values`` are, from rounds that do not belong together in pairs.
+    """Return how many times ``base`` the ``values`` are, from rounds that do not belong together in pairs.
 
     The ratio of geometric means, with Welch's t interval of the difference of the logarithms: the spread of
     either side counts, and they need not be alike. With one round on a side, the interval is infinite. What
@@ -332,7 +332,7 @@ FEWEST = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """A published figure of a cell and ours, in the scenario's unit, each with its ratio to the best.
+    """A published result of a cell and ours, in the scenario's unit, each with its ratio to the best.
 
     A ratio says how many times as long it takes as the fastest stack that both have. ``ours`` and the
     ratios are ``None`` where the cell was not measured or is not valid.
@@ -365,9 +365,9 @@ class Agreement:
 
 
 def set_beside(published: Published, scenario: str, summaries: Sequence[CellSummary]) -> Agreement | None:
-    """The figures that ``published`` has of ``scenario`` beside ours; ``None`` if there are none of both.
+    """Return published results of ``scenario`` next to ours; ``None`` if either is missing.
 
-    Nor are there any of an open loop, whose figure is another one. ``summaries`` may be ranked together.
+    Nor for an open loop, which has another kind of result. ``summaries`` may be ranked together.
     """
     theirs = published.figures.get(scenario)
     if not theirs or not summaries or summaries[0].schedule is not None:

@@ -14,7 +14,7 @@ SHOWN = 3
 
 
 def records_by_key(records: Iterable[Record]) -> dict[int, Record]:
-    """The records under their ``id``."""
+    """Return the records under their ``id``."""
     return {record["id"]: record for record in records}
 
 
@@ -26,7 +26,7 @@ def state_faults(
     sent: int,
     unconfirmed: Iterable[int] = (),
 ) -> tuple[str, ...]:
-    """What is wrong in ``after``, in words; empty if it is as it must be.
+    """Return what is wrong in ``after`` as sentences; empty if nothing is.
 
     ``before`` is what the database held, ``exchanges`` the load's, of which the first ``sent`` (over
     and over) were sent. Those numbered in ``unconfirmed`` got no successful response, so that their effects

@@ -13,7 +13,7 @@ from pytest_webbench.model.run import SavedRun
 __all__ = ["judge_trust", "overall"]
 
 STEAL_WORTH_SAYING, STEAL_LIMIT = 0.01, 0.05
-"""Shares of the processors' time; above the second, the host decides the figures with the server."""
+"""Shares of the processors' time; above the second, the host affects the results along with the server."""
 OTHERS_WORTH_SAYING, OTHERS_LIMIT = 0.1, 0.25
 """The kernel's work for the network is in it, so that it is never nothing."""
 GENERATOR_WORTH_SAYING = 0.75
@@ -40,7 +40,7 @@ def judge_trust(record: SavedRun) -> tuple[Diagnostic, ...]:
 
 
 def overall(diagnostics: Sequence[Diagnostic]) -> Level:
-    """The worst of the levels; what is not known makes a run no worse."""
+    """Return the worst of the levels; what is not known makes a run no worse."""
     levels = {each.level for each in diagnostics}
     return next((each for each in (Level.BAD, Level.DOUBTFUL) if each in levels), Level.GOOD)
 
@@ -103,7 +103,7 @@ def _generator(summaries: Sequence[CellSummary]) -> Diagnostic:
 
 
 def _server(rounds: Sequence[Measurement], cores: int | None) -> Iterator[Diagnostic]:
-    """What the servers used of the processors, in the rounds in which nothing but they held users back."""
+    """Yield the servers' share of the processors, in rounds where only they held users back."""
     shares = [
         each.server.cpu_s / _window_s(each) / cores
         for each in rounds
@@ -120,7 +120,7 @@ def _server(rounds: Sequence[Measurement], cores: int | None) -> Iterator[Diagno
 
 
 def _window_s(measurement: Measurement) -> float:
-    """How long the server was watched: a little longer than the load, with what it finishes after that."""
+    """Return how long the server was metered, in seconds: a little longer than the load."""
     return max(_elapsed_s(measurement), measurement.load.elapsed_s)
 
 
@@ -163,7 +163,7 @@ def _others_s(measurement: Measurement) -> float | None:
 
 
 def _balance(rounds: Sequence[Measurement]) -> Iterator[Diagnostic]:
-    """Whether each process of a server had as many connections as the others; nothing if not known."""
+    """Yield whether each process of a server had as many connections as the others; nothing if not known."""
     held = [each for each in rounds if len(each.load.held) > 1]
     uneven = [each for each in held if _unevenness(each) > UNEVEN]
     if uneven:

@@ -133,7 +133,7 @@ Z = 1.959964
 
 
 def split_frame(frame: str) -> tuple[str, str]:
-    """The function and the file of ``frame``, without its line; a frame in another form is a function."""
+    """Split ``frame`` into function and file, without the line; a frame in another form is a function."""
     name, bracket, place = frame.rpartition(" (")
     if not bracket or not place.endswith(")"):
         return frame, ""
@@ -153,13 +153,13 @@ class Attributor:
         self._known: dict[str, str | None] = {}
 
     def part_of(self, frame: str) -> str | None:
-        """The part of ``frame``; ``None`` for what works for whoever called it, such as the interpreter."""
+        """Return the part of ``frame``; ``None`` for code of no part, such as the interpreter."""
         if frame not in self._known:
             self._known[frame] = self._find(frame)
         return self._known[frame]
 
     def part_of_stack(self, frames: Sequence[str]) -> str:
-        """The part of the innermost frame that has one."""
+        """Return the part of the innermost frame that has one."""
         found = (self.part_of(frame) for frame in reversed(frames))
         return next((part for part in found if part is not None), OTHER)
 
@@ -175,12 +175,12 @@ def _longest(text: str, patterns: Mapping[str, str]) -> str | None:
 
 
 def is_python(file: str) -> bool:
-    """Whether a frame of ``file`` is Python, and not machine code."""
+    """Return whether a frame of ``file`` is Python, and not machine code."""
     return file.endswith(".py") or file.startswith("<")
 
 
 def waits(frames: Sequence[str]) -> bool:
-    """Whether the thread with these ``frames`` only waited."""
+    """Return whether the thread with these ``frames`` only waited."""
     function, file = split_frame(frames[-1])
     if is_python(file):
         return (function.rpartition(".")[2], file.rpartition("/")[2]) in PYTHON_WAITS
@@ -188,18 +188,18 @@ def waits(frames: Sequence[str]) -> bool:
 
 
 def is_idle(frames: Sequence[str]) -> bool:
-    """Whether the thread with these ``frames``, seen into its machine code, waited for no other thread."""
+    """Return whether the thread with these ``frames``, with machine code, did not wait for another thread."""
     return _is_within(IDLE, frames)
 
 
 def _is_within(functions: Set[str], frames: Sequence[str]) -> bool:
-    """Whether the innermost machine code is one of ``functions``, or was called by one."""
+    """Return whether the innermost machine code is one of ``functions``, or was called by one."""
     machine_code = takewhile(lambda each: not is_python(each[1]), map(split_frame, reversed(frames)))
     return any(name in functions for name, _ in islice(machine_code, DEPTH_OF_WAITS))
 
 
 def working_stacks(profile: CodeProfile) -> Mapping[tuple[str, ...], int]:
-    """The frames of each stack in which the server worked, and how often it was met."""
+    """Return the frames of each stack in which the server worked, and how often it was met."""
     found: Counter[tuple[str, ...]] = Counter()
     for stack, count in profile.stacks.items():
         frames = tuple(stack.split(";"))
@@ -209,7 +209,7 @@ def working_stacks(profile: CodeProfile) -> Mapping[tuple[str, ...], int]:
 
 
 def attribute(profile: CodeProfile) -> Attribution:
-    """Where the time of ``profile`` goes, by the innermost frame of each sample that can be attributed."""
+    """Attribute the time of ``profile`` to parts, by the innermost frame of each sample that has a part."""
     attributor = Attributor(profile.parts)
     stacks = working_stacks(profile)
     counts: Counter[str] = Counter()
@@ -229,7 +229,7 @@ def _part_time(part: str, count: int, total: int, cpu_s: float | None) -> PartTi
 
 
 def _proportion(count: int, total: int) -> Interval:
-    """The share of ``count`` in ``total`` with Wilson's interval, which holds for small shares, too."""
+    """Return the share of ``count`` in ``total`` with Wilson's interval, valid for small shares too."""
     share = count / total
     centre = (share + Z**2 / (2 * total)) / (1 + Z**2 / total)
     half = Z / (1 + Z**2 / total) * math.sqrt(share * (1 - share) / total + Z**2 / (4 * total**2))
@@ -239,7 +239,7 @@ def _proportion(count: int, total: int) -> Interval:
 
 
 def compare_parts(first: CodeProfile, second: CodeProfile) -> tuple[PartDifference, ...]:
-    """How the CPU time for each request differs, part by part, the largest difference first.
+    """Return how the CPU time for each request differs, part by part, the largest difference first.
 
     The intervals of the two sides are joined by Newcombe's method; what the CPU time of a request itself
     varies by is not in them. Empty where CPU time or samples are missing.
@@ -269,7 +269,7 @@ def compare_parts(first: CodeProfile, second: CodeProfile) -> tuple[PartDifferen
 
 
 def _nothing(profile: CodeProfile) -> Interval:
-    """What a part takes that was never met: nothing, as far as so many samples can say."""
+    """Return the time of a part without samples: zero, with the interval that the number of samples gives."""
     assert profile.cpu_s_per_request is not None
     return _proportion(0, attribute(profile).working).scaled(profile.cpu_s_per_request * 1000)
 
@@ -289,7 +289,7 @@ class _Node:
 
 
 def flame(profile: CodeProfile, *, smallest: float = SMALLEST) -> tuple[FlameRect, ...]:
-    """The rectangles of ``profile``: callers before callees, siblings from the most to the fewest samples.
+    """Return the rectangles of ``profile``: callers before callees, siblings by decreasing samples.
 
     Calls of one function from one caller are one rectangle, whatever the line. Machine code that belongs to
     no part (the interpreter, the C library) is left out, for it works for its caller. Siblings that have
@@ -376,7 +376,7 @@ def add_machine_code(stacks: Mapping[str, int], deep: Mapping[str, int]) -> dict
 
 
 def _met(deep: Mapping[str, int]) -> tuple[dict[str, Counter[Calls]], dict[tuple[str, str], Counter[Calls]]]:
-    """The machine code above each Python line, and above each function, and how often it was met."""
+    """Return the machine code above each Python line, and above each function, and how often it was met."""
     by_line: dict[str, Counter[Calls]] = {}
     by_function: dict[tuple[str, str], Counter[Calls]] = {}
     for stack, count in deep.items():

@@ -46,7 +46,7 @@ class InstructionCounts:
     functions: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def objects(self) -> Counter[str]:
-        """The instructions of each object."""
+        """Return the instructions of each object."""
         found: Counter[str] = Counter()
         for (name, _), count in self.functions.items():
             found[name] += count
@@ -54,7 +54,7 @@ class InstructionCounts:
 
 
 def parse_dump(text: str) -> InstructionCounts:
-    """The counts in a dump of callgrind.
+    """Return the counts in a dump of callgrind.
 
     Raises :class:`ValueError` if ``text`` is not such a dump, or does not count instructions.
     """
@@ -90,7 +90,7 @@ def parse_dump(text: str) -> InstructionCounts:
 
 
 def add_counts(parts: Iterable[InstructionCounts]) -> InstructionCounts:
-    """The counts of all ``parts`` together."""
+    """Return the counts of all ``parts`` together."""
     instructions = syscalls = 0
     functions: Counter[tuple[str, str]] = Counter()
     for part in parts:

@@ -81,13 +81,13 @@ def judge(answer: Answer, status: int, body: bytes) -> Mismatch | None:
 
 
 def excerpt(data: bytes, limit: int = _SHOWN) -> str:
-    """The first ``limit`` bytes of ``data`` in quotes, safe to print on a terminal."""
+    """Return the first ``limit`` bytes of ``data`` in quotes, safe to print on a terminal."""
     text = _printable(data[:limit].decode("utf-8", "backslashreplace"))
     return f"'{text}…'" if len(data) > limit else f"'{text}'"
 
 
 def _json_difference(answer: Answer, body: bytes) -> str:
-    """The first difference between ``body`` and the JSON of ``answer``; empty if there is none."""
+    """Return the first difference between ``body`` and the JSON of ``answer``; empty if there is none."""
     try:
         actual = _DECODER.decode(body.decode("utf-8"))
         return _sentence(_difference(*_without_generated(actual, answer)))
@@ -106,7 +106,7 @@ class _GeneratedMissingError(Exception):
 
 
 def _without_generated(actual: Any, answer: Answer) -> tuple[Any, Any]:
-    """The actual and the expected value, both without the keys that the server makes up."""
+    """Return the actual and the expected value, without the keys that the server generates."""
     expected = answer.json
     if not answer.generated or not isinstance(actual, dict):
         return actual, expected
@@ -120,7 +120,7 @@ def _without_generated(actual: Any, answer: Answer) -> tuple[Any, Any]:
 
 
 def _difference(actual: Any, expected: Any) -> _Difference:
-    """The first difference of two JSON values: the path to it, then what it is; empty if they are equal.
+    """Return the first difference of two JSON values, after the path to it; empty if they are equal.
 
     Equality is by value and strict about types: ``1`` equals ``1.0``, but ``true`` does not equal
     ``1``, and nothing equals NaN or an infinity. Items are counted from 0.
@@ -160,14 +160,14 @@ def _array_difference(actual: list[Any], expected: Sequence[Any]) -> _Difference
 
 
 def _same_number(actual: Any, expected: Any) -> bool:
-    """Whether two values are equal and finite numbers: an infinity less itself is NaN."""
+    """Return whether two values are equal and finite numbers: an infinity less itself is NaN."""
     if isinstance(actual, bool) or isinstance(expected, bool) or not isinstance(actual, (int, float)):
         return False
     return bool(actual == expected) and actual - actual == 0
 
 
 def _sentence(difference: _Difference) -> str:
-    """The words for ``difference``; empty if there is none."""
+    """Return ``difference`` as a sentence; empty if there is none."""
     if not difference:
         return ""
     *path, what = difference
@@ -194,7 +194,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of ``pairs``; two values for one key are read differently by different parsers."""
+    """Return the object of ``pairs``; two values for one key are read differently by different parsers."""
     made = dict(pairs)
     if len(made) != len(pairs):
         ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
@@ -217,7 +217,7 @@ Faults = Iterator[str]
 def exchanges_of(
     scenario: Scenario, records: Sequence[Record], count: int | None, rng: random.Random
 ) -> tuple[Exchange, ...]:
-    """The exchanges that the traffic of ``scenario`` makes for ``count`` requests.
+    """Return the exchanges that the traffic of ``scenario`` makes for ``count`` requests.
 
     Raises :class:`~pytest_webbench.model.errors.UsageError` for what are none, and whatever the function
     raises.
@@ -264,7 +264,7 @@ def shown(value: Any) -> str:
 
 
 def exchange_faults(exchange: Any) -> Faults:
-    """What is wrong with an exchange; whether its request can be sent as it stands is asked elsewhere."""
+    """Return the fault of an exchange; whether its request can be sent is checked elsewhere."""
     if not isinstance(exchange, Exchange):
         yield f"it is {shown(exchange)}; wanted: an Exchange"
         return
@@ -275,7 +275,7 @@ def exchange_faults(exchange: Any) -> Faults:
 
 
 def refusal_faults(refusal: Refusal) -> Faults:
-    """What is wrong with a request that must be refused."""
+    """Return the fault of a request that must be refused."""
     yield from _request_faults(refusal.request)
     statuses = refusal.statuses
     if not (
@@ -328,12 +328,12 @@ def _effect_faults(effect: Any) -> Faults:
 
 
 def fault(field: str, value: Any, wanted: str) -> str:
-    """The sentence: which ``field``, what came, what is ``wanted``."""
+    """Return the sentence: which ``field``, what came, what is ``wanted``."""
     return f"{field} is {shown(value)}; wanted: {wanted}"
 
 
 def tuple_faults(field: str, value: Any, kind: type, wanted: str) -> Faults:
-    """What is wrong with what has to be a tuple of ``kind``, which ``wanted`` names."""
+    """Return the fault of a value that must be a tuple of ``kind``, called ``wanted``."""
     if not isinstance(value, tuple | list):
         yield fault(field, value, f"a tuple of {wanted}")
         return
@@ -344,7 +344,7 @@ def tuple_faults(field: str, value: Any, kind: type, wanted: str) -> Faults:
 
 
 def is_whole(value: Any, least: int, most: int) -> bool:
-    """Whether ``value`` is a whole number in these bounds."""
+    """Return whether ``value`` is a whole number in these bounds."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
@@ -353,7 +353,7 @@ def _is_status(value: Any) -> bool:
 
 
 def are_texts(pair: Any) -> bool:
-    """Whether ``pair`` is a pair of texts."""
+    """Return whether ``pair`` is a pair of texts."""
     return isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(each, str) for each in pair)
 
 

@@ -34,7 +34,7 @@ CONFIDENCE = 0.95
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
-    """The geometric mean of positive ``values`` with Student's t interval of its logarithm.
+    """Return the geometric mean of positive ``values`` with Student's t interval of its logarithm.
 
     One value is one launch: what varies between launches is in the interval. Logarithms, because times
     are positive and vary by factors; so the interval of a rate is the inverse of that of a time.
@@ -44,7 +44,7 @@ def mean_interval(values: Sequence[float]) -> Interval:
 
 
 def ratio_interval(values: Sequence[float], base: Sequence[float]) -> Interval:
-    """How many times ``base`` the ``values`` are, from pairs (same block), with an interval.
+    """Return how many times ``base`` the ``values`` are, from pairs (same block), with an interval.
 
     The geometric mean of the pairs' ratios with Student's t interval of its logarithm: what a block
     has in common, such as a slow minute of the machine, falls out of each pair's ratio.
@@ -53,7 +53,7 @@ def ratio_interval(values: Sequence[float], base: Sequence[float]) -> Interval:
 
 
 def deviation(values: Sequence[float]) -> float:
-    """The standard deviation of at least two ``values`` as a sample; 0 if they are the same.
+    """Return the standard deviation of at least two ``values`` as a sample; 0 if they are the same.
 
     In two passes with exact sums: a hundred times as fast as :func:`statistics.stdev`, which uses fractions.
     """
@@ -64,15 +64,15 @@ def deviation(values: Sequence[float]) -> float:
 
 
 def relative_spread(values: Sequence[float]) -> float:
-    """The standard deviation as a share of the mean; 0 for a single value."""
+    """Return the standard deviation as a share of the mean; 0 for a single value."""
     return deviation(values) / fmean(values) if len(values) > 1 else 0.0
 
 
 def percentiles(times: Sequence[Latencies], shares: Sequence[float]) -> list[float]:
-    """The values below which the given shares of all ``times`` together lie (NaN without any).
+    """Return the values below which the given shares of all ``times`` together lie (NaN without any).
 
     The smallest sample that at least the share lies at or below (``inverted_cdf`` of NumPy, type 1 of
-    Hyndman and Fan 1996), so that each figure is a latency which was really seen. The items may be of 4
+    Hyndman and Fan 1996), so that each value is a latency that was observed. The items may be of 4
     bytes in one part and of 8 in another. All samples are copied once, and no more than that. If one part
     is a histogram, what is said is within
     :data:`~pytest_webbench.model.load.RELATIVE_ERROR` of that.
@@ -88,7 +88,7 @@ def percentiles(times: Sequence[Latencies], shares: Sequence[float]) -> list[flo
 
 
 def _t_interval(values: Sequence[float]) -> tuple[float, float]:
-    """The mean of ``values`` and half of the width of its interval."""
+    """Return the mean of ``values`` and half of the width of its interval."""
     centre = fmean(values)
     if len(values) < 2:
         return centre, math.inf
@@ -103,7 +103,7 @@ def _exp(value: float) -> float:
 
 
 def slowest_share(rates: Sequence[float]) -> float:
-    """The smallest of ``rates`` as a share of the largest; 1 if there are not two."""
+    """Return the smallest of ``rates`` as a share of the largest; 1 if there are not two."""
     return min(rates) / max(rates) if len(rates) > 1 and max(rates) > 0 else 1.0
 
 
@@ -151,7 +151,7 @@ class Buckets:
         self.count += int(counts.sum())
 
     def times(self) -> Latencies:
-        """What was counted."""
+        """Return the counts as a histogram."""
         found = np.flatnonzero(self._counts)
         histogram = Histogram(
             buckets=Nanoseconds("I", found.astype(np.uint32).tobytes()),
@@ -164,7 +164,7 @@ class Buckets:
 
 
 def join_latencies(pieces: Iterable[Latencies]) -> Latencies:
-    """All times of ``pieces``: exact if all of these are."""
+    """Return all times of ``pieces``: exact if all of these are."""
     kept = list(pieces)
     if not all(piece.exact for piece in kept):
         buckets = Buckets()
@@ -179,7 +179,7 @@ def join_latencies(pieces: Iterable[Latencies]) -> Latencies:
 
 
 def quantiles(times: Latencies, shares: Iterable[float]) -> list[float]:
-    """The times below which the ``shares`` of all ``times`` lie, of a histogram that is not empty.
+    """Return the times below which the ``shares`` of all ``times`` lie, of a histogram that is not empty.
 
     The middle of the bucket in which the smallest time lies that at least the share lies at or below; no
     less than the smallest time of all, and no more than the largest.
@@ -201,7 +201,7 @@ def _buckets_of(values: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
 
 
 def _middles(buckets: NDArray[np.uint32]) -> NDArray[np.float64]:
-    """The middle of the whole numbers of nanoseconds in each of ``buckets``."""
+    """Return the middle of the whole numbers of nanoseconds in each of ``buckets``."""
     begins: NDArray[np.float64] = ((buckets.astype(np.int64) + _OF_ONE) << _SHIFT).view(np.float64)
     widths = np.exp2((buckets >> BUCKET_BITS).astype(np.float64) - BUCKET_BITS)
     middles: NDArray[np.float64] = begins + np.maximum(widths - 1, 0) / 2

@@ -34,12 +34,12 @@ NAME_WORDS = "1 to 64 letters (a-z, A-Z), digits, and _ . - after the first"
 
 
 def is_name(value: Any) -> bool:
-    """Whether ``value`` may be the name of a stack, a scenario, a suite or a running server."""
+    """Return whether ``value`` may be the name of a stack, a scenario, a suite or a running server."""
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def select(kind: str, patterns: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
-    """Those of ``known`` that match a pattern (``*``, ``?``, ``[...]``), in the order of ``known``.
+    """Return those of ``known`` that match a pattern (``*``, ``?``, ``[...]``), in the order of ``known``.
 
     No pattern selects all. Raises :class:`~pytest_webbench.model.errors.UsageError` for a pattern that
     matches none; ``kind`` is the word for what is selected.
@@ -72,7 +72,7 @@ def _likeness(one: str, other: str) -> float:
 
 
 def duplicates(names: Iterable[str]) -> tuple[str, ...]:
-    """The names that occur more than once, each once, in the order of their second occurrence.
+    """Return the names that occur more than once, each once, in the order of their second occurrence.
 
     Capital letters make no difference: two logs would be one file on some file systems.
     """
@@ -116,7 +116,7 @@ def mask_credentials(text: str) -> str:
 
 
 def mask_url(text: str) -> str:
-    """The address ``text`` without credentials, query and fragment."""
+    """Return the address ``text`` without credentials, query and fragment."""
     head, at, rest = text.rpartition("@")
     scheme, slashes, _ = head.partition("://")
     shown = f"{scheme}{slashes}{MASK}@{rest}" if slashes else f"{MASK}@{rest}" if at else text
@@ -176,7 +176,7 @@ class Examples:
 
 
 def join_examples(results: Iterable[LoadResult]) -> Examples:
-    """Those of all ``results`` together."""
+    """Return the examples of all ``results`` together."""
     joined = Examples()
     for result in results:
         # An engine from elsewhere may give the texts alone.
@@ -187,7 +187,7 @@ def join_examples(results: Iterable[LoadResult]) -> Examples:
 
 
 def shown_examples(results: Iterable[LoadResult]) -> tuple[str, ...]:
-    """Those of all ``results`` together, in words."""
+    """Return the examples of all ``results`` together as text."""
     joined = join_examples(results)
     return tuple(
         text if times == 1 else f"{text} ({times:,} times)"

@@ -24,9 +24,9 @@ class TcpSocket(NamedTuple):
 
 
 def tcp_sockets(table: str, *, pid: int | str = "self", containing: str = "") -> Iterator[TcpSocket]:
-    """The rows of ``table`` (``tcp`` or ``tcp6``) that have the text ``containing``.
+    """Yield the rows of ``table`` (``tcp`` or ``tcp6``) that contain the text ``containing``.
 
-    Of the network in which the process ``pid`` is. Raises :class:`OSError` where there is no such table.
+    The table is that of the network of the process ``pid``. Raises :class:`OSError` if there is none.
     """
     for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
         if containing in line:
@@ -36,7 +36,7 @@ def tcp_sockets(table: str, *, pid: int | str = "self", containing: str = "") ->
 
 
 def held_connections(pid: int, port: int) -> Held | None:
-    """The connections to TCP ``port`` of the process ``pid`` and its descendants; ``None`` if unseen.
+    """Return the connections to TCP ``port`` of the process ``pid`` and its descendants; ``None`` if unseen.
 
     A process takes connections if it has a socket that listens on the port and none of its descendants
     has one: Gunicorn's first process has it for its workers alone. One that holds connections takes them,
@@ -50,9 +50,9 @@ def held_connections(pid: int, port: int) -> Held | None:
 
 
 def held_by(parents: Mapping[int, int], port: int) -> Held | None:
-    """The connections to TCP ``port`` of processes, which come with their ``parents``; ``None`` if unseen.
+    """Return the connections to TCP ``port`` of processes, given with their ``parents``; ``None`` if unseen.
 
-    Raises :class:`OSError` if one of them cannot be looked at.
+    Raises :class:`OSError` if one of them is not accessible.
     """
     if not parents:
         return None
@@ -70,7 +70,7 @@ def held_by(parents: Mapping[int, int], port: int) -> Held | None:
 
 
 def _sockets(pid: int, port: int) -> tuple[set[str], dict[str, int]]:
-    """The inodes of the sockets that listen on ``port``, and those of its connections with their clients.
+    """Return the inodes of the sockets that listen on ``port``, and the client port of each connection.
 
     Not by :meth:`psutil.Process.net_connections`, which takes tens of milliseconds where thousands of
     closed connections linger, and this is asked several times before each load.
@@ -89,7 +89,7 @@ def _sockets(pid: int, port: int) -> tuple[set[str], dict[str, int]]:
 
 
 def sockets_of(pid: int) -> set[str]:
-    """The inodes of the sockets that a process has. Raises :class:`OSError` if it cannot be looked at."""
+    """Return the inodes of a process's sockets. Raises :class:`OSError` if they are not accessible."""
     return set(_inodes(pid))
 
 

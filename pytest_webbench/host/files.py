@@ -1,7 +1,4 @@
-"""Files that are written whole or not at all.
-
-A disk that is full or cannot be written to, as an error of the stack that needed it.
-"""
+"""Atomic writes, and disk errors turned into errors of the stack that needed the disk."""
 
 import errno
 import os
@@ -18,9 +15,9 @@ __all__ = ["check_writable", "disk_faults", "full_folder", "raise_if_full", "wri
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Make ``content`` what ``path`` holds; until all of it is on the disk, the old file stays.
+    """Write ``content`` to ``path`` atomically: until all of it is on the disk, the old file stays.
 
-    What is no file (a pipe, ``/dev/stdout``) is written to as it is. Raises :class:`OSError`.
+    Anything but a regular file (a pipe, ``/dev/stdout``) is written directly. Raises :class:`OSError`.
     """
     if Path("/dev") in path.absolute().parents or (path.exists() and not path.is_file()):
         path.write_bytes(content)

@@ -1,10 +1,8 @@
-"""The process to which something belongs that would stay if it were killed: a container, a folder.
+"""Owners of temporary folders and containers, and the sweep of those that killed runs left behind.
 
-Temporary folders that say whose they are, and the sweep of what runs left that were killed.
-
-Whose a folder is stands in a file in it, for people and for the sweep, and the owner holds a lock on that
-file. The lock decides: the kernel lets go of it however its holder ends, and neither a process id that is
-used again nor a clock that was set deceives it.
+A file in each folder names the owner, for people and for the sweep, and the owner holds a lock on that file.
+The lock decides: the kernel releases it however its holder ends, and neither a reused process id nor a
+changed clock can mislead it.
 """
 
 import fcntl
@@ -33,17 +31,17 @@ class Owner:
 
     @classmethod
     def ourselves(cls) -> "Owner":
-        """This process."""
+        """Return this process."""
         return cls.of(psutil.Process())
 
     @classmethod
     def of(cls, process: psutil.Process) -> "Owner":
-        """A process of this machine; raises :class:`psutil.Error` if it has ended."""
+        """Return a process of this machine; raises :class:`psutil.Error` if it has ended."""
         return cls(host=socket.gethostname(), pid=process.pid, started=int(process.create_time()))
 
     @classmethod
     def parse(cls, text: str) -> "Owner | None":
-        """The inverse of ``str``; ``None`` if ``text`` is something else."""
+        """Return the inverse of ``str``; ``None`` if ``text`` is something else."""
         try:
             host, pid, started = text.rsplit("/", 2)
             return cls(host=host, pid=int(pid), started=int(started))
@@ -54,15 +52,15 @@ class Owner:
         return f"{self.host}/{self.pid}/{self.started}"
 
     def is_here(self) -> bool:
-        """Whether it is a process of this machine."""
+        """Return whether it is a process of this machine."""
         return self.host == socket.gethostname()
 
     def lives(self) -> bool:
-        """Whether the process still runs; one on another machine is taken to."""
+        """Return whether the process still runs; one on another machine is assumed to."""
         return not self.is_here() or self.process() is not None
 
     def process(self) -> psutil.Process | None:
-        """The process, if it runs on this machine."""
+        """Return the process, if it runs on this machine."""
         try:
             process = psutil.Process(self.pid)
             found = abs(process.create_time() - self.started) < 2
@@ -85,13 +83,13 @@ class Claim:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         self._descriptor = os.open(folder / OWNER, flags, 0o600)
         self.release = weakref.finalize(self, os.close, self._descriptor)
-        """Lets the folder have no owner, as the end of this process does."""
+        """Gives up the ownership, as the end of this process does."""
         with suppress(OSError):  # a file system without locks; there nothing is swept
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._write(Owner.ourselves())
 
     def add(self, pid: int) -> None:
-        """Note a process that is to end with this one."""
+        """Note a process that must end with this one."""
         with suppress(psutil.Error):  # it has ended already
             self._write(Owner.of(psutil.Process(pid)))
 
@@ -99,7 +97,7 @@ class Claim:
         os.write(self._descriptor, f"{owner}\n".encode())
 
     def remove(self) -> None:
-        """Remove the folder. Safe to call again, also after it was broken off."""
+        """Remove the folder. Safe to call again, even after an interruption."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.release()
 
@@ -125,7 +123,7 @@ def owned_folder() -> Iterator[Claim]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What was swept: the folders, and how many processes."""
+    """The swept folders, and the number of ended processes."""
 
     folders: tuple[Path, ...]
     processes: int
@@ -138,14 +136,14 @@ def describe_swept(swept: Swept) -> str:
 
 
 def temporary_folders() -> list[Path]:
-    """The folders that :func:`owned_folder` makes in this user's place for temporary files."""
+    """Return the folders that :func:`owned_folder` created in this user's temporary directory."""
     return sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
 
 
 def sweep(folders: Iterable[Path]) -> Swept:
     """Remove those of ``folders`` that have an owner who is gone, and end the processes noted in them.
 
-    What another user owns, what nobody has claimed, and what this process may not touch is left alone.
+    Folders of other users, unclaimed folders and those that this process may not touch are left alone.
     """
     swept, ended = [], 0
     for folder in folders:
@@ -161,7 +159,7 @@ def sweep(folders: Iterable[Path]) -> Swept:
 
 @contextmanager
 def _taken_over(folder: Path) -> Iterator[list[str] | None]:
-    """What stands in the owner's file of ``folder``, if the owner is gone; else ``None``."""
+    """Yield the lines of the owner's file of ``folder`` if the owner is gone; else ``None``."""
     try:
         descriptor = os.open(folder / OWNER, os.O_RDWR | os.O_NOFOLLOW)
     except OSError:

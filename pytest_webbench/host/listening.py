@@ -84,7 +84,7 @@ def _holder(pid: int, port: int) -> Holder | None:
 
 
 def _taker(port: int, candidates: Iterable[int]) -> int | None:
-    """Which of the processes takes a new connection; ``None`` if none does within :data:`TAKE_S`."""
+    """Return which of the processes takes a new connection; ``None`` if none does within :data:`TAKE_S`."""
     with socket.socket() as client:
         client.settimeout(TAKE_S)
         try:
@@ -103,7 +103,7 @@ def _taker(port: int, candidates: Iterable[int]) -> int | None:
 
 
 def _parents(pid: int) -> Iterator[int]:
-    """The processes above ``pid``."""
+    """Yield the processes above ``pid``."""
     try:
         yield from (each.pid for each in psutil.Process(pid).parents())
     except psutil.Error:
@@ -111,7 +111,7 @@ def _parents(pid: int) -> Iterator[int]:
 
 
 def ports_of(pid: int) -> tuple[int, ...]:
-    """The ports of this machine on which the process ``pid`` and its descendants listen for TCP."""
+    """Return the ports of this machine on which the process ``pid`` and its descendants listen for TCP."""
     if sys.platform != "linux":
         return tuple(sorted(_ports_by_psutil(process_tree(pid))))
     sockets: set[str] = set()
@@ -121,19 +121,19 @@ def ports_of(pid: int) -> tuple[int, ...]:
 
 
 def _listening() -> list[tuple[int, str]]:
-    """The port and the inode of each socket that listens where a connection to 127.0.0.1 arrives."""
+    """Return the port and the inode of each socket that listens where a connection to 127.0.0.1 arrives."""
     return [(each.port, each.inode) for each in _connections() if each.state == LISTEN]
 
 
 def _connections() -> Iterator[TcpSocket]:
-    """The sockets where a connection to 127.0.0.1 arrives."""
+    """Yield the sockets where a connection to 127.0.0.1 arrives."""
     for table in ("tcp", "tcp6"):
         with suppress(OSError):  # a kernel without IPv6
             yield from (each for each in tcp_sockets(table) if each.address in _OURS_WOULD_GET_IT)
 
 
 def _sockets_of(pid: int) -> set[str] | None:
-    """The inodes of the sockets that a process holds; ``None`` if it does not let us see."""
+    """Return the inodes of the sockets that a process holds; ``None`` if it does not let us see."""
     try:
         return sockets_of(pid)
     except FileNotFoundError:  # it has ended

@@ -35,7 +35,7 @@ VIRTUAL_VENDORS = ("qemu", "vmware", "xen", "amazon ec2", "google", "microsoft c
 
 
 def describe_machine() -> Machine:
-    """This machine."""
+    """Describe this machine."""
     return Machine(
         processor=_processor(),
         cores=usable_cores(),
@@ -55,12 +55,12 @@ def usable_cores() -> int:
 
 
 def _processor() -> str:
-    """The name that the processor gives itself; where it gives none, that of its kind."""
+    """Return the processor's model name, or its architecture."""
     return _of_cpuinfo("model name") or platform.processor() or platform.machine()
 
 
 def _virtualised() -> str | None:
-    """What says that this is a virtual machine; ``None`` if nothing does, which proves nothing."""
+    """Return a sign that this is a virtual machine; ``None`` if there is none, which proves nothing."""
     hypervisor = _first_line(HYPERVISOR)
     if hypervisor:
         return hypervisor
@@ -86,7 +86,7 @@ def _first_line(file: Path) -> str:
 
 
 class MachineMeter:
-    """Says what the whole machine did from :meth:`begin`, or its making, to :meth:`end`.
+    """Measures the usage of the whole machine from :meth:`begin`, or its creation, to :meth:`end`.
 
     The kernel counts in hundredths of a second: sums over many loads say more than a single one.
     """
@@ -95,12 +95,12 @@ class MachineMeter:
         self.begin()
 
     def begin(self) -> None:
-        """From now on it counts."""
+        """Start counting."""
         self._began_s, self._own_s = time.monotonic(), time.process_time()
         self._began = _processor_times()
 
     def end(self) -> MachineUsage:
-        """What was used since."""
+        """Return the usage since :meth:`begin`."""
         busy_s, steal_s = _processor_times()
         return MachineUsage(
             elapsed_s=time.monotonic() - self._began_s,
@@ -111,7 +111,7 @@ class MachineMeter:
 
 
 def _processor_times() -> tuple[float | None, float | None]:
-    """Seconds that all processors worked, and were kept from working; ``None`` where it is not counted."""
+    """Return the busy and the stolen time of all processors, in seconds; ``None`` if not counted."""
     try:
         times = psutil.cpu_times()._asdict()
     except (OSError, RuntimeError):
@@ -135,7 +135,7 @@ _FOLDER = Path("/tmp")  # noqa: S108 - the one place that all runs of a user sha
 class MachineLock:
     """The lock that each run holds while it measures, for all runs of a user on a machine.
 
-    The kernel lets go of it however the run ends. What the file says is for people: who holds it.
+    The kernel releases it however the run ends. The file's content tells people who holds it.
     """
 
     def __init__(self) -> None:
@@ -143,10 +143,10 @@ class MachineLock:
         self._has_tried = False
 
     def take(self, folder: Path, *, wait: bool, say: Callable[[str], None]) -> bool:
-        """Take the lock for the run in ``folder``; with ``wait``, when the one that has it has ended.
+        """Take the lock for the run in ``folder``; with ``wait``, wait for another run to end.
 
-        Whether this was the first time. Raises :class:`~pytest_webbench.model.errors.UsageError` that names
-        the other run. Where there can be no such lock, that is said and the run goes on.
+        Returns whether this was the first call. Raises :class:`~pytest_webbench.model.errors.UsageError`
+        naming the other run. If the lock cannot be created, the run continues with a message.
         """
         if self._has_tried:
             return False
@@ -169,14 +169,14 @@ class MachineLock:
         return True
 
     def release(self) -> None:
-        """Let the next one in. Safe to call again."""
+        """Release the lock. Safe to call again."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
 
 def _open(path: Path) -> int:
-    """A descriptor of the file, made if need be; raises :class:`OSError` if it is somebody else's."""
+    """Open the file, creating it if needed; raises :class:`OSError` if it belongs to another user."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     about = os.fstat(descriptor)
     if about.st_uid != os.getuid() or not stat.S_ISREG(about.st_mode):
@@ -200,7 +200,7 @@ def _lock(descriptor: int, *, wait: bool, say: Callable[[str], None]) -> None:
 
 
 def _describe(descriptor: int) -> str:
-    """Who holds the lock, as the file says; it may be about to be written."""
+    """Describe the holder of the lock from the file, which may not be written yet."""
     about: dict[str, Any] = {}
     with suppress(ValueError):
         about = json.loads(os.pread(descriptor, 1 << 16, 0))

@@ -1,4 +1,4 @@
-"""What a process sees to itself: that it ends with the one that started it, and may open many files.
+"""Set-up of a process by itself: to end with its parent, and to open many files.
 
 Also a program, which knows nothing of this package: ``own_process.py PARENT COMMAND ...`` becomes the
 command, which then ends with the process ``PARENT``.

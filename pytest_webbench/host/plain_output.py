@@ -22,7 +22,7 @@ PLAIN = {
     "\N{EN DASH}": "-",
     "\N{EM DASH}": "-",
 }
-"""What stands for a character that an encoding lacks."""
+"""Replacements for characters that an encoding lacks."""
 
 
 @contextmanager

@@ -28,10 +28,10 @@ _FORWARDERS = frozenset(
 
 
 class RunningServer:
-    """The server that listens at ``host`` and ``port``; nothing is looked at before it is asked for.
+    """The server that listens at ``host`` and ``port``; nothing is inspected until needed.
 
-    It is seen on this machine alone, outside of containers with a network of their own, and where this
-    process may look at those of the server: of the same user, or as root.
+    Only servers on this machine are visible, outside of containers with their own network, and only if this
+    process may inspect theirs: as the same user, or as root.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -40,9 +40,9 @@ class RunningServer:
         self._roots: tuple[int, ...] = ()
 
     def connections(self) -> Held | None:
-        """Which process holds which connection; ``None`` where that cannot be seen.
+        """Return which process holds which connection; ``None`` where that cannot be seen.
 
-        The processes are looked for among all of the machine once, and again if they are gone.
+        All processes of the machine are searched once, and again if those found are gone.
         """
         held = self._held()
         if held is None:
@@ -61,7 +61,7 @@ class RunningServer:
 
 
 def _roots(host: str, port: int) -> tuple[int, ...]:
-    """The first processes of the server; none if not all of those that listen can be seen."""
+    """Return the first processes of the server; none if not all of those that listen can be seen."""
     try:
         wanted = _own_addresses(host)
         listening = set(_listening(wanted, port)) if wanted else set()
@@ -75,7 +75,7 @@ def _roots(host: str, port: int) -> tuple[int, ...]:
 
 
 def _own_addresses(host: str) -> set[str]:
-    """The addresses of ``host`` as the kernel's tables write them; none if one is not this machine's."""
+    """Return the addresses of ``host`` in the kernel's format; none if one is not of this machine."""
     found = set()
     for family, _, _, _, address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
         with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -91,13 +91,13 @@ def _own_addresses(host: str) -> set[str]:
 
 
 def _words(packed: bytes) -> str:
-    """An address in hexadecimal words of the machine's byte order, as the tables have it."""
+    """Return an address in hexadecimal words of the machine's byte order, as the tables have it."""
     words = (packed[at : at + 4] for at in range(0, len(packed), 4))
     return "".join(f"{int.from_bytes(word, 'little'):08X}" for word in words)
 
 
 def _listening(wanted: set[str], port: int) -> Iterator[str]:
-    """The inodes of the sockets at which a connection to ``port`` of a wanted address may arrive."""
+    """Yield the inodes of the sockets at which a connection to ``port`` of a wanted address may arrive."""
     for table in ("tcp", "tcp6"):
         with suppress(FileNotFoundError):  # a machine without IPv6
             for each in tcp_sockets(table):
@@ -107,7 +107,7 @@ def _listening(wanted: set[str], port: int) -> Iterator[str]:
 
 
 def _owners(listening: set[str]) -> dict[int, set[str]]:
-    """The processes that have any of the sockets, as far as they can be seen, and which they have."""
+    """Return the processes that have any of the sockets, as far as they can be seen, and which they have."""
     owners = {}
     for folder in Path("/proc").iterdir() if listening else ():
         if folder.name.isdecimal():

@@ -74,7 +74,7 @@ class Supervised:
             raise
 
     def _started(self) -> tuple[int, float]:
-        """The program's process id, and when it was started; raises :class:`OSError`."""
+        """Return the program's process id, and when it was started; raises :class:`OSError`."""
         self._await({"pid", "errno"}, START_TIMEOUT_S)
         if "pid" in self._replies:
             return self._replies["pid"], self._replies["begun"]
@@ -82,7 +82,7 @@ class Supervised:
         raise OSError(number, os.strerror(number) if number else "its supervisor did not start")
 
     def poll(self) -> int | None:
-        """How the program ended, as :attr:`subprocess.Popen.returncode` says it; ``None`` while it runs."""
+        """Return the program's exit code like :attr:`subprocess.Popen.returncode`; ``None`` while it runs."""
         self._await({"code"}, 0.0)
         return self._code()
 

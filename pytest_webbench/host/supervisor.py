@@ -170,7 +170,7 @@ def _note(number: int, frame: object) -> None:
 
 
 def _watch(parent: int) -> int | None:
-    """A descriptor that can be read once ``parent`` has ended, not only a thread of it (pidfd_open(2))."""
+    """Return a descriptor that is readable once ``parent`` has exited, not just a thread (pidfd_open(2))."""
     try:
         return os.pidfd_open(parent)
     except (AttributeError, OSError):
@@ -200,7 +200,7 @@ def _descriptors(order: dict[str, Any]) -> set[int]:
 
 
 def _descendants() -> list[int]:
-    """The processes below this one that have not been waited for; elsewhere than on Linux, none is seen."""
+    """Return the descendants of this process that have not been waited for; on Linux only, else none."""
     if not _LINUX:
         return []
     children: dict[int, list[int]] = {}

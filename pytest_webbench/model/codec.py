@@ -1,11 +1,11 @@
 """Values to JSON and back.
 
-Done by msgspec, which reads the types of the dataclasses; this module adds the types that it does not
-know. Times of requests are written as text: little-endian unsigned 64-bit integers, deflated, in base 64.
-Where they were too many to be kept, an object holds their histogram, its two arrays written in the same way.
+msgspec does the work from the types of the dataclasses; this module adds types that it does not know. Times
+of requests are written as text: little-endian unsigned 64-bit integers, deflated, in base 64. If there were
+too many to keep, an object has their histogram, with its two arrays written in the same way.
 
-What is saved goes through :func:`to_saved` and :func:`from_saved`, and :func:`encode` and :func:`decode`:
-JSON has no word for a number that is not known, so that NaN is ``null`` in a file.
+Files use :func:`to_saved`, :func:`from_saved`, :func:`encode` and :func:`decode`: JSON has no NaN, so an
+unknown number is ``null`` in a file.
 """
 
 import base64
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 class UnpackedTooMuchError(Exception):
-    """More than what was allowed came out of what is packed."""
+    """Packed data unpacked to more bytes than allowed."""
 
 
 _BUDGET: "ContextVar[list[int] | None]" = ContextVar("_BUDGET", default=None)
@@ -52,9 +52,9 @@ _BUDGET: "ContextVar[list[int] | None]" = ContextVar("_BUDGET", default=None)
 
 @contextmanager
 def unpacking_at_most(size: int | None) -> Iterator[None]:
-    """Let :func:`from_json` unpack ``size`` bytes in all at most.
+    """Limit :func:`from_json` to ``size`` unpacked bytes in total; ``None`` for no limit.
 
-    Then it raises :class:`UnpackedTooMuchError`; ``None``: any number.
+    Beyond that it raises :class:`UnpackedTooMuchError`.
     """
     token = _BUDGET.set(None if size is None else [size])
     try:
@@ -64,35 +64,35 @@ def unpacking_at_most(size: int | None) -> Iterator[None]:
 
 
 def to_json(value: Any) -> Any:
-    """Dicts, lists, numbers and strings from which :func:`from_json` makes an equal value."""
+    """Return dicts, lists, numbers and strings from which :func:`from_json` makes an equal value."""
     return msgspec.to_builtins(value, enc_hook=_encode, str_keys=True)
 
 
 def from_json(kind: type[T], data: Any) -> T:
-    """The value of type ``kind`` that ``data`` describes.
+    """Return the value of type ``kind`` that ``data`` describes.
 
-    Raises :class:`msgspec.ValidationError` with the path to what does not fit.
+    Raises :class:`msgspec.ValidationError` with the path to the part that does not fit.
     """
     return msgspec.convert(data, kind, dec_hook=_decode)
 
 
 def to_saved(value: Any) -> Any:
-    """:func:`to_json` for a file: with ``None`` for numbers that are not finite."""
+    """Return :func:`to_json` for a file, with ``None`` for numbers that are not finite."""
     return _without_nan(to_json(value))
 
 
 def from_saved(kind: type[T], data: Any) -> T:
-    """:func:`from_json` of a file: with NaN where ``kind`` has a number and ``data`` has ``None``."""
+    """Return :func:`from_json` of a file, with NaN where ``kind`` has a number and ``data`` has ``None``."""
     return from_json(kind, _with_nan(_type_of(kind), data))
 
 
 def encode(value: Any, *, indent: int | None = None) -> bytes:
-    """The text of a JSON file, or of a line of one, that says what ``value`` is."""
+    """Return ``value`` as the content of a JSON file, or as a line of one."""
     return json.dumps(to_saved(value), indent=indent, allow_nan=False).encode()
 
 
 def decode(content: bytes) -> Any:
-    """The content of a JSON file. Raises :class:`ValueError` for invalid JSON or UTF-8."""
+    """Parse a JSON file. Raises :class:`ValueError` for invalid JSON or UTF-8."""
     return json.loads(content)
 
 
@@ -108,7 +108,7 @@ _type_of: Callable[[Any], inspect.Type] = lru_cache(inspect.type_info)
 
 
 def _with_nan(kind: inspect.Type, data: Any) -> Any:
-    """``data`` with NaN for ``None`` wherever ``kind`` says that there is a number."""
+    """Return ``data`` with NaN for ``None`` wherever ``kind`` has a number."""
     if isinstance(kind, inspect.FloatType):
         return math.nan if data is None else data
     if isinstance(kind, inspect.UnionType) and data is not None:
@@ -123,7 +123,7 @@ def _with_nan_inside(kind: inspect.Type, data: Any) -> Any:
             given = {each.encode_name: each.type for each in known if each.encode_name in data}
             return {**data, **{name: _with_nan(type_, data[name]) for name, type_ in given.items()}}
         case inspect.VarTupleType(item_type=inspect.IntType() | inspect.StrType()), _:
-            return data  # of which there may be a million
+            return data  # there may be a million of them
         case inspect.VarTupleType(item_type=item), list():
             return [_with_nan(item, each) for each in data]
         case inspect.DictType(value_type=item), dict():
@@ -175,7 +175,7 @@ def _histogram(data: Any) -> Latencies:
 
 
 def _little_endian(values: "array[int]") -> "array[int]":
-    """``values`` in little-endian order, and back again."""
+    """Return ``values`` as little-endian 64-bit integers, or such integers in native order."""
     if sys.byteorder == "little" and values.typecode == "Q":
         return values
     swapped = array("Q", values)

@@ -4,16 +4,16 @@
 
     WebbenchError
     ├── UsageError             a mistake in an option, an ini value or a hook: exit code 4
-    │   └── EngineError        no container engine answers, or it lacks what is needed
-    ├── StackError             one stack cannot be measured: its items fail, the others go on
-    │   ├── InstallError       its environment could not be made from its lock
+    │   └── EngineError        no container engine is available, or it lacks something
+    ├── StackError             one stack cannot be measured: its tests fail, the others continue
+    │   ├── InstallError       its environment could not be created from its lock
     │   ├── StartError         it exited, or did not become ready in time
-    │   ├── OwnCopyError       it serves code of another side of the comparison than its own
-    │   ├── ContractError      a response is not what the contract says; if one scenario alone is
-    │   │                      wrong, the other scenarios of the stack are measured
+    │   ├── OwnCopyError       it imports code of the wrong side of the comparison
+    │   ├── ContractError      a response violates the contract; if only one scenario is
+    │   │                      affected, the other scenarios of the stack are measured
     │   ├── SeedError          its database could not be filled or read
-    │   └── StackDiedError     it ended while it was being checked or measured
-    ├── ProfilerError          the profiler may not look at a server, or failed: its cells are not explained
+    │   └── StackDiedError     it exited while it was being checked or measured
+    ├── ProfilerError          the profiler is not allowed to sample a server, or failed: no hot spots
     └── LoadError              the load generator itself failed
 """
 
@@ -35,9 +35,9 @@ __all__ = [
 
 
 def printable(text: str) -> str:
-    """``text`` with everything escaped that would steer a terminal; lines and tabs are kept.
+    """Return ``text`` with control characters escaped, except newlines and tabs.
 
-    For what comes from a server: its logs, its answers.
+    Used for text that comes from a server: logs and responses.
     """
     return "".join(
         each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode("ascii")
@@ -46,11 +46,10 @@ def printable(text: str) -> str:
 
 
 class WebbenchError(Exception):
-    """A fault that is explained to a person, without a traceback.
+    """An error that is shown to the user without a traceback.
 
-    ``message`` is one sentence with the cause, ``evidence`` what was seen (the
-    last lines of a log, an expected and an actual body), ``hint`` the next step,
-    usually an option. They are safe to print, whatever they hold.
+    ``message`` is one sentence with the cause, ``evidence`` shows it (the last lines of a log, an expected
+    and an actual body), ``hint`` is the next step, usually an option. All three are safe to print.
     """
 
     def __init__(self, message: str, *, evidence: str = "", hint: str = "") -> None:
@@ -73,15 +72,15 @@ class UsageError(WebbenchError):
 
 
 class EngineError(UsageError):
-    """No container engine answers, or the base image cannot be had."""
+    """No container engine is available, or the base image cannot be obtained."""
 
 
 class StackError(WebbenchError):
-    """One stack cannot be measured; its items fail with this, the others go on."""
+    """One stack cannot be measured; its tests fail with this error, the others continue."""
 
 
 class InstallError(StackError):
-    """The environment of a stack could not be made from its lock."""
+    """The environment of a stack could not be created from its lock."""
 
 
 class StartError(StackError):
@@ -89,13 +88,13 @@ class StartError(StackError):
 
 
 class OwnCopyError(StackError):
-    """A side of a comparison has loaded code of the repository that is not of its own copy."""
+    """A side of a comparison imported code of the repository from outside its own copy."""
 
 
 class ContractError(StackError):
-    """A response of a stack is not what the contract says.
+    """A response of a stack violates the contract.
 
-    If it did so in the exchanges of one scenario, that scenario fails on this stack, and the others go on.
+    If that concerns the exchanges of one scenario, the scenario fails on this stack; the others continue.
     """
 
 
@@ -104,12 +103,12 @@ class SeedError(StackError):
 
 
 class StackDiedError(StackError):
-    """A stack ended while it was being checked or measured."""
+    """A stack exited while it was being checked or measured."""
 
 
 class ProfilerError(WebbenchError):
-    """The profiler may not look at a server, or failed: what it should explain stays unexplained."""
+    """The profiler is not allowed to sample a server, or failed; there are no hot spots then."""
 
 
 class LoadError(WebbenchError):
-    """The load generator itself failed: no fault of the stack."""
+    """The load generator itself failed; the stack is not at fault."""

@@ -1,4 +1,4 @@
-"""What is requested, what response is expected, and what it changes in the database."""
+"""Requests, expected responses, and their effects on the database."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP/1.1 request, without the address it goes to.
+    """One HTTP/1.1 request, without the server's address.
 
     ``path`` begins with a slash and is sent as it stands; ``body`` is text and is sent as UTF-8.
     """
@@ -37,24 +37,24 @@ class Request:
 
 
 class BodyRule(StrEnum):
-    """How the body of an answer is judged."""
+    """How the body of a response is checked."""
 
     JSON = "json"
-    """It is JSON and equals :attr:`Answer.json`, but for the keys in :attr:`Answer.generated`."""
+    """It must be JSON equal to :attr:`Answer.json`, except for the keys in :attr:`Answer.generated`."""
     TEXT = "text"
-    """It is :attr:`Answer.text` in UTF-8, byte for byte."""
+    """It must be :attr:`Answer.text` in UTF-8, byte for byte."""
     EMPTY = "empty"
-    """There is none."""
+    """It must be empty."""
     ANY = "any"
-    """It is not looked at."""
+    """It is not checked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """The expected response.
 
-    ``generated`` names top-level keys that the server makes up, such as an id: they must be there,
-    with whatever value.
+    ``generated`` names top-level keys with values that the server generates, such as an id: they must be
+    present, with any value.
     """
 
     status: int = 200
@@ -65,7 +65,7 @@ class Answer:
 
 
 class EffectKind(StrEnum):
-    """What an exchange does to the dataset."""
+    """The kind of change that an exchange makes to the dataset."""
 
     INSERT = "insert"
     REPLACE = "replace"
@@ -74,10 +74,10 @@ class EffectKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What the database must hold once the exchange is done.
+    """The change that an exchange makes to the database.
 
-    ``key`` is the key of the record that is replaced or removed; ``record`` the columns, without the
-    key, that are inserted or put in its place.
+    ``key`` is the key of the record that is replaced or removed; ``record`` has the columns of the inserted
+    or replacing record, without the key.
     """
 
     kind: EffectKind
@@ -96,7 +96,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A request that must be refused: one of ``statuses``, with a JSON object as body, never a 500."""
+    """A request that must be refused, with one of ``statuses`` and a JSON object as body, never a 500."""
 
     request: Request
     statuses: tuple[int, ...]

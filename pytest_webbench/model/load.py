@@ -1,4 +1,4 @@
-"""A load, what sends it, and what came of it."""
+"""Loads, load engines and their results."""
 
 import math
 import sys
@@ -152,7 +152,7 @@ class ErrorClass(StrEnum):
     TRUNCATED = "truncated"
     """The connection ended in the middle of a response."""
     MALFORMED = "malformed"
-    """What came is not HTTP/1.1."""
+    """The response is not HTTP/1.1."""
     WRONG_STATUS = "wrong_status"
     WRONG_BODY = "wrong_body"
     CLIENT_EXHAUSTED = "client_exhausted"
@@ -161,7 +161,7 @@ class ErrorClass(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """How much load: for ``duration_s`` seconds, or ``requests`` requests shared by all users."""
+    """The amount of load: ``duration_s`` seconds, or ``requests`` requests shared by all users."""
 
     duration_s: float | None = None
     requests: int | None = None
@@ -180,7 +180,7 @@ class Arrivals(StrEnum):
     CONSTANT = "constant"
     """All gaps are the same."""
     POISSON = "poisson"
-    """The gaps are exponential and independent: nobody knows of anybody else, as on a public site."""
+    """The gaps are exponential and independent, as with independent users of a public site."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +216,7 @@ class Loop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """``users`` connections with something to ask, for as long as ``amount`` says.
+    """Requests of ``users`` connections, for a given ``amount``.
 
     Without a ``schedule`` the loop is closed: each user sends its next request once it has its response.
     With one it is open: a request is sent when it is due, on a connection that is free; if none is, it
@@ -262,7 +262,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """What came of one set of connections: ``ok`` successful responses in ``elapsed_s`` seconds.
+    """The result of one set of connections: ``ok`` successful responses in ``elapsed_s`` seconds.
 
     ``held`` says how many of them each process of the server had, as that of a :class:`LoadResult`.
     """
@@ -279,7 +279,7 @@ class Draw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadResult:
-    """What an engine saw of one load.
+    """The result of one load.
 
     Times are from a monotonic clock. Of very many requests they are histograms: see :class:`Latencies`.
     """
@@ -338,13 +338,13 @@ ConnectionProbe = Callable[[], Held | None]
 
 
 def nothing() -> None:
-    """What is to be done just before a load starts, if there is nothing to be done."""
+    """Do nothing, just before a load starts."""
 
 
 class LoadEngine(Protocol):
-    """Makes load and says what it saw.
+    """Makes load and returns the result.
 
-    The seam at which load generators are exchanged; :class:`pytest_webbench.load.fake.FakeEngine`
+    The interface for load generators; :class:`pytest_webbench.load.fake.FakeEngine`
     stands in for one in tests. One that sends nothing says so by an attribute ``makes_load`` that is false,
     and does not keep other runs from measuring.
     """
@@ -391,7 +391,7 @@ class LoadSession(Protocol):
         ...
 
     def result(self) -> LoadResult:
-        """What was seen in all turns, once the last one is over."""
+        """Return the result of all slices, after the last one."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What one trial gave (of the load, the server and the machine), and how a result came about."""
+"""The measurement of one trial (load, server and machine), and the provenance of a result."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,11 +24,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What is known of a machine; an empty text or ``None`` is not known.
+    """The description of a machine; an empty text or ``None`` means "not known".
 
     The host name is deliberately not recorded. ``cores`` are the processors that this run may use, ``system``
-    is the operating system with the release of its kernel, ``governor`` how the clock rate is chosen,
-    ``virtualised`` what hints at a virtual machine, ``python`` the one that ran pytest.
+    is the operating system with the release of its kernel, ``governor`` the CPU frequency governor,
+    ``virtualised`` a sign of a virtual machine, ``python`` the version that ran pytest.
     """
 
     processor: str = ""
@@ -42,11 +42,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineUsage:
-    """What all processors of the machine together did during a load, in seconds; ``None`` if not known.
+    """The time of all processors of the machine during a load, in seconds; ``None`` if not known.
 
-    ``busy_s`` is the time that they worked, for whomever; ``steal_s`` the time that a virtual machine
-    wanted to work and its host did not let it. ``own_s`` is what the process of pytest itself worked,
-    which hands the load to the generator and takes its result.
+    ``busy_s`` is the time spent working, for any process; ``steal_s`` the time that the host of a virtual
+    machine withheld from it. ``own_s`` is the CPU time of the pytest process itself, which hands the load to
+    the generator and takes its result.
     """
 
     elapsed_s: float | None = None
@@ -56,11 +56,11 @@ class MachineUsage:
 
 
 UNKNOWN = "-"
-"""In place of what is not known of a launch."""
+"""Stands for an unknown property of a launch."""
 
 
 class Combine(StrEnum):
-    """How the readings of several turns or rounds are one."""
+    """How the readings of several slices or rounds are combined."""
 
     SUM = "sum"
     MAX = "max"
@@ -70,10 +70,10 @@ class Combine(StrEnum):
 
 
 class Readings(Mapping[str, float]):
-    """What meters read of a server during a load: numbers by name. What is not known is not there.
+    """Readings of meters during a load: numbers by name, without unknown ones.
 
-    ``Readings(cpu_s=0.5, instructions=2e9)``, or made from a mapping. Those of the built-in meter are
-    attributes, too.
+    Made as ``Readings(cpu_s=0.5, instructions=2e9)`` or from a mapping. The readings of the built-in meter
+    are also attributes.
     """
 
     __slots__ = ("_values",)
@@ -104,31 +104,30 @@ class Readings(Mapping[str, float]):
 
     @property
     def cpu_s(self) -> float | None:
-        """User and system time of all of the server's processes."""
+        """User and system CPU time of all of the server's processes, in seconds."""
         return self.get("cpu_s")
 
     @property
     def peak_rss_bytes(self) -> int | None:
-        """The largest resident set that each process had, summed over the processes.
+        """The peak resident set of each process, summed over the processes.
 
-        Pages that they share count once for each; for a container it is the largest amount that its control
-        group was charged for.
+        Shared pages count once per process. For a container it is the peak memory of its control group.
         """
         return self._whole("peak_rss_bytes")
 
     @property
     def replaced(self) -> bool:
-        """Whether processes of the server ended or appeared during the load."""
+        """Whether processes of the server exited or appeared during the load."""
         return bool(self.get("replaced"))
 
     @property
     def throttled_s(self) -> float | None:
-        """How long a limit of CPU held processes back."""
+        """How long a CPU limit held processes back, in seconds."""
         return self.get("throttled_s")
 
     @property
     def oom_kills(self) -> int | None:
-        """How many processes were killed for want of memory."""
+        """The number of processes that were killed because memory ran out."""
         return self._whole("oom_kills")
 
 
@@ -140,13 +139,13 @@ class ServerUsage(Readings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchRecord:
-    """The launch from which a measurement comes.
+    """The launch that a measurement was made on.
 
-    ``startup_s`` runs from the launch to the first successful response; ``None`` for a server that ran
-    already. ``versions`` maps the distributions installed for the stack to their versions, with
-    ``python``; ``packages`` are the ones worth showing. ``config`` holds everything else that is known
-    of how the stack runs: ``workers`` and ``threads`` as they are in force, or ``-`` where it is not known.
-    ``notes`` say what a reader of its figures should know.
+    ``startup_s`` is the time from the launch to the first successful response; ``None`` for a server that was
+    already running. ``versions`` maps the distributions installed for the stack to their versions, with
+    ``python``; ``packages`` names those worth showing. ``config`` has everything else that is known about how
+    the stack runs: the actual ``workers`` and ``threads``, or ``-`` if they are not known. ``notes`` are for
+    readers of its results.
     """
 
     launcher: str
@@ -159,9 +158,9 @@ class LaunchRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateCheck:
-    """Whether the database held what it must after the load.
+    """The check of the database after the load.
 
-    ``checked`` is false where it could not be looked at; ``faults`` says what was wrong, in words.
+    ``checked`` is false if the database could not be read; ``faults`` are sentences about what was wrong.
     """
 
     checked: bool
@@ -170,7 +169,7 @@ class StateCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """One round of a cell: the trial, the load asked for, and all that was seen.
+    """One round of a cell: the trial, the load, and all observations.
 
     ``schedule`` is that of an open loop. ``records`` is how many the database held when the round began.
     ``machine`` is what the whole machine did during the load; older versions did not look. ``instructions``
@@ -193,9 +192,9 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """How a result came about; ``None`` is what is not known, or not known yet.
+    """How a result was produced; ``None`` means "not known", or "not known yet".
 
-    Text about a result is made from this, and never the other way round.
+    Text about a result is made from this, and never parsed back.
     """
 
     launcher: str | None = None
@@ -206,28 +205,28 @@ class Provenance:
     amount: Amount | None = None
     """Of one round."""
     records: int | None = None
-    """How many the database held when a round began."""
+    """The number of records in the database when a round began."""
     profile: Profile | None = None
     turns: int | None = None
-    """How many parts each round was made in."""
+    """The number of slices of each round."""
     generators: int | None = None
-    """How many processes shared the load."""
+    """The number of processes that shared the load."""
     workers: int | str | None = None
-    """As they were in force, and so are ``threads``; what was asked for says nothing of a result."""
+    """The actual number, like ``threads``; the requested numbers say nothing about a result."""
     threads: int | str | None = None
     network: str | None = None
     """The path from the generator to the server."""
     container_runtime: str | None = None
     base_image: str | None = None
     cpus: str | None = None
-    """The limit of a container in words, as that of its ``memory``."""
+    """The CPU limit of a container as text, like that of its ``memory``."""
     memory: str | None = None
     image_bytes: int | None = None
     url: str | None = None
-    """Of a server that ran already, without a password."""
+    """The address of a server that was already running, without a password."""
     command: str | None = None
     settings: Mapping[str, str | int] = field(default_factory=dict)
     """What the stack states about its own configuration."""
     versions: Mapping[str, str] = field(default_factory=dict)
-    """What was installed for the stack, with ``python``."""
+    """The distributions installed for the stack, with ``python``."""
     machine: Machine | None = None

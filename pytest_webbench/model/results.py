@@ -1,4 +1,4 @@
-"""What is concluded from measurements: summaries, verdicts, findings, hot spots."""
+"""Conclusions from measurements: summaries, verdicts, diagnostics, hot spots."""
 
 import math
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """An estimate with its confidence interval; ``high`` is infinite where one value is all there is."""
+    """An estimate with its confidence interval; with a single value, ``high`` is infinite."""
 
     estimate: float
     low: float
@@ -49,7 +49,7 @@ class Interval:
         return self.low <= value <= self.high
 
     def inverse(self) -> "Interval":
-        """The interval of one over the quantity, for positive quantities."""
+        """Return the interval of the reciprocal of a positive quantity."""
         infinite = float("inf")
         return Interval(
             estimate=1 / self.estimate,
@@ -58,7 +58,7 @@ class Interval:
         )
 
     def scaled(self, factor: float) -> "Interval":
-        """The interval of the quantity in a unit that is ``factor`` times smaller."""
+        """Return the interval of the quantity in a unit that is ``factor`` times smaller."""
         return Interval(estimate=self.estimate * factor, low=self.low * factor, high=self.high * factor)
 
     @property
@@ -69,10 +69,10 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validity:
-    """Whether a cell's figure may be relied on.
+    """Whether a cell's result is valid.
 
-    ``reasons`` say why it is not valid: such a figure is printed with them and is no baseline.
-    ``warnings`` say what makes a valid figure less sure, or could not be checked.
+    ``reasons`` say why it is not: an invalid result is printed with them and cannot be a baseline.
+    ``warnings`` say what makes a valid result less certain, or could not be checked.
     """
 
     reasons: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ class Validity:
 
     @property
     def valid(self) -> bool:
-        """No reason speaks against the figure."""
+        """Whether the result is valid."""
         return not self.reasons
 
 
@@ -88,7 +88,7 @@ class Validity:
 class RoundSummary:
     """One round in which a request was completed, counted from 0: its ``values`` by the keys of metrics.
 
-    They are in the metric's unit; what is not known is not there.
+    They are in the metric's unit, without unknown values.
     """
 
     round: int
@@ -99,7 +99,7 @@ class RoundSummary:
 class CellSummary:
     """The results of a cell over its rounds.
 
-    With a ``schedule`` (of an open loop) response times count from the moment at which a request was due.
+    With a ``schedule`` (an open loop), response times count from when a request was due.
     """
 
     cell: Cell
@@ -108,22 +108,22 @@ class CellSummary:
     amount: Amount
     records: int
     values: Mapping[str, float]
-    """Of all rounds together, by the keys of metrics and in their units; without what is not known."""
+    """The known values over all rounds together, by the keys of metrics and in their units."""
     rounds: tuple[RoundSummary, ...]
-    """Those in which a request was completed."""
+    """The rounds in which a request was completed."""
     result: Interval
-    """What people are shown, in the scenario's ``unit``."""
+    """The result as it is shown, in the scenario's ``unit``."""
     requests_sent: int
     requests_ok: int
     errors: Mapping[str, int]
     in_flight: int
     dropped: int
     lag_s: float
-    """The largest of the rounds."""
+    """The largest lag of the rounds."""
     readings: Readings
-    """Those of the meters, combined over the rounds."""
+    """The readings of the meters, combined over the rounds."""
     generator_cpu_fraction: float
-    """Of one processor; the largest of the rounds."""
+    """The fraction of one processor that the generator used; the largest of the rounds."""
     startup_s: float | None
     """The median of the launches."""
     engine: str
@@ -132,23 +132,23 @@ class CellSummary:
     examples: tuple[str, ...] = field(default=())
     schedule: Schedule | None = None
     turns: int = 1
-    """How many parts each round was made in."""
+    """The number of slices of each round."""
     percentile_error: float = 0.0
-    """How far percentiles may be off, as a share; 0 unless there were too many times to keep each."""
+    """How far percentiles may be off, as a fraction; 0 unless there were too many times to keep."""
     draws_per_s: tuple[float, ...] = ()
     """Completed requests per second of each set of connections, in order, where rounds had several."""
 
     @property
     def model(self) -> str:
-        """Which loop the figures come from: those of different ones must not be compared."""
+        """The kind of loop; results of different loops must not be compared."""
         return str(Loop(schedule=self.schedule))
 
     def value(self, key: str) -> float | None:
-        """The value of a metric for all rounds together; ``None`` if it is not known."""
+        """Return the value of a metric over all rounds together; ``None`` if it is not known."""
         return sum(self.errors.values()) if key == "errors" else self.values.get(key)
 
     def each_round(self, key: str) -> tuple[float, ...]:
-        """The values of a metric in the rounds in which it is known."""
+        """Return the values of a metric in the rounds where it is known."""
         return tuple(each.values[key] for each in self.rounds if key in each.values)
 
     @property
@@ -167,13 +167,13 @@ class CellSummary:
         return self.each_round(key_of_unit(self.unit))
 
     def shown_rounds(self) -> dict[int, float]:
-        """For each round its result in the scenario's unit."""
+        """Return the result of each round in the scenario's unit."""
         key = key_of_unit(self.unit)
         return {each.round: shown_in(self.unit, each.values[key]) for each in self.rounds}
 
     @property
     def figure(self) -> Interval:
-        """The same as ``result``, by its older name."""
+        """The old name of ``result``."""
         return self.result
 
     @property
@@ -188,7 +188,7 @@ class CellSummary:
 
     @property
     def p50_s(self) -> float:
-        """The median of the response times of all rounds together; NaN without any, as all percentiles."""
+        """The median of the response times of all rounds together; NaN without any, like all percentiles."""
         return self.values.get("p50", math.nan)
 
     @property
@@ -208,50 +208,49 @@ class CellSummary:
 
     @property
     def service_p50_s(self) -> float:
-        """The median time from the sending of a request to its response."""
+        """The median time from sending a request to its response."""
         return self.values.get("service", math.nan)
 
     @property
     def server_cpu_s_per_request(self) -> float | None:
-        """CPU time of the server per completed request; ``None`` where its processes cannot be seen."""
+        """CPU time of the server per completed request; ``None`` if its processes are not visible."""
         return self.values.get("cpu")
 
     @property
     def server_peak_rss_bytes(self) -> float | None:
-        """The largest of the rounds' peaks of memory; ``None`` where the processes cannot be seen."""
+        """The largest peak memory of the rounds; ``None`` if the processes are not visible."""
         return self.values.get("memory")
 
     @property
     def server_throttled_s(self) -> float | None:
-        """How long a limit of CPU held the processes back; ``None`` outside of containers."""
+        """How long a CPU limit held the processes back, in seconds; ``None`` outside of containers."""
         return self.readings.throttled_s
 
     @property
     def server_oom_kills(self) -> int | None:
-        """How many processes were killed for want of memory; ``None`` outside of containers."""
+        """The number of processes killed because memory ran out; ``None`` outside of containers."""
         return self.readings.oom_kills
 
 
 FACTORS = {Unit.TIME: 1000.0, Unit.INSTRUCTIONS: 1e-3}
-"""By what a value of a unit's metric is multiplied to be shown."""
+"""The factor from a value of the unit's metric to what is shown."""
 
 
 def key_of_time(schedule: Schedule | None) -> str:
-    """The metric that says how fast a cell is.
+    """Return the key of the metric ``time``: time per completed request, or the mean response time.
 
-    Time per completed request in a closed loop; in an open one that is given, so there it is the mean
-    response time.
+    The latter is for open loops, which have a given rate.
     """
     return "time_per_request" if schedule is None else "mean"
 
 
 def key_of_unit(unit: Unit) -> str:
-    """The metric that a scenario with ``unit`` shows."""
+    """Return the key of the metric that a scenario with ``unit`` shows."""
     return {Unit.RATE: "time_per_request", Unit.TIME: "mean", Unit.INSTRUCTIONS: "instructions"}[unit]
 
 
 def shown_in(unit: Unit, value: float) -> float:
-    """What people are shown of a ``value`` of the metric of ``unit``."""
+    """Return a ``value`` of the metric of ``unit`` as it is shown."""
     return 1 / value if unit is Unit.RATE else value * FACTORS[unit]
 
 
@@ -259,9 +258,9 @@ def shown_in(unit: Unit, value: float) -> float:
 class RankedResult:
     """A stack's place in a scenario.
 
-    ``ratio`` is how many times as long as the fastest it takes (1 for the fastest itself), ``rank``
-    1 plus the number of stacks whose interval says that they are faster; so ties share a rank.
-    Invalid cells have neither.
+    ``ratio`` is its time relative to the fastest stack (1 for the fastest itself). ``rank`` is 1 plus the
+    number of stacks that are faster according to their interval, so ties share a rank. Invalid cells have
+    neither.
     """
 
     summary: CellSummary
@@ -271,10 +270,10 @@ class RankedResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """By how much ``metric`` (its key) may grow in the cells that the patterns name.
+    """How much ``metric`` (its key) may grow in the cells that match the patterns.
 
-    ``limit`` is relative (0.1: by ten percent), of what is counted a number. What grows by less than
-    ``floor`` (in the metric's unit) is no regression, however much it is as a ratio.
+    ``limit`` is relative (0.1 is ten percent), or a number for counts. Growth of less than ``floor`` (in the
+    metric's unit) is not a regression, whatever the ratio.
     """
 
     metric: str
@@ -285,14 +284,14 @@ class Threshold:
 
 
 class Verdict(StrEnum):
-    """What the rounds say of a metric of two stacks."""
+    """The outcome of comparing a metric of two stacks."""
 
     FASTER = "faster"
     SLOWER = "slower"
     NO_CHANGE = "no change"
-    """None beyond the threshold: the whole interval lies within it."""
+    """The whole interval lies within the threshold."""
     INCONCLUSIVE = "inconclusive"
-    """The interval reaches beyond the threshold, and does not lie beyond it."""
+    """The interval contains the threshold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,22 +304,22 @@ class Comparison:
     threshold: Threshold
     verdict: Verdict
     base: float
-    """The geometric mean; of what is counted, the sum."""
+    """The geometric mean of the base; for counts, the sum."""
     head: float
-    """The same of the cell itself."""
+    """The same for the cell itself."""
     ratio: Interval
     """Head over base."""
     pairs: int
-    """How many pairs of rounds there were."""
+    """The number of pairs of rounds."""
     p_value: float
     pairs_needed: int | None = None
-    """About how many would decide an inconclusive one; ``None`` if that cannot be estimated."""
+    """About how many pairs would decide an inconclusive verdict; ``None`` if that cannot be estimated."""
     smallest_effect: float | None = None
     """The relative growth that this many pairs would detect in four of five runs."""
     why: str = ""
-    """What keeps it from being judged."""
+    """The reason why it cannot be compared, if any."""
     why_code: str = ""
-    """The code of that."""
+    """The code of that reason."""
 
     @property
     def fails(self) -> bool:
@@ -329,7 +328,7 @@ class Comparison:
 
 
 class Level(StrEnum):
-    """How good what was found is."""
+    """How good a diagnostic is."""
 
     GOOD = "good"
     DOUBTFUL = "doubtful"
@@ -339,7 +338,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
-    """One thing that was looked at: ``subject`` in a word or two, ``text`` in a sentence with its code."""
+    """One check of a run: its ``subject`` in a word or two, the outcome as a sentence with its code."""
 
     subject: str
     level: Level
@@ -348,7 +347,7 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """What a comparison says beside its verdicts; ``subject`` is empty where it concerns the whole run."""
+    """A remark on a comparison; ``subject`` is empty if it concerns the whole run."""
 
     code: str
     subject: str
@@ -357,38 +356,38 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeProfile:
-    """The samples of one cell, from a load that was made for them and not timed."""
+    """The samples of one cell, from an extra load that was not timed."""
 
     cell: Cell
     rate_hz: int
-    """How often a second all of the server's processes were sampled."""
+    """How often all of the server's processes were sampled, per second."""
     stacks: Mapping[str, int] = field(default_factory=dict)
-    """How often each stack of calls was met; its frames from the outermost on, joined by semicolons."""
+    """The number of samples of each call stack; its frames from the outermost on, joined by semicolons."""
     reason: str = ""
     """Why there are no samples."""
     note: str = ""
     """What the samples lack."""
     parts: Mapping[str, str] = field(default_factory=dict)
-    """Those of its :class:`~pytest_webbench.Stack`."""
+    """The parts of its :class:`~pytest_webbench.Stack`."""
     requests: int = 0
-    """Successful requests meanwhile."""
+    """Successful requests during the sampling."""
     cpu_s: float | None = None
-    """The server's CPU time meanwhile; ``None`` if not known."""
+    """The server's CPU time during the sampling; ``None`` if not known."""
     cpu_s_per_request: float | None = None
-    """That of the timed rounds, without a profiler; ``None`` if not known."""
+    """CPU time per request in the timed rounds, without a profiler; ``None`` if not known."""
 
     @property
     def samples(self) -> int:
-        """How many there are."""
+        """The number of samples."""
         return sum(self.stacks.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartTime:
-    """What one part of a stack takes, such as "ORM".
+    """The time of one part of a stack, such as "ORM".
 
-    ``share`` is that of the samples in which the server worked, with the interval of a binomial proportion;
-    ``cpu_ms`` is the same in milliseconds of CPU time for each request, ``None`` where that is not known.
+    ``share`` is its share of the samples in which the server worked, with the interval of a binomial
+    proportion; ``cpu_ms`` is the same in milliseconds of CPU time per request, ``None`` if not known.
     """
 
     part: str
@@ -411,9 +410,9 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartDifference:
-    """How much more of a part one cell takes than another: milliseconds of CPU time for each request.
+    """The difference between two cells in the time of a part, in milliseconds of CPU time per request.
 
-    ``first_ms`` and ``second_ms`` are what each takes, ``more_ms`` the first less the second.
+    ``more_ms`` is ``first_ms`` minus ``second_ms``.
     """
 
     part: str
@@ -427,7 +426,7 @@ class FlameRect:
     """A rectangle of a flame graph: calls of one function from one caller.
 
     ``depth`` counts from 0, the outermost call; ``start`` and ``width`` are shares of all samples in which
-    the server worked. ``part`` is that of the function, or of the one that called it.
+    the server worked. ``part`` is the part of the function, or that of its caller.
     """
 
     depth: int
@@ -440,9 +439,9 @@ class FlameRect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Something in which stored figures came about otherwise than those of now, in words.
+    """A difference in how stored and current results were produced, as text.
 
-    ``comparable`` says whether they can be compared in spite of it.
+    ``comparable`` says whether they can still be compared.
     """
 
     what: str
@@ -463,11 +462,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineMatch:
-    """How the benchmarks of a run go together with those of baselines, by full names.
+    """How the benchmarks of a run match those of baselines, by full names.
 
-    ``missing`` are benchmarks that no baseline has, ``differing`` maps a baseline's name and a difference
-    to the benchmarks concerned, and ``fit`` has each baseline's name with a benchmark that it may be
-    compared in.
+    ``missing`` are benchmarks that no baseline has. ``differing`` maps a baseline's name and a difference to
+    the benchmarks concerned. ``fit`` has pairs of a baseline's name and a benchmark that can be compared.
     """
 
     missing: tuple[str, ...]

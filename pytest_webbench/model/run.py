@@ -1,4 +1,4 @@
-"""What happens in a run, in the order in which it happens, and a run as it was saved."""
+"""The events of a run, and a saved run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackPreparing:
-    """What a stack needs is being made: its environment or image."""
+    """The environment or image of a stack is being made."""
 
     stack: str
 
@@ -48,14 +48,14 @@ class BlockStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackStarting:
-    """A stack is being launched, seeded, checked and warmed."""
+    """A stack is being launched, seeded, checked and warmed up."""
 
     stack: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackFailed:
-    """A stack cannot be measured (any more)."""
+    """A stack failed and is left out for the rest of the run."""
 
     stack: str
     error: StackError
@@ -63,7 +63,7 @@ class StackFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckFailed:
-    """A scenario failed the check before timing, and is not measured on this stack (any more)."""
+    """A scenario failed the check before timing, and is left out on this stack for the rest of the run."""
 
     cell: Cell
     error: ContractError
@@ -73,7 +73,7 @@ class CheckFailed:
 class RateChosen:
     """The rate in requests per second at which a scenario is measured on every stack.
 
-    ``saturation`` is what each stack served at most, ``share`` the part of the least that was chosen.
+    ``saturation`` is the maximum rate of each stack, ``share`` the chosen fraction of the lowest.
     """
 
     scenario: str
@@ -98,7 +98,7 @@ class TrialFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialFailed:
-    """A round of a cell gave nothing, through no fault of the stack."""
+    """A round of a cell has no result, through no fault of the stack."""
 
     trial: Trial
     error: LoadError
@@ -106,16 +106,16 @@ class TrialFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockFinished:
-    """A block is done and its stacks are down."""
+    """A block is done and its stacks are stopped."""
 
     block: Block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveStarted:
-    """A test, named by its node id, begins to measure a cell by itself, in so many ``rounds``.
+    """A test, named by its node id, begins to measure a cell itself, in ``rounds`` rounds.
 
-    What an earlier attempt of it gave counts no more.
+    The results of an earlier attempt of the test are dropped.
     """
 
     test: str
@@ -126,7 +126,7 @@ class LiveStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveInvalidated:
-    """What a test measured must not be relied on."""
+    """The results of a test are invalid."""
 
     test: str
     reason: str
@@ -134,7 +134,7 @@ class LiveInvalidated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveForgotten:
-    """A test that has measured is run again."""
+    """A test that has measured is run again; its results are dropped."""
 
     test: str
 
@@ -158,7 +158,7 @@ Event = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackMetadata:
-    """What a report says of a stack. ``code_lines`` is ``None`` where they cannot be counted."""
+    """The metadata of a stack. ``code_lines`` is ``None`` if they cannot be counted."""
 
     title: str = ""
     suite: str = ""
@@ -167,7 +167,7 @@ class StackMetadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioMetadata:
-    """What a report says of a scenario."""
+    """The metadata of a scenario."""
 
     title: str = ""
     unit: Unit = Unit.RATE
@@ -176,10 +176,10 @@ class ScenarioMetadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunMetadata:
-    """What a run says of itself before it begins; all of it may be missing in what older versions saved.
+    """Run metadata, recorded before the run begins; older versions may not have saved it.
 
-    ``version`` is that of the package, ``command`` the words that repeat the run, ``started`` a time in
-    ISO 8601 with its offset from UTC, ``published`` the figures that go with the suites measured.
+    ``version`` is that of the package, ``command`` the command line that repeats the run, ``started`` a time
+    in ISO 8601 with its offset from UTC, ``published`` the published results for the measured suites.
     """
 
     version: str = ""
@@ -199,48 +199,48 @@ class SavedRun:
     """The name of the folder or file that it was read from, without its path."""
     metadata: RunMetadata = field(default_factory=RunMetadata)
     settings: Settings | None = None
-    """``None`` where only the results of rounds were kept, as in pytest-benchmark's JSON; so is ``plan``."""
+    """``None`` if only the results of rounds were saved, as in pytest-benchmark's JSON; so is ``plan``."""
     plan: Plan | None = None
     measurements: tuple[Measurement, ...] = ()
     """Empty in that case."""
     summaries: tuple[CellSummary, ...] = ()
     live: tuple[CellSummary, ...] = ()
-    """What tests measured themselves, which stays with the run that made it."""
+    """Results of tests that measure themselves; they are not compared across runs."""
     provenances: Mapping[Cell, Provenance] = field(default_factory=dict)
-    """How the result of each cell came about."""
+    """How the result of each cell was produced."""
     stack_failures: Mapping[str, str] = field(default_factory=dict)
-    """Why a stack lacks results, in words."""
+    """Why a stack lacks results."""
     check_failures: Mapping[Cell, str] = field(default_factory=dict)
-    """Why a cell does, from its check before timing."""
+    """Why a cell lacks results: a failed check before timing."""
     trial_failures: Mapping[Cell, str] = field(default_factory=dict)
-    """Why a cell does, from a failed trial."""
+    """Why a cell lacks results: a failed trial."""
     rates: tuple[RateChosen, ...] = ()
     against: str = ""
-    """What the base of ``comparisons`` is."""
+    """A description of the base of ``comparisons``."""
     needed_s: float | None = None
-    """The budget in seconds that would decide what is open."""
+    """The budget in seconds that would decide the undecided comparisons."""
     comparisons: tuple[Comparison, ...] = ()
     explained: tuple[CodeProfile, ...] = ()
     notes: tuple[str, ...] = ()
     """What was wrong with the files."""
 
     def stacks(self) -> tuple[str, ...]:
-        """The names of all stacks that have figures, in the order in which the run knows them."""
+        """Return the names of all stacks that have results, in the run's order."""
         found = dict.fromkeys(each.cell.stack for each in self.summaries)
         known = [name for name in self.metadata.stacks if name in found]
         return tuple(dict.fromkeys([*known, *found]))
 
     def scenarios(self) -> tuple[str, ...]:
-        """The names of all scenarios that have figures, in the order in which the run knows them."""
+        """Return the names of all scenarios that have results, in the run's order."""
         found = dict.fromkeys(each.cell.scenario for each in self.summaries)
         known = [name for name in self.metadata.scenarios if name in found]
         return tuple(dict.fromkeys([*known, *found]))
 
     def cells_of(self, scenario: str) -> tuple[CellSummary, ...]:
-        """The figures of a scenario."""
+        """Return the results of a scenario."""
         return tuple(each for each in self.summaries if each.cell.scenario == scenario)
 
     def rounds_of(self, cell: Cell) -> tuple[Measurement, ...]:
-        """The rounds of a cell, in order; none where only their figures were kept."""
+        """Return the rounds of a cell, in order; none if only their results were saved."""
         found = (each for each in self.measurements if each.trial.cell == cell)
         return tuple(sorted(found, key=lambda each: each.trial.round))

@@ -1,4 +1,4 @@
-"""What the options and ini values say, read once."""
+"""The settings of a run, read once from options and ini values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,16 +24,16 @@ class Override(Generic[T]):
     by_scenario: Mapping[str, T] = field(default_factory=dict)
 
     def get(self, scenario: str) -> T | None:
-        """The number for ``scenario``, ``None`` if the profile's stands."""
+        """Return the number for ``scenario``; ``None`` to use the profile's."""
         return self.by_scenario.get(scenario, self.everywhere)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """What makes loops open: a rate in requests per second for all scenarios or some by name.
+    """The rates of open loops, in requests per second, for all scenarios or for some by name.
 
-    ``common_share`` chooses one for each scenario that has none: that share of what the slowest stack can
-    serve, so that all can.
+    With ``common_share``, each scenario without a rate gets that share of the slowest stack's maximum, so
+    that all stacks can serve it.
     """
 
     given: Override[float] = field(default_factory=Override)
@@ -42,7 +42,7 @@ class Rates:
 
 
 class WhenInvalid(StrEnum):
-    """What becomes of the test of a cell whose figure is not valid."""
+    """What to do with the test of a cell that has an invalid result."""
 
     FAIL = "fail"
     NOTE = "note"
@@ -50,7 +50,7 @@ class WhenInvalid(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedUrl:
-    """A server that already runs, and the name under which its figures stand."""
+    """A server that already runs, and the name of its results."""
 
     name: str
     url: str = field(repr=False)
@@ -61,10 +61,10 @@ class Settings:
     """Every choice of a run. ``stacks`` and ``scenarios`` are patterns; empty means all.
 
     ``cpus`` and ``memory_bytes`` limit each stack's container; ``base_image`` replaces that of the set of
-    versions. ``generators`` are processes of the native engine; ``load_workers`` those of Locust, which
-    the run starts itself unless they come to ``load_bind`` or belong to ``load_master``. ``invalid`` is
-    ``None`` where nothing is said of it; ``baseline`` if pytest-benchmark is to save the figures, or to
-    compare them with saved ones.
+    versions. ``generators`` is the number of processes of the native engine, ``load_workers`` that of Locust;
+    the run starts these itself unless they connect to ``load_bind`` or belong to ``load_master``. ``invalid``
+    is ``None`` if not given. ``baseline`` says whether pytest-benchmark will save the results or compare them
+    with saved ones.
     """
 
     profile: Profile = PROFILES["quick"]

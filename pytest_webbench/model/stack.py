@@ -1,4 +1,4 @@
-"""Stacks, and the protocols of what launches, meters and profiles them."""
+"""Stacks, and the protocols of launchers, meters and profilers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -43,11 +43,11 @@ class Meter(Protocol):
     """The names of what it reads, and how the readings of several turns or rounds are one."""
 
     def wrap(self, command: Sequence[str]) -> Sequence[str]:
-        """The command to launch in place of ``command``: to run the server under another program."""
+        """Return the command to launch in place of ``command``: to run the server under another program."""
         return command
 
     def attach(self, server: "RunningStack") -> None:
-        """The server runs now, and has given its first successful response.
+        """Prepare to meter ``server``, which has given its first successful response.
 
         It says the id of its first process (``server_pid``) and, of a container, its ``accounts``.
         """
@@ -58,7 +58,7 @@ class Meter(Protocol):
         ...
 
     def end(self) -> Mapping[str, float]:
-        """What was used since :meth:`begin`, by name."""
+        """Return the usage since :meth:`begin`, by name."""
         ...
 
     def instructions(self) -> InstructionsByFunction:
@@ -73,10 +73,10 @@ class NoMeter(Meter):
         self._usage = Readings() if usage is None else usage
 
     def begin(self) -> None:
-        """Nothing to note."""
+        """Do nothing."""
 
     def end(self) -> Readings:
-        """The readings given to the constructor: by default nothing is known."""
+        """Return the readings given to the constructor: by default nothing is known."""
         return self._usage
 
 
@@ -95,12 +95,12 @@ class Recording(Protocol):
 class Profiler(Protocol):
     """Samples the stacks of calls of running processes.
 
-    The seam at which profilers are exchanged; :class:`pytest_webbench.host.meters.fake.FakeProfiler` stands
+    The interface for profilers; :class:`pytest_webbench.host.meters.fake.FakeProfiler` stands
     in for one in tests.
     """
 
     rate_hz: int
-    """How often each process is looked at in a second."""
+    """How often each process is sampled, per second."""
 
     def record(self, pid: int, *, deep: bool = False) -> AbstractContextManager[Recording]:
         """Sample the process ``pid`` and its descendants from now on until the context is left.
@@ -140,7 +140,7 @@ class OwnCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """What is measured: an application in a folder, its lock, and the command that serves it.
+    """An application in a folder, its lock, and the command that serves it.
 
     ``prepare`` are commands that run to their end before the server starts, once for each launch, such as
     a migration of the database: in the same folder and environment, one after the other, and all of them
@@ -212,12 +212,12 @@ class RunningStack(Protocol):
 
     @property
     def stack(self) -> Stack:
-        """What runs."""
+        """The stack that runs."""
         ...
 
     @property
     def base_url(self) -> str:
-        """Where it answers, without a slash at the end: ``http://127.0.0.1:40123``."""
+        """The address of the server, without a slash at the end: ``http://127.0.0.1:40123``."""
         ...
 
     @property
@@ -236,7 +236,7 @@ class RunningStack(Protocol):
         ...
 
     def connections(self) -> Held | None:
-        """Which process of the server holds which connection; ``None`` where that cannot be seen."""
+        """Return which process of the server holds which connection; ``None`` where that cannot be seen."""
         ...
 
     def verify(self) -> None:
@@ -271,29 +271,29 @@ class RunningStack(Protocol):
         ...
 
     def log_tail(self) -> str:
-        """The last lines that the server wrote."""
+        """Return the last lines that the server wrote."""
         ...
 
     def ended(self) -> str | None:
-        """Why the server has ended, in words; ``None`` while it runs."""
+        """Return why the server has ended, in words; ``None`` while it runs."""
         ...
 
 
 class Launcher(Protocol):
     """Brings stacks up.
 
-    The seam at which ways of running are exchanged; :class:`pytest_webbench.stacks.fake.FakeLauncher`
+    The interface for ways of running stacks; :class:`pytest_webbench.stacks.fake.FakeLauncher`
     stands in for one in tests.
     """
 
     name: str
     about: str
-    """What is launched with, for the header line: ``containers (Docker 28.2, host network)``."""
+    """The means of launching, for the header line: ``containers (Docker 28.2, host network)``."""
     notes: tuple[str, ...]
-    """What else a person should know before the run: what was swept, who else is at work."""
+    """Notes for the user before the run: what was swept, which other runs are active."""
 
     def prepare(self, stack: Stack) -> None:
-        """Make all that a launch needs and that can be kept: an environment, an image.
+        """Make what launches need and can share: an environment, an image.
 
         Raises :class:`~pytest_webbench.model.errors.InstallError`.
         """

@@ -93,13 +93,13 @@ def check_stack(
 
 
 def exchanges_of_check(scenario: Scenario, records: Sequence[Record]) -> tuple[Exchange, ...]:
-    """The few exchanges with which ``scenario`` is checked; raises what its traffic raises."""
+    """Return the few exchanges with which ``scenario`` is checked; raises what its traffic raises."""
     rng = random.Random(f"check/{scenario.name}")
     return exchanges_of(scenario, records, EXCHANGES_PER_SCENARIO, rng)[:EXCHANGES_PER_SCENARIO]
 
 
 def observe_records(running: RunningStack, suite: Suite, *, timeout_s: float = 30.0) -> tuple[Record, ...]:
-    """The records that a server says it holds, for one whose database cannot be reached.
+    """Return the records that a server says it holds, for one whose database cannot be reached.
 
     Raises :class:`~pytest_webbench.model.errors.ContractError` if it does not say so in JSON.
     """
@@ -132,7 +132,7 @@ class _Planned:
 
     @classmethod
     def of(cls, scenario: Scenario, records: Sequence[Record]) -> "_Planned":
-        """Those of ``scenario``."""
+        """Plan the check of ``scenario``."""
         name, writes = scenario.name, scenario.writes
         try:
             exchanges = exchanges_of_check(scenario, records)
@@ -144,7 +144,7 @@ class _Planned:
 
 
 def _operation(request: Request) -> str:
-    """The method and the path, without the query, and with a sign for each number."""
+    """Return the method and the path, without the query, and with a sign for each number."""
     path = re.split(r"[?#]", request.path, maxsplit=1)[0]
     return f"{request.method} {re.sub('[0-9]+', '#', path)}"
 
@@ -163,7 +163,7 @@ class _Check:
             raise ContractError(f"{running.stack.name}: {error.message}", hint=error.hint) from None
 
     def can_send(self, exchanges: Sequence[Exchange]) -> bool:
-        """Whether all of ``exchanges`` can be sent as they stand."""
+        """Return whether all of ``exchanges`` can be sent as they stand."""
         try:
             for each in exchanges:
                 encode(each.request, self._target)
@@ -172,7 +172,7 @@ class _Check:
         return True
 
     def scenario(self, planned: _Planned, suite: Suite, records: Sequence[Record]) -> ContractError | None:
-        """What is wrong first with the exchanges of a scenario, or with what it wrote."""
+        """Return the first fault of the exchanges of a scenario, or of its writes."""
         for each in planned.exchanges:
             error = self.one(each, (planned.name,))
             if error is not None:
@@ -182,7 +182,7 @@ class _Check:
         return _state_error(self._running, suite.dataset.state(self._running), records, planned)
 
     def one(self, example: Exchange | Refusal, concerned: Sequence[str] = ()) -> ContractError | None:
-        """What is wrong with the response to ``example``, which concerns these scenarios, or the stack.
+        """Return the fault of the response to ``example``, which concerns these scenarios, or the stack.
 
         Raises what :meth:`ask` raises.
         """
@@ -203,7 +203,7 @@ class _Check:
         return None
 
     def ask(self, request: Request, *, keep: int) -> Response | ContractError:
-        """The response to ``request``, or why there is none.
+        """Return the response to ``request``, or why there is none.
 
         Raises :class:`ContractError` if the stack does not respond to its ready request either, and
         :class:`~pytest_webbench.model.errors.StackDiedError` if it has ended.
@@ -234,7 +234,7 @@ class _Check:
         return ContractError(f"{name} gave no answer to {asked}: {why}", evidence=log, hint=hint)
 
     def _is_ready(self) -> bool:
-        """Whether the stack responds to its ready request, rightly or not."""
+        """Return whether the stack responds to its ready request, rightly or not."""
         ready, running = self._running.stack.ready, self._running
         try:
             exchange(
@@ -263,7 +263,7 @@ class _Check:
     def violation(
         self, request: Request, fault: str, response: Response, concerned: Sequence[str] = ()
     ) -> ContractError:
-        """That ``response`` is wrong because of ``fault``."""
+        """Return the error that ``response`` is wrong because of ``fault``."""
         running = self._running
         body = response.readable.decode("utf-8", "replace")
         came = body if len(body) <= 400 else f"{body[:397]}..."
@@ -316,7 +316,7 @@ def _state_error(
 
 
 def _not_timed(concerned: Sequence[str]) -> str:
-    """What is not timed: the scenarios concerned, or everything if there are none."""
+    """Return the scenarios that are not timed: those concerned, or all if there are none."""
     if not concerned:
         return "nothing of this stack is timed"
     return f"{' and '.join(concerned)} {'is' if len(concerned) == 1 else 'are'} not timed on this stack"

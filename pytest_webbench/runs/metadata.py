@@ -47,7 +47,7 @@ def run_metadata(
     started: datetime,
     live: Sequence[str] = (),
 ) -> RunMetadata:
-    """The run of ``plan``, begun with the arguments ``words`` of pytest in the folder ``root``.
+    """Return the run of ``plan``, begun with the arguments ``words`` of pytest in the folder ``root``.
 
     ``live`` are the names of further stacks, for which tests ask.
     """
@@ -73,7 +73,7 @@ def run_metadata(
 
 
 def repeating_command(words: Sequence[str], *, seed: int, root: Path) -> tuple[str, ...]:
-    """The words that make the same run again: with its seed, and paths as seen from ``root`` or home."""
+    """Return the command line that repeats the run: with its seed, and paths relative to ``root`` or home."""
     kept = ["pytest", *(_portable(word, root) for word in words)]
     given = any(word == SEED or word.startswith(f"{SEED}=") for word in words)
     return (*kept, *(() if given else (f"{SEED}={seed}",)))
@@ -87,7 +87,7 @@ def _portable(word: str, root: Path) -> str:
 
 
 def code_lines_of(stack: Stack) -> int | None:
-    """A stack's lines of code; ``None`` without an application, or if a file of it cannot be read.
+    """Return a stack's lines of code; ``None`` without an application, or if a file of it cannot be read.
 
     Nor are they known where an application cannot be told from what lies about it, in a folder of thousands
     of files. Environments and hidden folders in it are none of its code.
@@ -102,7 +102,7 @@ def code_lines_of(stack: Stack) -> int | None:
 
 
 def _sources(folder: Path) -> list[Path]:
-    """The files of Python in ``folder``; none where there are too many."""
+    """Return the files of Python in ``folder``; none where there are too many."""
     found: list[Path] = []
     for number, (place, folders, names) in enumerate(os.walk(folder)):
         folders[:] = [each for each in folders if _may_be_code(Path(place, each))]
@@ -133,7 +133,7 @@ NO_CODE = {
 
 
 def count_code_lines(source: str) -> int:
-    """The lines that hold a token of Python, without comments and docstrings.
+    """Return the lines that hold a token of Python, without comments and docstrings.
 
     Raises :class:`SyntaxError` for what is not Python.
     """
@@ -163,7 +163,7 @@ def _lines_of_docstrings(source: str) -> set[int]:
 def provenance_of(
     summary: CellSummary, *, profile: Profile | None, generators: int | None, machine: Machine | None = None
 ) -> Provenance:
-    """How the result of a cell came about, in a run with ``profile`` and ``generators`` on ``machine``."""
+    """Return the provenance of a cell's result, from a run with these settings."""
     return replace(
         launch_provenance(summary.launch),
         engine=summary.engine,
@@ -181,7 +181,7 @@ def provenance_of(
 def planned_provenance(
     scenario: Scenario, stack: Stack, settings: Settings, *, launcher: str, engine: str, default_records: int
 ) -> Provenance:
-    """How the result of a cell will come about, as far as it is known before.
+    """Return the provenance of a cell's result, as far as it is known beforehand.
 
     How many workers a command starts that is not told, the records of a server that runs already, a rate
     that is chosen in the run, and the connections that it needs are not known yet.

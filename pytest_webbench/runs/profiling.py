@@ -50,7 +50,7 @@ class Sampling:
     cpu_s_per_request: Callable[[Cell], float | None]
 
     def run(self, cells: Sequence[Cell]) -> Generator[CodeProfile, None, None]:
-        """A profile of each of ``cells``, stack by stack, as soon as it has been taken.
+        """Yield a profile of each of ``cells``, stack by stack, as soon as it has been taken.
 
         What fails is said in it, and the rest goes on. Closing the iterator, or an exception such as
         KeyboardInterrupt in it, takes all that runs down at once.
@@ -82,7 +82,7 @@ class Sampling:
         return profile if profile.samples else self._nothing(cell, NOTHING_SEEN)
 
     def _sample(self, running: RunningStack, pid: int, suite: Suite, cell: Cell) -> CodeProfile:
-        """Loads under the profiler until there are enough samples, and one for the machine code."""
+        """Make loads under the profiler until there are enough samples, and one for machine code."""
         scenario = replace(self.registry.scenarios[cell.scenario], amount=Amount(duration_s=DURATION_S))
         visit = _Visit(bench=self.bench, running=running, suite=suite, scenario=scenario, round_=self.round_)
         visit.warm_up()

@@ -50,18 +50,18 @@ class Results:
                 self.trial_failures[trial.cell] = error
 
     def failure_of(self, cell: Cell) -> StackError | None:
-        """Why ``cell`` is not measured (any more): its scenario failed the check, or its stack failed."""
+        """Return why ``cell`` is left out: its scenario failed the check, or its stack failed."""
         return self.check_failures.get(cell) or self.stack_failures.get(cell.stack)
 
     def summary(self, cell: Cell, scenario: Scenario, planned: int) -> CellSummary | None:
-        """The figures of ``cell``, ``None`` if it has not a single round."""
+        """Return the summary of ``cell``; ``None`` without any round."""
         rounds = sorted(self.rounds.get(cell, ()), key=lambda each: each.trial.round)
         return summarise(rounds, unit=scenario.unit, planned=planned) if rounds else None
 
     def summaries(
         self, cells: Iterable[Cell], scenarios: Mapping[str, Scenario], planned: int
     ) -> list[CellSummary]:
-        """The figures of those of ``cells`` that have a round, in the order of ``cells``."""
+        """Return the summaries of those ``cells`` that have a round, in their order."""
         found = (self.summary(cell, scenarios[cell.scenario], planned) for cell in cells)
         return [summary for summary in found if summary is not None]
 
@@ -75,7 +75,7 @@ class LiveResult:
     reason: str = ""
 
     def summary(self) -> CellSummary:
-        """The result of the rounds, of which there is at least one."""
+        """Return the result of the rounds, of which there is at least one."""
         summary = summarise(self.rounds, unit=self.started.unit, planned=self.started.rounds)
         return invalidated(summary, self.reason) if self.reason else summary
 
@@ -99,5 +99,5 @@ class LiveResults:
                 self.by_test.pop(test, None)
 
     def summaries(self) -> Iterator[CellSummary]:
-        """The results of all tests with a round."""
+        """Yield the results of all tests with a round."""
         yield from (each.summary() for each in self.by_test.values() if each.rounds)

@@ -113,7 +113,7 @@ KEYS = (*(each.name for kind in (Row, RowConfig, RowValidity) for each in fields
 
 
 def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
-    """What stands in ``extra_info`` of a cell's row in the JSON."""
+    """Return ``extra_info`` of a cell's row in the JSON."""
     launch, validity = summary.launch, summary.validity
     row = Row(
         **{name: getattr(summary, name) for name in SHARED},
@@ -157,7 +157,7 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
 
 
 def read_row(extra_info: Mapping[str, Any]) -> tuple[CellSummary, Provenance]:
-    """The result of the cell that a row stands for, and how it came about.
+    """Return the result of the cell that a row stands for, and how it came about.
 
     Rows of older formats are read, too. Raises :class:`ValueError` for what is not a benchmark of webbench.
     """
@@ -197,7 +197,7 @@ def read_row(extra_info: Mapping[str, Any]) -> tuple[CellSummary, Provenance]:
 
 
 def other_formats(data: Mapping[str, Any]) -> list[Any]:
-    """The versions in which ``data``, a file of pytest-benchmark, has rows that cannot be read."""
+    """Return the versions in which ``data``, a file of pytest-benchmark, has rows that cannot be read."""
     rows = data.get("benchmarks")
     ours = [origin_of(row) for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
     found = [row.get("format") for row in ours if isinstance(row, Mapping)]
@@ -207,13 +207,13 @@ def other_formats(data: Mapping[str, Any]) -> list[Any]:
 
 
 def origin_of(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What ``row`` of pytest-benchmark has below ``webbench``; ``None`` if it is not one of ours."""
+    """Return the ``webbench`` part of a ``row`` of pytest-benchmark; ``None`` if it is not one of ours."""
     info = row.get("extra_info")
     return info.get("webbench") if isinstance(info, Mapping) else None
 
 
 def is_derived(row: Mapping[str, Any]) -> bool:
-    """Whether ``row`` has another metric of a cell that has a row of its own."""
+    """Return whether ``row`` has another metric of a cell that has a row of its own."""
     return "derived_from" in (origin_of(row) or {})
 
 
@@ -249,7 +249,7 @@ def _named(values: Mapping[str, float], metrics: Iterable[Metric]) -> dict[str, 
 
 
 def _values(data: Mapping[str, Any], metrics: Iterable[Metric]) -> dict[str, float]:
-    """The values of ``metrics`` in ``data``, of which older files may lack some."""
+    """Return the values of ``metrics`` in ``data``, of which older files may lack some."""
     found = {each.key: data.get(each.stored_name) for each in metrics}
     return from_saved(dict[str, float], {key: value for key, value in found.items() if value is not None})
 

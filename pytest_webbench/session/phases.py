@@ -18,7 +18,7 @@ from pytest_webbench.session.definitions.rehearsal import rehearse
 from pytest_webbench.session.options.conflicts import refuse_conflicts
 from pytest_webbench.session.options.reading import read_settings
 from pytest_webbench.session.safeguards.machine import COPIES
-from pytest_webbench.session.safeguards.other_plugins import is_timed, refuse_what_spoils_figures, untimed
+from pytest_webbench.session.safeguards.other_plugins import is_timed, refuse_disturbing_options, untimed
 
 __all__ = ["Configured", "Planned", "configure", "plan_items"]
 
@@ -85,7 +85,7 @@ def configure(config: pytest.Config) -> Configured:
 
     Raises :class:`~pytest_webbench.model.errors.UsageError`.
     """
-    refuse_what_spoils_figures(config)
+    refuse_disturbing_options(config)
     add_metrics(config)
     settings, timed = read_settings(config), is_timed(config)
     settings = settings if timed else untimed(settings)

@@ -62,14 +62,14 @@ class AttachedStack:
 
     @property
     def server_pid(self) -> None:
-        """The server's processes are not seen."""
+        """The server's processes are not visible."""
 
     def connections(self) -> Held | None:
-        """Which process holds which connection, where the server is on this machine and can be seen."""
+        """Return which process holds which connection, if the server is visible on this machine."""
         return None if self.server is None else self.server.connections()
 
     def verify(self) -> None:
-        """What runs was not launched by us."""
+        """Do nothing: the server was not launched by us."""
 
     def put_file(self, name: str, content: bytes) -> str:  # noqa: ARG002
         """There is no way in: raises :class:`~pytest_webbench.model.errors.SeedError`."""
@@ -80,9 +80,9 @@ class AttachedStack:
         raise SeedError(f"{self.stack.name} runs already: no command can be run beside it ({arguments[0]})")
 
     def log_tail(self) -> str:
-        """The log is not seen."""
+        """Return nothing: the log is not visible."""
         return ""
 
     def ended(self) -> str | None:
-        """Whether it ended is only seen from its answers."""
+        """Return nothing: only failing requests show that it has exited."""
         return None

@@ -75,7 +75,7 @@ def _started(
 
 
 def preparation_failure(stack: Stack, command: Sequence[str], why: str, output: str) -> StartError:
-    """That ``command`` failed; ``why`` goes on after its name, ``output`` is all that it wrote."""
+    """Return the error for a failed ``command``; ``why`` follows its name, ``output`` is its output."""
     return StartError(
         f"{stack.name} was not prepared: {shlex.join(command)} {why}",
         evidence="\n".join(output.rstrip().splitlines()[-SHOWN_LINES:]),
@@ -84,7 +84,7 @@ def preparation_failure(stack: Stack, command: Sequence[str], why: str, output: 
 
 
 def preparation_timeout(stack: Stack, command: Sequence[str], timeout_s: float, output: str) -> StartError:
-    """That the commands took too long, the last of them being ``command``."""
+    """Return the error for commands that took too long, ``command`` being the last of them."""
     return StartError(
         f"{stack.name} was not prepared within {timeout_s:g} s: {shlex.join(command)} did not end",
         evidence="\n".join(output.rstrip().splitlines()[-SHOWN_LINES:]),
@@ -117,7 +117,7 @@ class Commands:
         self._end()
 
     def run(self, arguments: Sequence[str], *, timeout_s: float) -> "subprocess.CompletedProcess[bytes]":
-        """What ``python`` makes of ``arguments``, as :func:`subprocess.run` says it.
+        """Run ``python`` with ``arguments`` and return the result, like :func:`subprocess.run`.
 
         Raises :class:`subprocess.TimeoutExpired`, and :class:`OSError` if it cannot be run.
         """

@@ -323,14 +323,14 @@ class RunningContainer:
         return pid if self.container.id and self.container.id in groups else None
 
     def connections(self) -> Held | None:
-        """Those of the container's processes, if they are on this machine, without a proxy before them."""
+        """Return the container's connections, if its processes are on this machine and without a proxy."""
         held = held_connections(self._first_pid(), int(self.base_url.rpartition(":")[2]))
         if held is not None and held.by_port:
             self._held = held
         return held
 
     def _first_pid(self) -> int:
-        """What the engine says of the id of the first process, on the engine's machine; 0 if it is gone."""
+        """Return the id of the first process on the engine's machine; 0 if it is gone."""
         if self._pid is None:
             try:
                 self.container.reload()
@@ -369,7 +369,7 @@ class RunningContainer:
         return output or b""
 
     def log_tail(self) -> str:
-        """The last lines that the container wrote."""
+        """Return the last lines that the container wrote."""
         with suppress(*ENGINE_FAULTS()):
             return self.container.logs(tail=LOG_LINES).decode(errors="replace").rstrip()
         return ""
@@ -379,7 +379,7 @@ class RunningContainer:
         keep_log(self.container, logs)
 
     def ended(self) -> str | None:
-        """How the container ended, or ``None``."""
+        """Return how the container ended, or ``None``."""
         try:
             self.container.reload()
         except ENGINE_FAULTS() as error:
@@ -402,7 +402,7 @@ class RunningContainer:
 
 
 def _key(stack: Stack) -> tuple[str, Path, str | None]:
-    """What decides of which image a stack is."""
+    """Return the properties that determine the image of a stack."""
     return stack.name, stack.folder, stack.lock
 
 
@@ -418,7 +418,7 @@ def _neighbours(engine: Engine) -> Iterator[str]:
 
 
 def _free_port() -> int:
-    """A port of 127.0.0.1 that nobody has now."""
+    """Return a port of 127.0.0.1 that nobody has now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

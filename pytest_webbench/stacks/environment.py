@@ -38,12 +38,12 @@ print(json.dumps({"python": platform.python_version(), **dict(sorted(found.items
 
 
 def default_cache() -> Path:
-    """The folder in which environments are kept from run to run."""
+    """Return the folder in which environments are kept from run to run."""
     return user_cache_path("pytest-webbench")
 
 
 def ensure_environment(stack: Stack, cache: Path, wanted: str | None = None) -> Path:
-    """The Python interpreter of the environment of ``stack``, which is made if it is not there yet.
+    """Return the Python interpreter of the environment of ``stack``, which is made if it is not there yet.
 
     ``wanted`` is a version of Python that uv looks for (``3.11``), by default the one that runs pytest.
 
@@ -129,19 +129,19 @@ def _uv(stack: Stack, folder: Path, *arguments: str) -> None:
 
 
 def installed_versions(python: Path) -> Mapping[str, str]:
-    """The distributions that ``python`` finds, with their versions, and ``python`` itself."""
+    """Return the distributions that ``python`` finds, with their versions, and ``python`` itself."""
     command = [str(python), "-I", "-c", LIST_VERSIONS]
     return parse_versions(subprocess.run(command, capture_output=True, timeout=60, check=True).stdout)
 
 
 def parse_versions(output: bytes) -> Mapping[str, str]:
-    """What the program :data:`LIST_VERSIONS` printed."""
+    """Return the output of the program :data:`LIST_VERSIONS`."""
     versions: dict[str, str] = json.loads(output)
     return versions
 
 
 def asks_for(stack: Stack, name: str) -> bool:
-    """Whether the command or the environment of ``stack`` has the placeholder ``name``."""
+    """Return whether the command or the environment of ``stack`` has the placeholder ``name``."""
     words = (*stack.command, *(value for _, value in stack.env))
     return any(f"{{{name}}}" in word for word in words)
 

@@ -47,11 +47,11 @@ class FakeStack:
         return b""
 
     def log_tail(self) -> str:
-        """One line."""
+        """Return one line."""
         return f"the log of {self.stack.name}"
 
     def ended(self) -> str | None:
-        """What was set as :attr:`dead`."""
+        """Return :attr:`dead`."""
         return self.dead
 
 

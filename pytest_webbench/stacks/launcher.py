@@ -88,13 +88,13 @@ class _Joined:
 
 
 def meter_of(running: RunningStack) -> Meter:
-    """The meter of what runs; one that sees nothing if it was launched without any."""
+    """Return the meter of what runs; one that sees nothing if it was launched without any."""
     meter: Meter | None = getattr(running, "meter", None)
     return NoMeter() if meter is None else meter
 
 
 def make_launcher(settings: Settings, logs: Path, dockerfile: Path) -> Launcher:
-    """The launcher that ``settings`` ask for.
+    """Return the launcher that ``settings`` ask for.
 
     ``auto`` takes containers where an engine answers and has, or can pull, the base image, and processes
     elsewhere, saying why. One asked for by name is never replaced: raises

@@ -210,7 +210,7 @@ class RunningProcess:
         return self.process.pid
 
     def connections(self) -> Held | None:
-        """The connections of the process and its descendants."""
+        """Return the connections of the process and its descendants."""
         held = held_connections(self.process.pid, self.own_port.port)
         if held is not None and held.by_port:
             self._held = held
@@ -241,11 +241,11 @@ class RunningProcess:
         return done.stdout
 
     def log_tail(self) -> str:
-        """The last lines of standard output and error of the server."""
+        """Return the last lines of standard output and error of the server."""
         return _tail(self.log)
 
     def ended(self) -> str | None:
-        """How the process ended, or ``None``."""
+        """Return how the process ended, or ``None``."""
         code = self.process.poll()
         if code is None:
             return None

@@ -90,7 +90,7 @@ class _Wait:
             )
 
     def _ask(self, target: Target, left_s: float) -> bool:
-        """Whether the response is right; if not, what was seen is noted."""
+        """Return whether the response is right; if not, what was seen is noted."""
         try:
             wrong = _fault(self._ready, target, left_s, self._running)
         except NoResponseError as error:
@@ -128,7 +128,7 @@ class _Wait:
 
 
 def _fault(ready: Exchange, target: Target, left_s: float, running: RunningStack) -> tuple[int, str] | None:
-    """The status of a wrong response, and what is wrong with it; ``None`` for the right one."""
+    """Return the status of a wrong response, and what is wrong with it; ``None`` for the right one."""
     keep = bytes_to_keep(ready.answer)
     response = exchange(
         target, ready.request, timeout_s=left_s, keep=keep, in_vain=lambda: running.ended() is not None

@@ -50,7 +50,7 @@ class Counter:
         self.counts: dict[tuple[CodeType, int, str], count[int]] = defaultdict(count)
 
     def is_counting(self) -> bool:
-        """Whether calls count now; begins and ends as the state says."""
+        """Return whether calls count now; begins and ends as the state says."""
         now = self._state[0]
         if now != self._seen:
             with self._changing:  # the other threads wait until all is written

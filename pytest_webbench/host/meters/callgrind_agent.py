@@ -20,7 +20,7 @@ INVOKE_MS = 10
 
 
 def processes(folder: str) -> list[int]:
-    """The processes under Valgrind that are still there, with the oldest first."""
+    """Return the processes under Valgrind that are still there, with the oldest first."""
     pipes = glob.glob(os.path.join(folder, "vgdb-from-vgdb-to-*"))
     names = map(os.path.basename, pipes)
     found = {int(each.group(1)) for each in map(re.compile(r".*-to-(\d+)-").match, names) if each}

@@ -38,7 +38,7 @@ class CgroupMeter:
         self._before = _account(self._read)
 
     def end(self) -> Readings:
-        """What was used since :meth:`begin`."""
+        """Return the usage since :meth:`begin`."""
         after, before = _account(self._read), self._before
         assert before is not None
         return Readings(
@@ -67,7 +67,7 @@ def _account(read: Accounts) -> _Account:
 
 
 def _table(text: str | None) -> Mapping[str, int]:
-    """Lines of a name and a number."""
+    """Return lines of a name and a number."""
     pairs = [line.split() for line in (text or "").splitlines()]
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
 
@@ -77,7 +77,7 @@ def _difference(after: float | None, before: float | None) -> float | None:
 
 
 def folder_reader(folders: Mapping[str, Path]) -> Accounts:
-    """Reads accounts from the folders of a control group on this machine.
+    """Return a reader of accounts from the folders of a control group on this machine.
 
     ``folders`` maps a controller (``cpu``, ``cpuacct``, ``memory``) to its folder: three of them in
     version 1, the same one in version 2.
@@ -96,7 +96,7 @@ def folder_reader(folders: Mapping[str, Path]) -> Accounts:
 def folders_of(
     pid: int, *, proc: Path = Path("/proc"), root: Path = Path("/sys/fs/cgroup")
 ) -> dict[str, Path]:
-    """The folders of the control group of process ``pid``, by controller; empty if it is not here."""
+    """Return the folders of the control group of process ``pid``, by controller; empty if it is not here."""
     try:
         lines = (proc / str(pid) / "cgroup").read_text().splitlines()
     except OSError:
@@ -140,7 +140,7 @@ class MemoryPeak:
                 return
 
     def read_bytes(self) -> int | None:
-        """The mark, after which it is no longer watched; ``None`` if it could not be set back."""
+        """Return the mark, after which it is no longer watched; ``None`` if it could not be set back."""
         if self._file is None:
             return None
         try:

@@ -40,7 +40,7 @@ class ProcessTreeMeter:
         self._peaks_set_back = all(set_back)
 
     def end(self) -> Readings:
-        """The difference to what :meth:`begin` noted."""
+        """Return the usage since :meth:`begin`."""
         now = _cpu_of_each(self._root.pid)
         used_s = sum(cpu_s - self._cpu_s.get(pid, 0.0) for pid, cpu_s in now.items())
         replaced = now.keys() != self._cpu_s.keys()
@@ -64,7 +64,7 @@ class ProcessTreeMeter:
 
 
 def _cpu_of_each(root: int) -> dict[int, float]:
-    """The CPU time so far of ``root`` and its descendants."""
+    """Return the CPU time so far of ``root`` and its descendants."""
     return {pid: cpu_s for pid in process_tree(root) if (cpu_s := _cpu_seconds(pid)) is not None}
 
 
@@ -89,9 +89,9 @@ def _set_back_peak(pid: int) -> bool:
 
 
 def peak_bytes(pid: int) -> int | None:
-    """The high-water mark of the resident set of the process ``pid``; ``None`` where it is not to be read.
+    """Return the peak resident set of the process ``pid`` in bytes; ``None`` if it cannot be read.
 
-    What ``getrusage`` tells may be the peak of the process that started this one.
+    The value of ``getrusage`` may be the peak of the process that started this one.
     """
     try:
         status = Path(f"/proc/{pid}/status").read_text()
@@ -104,7 +104,7 @@ def peak_bytes(pid: int) -> int | None:
 
 
 def process_tree(pid: int) -> dict[int, int]:
-    """The process ``pid`` and all its descendants, each with its parent; empty if it has ended.
+    """Return the process ``pid`` and all its descendants, each with its parent; empty if it has ended.
 
     The parent of ``pid`` itself is given as 0. Linux keeps the children of each thread, if it was built so;
     elsewhere all processes of the machine are looked through, which takes some milliseconds.
@@ -122,7 +122,7 @@ def process_tree(pid: int) -> dict[int, int]:
 
 
 def ancestors(pid: int, tree: Mapping[int, int]) -> Iterator[int]:
-    """The parent of the process ``pid``, its parent, and so on, as far as the ``tree`` goes."""
+    """Yield the parent of the process ``pid``, its parent, and so on, as far as the ``tree`` goes."""
     while (pid := tree.get(pid, 0)) in tree:
         yield pid
 

@@ -1,4 +1,4 @@
-"""Sampling with `py-spy <https://github.com/benfred/py-spy>`_, which looks at a process from outside."""
+"""Sampling with `py-spy <https://github.com/benfred/py-spy>`_, which samples a process from outside."""
 
 import os
 import re
@@ -20,9 +20,9 @@ from pytest_webbench.model.errors import ProfilerError, UsageError
 __all__ = ["PySpyProfiler", "tidy_stacks"]
 
 RATE_HZ = 100
-"""For each look a process is stopped: for a millisecond, for several to look into machine code."""
+"""Each sample stops a process: for a millisecond, or for several with machine code."""
 BEGIN_TIMEOUT_S = 30.0
-"""How long py-spy may take to find out about the process; it reads the symbols of all that is loaded."""
+"""How long py-spy may take to start; it reads the symbols of all loaded libraries."""
 END_TIMEOUT_S = 30.0
 BEGUN = "Sampling process"
 LOG_LINES = 8
@@ -79,7 +79,7 @@ class PySpyProfiler:
             recording.stacks = tidy_stacks(_read(output), application)
 
     def _spawn(self, pid: int, output: int, *, deep: bool) -> tuple[Supervised, IO[str]]:
-        """Start py-spy; with what it says."""
+        """Start py-spy; return the process and its output."""
         options = ["--subprocesses", "--rate", str(self.rate_hz), "--format", "raw", "--full-filenames"]
         options += ["--output", f"/dev/fd/{output}", *(("--native",) if deep else ())]
         ours, theirs = os.pipe()
@@ -112,7 +112,7 @@ class PySpyProfiler:
 
 
 def _shares_files(pid: int) -> bool:
-    """Whether the process ``pid`` sees the files that we see: where it does not, it is in a container."""
+    """Return whether the process ``pid`` shares our file system; if not, it is in a container."""
     try:
         return Path(f"/proc/{pid}/ns/mnt").readlink() == Path("/proc/self/ns/mnt").readlink()
     except OSError:
@@ -120,15 +120,15 @@ def _shares_files(pid: int) -> bool:
 
 
 def _within(pid: int) -> list[str]:
-    """What runs a command among the files and processes that ``pid`` sees (nsenter(1)).
+    """Return the prefix that runs a command in the namespaces of ``pid`` (nsenter(1)).
 
-    To look into machine code, py-spy opens the libraries by the paths under which the process knows them.
+    To read machine code, py-spy opens libraries by the paths that the process uses.
     """
     return ["nsenter", "--target", str(pid), "--mount", "--pid"]
 
 
 def _pid_within(pid: int) -> str:
-    """The id by which the process ``pid`` knows itself."""
+    """Return the id by which the process ``pid`` knows itself."""
     status = Path(f"/proc/{pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("NSpid:"))
     return line.split()[-1]
@@ -136,13 +136,13 @@ def _pid_within(pid: int) -> str:
 
 @dataclass(kw_only=True)
 class PySpyRecording:
-    """What py-spy saw, once it has ended."""
+    """The samples of py-spy, once it has exited."""
 
     stacks: Mapping[str, int] = field(default_factory=dict)
 
 
 class _Said:
-    """What a py-spy says while it runs, read by a thread, for a full pipe would hold it up."""
+    """The output of a running py-spy, read by a thread, because a full pipe would block it."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -151,7 +151,7 @@ class _Said:
         self._reader: threading.Thread | None = None
 
     def listen_to(self, words: IO[str]) -> None:
-        """Begin to read what it writes."""
+        """Start reading its output."""
         self._reader = threading.Thread(target=self._read, args=(words,), daemon=True)
         self._reader.start()
 
@@ -163,20 +163,20 @@ class _Said:
         self._begun_or_ended.set()
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait until all that it said has been read, which is once it has ended; whether it has."""
+        """Wait until its whole output has been read; return whether it has exited."""
         if self._reader is None:  # an interrupt came before
             return True
         self._reader.join(timeout_s)
         return not self._reader.is_alive()
 
     def wait_until_begun(self) -> None:
-        """Return once the first sample is about to be taken; raises :class:`ProfilerError`."""
+        """Wait until the first sample is about to be taken; raises :class:`ProfilerError`."""
         in_time = self._begun_or_ended.wait(BEGIN_TIMEOUT_S)
         if not any(BEGUN in line for line in self._lines):
             raise self._error("cannot look at" if in_time else "takes too long to look at")
 
     def have_end(self, process: Supervised) -> None:
-        """Have ``process`` write what it saw, and wait for that; raises :class:`ProfilerError`."""
+        """Have ``process`` write its samples, and wait for that; raises :class:`ProfilerError`."""
         process.send_signal(signal.SIGINT)  # also to what it has started: nsenter passes none on
         if not self.join(END_TIMEOUT_S):
             raise self._error("does not end looking at")
@@ -203,7 +203,7 @@ def _find() -> Path:
 
 
 def _working_folder(pid: int) -> str:
-    """The folder that the process runs in, as it sees it itself: that of the application."""
+    """Return the working folder of the process, as it sees it itself: that of the application."""
     try:
         return str(Path(f"/proc/{pid}/cwd").readlink())
     except OSError:
@@ -211,7 +211,7 @@ def _working_folder(pid: int) -> str:
 
 
 def _read(output: Path) -> Counter[str]:
-    """The stacks that py-spy wrote, each line a stack and how often it was met."""
+    """Return the stacks that py-spy wrote; each line has a stack and its number of samples."""
     stacks: Counter[str] = Counter()
     for line in output.read_text(errors="replace").splitlines():
         stack, _, count = line.rpartition(" ")

@@ -44,5 +44,5 @@ class ServerMeter(Meter):
         self._meter.begin()
 
     def end(self) -> Readings:
-        """What was used since :meth:`begin`."""
+        """Return the usage since :meth:`begin`."""
         return self._meter.end()

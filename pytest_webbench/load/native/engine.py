@@ -54,7 +54,7 @@ class NativeEngine:
         """Carry out ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
 
         With ``look``, connections are opened anew before the start until each process of the server has as
-        many, or one more: else one round has other shares than the next, and another figure.
+        many, or one more: else one round has other shares than the next, and another result.
 
         Raises :class:`LoadError` if the address, the load or one of its requests makes no sense, and
         if a worker dies or is not done in the longest time that the load can take.

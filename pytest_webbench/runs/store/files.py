@@ -33,7 +33,7 @@ def append_line(file: Path, line: Any) -> None:
 
 
 def read_document(file: Path) -> dict[str, Any]:
-    """The object in ``file``."""
+    """Return the object in ``file``."""
     try:
         data = decode(file.read_bytes())
     except ValueError as error:
@@ -45,7 +45,7 @@ def read_document(file: Path) -> dict[str, Any]:
 
 
 def read_lines(file: Path, notes: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
-    """The objects of ``file``, none if there is no such file, each with its place in words.
+    """Yield the objects of ``file``, none if there is no such file, each with its place in words.
 
     A last line that was cut off, as by a kill, is left out, and ``notes`` get a sentence that says so.
     """
@@ -75,7 +75,7 @@ def _objects(lines: Iterable[bytes], file: Path, notes: list[str]) -> Iterator[t
 
 
 def value_of(kind: type[T], data: Any, place: object, what: str) -> T:
-    """The value that ``data`` at ``place`` describes; ``what`` it is, in words."""
+    """Return the value that ``data`` at ``place`` describes; ``what`` it is, in words."""
     try:
         return from_saved(kind, data)
     except (ValueError, TypeError, zlib.error) as error:
@@ -83,7 +83,7 @@ def value_of(kind: type[T], data: Any, place: object, what: str) -> T:
 
 
 def damaged(message: str, error: Exception) -> UsageError:
-    """The error that says that what was saved is damaged."""
+    """Return the error that says that what was saved is damaged."""
     hint = "measure again; what was saved cannot be relied on"
     return UsageError(message, evidence=str(error)[:SHOWN], hint=hint)
 

@@ -121,7 +121,7 @@ class RunFolder:
 
 
 def read_folder(folder: Path) -> SavedRun:
-    """The run that ``folder`` holds."""
+    """Return the run that ``folder`` holds."""
     notes: list[str] = []
     settings, plan, metadata = _read_run_file(folder)
     events = trials.read_trials(folder, notes)

@@ -15,11 +15,11 @@ __all__ = ["MOST_BYTES", "read_run"]
 
 MOST_BYTES = 1 << 30
 """How large a file of a stranger may be: a run of a day has less."""
-ROWS_ONLY = "read from pytest-benchmark's JSON, which has figures of rounds, and no single response times"
+ROWS_ONLY = "read from pytest-benchmark's JSON, which has results of rounds, but no single response times"
 
 
 def read_run(path: Path, *, most_bytes: int | None = None) -> SavedRun:
-    """The run that ``path`` holds: its folder, a file in that, or a JSON file of pytest-benchmark.
+    """Return the run that ``path`` holds: its folder, a file in that, or a JSON file of pytest-benchmark.
 
     With ``most_bytes``, no file of it may be larger, nor what is packed in it together, and a document or a
     line, which grows twentyfold when it is parsed, has at most a sixteenth of that.
@@ -86,7 +86,7 @@ def _longest_line(file: Path) -> int:
 
 
 def _read_benchmark_file(file: Path, data: Mapping[str, Any]) -> SavedRun:
-    """The cells among the rows of ``data``, which ``file`` holds, as a run."""
+    """Return the cells among the rows of ``data``, which ``file`` holds, as a run."""
     rows = data.get("benchmarks")
     if not isinstance(rows, list):
         raise UsageError(f"{file} holds no run", evidence="it has no benchmarks", hint=NO_RUN)

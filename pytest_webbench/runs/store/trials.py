@@ -60,7 +60,7 @@ class Trials:
     live: LiveResults = field(default_factory=LiveResults)
 
     def summaries(self, about: RunMetadata, planned: int) -> tuple[CellSummary, ...]:
-        """The results of each cell with a round, of which ``planned`` were to be made."""
+        """Return the results of each cell with a round, of which ``planned`` were to be made."""
         found = []
         for cell, rounds in self.rounds.items():
             known = about.scenarios.get(cell.scenario)
@@ -106,7 +106,7 @@ def _live_line_of(event: Event) -> Line | None:
 
 
 def read_trials(folder: Path, notes: list[str]) -> Trials:
-    """What the file says, up to a line that was cut off; ``notes`` tell of that one."""
+    """Return the content of the file, up to a truncated line; ``notes`` mention that one."""
     found = Trials()
     for data, place in read_lines(folder / NAME, notes):
         line = value_of(Line, data, place, "an event")

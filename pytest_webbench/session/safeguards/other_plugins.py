@@ -12,12 +12,12 @@ from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.plan import PROFILES
 from pytest_webbench.model.settings import Settings
 
-__all__ = ["TimeLimits", "is_timed", "notes_on_options", "refuse_what_spoils_figures", "untimed"]
+__all__ = ["TimeLimits", "is_timed", "notes_on_options", "refuse_disturbing_options", "untimed"]
 
 BENCHMARK_MODULE = "pytest_benchmark.plugin"
 
 
-def refuse_what_spoils_figures(config: pytest.Config) -> None:
+def refuse_disturbing_options(config: pytest.Config) -> None:
     """Raise :class:`~pytest_webbench.model.errors.UsageError` for plugins that would spoil results."""
     parallel = config.getoption("numprocesses", None) or config.getoption("dist", "no") != "no"
     if parallel or hasattr(config, "workerinput"):

@@ -74,7 +74,7 @@ class Engine:
 
 
 def connect() -> Engine:
-    """The engine that testcontainers would use: its properties, ``DOCKER_HOST``, or Docker's context.
+    """Return the engine that testcontainers would use: its properties, ``DOCKER_HOST``, or Docker's context.
 
     Raises :class:`~pytest_webbench.model.errors.EngineError` with the reason, within ten seconds.
     """
@@ -100,7 +100,7 @@ def connect() -> Engine:
 
 
 def _introduce() -> "tuple[docker.DockerClient, dict[str, Any], str]":
-    """An engine, what it says of itself, and whose product it is."""
+    """Return an engine, what it says of itself, and whose product it is."""
     client = _client()
     return client, client.info(), _product(client)
 
@@ -120,7 +120,7 @@ def bound_calls(client: "docker.DockerClient") -> None:
 
 
 def within(timeout_s: float, call: Callable[[], T]) -> T:
-    """What ``call`` returns or raises; :class:`TimeoutError` if it takes longer than ``timeout_s``.
+    """Return or raise the result of ``call``; :class:`TimeoutError` if it takes longer than ``timeout_s``.
 
     Then it is left alone in its thread, which does not keep this process from ending.
     """
@@ -179,7 +179,7 @@ def _ping(address: str) -> None:
 
 
 def _host_of(base_url: str) -> tuple[str, bool]:
-    """Where the engine's published ports are, and whether it is reached through a local socket."""
+    """Return where the engine's published ports are, and whether it is reached through a local socket."""
     parts = urlsplit(base_url)
     if parts.scheme.startswith("http+") and parts.hostname != "ssh":
         return LOOPBACK, True
@@ -188,7 +188,7 @@ def _host_of(base_url: str) -> tuple[str, bool]:
 
 
 def _is_apart(info: dict[str, Any]) -> bool:
-    """Whether the engine's host network is not the one of this machine, though its socket is here."""
+    """Return whether the engine's host network is not the one of this machine, though its socket is here."""
     options = " ".join(info.get("SecurityOptions") or [])
     return "rootless" in options or "Docker Desktop" in info.get("OperatingSystem", "")
 
@@ -199,7 +199,7 @@ def _product(client: "docker.DockerClient") -> str:
 
 
 def brought_to_its_end(call: Callable[[], T]) -> T:
-    """What ``call`` returns. An interrupt meanwhile is raised when it has returned.
+    """Return the result of ``call``. An interrupt meanwhile is raised when it has returned.
 
     An engine goes on with what it was asked for, whether anybody waits or not: a container that it makes
     just then would be there only after all was looked through for what to remove.
@@ -210,7 +210,7 @@ def brought_to_its_end(call: Callable[[], T]) -> T:
 
 
 def said(error: Exception) -> str:
-    """What an engine's error says, in one line, without the layers around it."""
+    """Return the message of an engine's error in one line, without the layers around it."""
     explanation = getattr(error, "explanation", None)
     text = explanation if isinstance(explanation, str) and explanation else str(error)
     lines = text.strip().splitlines() or [type(error).__name__]

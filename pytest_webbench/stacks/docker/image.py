@@ -32,7 +32,7 @@ class Image:
 
 
 def base_image_id(engine: Engine, name: str) -> str:
-    """The id of the base image ``name``, which is pulled if the engine lacks it.
+    """Return the id of the base image ``name``, which is pulled if the engine lacks it.
 
     Raises :class:`~pytest_webbench.model.errors.EngineError` if it cannot be had.
     """
@@ -51,7 +51,7 @@ def base_image_id(engine: Engine, name: str) -> str:
 
 
 def ensure_image(engine: Engine, stack: Stack, *, dockerfile: Path, base_image: str, logs: Path) -> Image:
-    """The image of ``stack``, built if there is none of exactly this content.
+    """Return the image of ``stack``, built if there is none of exactly this content.
 
     The tag is a hash of the Dockerfile, the folder, the lock and the base image. Raises
     :class:`~pytest_webbench.model.errors.InstallError` with the last step and lines of a failed build, whose
@@ -119,7 +119,7 @@ def _remove_steps(engine: Engine, lines: Iterable[str]) -> None:
 
 
 def _context(stack: Stack, dockerfile: Path) -> bytes:
-    """The build context as a tar archive: the same bytes for the same content."""
+    """Return the build context as a tar archive: the same bytes for the same content."""
     if stack.lock is None:
         raise InstallError(
             f"{stack.name} has no lock, from which its image could be made",

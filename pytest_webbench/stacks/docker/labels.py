@@ -29,7 +29,7 @@ class Labels:
         self.run = uuid4().hex[:12]
 
     def for_launch(self, launch: str) -> dict[str, str]:
-        """What a container of ``launch`` is marked with."""
+        """Return the labels of a container of ``launch``."""
         return {LABEL: "1", RUN: self.run, LAUNCH: launch, OWNER: str(self.owner)}
 
 
@@ -58,7 +58,7 @@ def _is_forgotten_step(container: "Container") -> bool:
 
 
 def others_at_work(engine: Engine) -> list[Owner]:
-    """The owners of running containers of other runs, which disturb this one."""
+    """Return the owners of running containers of other runs, which disturb this one."""
     own = Owner.ourselves()
     found = {
         owner: None

@@ -50,7 +50,7 @@ def prepare_in_containers(
 
 
 def _state_at_end(container: "Container", deadline: float) -> dict[str, Any] | None:
-    """How the container has ended; ``None`` if it still runs at ``deadline``."""
+    """Return how the container has ended; ``None`` if it still runs at ``deadline``."""
     while True:
         container.reload()
         state: dict[str, Any] = container.attrs["State"]

@@ -139,7 +139,7 @@ class Checkout:
         )
 
     def _files(self, top: Path, commit: str | None) -> frozenset[str]:
-        """The files of ``commit``, or of the working tree, by their paths in the repository."""
+        """Return the files of ``commit``, or of the working tree, by their paths in the repository."""
         if (top, commit) not in self._listings:
             tree = "ls-tree", "-r", "-z", "--name-only"
             names = _listed(top, ".") if commit is None else _names(top, *tree, commit)
@@ -190,7 +190,7 @@ def _no_room(place: Path, error: Exception) -> UsageError:
 
 
 def _origin(stack: Stack, ref: str) -> _Origin | None:
-    """Where ``stack`` lies; ``None`` if it need not be copied, for it is compared with itself."""
+    """Return where ``stack`` lies; ``None`` if it need not be copied, for it is compared with itself."""
     try:
         top = Path(_git(stack.folder, "rev-parse", "--show-toplevel").decode().rstrip("\n")).resolve()
     except (OSError, subprocess.CalledProcessError) as error:
@@ -226,7 +226,7 @@ def _origin(stack: Stack, ref: str) -> _Origin | None:
 
 
 def _without_end(folder: Path, inside: Path) -> Path:
-    """The top of a repository, from the folder that lies ``inside`` it."""
+    """Return the top of a repository, from the folder that lies ``inside`` it."""
     for part in reversed(inside.parts):
         if folder.name != part:  # a link on the way has another name
             return folder
@@ -264,7 +264,7 @@ def _keep_links_inside(top: Path, place: Path) -> None:
 
 
 def _listed(top: Path, path: str) -> list[str]:
-    """The files below ``path`` that git tracks or would track."""
+    """Return the files below ``path`` that git tracks or would track."""
     kinds = "--cached", "--others", "--exclude-standard"
     return _names(top, "ls-files", "-z", *kinds, "--", path)
 
@@ -274,7 +274,7 @@ def _names(top: Path, *arguments: str) -> list[str]:
 
 
 def _git(folder: Path, *arguments: str) -> bytes:
-    """What git says of the repository in which ``folder`` lies, whatever another git has set (a hook's)."""
+    """Run git in the repository of ``folder``, whatever variables another git has set (as in a hook)."""
     environment = {name: value for name, value in os.environ.items() if name not in _local_variables()}
     command = ["git", "-C", str(folder), *arguments]
     return subprocess.run(command, check=True, capture_output=True, env=environment).stdout
@@ -282,7 +282,7 @@ def _git(folder: Path, *arguments: str) -> bytes:
 
 @functools.cache
 def _local_variables() -> frozenset[str]:
-    """The variables by which git says which repository is meant; settings that were passed on are kept."""
+    """Return git's variables that select a repository, without settings that were passed on."""
     command = ["git", "rev-parse", "--local-env-vars"]
     done = subprocess.run(command, check=True, capture_output=True)
     return frozenset(done.stdout.decode().split()) - {"GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"}

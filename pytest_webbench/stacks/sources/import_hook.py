@@ -69,7 +69,7 @@ class Notes:
 
 
 def is_library(path: str) -> bool:
-    """Whether ``path`` is in the standard library or where libraries are installed."""
+    """Return whether ``path`` is in the standard library or where libraries are installed."""
     standard = os.path.dirname(os.__file__)
     return path.startswith(standard + os.sep) or any(each in path + os.sep for each in LIBRARIES)
 
@@ -123,7 +123,7 @@ def _move_all(table: Any, move: Callable[[Any], Any], depth: int = DEPTH) -> Non
 
 
 def mover(copies: str, places: list[tuple[str, str]]) -> Callable[[str], str]:
-    """What gives for a path in a repository that in this side's copy, if the copy has it."""
+    """Return a function from a path in a repository to the path in this side's copy, if the copy has it."""
 
     def move(path: str) -> str:
         real = os.path.realpath(path) if os.path.isabs(path) else ""

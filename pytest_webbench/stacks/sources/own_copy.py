@@ -27,7 +27,7 @@ class LoadedFile:
 
 
 def parse_loaded(text: str) -> tuple[frozenset[int], tuple[LoadedFile, ...]]:
-    """The processes that wrote ``text``, and what they have loaded; the last line may be half written."""
+    """Return the processes that wrote ``text``, with their loaded files; the last line may be incomplete."""
     pids, loaded = set(), {}
     for line in text.split("\n")[:-1]:
         pid, *words = line.split("\t")
@@ -40,7 +40,7 @@ def parse_loaded(text: str) -> tuple[frozenset[int], tuple[LoadedFile, ...]]:
 
 
 def foreign_file(own: OwnCopy, loaded: Iterable[LoadedFile]) -> tuple[LoadedFile, str] | None:
-    """The first of ``loaded`` that is of a repository but not of this side's copy of it, and whose it is."""
+    """Return the first of ``loaded`` from a repository outside this side's copy, and its tree."""
     for each in loaded:
         path = PurePath(each.path)
         if any(path.is_relative_to(tree.copy) for tree in own.trees):
@@ -54,7 +54,7 @@ def foreign_file(own: OwnCopy, loaded: Iterable[LoadedFile]) -> tuple[LoadedFile
 
 
 def _is_source(inside: PurePath, tree: CopiedTree) -> bool:
-    """Whether a file is of the repository: tracked, built beside what is tracked, or in a submodule.
+    """Return whether a file is of the repository: tracked, built beside what is tracked, or in a submodule.
 
     What git ignores with its whole folder (a virtual environment, libraries that were put somewhere) is not.
     """
@@ -128,7 +128,7 @@ class LoadedFiles:
 
 
 def _is_watched(pid: int, above: tuple[int, ...], started: frozenset[int]) -> bool:
-    """Whether the process runs our hook: it started with it, or is a fork of one that did."""
+    """Return whether the process runs our hook: it started with it, or is a fork of one that did."""
     if pid in started:
         return True
     program = _program(pid)
@@ -141,7 +141,7 @@ def _is_watched(pid: int, above: tuple[int, ...], started: frozenset[int]) -> bo
 
 
 def _program(pid: int) -> Path:
-    """The program that the process runs; an empty path where that cannot be seen."""
+    """Return the program that the process runs; an empty path where that cannot be seen."""
     try:
         return Path(f"/proc/{pid}/exe").readlink()
     except OSError:

@@ -32,7 +32,7 @@ THINGS = "basket bench bottle bowl box chair clock cup desk frame jar kettle lam
 
 
 def make_item(rng: random.Random) -> dict[str, Any]:
-    """A random item without its id."""
+    """Return a random item without its id."""
     name = f"{rng.choice(MATERIALS)} {rng.choice(THINGS)} {rng.randrange(10_000):04}"
     return {
         "name": name,
@@ -53,7 +53,7 @@ class ItemsDataset:
     default_count = 1500
 
     def records(self, count: int) -> tuple[Record, ...]:
-        """The first ``count`` items, with ids from 1."""
+        """Return the first ``count`` items, with ids from 1."""
         rng = random.Random("webbench items")
         return tuple({"id": key, **make_item(rng)} for key in range(1, count + 1))
 
@@ -67,7 +67,7 @@ class ItemsDataset:
         running.execute(["{data_dir}/database.py", "load", "{data_dir}/template.db", DATABASE])
 
     def state(self, running: RunningStack) -> Mapping[int, Record]:
-        """Every row of the table."""
+        """Return every row of the table."""
         output = running.execute(["{data_dir}/database.py", "dump", DATABASE])
         try:
             rows = json.loads(output)
@@ -78,7 +78,7 @@ class ItemsDataset:
         return records_by_key(dict(zip(COLUMNS, row, strict=True)) for row in rows)
 
     def observe(self, get: Get) -> tuple[Record, ...]:
-        """The records that GET /items/ lists."""
+        """Return the records that GET /items/ lists."""
         listed = get("/items/")
         if not isinstance(listed, list):
             return ()
@@ -86,7 +86,7 @@ class ItemsDataset:
 
 
 def _database(records: Sequence[Record]) -> bytes:
-    """The bytes of a SQLite file that holds ``records``."""
+    """Return the bytes of a SQLite file that holds ``records``."""
     database = sqlite3.connect(":memory:")
     try:
         with database:

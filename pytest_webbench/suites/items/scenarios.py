@@ -38,28 +38,28 @@ HELLO = _get("/hello", {"message": "Hello, World!"})
 
 
 def hello(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:  # noqa: ARG001
-    """A short JSON response, without the database."""
+    """Return a short JSON response, without the database."""
     return [HELLO]
 
 
 def echo(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:  # noqa: ARG001
-    """A JSON object, echoed; a hundred different ones, so that responses cannot be cached."""
+    """Return a JSON object, echoed; a hundred different ones, so that responses cannot be cached."""
     return [_echo({"message": "Hello, World!", "number": rng.randrange(10**6)}) for _ in range(100)]
 
 
 def list_items(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:  # noqa: ARG001
-    """All records."""
+    """Return all records."""
     return [_get("/items/", [dict(record) for record in records])]
 
 
 def get_item(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:
-    """One record, chosen at random each time."""
+    """Return one record, chosen at random each time."""
     drawn = rng.choices(records, k=count or len(records)) if records else []
     return [_get(f"/items/{record['id']}", dict(record)) for record in drawn]
 
 
 def create_item(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:  # noqa: ARG001
-    """A new record, different each time."""
+    """Return a new record, different each time."""
     return [_create(make_item(rng)) for _ in range(count or 1000)]
 
 

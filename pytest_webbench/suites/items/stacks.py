@@ -17,7 +17,7 @@ SQLITE_SETTINGS = {
 
 
 def _apps_folder() -> Path:
-    """The folder of the applications: in the package if installed from a wheel, next to it in a checkout."""
+    """Return the applications' folder: in the package if installed, next to it in a checkout."""
     package = Path(__file__).parents[2]
     installed = package / "framework_apps"
     return installed if installed.is_dir() else package.parent / "framework_apps"
