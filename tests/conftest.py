@@ -1,5 +1,6 @@
 """Which tests are alone, and which stay together; runs within them know nothing of each other."""
 
+import importlib.metadata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,19 @@ def _timed() -> Iterator[None]:
     """Runs within the tests time something: where pytest-xdist is at work, pytest-benchmark does not."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYTEST_XDIST_WORKER", raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plugins_found_once() -> Iterator[None]:
+    """Each run in this process would look for them among all packages that are installed."""
+    plugins = [
+        each
+        for each in importlib.metadata.distributions()
+        if any(entry.group == "pytest11" for entry in each.entry_points)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.metadata, "distributions", lambda: iter(plugins))
         yield
 
 

@@ -1,5 +1,6 @@
 """Runs of pytest within a test, with doubles of the stacks and of the load engine."""
 
+import functools
 import importlib
 import json
 import pkgutil
@@ -16,6 +17,7 @@ import pytest_benchmark.plugin
 import scipy.special  # noqa: F401
 
 import pytest_webbench
+from pytest_webbench.runs import metadata
 from pytest_webbench.runs.rows import is_derived
 from pytest_webbench.session.measuring import execution
 from pytest_webbench.session.output import terminal as closing
@@ -38,6 +40,14 @@ SMALL = (
 def app_server() -> Iterator[AppServer]:
     with serve_apps() as server:
         yield server
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _counted_once() -> Iterator[None]:
+    """The code of the applications, which each run counts, does not change meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metadata, "count_code_lines", functools.cache(metadata.count_code_lines))
+        yield
 
 
 @pytest.fixture(autouse=True)

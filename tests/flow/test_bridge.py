@@ -142,19 +142,14 @@ def test_requests_in_flight_at_a_deadline_are_told(run: RunWebbench) -> None:
 
 
 def test_the_json_is_json_for_everyone(run: RunWebbench) -> None:
-    """NaN and Infinity are Python's own."""
+    """NaN and Infinity are Python's own. The machine in it does not vary with the clock rate."""
     outcome = run(JSON, "--webbench-rounds=1", "--webbench-stack=flask-sqlite3")
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
-    json.loads((outcome.folder / "figures.json").read_text(), parse_constant=refuse)
-
-
-def test_machine_info_does_not_vary_with_the_clock_rate(run: RunWebbench) -> None:
-    outcome = run(ONE, JSON)
-    info = json.loads((outcome.folder / "figures.json").read_text())["machine_info"]
-    assert info["cpu"] == {"brand_raw": "a processor"}
+    data = json.loads((outcome.folder / "figures.json").read_text(), parse_constant=refuse)
+    assert data["machine_info"]["cpu"] == {"brand_raw": "a processor"}
 
 
 # --- saving and comparing ---------------------------------------------------------------------------
@@ -244,19 +239,16 @@ def test_benchmark_enable_wins_over_disable(run: RunWebbench) -> None:
     assert outcome.rows()["get_item[flask-sqlite3]"]["stats"]["rounds"] == 2
 
 
-@pytest.mark.parametrize(
-    "option",
-    [
+def test_options_of_pytest_benchmark_cannot_change_what_was_measured(run: RunWebbench) -> None:
+    options = (
         "--benchmark-min-rounds=9",
         "--benchmark-warmup=on",
         "--benchmark-timer=time.process_time",
         "--benchmark-disable-gc",
         "--benchmark-max-time=0.000001",
         "--benchmark-calibration-precision=1",
-    ],
-)
-def test_options_of_pytest_benchmark_cannot_change_what_was_measured(run: RunWebbench, option: str) -> None:
-    outcome = run(ONE, JSON, option)
+    )
+    outcome = run(ONE, JSON, *options)
     expected = [time_per_request_s(each) for each in measured(outcome)["get_item[flask-sqlite3]"]]
     assert outcome.rows()["get_item[flask-sqlite3]"]["stats"]["data"] == expected
 

@@ -272,6 +272,18 @@ def test_records_that_are_none(made: object) -> None:
         suite.dataset.records(3)
 
 
+def test_records_are_made_once() -> None:
+    """What is sent is about the records in the database, even if making them again would make others."""
+
+    class Random(NoDataset):
+        def records(self, count: int) -> tuple[dict[str, object], ...]:
+            return tuple({"id": random.random()} for _ in range(count))
+
+    dataset = guard_suite(Suite(name="own", dataset=Random())).dataset
+    assert dataset.records(3) == dataset.records(3)
+    assert len(dataset.records(2)) == 2
+
+
 # --- in a run -------------------------------------------------------------------------------------------
 
 CONFTEST = """

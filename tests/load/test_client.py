@@ -170,26 +170,6 @@ def test_the_same_bytes_and_other_bytes_are_judged_alike(exchange: Exchange) -> 
 # Servers that do not.
 
 
-def test_a_connection_that_was_closed_unannounced_is_stale() -> None:
-    """The server answers five requests on each connection, says no more, and reads on."""
-
-    def five(server: Server, peer: Peer, number: int) -> None:
-        if peer.served >= 5:
-            server.count("unanswered")
-            return
-        server.count("answered")
-        peer.send(RIGHT)
-        if peer.served == 4:
-            peer.socket.shutdown(socket.SHUT_WR)
-
-    with Server(five) as server:
-        result = carry_out(make_load(users=4, requests=200), server.url)
-        server.wait()
-    assert result.errors == {"stale_connection": server.did["unanswered"]}
-    assert result.ok == server.did["answered"]
-    assert result.sent == server.requests == 200
-
-
 def test_a_timeout_is_for_each_request() -> None:
     """Requests that are in time go on for longer than the timeout in all."""
 

@@ -1,6 +1,5 @@
 """The Locust engine: real workers of Locust against servers that count what they answered."""
 
-import socket
 import subprocess
 import sys
 from contextlib import closing
@@ -109,31 +108,6 @@ def test_an_idle_connection_may_be_closed_in_an_open_loop(engine: LocustEngine) 
         result = engine.run(load, server.url)
     assert (result.ok, result.errors) == (8, {})
     assert server.connections >= 8
-
-
-# What a server can do wrong: as the native engine says it.
-
-
-def test_a_connection_that_was_closed_unannounced_is_stale(engine: LocustEngine) -> None:
-    """The server answers five requests on each connection, says no more, and reads on: the client of
-    Locust would ask again on another connection, and say nothing of it. Here what was sent is lost, and a
-    connection that was seen to be closed is replaced before anything is sent on it."""
-
-    def five(server: Server, peer: Peer, number: int) -> None:
-        if peer.served >= 5:
-            server.count("unanswered")
-            return
-        server.count("answered")
-        peer.send(RIGHT)
-        if peer.served == 4:
-            peer.socket.shutdown(socket.SHUT_WR)
-
-    with Server(five) as server:
-        result = engine.run(make_load(users=4, requests=200), server.url)
-        server.wait()
-    assert result.errors.get("stale_connection", 0) == server.did["unanswered"]
-    assert result.ok == server.did["answered"]
-    assert result.sent == server.requests == 200
 
 
 # What is no load at all.

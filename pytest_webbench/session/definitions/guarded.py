@@ -74,13 +74,15 @@ def bounded(what: str) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    process = psutil.Process()
-    most_bytes = process.memory_info().rss + psutil.virtual_memory().available // 2
     begun_s = _cpu_s()
+    most_bytes = 0  # asked for at the first look, as hardly any call takes as long
 
     def look(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        nonlocal most_bytes
         took_s = _cpu_s() - begun_s
-        too_large = process.memory_info().rss > most_bytes
+        held = psutil.Process().memory_info().rss
+        most_bytes = most_bytes or held + psutil.virtual_memory().available // 2
+        too_large = held > most_bytes
         if took_s < MOST_CPU_S and not too_large:
             return
         why = "half of the free memory" if too_large else f"{MOST_CPU_S:g} s of CPU time"
@@ -183,15 +185,19 @@ class _GuardedDataset:
     def __init__(self, suite: str, dataset: Dataset) -> None:
         self._what = f"of the dataset of suite {suite}"
         self._dataset = dataset
+        self._made: dict[int, tuple[Record, ...]] = {}
         self.default_count = dataset.default_count
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._dataset, name)
 
     def records(self, count: int) -> tuple[Record, ...]:
-        what = f"records({count}) {self._what}"
-        with calling(what):
-            return _records(what, self._dataset.records(count), UsageError)
+        """Made once in a run: every load is about the records that every database was filled with."""
+        if count not in self._made:
+            what = f"records({count}) {self._what}"
+            with calling(what):
+                self._made[count] = _records(what, self._dataset.records(count), UsageError)
+        return self._made[count]
 
     def prepare(self, running: RunningStack, records: Sequence[Record]) -> None:
         with calling(f"prepare {self._what}", SeedError):
