@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import importlib
 import sys
 from pathlib import Path
@@ -87,6 +88,7 @@ def test_modules_import_from_each_other_what_is_offered() -> None:
     assert hidden == []
 
 
+@functools.cache
 def _exported(name: str) -> list[str]:
     """What a module has in ``__all__``, which is read, for not every module is for this process."""
     path = ROOT / f"{name.replace('.', '/')}.py"

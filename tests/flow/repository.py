@@ -1,6 +1,10 @@
 """A git repository with stacks of its own, for runs that compare commits."""
 
+import atexit
+import functools
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 __all__ = ["commit", "git", "make_repository"]
@@ -35,10 +39,20 @@ def commit(folder: Path, message: str) -> str:
 
 def make_repository(folder: Path, *stacks: str) -> str:
     """A repository in ``folder`` with ``stacks`` below ``apps``; its first commit."""
+    made, first = _made(stacks)
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    return first
+
+
+@functools.cache
+def _made(stacks: tuple[str, ...]) -> tuple[Path, str]:
+    """The same for all tests: git would be started four times for each."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / ".gitignore").write_text(".webbench\n__pycache__\n")
     for name in stacks:
         (folder / "apps" / name).mkdir(parents=True)
         (folder / "apps" / name / "server.py").write_text("VERSION = 1\n")
     git(folder, "init", "--quiet", "--initial-branch=main")
-    return commit(folder, "first")
+    return folder, commit(folder, "first")

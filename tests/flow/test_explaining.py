@@ -43,7 +43,8 @@ def explained(outcome: Outcome) -> list[CodeProfile]:
 
 
 def test_each_cell_is_sampled_once_more_after_the_plan(run: RunWebbench) -> None:
-    outcome = run(*TWO, EXPLAIN, profiler=FakeProfiler(STACKS))
+    """None of it is in the results."""
+    outcome = run(*TWO, EXPLAIN, "--benchmark-json=figures.json", profiler=FakeProfiler(STACKS))
     outcome.counts(passed=4)
     profiles = explained(outcome)
     assert [str(each.cell) for each in profiles] == [
@@ -66,10 +67,6 @@ def test_each_cell_is_sampled_once_more_after_the_plan(run: RunWebbench) -> None
     launches = [event for event in outcome.doubles.launcher.events if event.startswith("start")]
     assert launches[-2:] == ["start flask-sqlite3", "start django-drf"]
     assert all_taken_down(outcome)
-
-
-def test_none_of_it_is_in_the_figures(run: RunWebbench) -> None:
-    outcome = run(*TWO, EXPLAIN, "--benchmark-json=figures.json", profiler=FakeProfiler(STACKS))
     assert {row["stats"]["rounds"] for row in outcome.rows().values()} == {2}
     assert len(outcome.lines_of_trials()) == 8
 
