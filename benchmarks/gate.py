@@ -1,14 +1,21 @@
 """How often the gate (pytest --webbench-against) is right, by repeated runs on real servers.
 
-    python benchmarks/gate.py                            all parts, 20 runs of each
+    python benchmarks/gate.py                            all parts, up to 20 runs of each
     python benchmarks/gate.py --part aa                  the same code twice: false alarms
     python benchmarks/gate.py --part ab10                10 % more CPU time for each request: is it found?
     python benchmarks/gate.py --part ab5                  5 % more
+    python benchmarks/gate.py --part counts-aa           the same code twice, by counts of instructions
+    python benchmarks/gate.py --part counts-ab2          2 % more instructions in one handler: is it found?
+    python benchmarks/gate.py --part counts-ab05         0.5 % more: is it left alone?
+    python benchmarks/gate.py --part times-aa            what counts-aa compares, by time
+    python benchmarks/gate.py --part counts              these four, in common tables
     python benchmarks/gate.py --keep DIR                 goes on where it was if it is started again
 
 Each run is a pytest of its own, with the gate's default thresholds and budget. A slowdown is made of work
 whose units are counted, so that its size does not rest on a clock alone. Beside it stands what
---benchmark-compare-fail would have said of the same rounds. Exit code 1 if it was not right often enough.
+--benchmark-compare-fail would have said of the same rounds. Every second run of the parts of "counts" is
+made while other processes keep all processors busy. Exit code 1 if it was not right often enough, or took
+too long.
 """
 
 import argparse
@@ -22,13 +29,18 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from engine_bench.machine import describe_machine
+from engine_bench.tables import Table
+from gate_bench.counted_report import changed_table, goals_table, same_table
+from gate_bench.deciding import decide, goals
 from gate_bench.keeping import Kept
-from gate_bench.parts import PARTS, SCENARIOS, Setup
+from gate_bench.parts import COUNTED_PARTS, PARTS, SCENARIOS, Part, Setup
 from gate_bench.report import describe_calibration, gate_table
 from gate_bench.series import Series
 from gate_bench.tallying import missed_goals, tally
 
 from pytest_webbench.model.errors import WebbenchError
+
+GROUPS = {"counts": COUNTED_PARTS, "all": tuple(PARTS)}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -60,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--part", choices=(*PARTS, "all"), default="all", help="which part (all)")
-    parser.add_argument("--runs", type=_count, default=20, help="runs of each part (20)")
+    parser.add_argument("--part", choices=(*PARTS, *GROUPS), default="all", help="which part (all)")
+    parser.add_argument("--runs", type=_count, help="runs of each part (20; counts-aa and times-aa 6)")
     parser.add_argument(
         "--cells",
         type=_cells,
@@ -72,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
         "--duration", type=float, help="seconds of a load that has a duration (aa 0.5, ab10 and ab5 1.2)"
     )
     parser.add_argument(
-        "--budget", type=_count, help="seconds for a run of aa (the gate's default, 60 for each cell)"
+        "--budget",
+        type=_count,
+        help="seconds for a run of aa (the gate's default, 60 for each cell) or times-aa (480)",
     )
     parser.add_argument("--launcher", choices=("process", "container"), default="process")
     parser.add_argument(
@@ -113,15 +127,32 @@ def _measure(options: argparse.Namespace, folder: Path) -> list[str]:
         duration_s=options.duration,
         same_budget_s=options.budget,
     )
-    parts = [part for part in PARTS.values() if options.part in {part.name, "all"}]
+    parts = [PARTS[name] for name in GROUPS.get(options.part, (options.part,))]
     series = Series(
         kept=Kept(folder, setup), parts=parts, runs=options.runs, longest_s=options.longest, say=_say
     )
-    calibration = series.calibrated() if any(part.growth for part in parts) else None
-    for part in parts:
-        if calibration is not None and part.growth is not None:
-            _say(describe_calibration(calibration, part.growth))
+    tuned, plain = ([part for part in parts if part.tuned is wanted] for wanted in (True, False))
+    if any(part.growth for part in tuned):
+        calibration = series.calibrated()
+        for growth in (part.growth for part in tuned if part.growth is not None):
+            _say(describe_calibration(calibration, growth))
     series.carry_out()
+    missed, tables = [], []
+    for report, chosen in ((_timed_gate, tuned), (_counted_gate, plain)):
+        if chosen:
+            made, goals_missed = report(series, chosen)
+            tables += made
+            missed += goals_missed
+    for table in tables:
+        print(table.markdown() if options.markdown else table.terminal())
+        print("\n".join(["", *table.notes, *([""] if table.notes else [])]))
+    print(f"{machine}.")
+    return missed
+
+
+def _timed_gate(series: Series, parts: Sequence[Part]) -> tuple[list[Table], list[str]]:
+    """The table of the parts with loads of their own, and the goals that were missed."""
+    calibration = series.calibrated() if any(part.growth for part in parts) else None
     tallies = [
         tally(
             part,
@@ -131,10 +162,36 @@ def _measure(options: argparse.Namespace, folder: Path) -> list[str]:
         )
         for part in parts
     ]
-    table = gate_table(tallies, series.kept.setup, calibration)
-    print(table.markdown() if options.markdown else table.terminal())
-    print("\n".join(["", *table.notes, f"{machine}."]))
-    return [goal for each in tallies for goal in missed_goals(each)]
+    return (
+        [gate_table(tallies, series.kept.setup, calibration)],
+        [goal for each in tallies for goal in missed_goals(each)],
+    )
+
+
+def _counted_gate(series: Series, parts: Sequence[Part]) -> tuple[list[Table], list[str]]:
+    """The tables of the parts that count and of the one beside them, and the goals that were missed."""
+    decided = [
+        decide(
+            part,
+            [attempts[-1] for attempts in series.attempts(part)],
+            failed_runs=series.failed_runs.get(part.name, 0),
+        )
+        for part in parts
+    ]
+    same = [each for each in decided if each.part.growth is None]
+    changed = [each for each in decided if each.part.growth is not None]
+    loops = series.loops() if changed else None
+    asked = [
+        goal
+        for each in decided
+        for goal in goals(each, size=loops.size(each.part.growth) if loops and each.part.growth else None)
+    ]
+    tables = [
+        *([same_table(same)] if same else []),
+        *([changed_table(changed, loops)] if loops else []),
+        *([goals_table(asked)] if asked else []),
+    ]
+    return tables, [f"{each.text}: {each.found}" for each in asked if not each.met]
 
 
 def _say(text: str) -> None:

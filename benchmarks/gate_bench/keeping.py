@@ -3,8 +3,10 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from gate_bench.calibration import Calibration
+from gate_bench.loops import Loops
 from gate_bench.parts import Part, Setup
 from gate_bench.runs import Run
 from pytest_webbench.model.codec import from_json, to_json
@@ -12,9 +14,11 @@ from pytest_webbench.model.errors import WebbenchError
 
 __all__ = ["Kept"]
 
+T = TypeVar("T", Calibration, Loops)
+
 
 class Kept:
-    """The folder of a benchmark: ``setup.json``, ``calibration.json`` and ``runs.jsonl``.
+    """The folder of a benchmark: ``setup.json``, what was calibrated, and ``runs.jsonl``.
 
     ``setup`` is that of the folder, whose seed takes the place of a new one. Raises
     :class:`~pytest_webbench.model.errors.WebbenchError` if the folder has runs of another one.
@@ -58,12 +62,14 @@ class Kept:
         with (self.folder / "runs.jsonl").open("a") as file:
             file.write(json.dumps(to_json(run)) + "\n")
 
-    @property
-    def calibration(self) -> Calibration | None:
-        """``None`` if none was made yet."""
-        file = self.folder / "calibration.json"
-        return from_json(Calibration, json.loads(file.read_text())) if file.exists() else None
+    def find(self, kind: type[T]) -> T | None:
+        """The calibration of this ``kind``, ``None`` if none was made yet."""
+        file = self._file_of(kind)
+        return from_json(kind, json.loads(file.read_text())) if file.exists() else None
 
-    @calibration.setter
-    def calibration(self, calibration: Calibration) -> None:
-        (self.folder / "calibration.json").write_text(json.dumps(to_json(calibration)))
+    def keep(self, calibration: Calibration | Loops) -> None:
+        """Keep ``calibration`` beside the runs."""
+        self._file_of(type(calibration)).write_text(json.dumps(to_json(calibration)))
+
+    def _file_of(self, kind: type) -> Path:
+        return self.folder / f"{kind.__name__.lower()}.json"

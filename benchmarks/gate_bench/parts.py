@@ -3,46 +3,119 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["PARTS", "SCENARIOS", "Part", "Setup"]
+from pytest_webbench.model.plan import Measure
+
+__all__ = ["COUNTED_PARTS", "PARTS", "SCENARIOS", "Part", "Setup"]
 
 SCENARIOS = ("hello", "echo", "get_item", "list_items", "create_item", "update_item", "delete_item")
-"""In this order they are taken for the cells of the part without a change."""
+"""In this order they are taken for the cells of the part ``aa``."""
+ALL_STACKS = ("django-drf", "fastapi-sqlalchemy", "fastapi-sqlite3", "flask-sqlalchemy", "flask-sqlite3")
+EIGHT_MINUTES_S = 480
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """``growth`` is by how much the head needs more CPU time for a request than its base.
+    """A comparison that is repeated in ``runs`` runs, of copies of ``stacks``.
+
+    ``growth`` is by how much the head needs more for a request than its base: CPU time, or instructions where
+    they are what is measured. ``scenarios`` is empty where ``--cells`` says how many there are. The
+    ``tuned`` ones have the rounds and loads of :class:`Setup`, the others the defaults of users.
 
     ``asks_again`` says that an undecided run is made again with the budget that it asks for; then the
-    second one counts.
+    second one counts. ``half_busy``: every second run is made while other processes keep all processors busy.
     """
 
     name: str
     about: str
+    stacks: tuple[str, ...] = ("flask-sqlite3",)
+    scenarios: tuple[str, ...] = ("hello",)
+    measure: Measure = Measure.TIME
     growth: float | None = None
+    runs: int = 20
+    budget_s: int | None = None
+    tuned: bool = False
     asks_again: bool = False
+    half_busy: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether instructions are counted, and nothing is timed."""
+        return self.measure is Measure.INSTRUCTIONS
+
+    def is_busy(self, number: int) -> bool:
+        """Whether run ``number`` is made on a busy machine."""
+        return self.half_busy and number % 2 == 1
+
+
+CHANGED_SCENARIO, OTHER_SCENARIO = "get_item", "hello"
+"""The one whose handler gets a loop, and one whose handler is left as it is."""
+
+
+def _looped(name: str, growth: float) -> Part:
+    return Part(
+        name=name,
+        about=f"{growth * 100:g} % more instructions in the handler of {CHANGED_SCENARIO}",
+        scenarios=(OTHER_SCENARIO, CHANGED_SCENARIO),
+        measure=Measure.INSTRUCTIONS,
+        growth=growth,
+        half_busy=True,
+    )
 
 
 PARTS = {
     part.name: part
     for part in (
-        Part(name="aa", about="the same code on both sides"),
-        Part(name="ab10", about="10 % more CPU time for each request", growth=0.10),
-        Part(name="ab5", about="5 % more CPU time for each request", growth=0.05, asks_again=True),
+        Part(
+            name="aa",
+            about="the same code on both sides",
+            stacks=("fastapi-sqlite3", "flask-sqlite3"),  # asynchronous and threaded
+            scenarios=(),
+            tuned=True,
+        ),
+        Part(name="ab10", about="10 % more CPU time for each request", growth=0.10, tuned=True),
+        Part(
+            name="ab5",
+            about="5 % more CPU time for each request",
+            growth=0.05,
+            tuned=True,
+            asks_again=True,
+        ),
+        Part(
+            name="counts-aa",
+            about="the same code on both sides",
+            stacks=ALL_STACKS,
+            scenarios=SCENARIOS,
+            measure=Measure.INSTRUCTIONS,
+            runs=6,
+            half_busy=True,
+        ),
+        _looped("counts-ab2", 0.02),
+        _looped("counts-ab05", 0.005),
+        Part(
+            name="times-aa",
+            about="the same code on both sides",
+            stacks=ALL_STACKS,
+            scenarios=SCENARIOS,
+            runs=6,
+            budget_s=EIGHT_MINUTES_S,
+            half_busy=True,
+        ),
     )
 }
+COUNTED_PARTS = ("counts-aa", "counts-ab2", "counts-ab05", "times-aa")
+"""Those that belong to counts; the last one is the first one by time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """What all runs have in common; runs of different ones are not put together.
 
-    A round is a second and more, in short turns, for its two launches cost as much. Rounds of twice the
-    length scattered less, but told no more in the same time (measured once, sixteen pairs). ``users`` are as
-    many as the threads of the server, which keep it busy and leave few requests under way when a turn
-    ends. The part without a change has ten times as many cells, and shorter rounds. ``duration_s`` replaces
-    the two durations; ``same_budget_s`` is the budget of a run of the part without a change, ``None`` for the
-    gate's default.
+    A round of a tuned part is a second and more, in short turns, for its two launches cost as much. Rounds of
+    twice the length scattered less, but told no more in the same time (measured once, sixteen pairs).
+    ``users`` are as many as the threads of the server, which keep it busy and leave few requests under way
+    when a turn ends. The part ``aa`` has ten times as many cells, and shorter rounds. ``duration_s`` replaces
+    the two durations; ``same_budget_s`` is the budget of a run of the parts without a change, ``None`` for
+    that of the part, or the gate's default.
     """
 
     launcher: str = "process"
@@ -59,24 +132,43 @@ class Setup:
         default_factory=lambda: {"get_item": 200, "list_items": 30, "create_item": 100, "update_item": 100}
     )
 
+    def scenarios_of(self, part: Part) -> tuple[str, ...]:
+        """The scenarios that a run of ``part`` compares."""
+        return part.scenarios or SCENARIOS[: self.cells // len(part.stacks)]
+
     def cells_of(self, part: Part) -> int:
         """How many cells a run of ``part`` compares."""
-        return self.cells if part.growth is None else 1
+        return len(part.stacks) * len(self.scenarios_of(part))
+
+    def budget_s(self, part: Part) -> int | None:
+        """The budget of a run of ``part``, ``None`` for the gate's default."""
+        if part.counts or part.growth is not None:
+            return part.budget_s
+        return self.same_budget_s or part.budget_s
 
     def arguments(self, part: Part, number: int) -> list[str]:
         """Those of run ``number`` of ``part``, but for its budget."""
+        return [
+            f"--webbench-against={'self' if part.growth is None else 'HEAD' if part.tuned else 'HEAD~1'}",
+            "--webbench-stack=gate-*",
+            f"--webbench-scenario={','.join(self.scenarios_of(part))}",
+            f"--webbench-launcher={self.launcher}",
+            # Whoever counts has the same requests in every run.
+            *(
+                ["--webbench-measure=instructions"]
+                if part.counts
+                else [f"--webbench-seed={self.seed + number}"]
+            ),
+            *(self._tuned_arguments(part) if part.tuned else []),
+        ]
+
+    def _tuned_arguments(self, part: Part) -> list[str]:
         same = part.growth is None
-        scenarios = SCENARIOS[: self.cells // 2] if same else ("hello",)
         duration_s = self.duration_s or (self.same_duration_s if same else self.slowed_duration_s)
         amounts = [f"--webbench-requests={name}={count}" for name, count in self.requests.items()]
         return [
-            f"--webbench-against={'self' if same else 'HEAD'}",
-            "--webbench-stack=gate-*",
-            f"--webbench-scenario={','.join(scenarios)}",
-            f"--webbench-launcher={self.launcher}",
             f"--webbench-rounds={self.same_rounds if same else self.rounds}",
             f"--webbench-duration={duration_s:g}",
-            f"--webbench-seed={self.seed + number}",
             f"--webbench-users={self.users}",
             *(amounts if same else []),
         ]

@@ -1,5 +1,6 @@
 """Git repositories with stacks to compare, made of the project's own applications."""
 
+import ast
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -8,12 +9,12 @@ from pathlib import Path
 from pytest_webbench.model.errors import WebbenchError
 from pytest_webbench.suites.items import STACKS
 
-__all__ = ["BASE", "HEAD", "SAME_STACKS", "make_same", "make_slowed"]
+__all__ = ["BASE", "HEAD", "make_looped", "make_same", "make_slowed", "with_loop"]
 
-SAME_STACKS = ("fastapi-sqlite3", "flask-sqlite3")
-"""Two kinds of server: asynchronous and threaded."""
 STACK = "flask-sqlite3"
 """The one that gets work beside its own."""
+HANDLER = Path("items/views.py"), "get_item"
+"""The handler of it that gets a loop."""
 BASE, HEAD = "base", "head"
 WORK = Path(__file__).with_name("counted_work.py")
 CONFTEST = '''"""The stacks of this repository, in the settings of those that they were copied from."""
@@ -37,13 +38,13 @@ app.before_request(counted_work.work)
 """
 
 
-def make_same(folder: Path) -> None:
-    """A repository in ``folder``, made anew, with copies of :data:`SAME_STACKS`.
+def make_same(folder: Path, stacks: Sequence[str]) -> None:
+    """A repository in ``folder``, made anew, with copies of ``stacks``.
 
     Raises :class:`~pytest_webbench.model.errors.WebbenchError` if git fails.
     """
-    _make(folder, SAME_STACKS)
-    _commit(folder)
+    _make(folder, stacks)
+    _begin(folder)
 
 
 def make_slowed(folder: Path, *, base: int, head: int) -> None:
@@ -59,8 +60,35 @@ def make_slowed(folder: Path, *, base: int, head: int) -> None:
         file.write(CALL_WORK)
     units = application / "units.txt"
     units.write_text(f"{BASE} {base}\n")
-    _commit(folder)
+    _begin(folder)
     units.write_text(f"{HEAD} {head}\n")
+
+
+def make_looped(folder: Path, *, turns: int) -> None:
+    """A repository in ``folder``, made anew, whose last commit adds an empty loop to one handler.
+
+    Without ``turns`` there is only the commit before it. Raises
+    :class:`~pytest_webbench.model.errors.WebbenchError` if git fails.
+    """
+    _make(folder, (STACK,))
+    _begin(folder)
+    if turns:
+        file, handler = folder / "apps" / STACK / HANDLER[0], HANDLER[1]
+        file.write_text(with_loop(file.read_text(), handler, turns))
+        _commit(folder, "head")
+
+
+def with_loop(source: str, function: str, turns: int) -> str:
+    """``source`` whose ``function`` begins with an empty loop of so many ``turns``."""
+    (found,) = (
+        each
+        for each in ast.walk(ast.parse(source))
+        if isinstance(each, ast.FunctionDef) and each.name == function
+    )
+    first = found.body[0]
+    lines, indent = source.splitlines(keepends=True), " " * first.col_offset
+    loop = f"{indent}for _ in range({turns}):\n{indent}    pass\n"
+    return "".join([*lines[: first.lineno - 1], loop, *lines[first.lineno - 1 :]])
 
 
 def _make(folder: Path, names: Sequence[str]) -> None:
@@ -74,15 +102,20 @@ def _make(folder: Path, names: Sequence[str]) -> None:
     (folder / ".gitignore").write_text("__pycache__\n")
 
 
-def _commit(folder: Path) -> None:
+def _begin(folder: Path) -> None:
+    _git(folder, "init", "--quiet", "--initial-branch=main")
+    _commit(folder, "base")
+
+
+def _commit(folder: Path, message: str) -> None:
     who = ("-c", "user.name=gate", "-c", "user.email=gate@example.org", "-c", "commit.gpgsign=false")
-    for arguments in (
-        ("init", "--quiet", "--initial-branch=main"),
-        ("add", "--all"),
-        (*who, "commit", "--quiet", "--message=base"),
-    ):
-        try:
-            subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S607
-        except (OSError, subprocess.CalledProcessError) as error:
-            said = getattr(error, "stderr", b"").decode(errors="replace")
-            raise WebbenchError(f"no repository can be made in {folder}: {error}", evidence=said) from None
+    _git(folder, "add", "--all")
+    _git(folder, *who, "commit", "--quiet", f"--message={message}")
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    try:
+        subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S607
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stderr", b"").decode(errors="replace")
+        raise WebbenchError(f"no repository can be made in {folder}: {error}", evidence=said) from None

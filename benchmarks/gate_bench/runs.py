@@ -6,10 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gate_bench.neighbours import busy_processors
 from gate_bench.repository import BASE, HEAD
 from pytest_webbench.analysis.metrics import time_per_request_s
 from pytest_webbench.model.codec import from_json
@@ -46,6 +48,7 @@ class Found:
     ratio: Ratio
     base: float | None
     head: float | None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +85,9 @@ class Work:
 class Run:
     """What a run found.
 
-    ``seconds`` lie between the beginning of its folder and its verdicts. ``needed_s`` is the budget that
-    it asks for, if it is undecided and can say.
+    ``seconds`` lie between the beginning of its folder and its verdicts, ``whole_s`` between the start of
+    pytest and its verdicts. ``needed_s`` is the budget that it asks for, if it is undecided and can say.
+    ``busy``: other processes kept all processors busy.
     """
 
     part: str
@@ -94,6 +98,12 @@ class Run:
     rounds: tuple[Rounds, ...]
     work: Work
     needed_s: float | None
+    whole_s: float = 0.0
+    busy: bool = False
+
+    def told(self) -> str:
+        """What was said of metrics that could not be judged, each sentence once."""
+        return "\n".join(dict.fromkeys(each.why for each in self.found if each.why))
 
     def verdicts(self, cell: Cell) -> set[Verdict]:
         """Those on ``cell``, of all metrics."""
@@ -110,8 +120,11 @@ def carry_out(
     cells: int,
     budget_s: int | None,
     timeout_s: float,
+    busy: bool = False,
 ) -> Run:
     """Run ``pytest --webbench`` with ``arguments`` in ``repository``; ``output`` is made anew.
+
+    If ``busy``, other processes keep all processors busy meanwhile.
 
     Raises :class:`~pytest_webbench.model.errors.WebbenchError` if it does not give verdicts on so many
     ``cells``, or takes longer than ``timeout_s``.
@@ -122,7 +135,9 @@ def carry_out(
     command = [sys.executable, "-m", "pytest", "--webbench", "-p", "no:cacheprovider", *arguments, *budget]
     command.append(f"--webbench-output={output}")
     log = output / "terminal.txt"
-    _execute(command, repository, log, timeout_s=timeout_s)
+    begun = time.time()  # files have times of this clock
+    with busy_processors(busy=busy):
+        _execute(command, repository, log, timeout_s=timeout_s)
     verdicts = next(output.glob("*/comparisons.json"), None)
     kept = {"comparisons": []} if verdicts is None else json.loads(verdicts.read_text())
     found = from_json(tuple[Found, ...], kept["comparisons"])
@@ -142,6 +157,8 @@ def carry_out(
         rounds=_read_rounds(folder, judged),
         work=_read_work(folder / "logs"),
         needed_s=kept["budget_needed_s"],
+        whole_s=verdicts.stat().st_mtime - begun,
+        busy=busy,
     )
 
 

@@ -8,8 +8,9 @@ from statistics import median
 
 from gate_bench.calibration import Calibration, calibrate
 from gate_bench.keeping import Kept
+from gate_bench.loops import Loops, calibrate_loops
 from gate_bench.parts import Part
-from gate_bench.repository import make_same, make_slowed
+from gate_bench.repository import make_looped, make_same, make_slowed
 from gate_bench.runs import Run, carry_out
 from pytest_webbench.model.errors import WebbenchError
 from pytest_webbench.model.results import Verdict
@@ -21,13 +22,14 @@ DEFAULT_BUDGET_S = 60
 """For each cell: what the gate takes if no budget is given."""
 MARGIN_S = 300
 """How much longer than its budget a run may take: environments that are made, the launches of a round."""
-GUESS_S = {"aa": 10.0, "ab10": 60.0, "ab5": 90.0}
-"""What a cell takes, about, before the first run of a part says it."""
+GUESS_S = {"ab10": 60.0, "ab5": 90.0}
+"""What a cell takes, about, before the first run of a part says it; the others take :data:`USUAL_S`."""
+USUAL_S = 12.0
 
 
 @dataclass(kw_only=True)
 class Series:
-    """Carries out ``runs`` runs of each of ``parts``, but for what ``kept`` has already.
+    """Carries out ``runs`` runs of each of ``parts``, or as many as they have, but for what ``kept`` has.
 
     A run whose budget would be longer than ``longest_s`` is not made again. ``failed_runs`` counts those
     of a part that gave no verdicts, which are not kept.
@@ -35,24 +37,38 @@ class Series:
 
     kept: Kept
     parts: Sequence[Part]
-    runs: int
+    runs: int | None
     longest_s: int
     say: Callable[[str], None]
     failed_runs: dict[str, int] = field(default_factory=dict)
     _took_s: dict[str, list[float]] = field(default_factory=dict)
 
     def calibrated(self) -> Calibration:
-        """The calibration, made once for all runs of a folder."""
-        if self.kept.calibration is None:
+        """The units of work that take CPU time, calibrated once for all runs of a folder."""
+        made = self.kept.find(Calibration)
+        if made is None:
             self.say("calibrating the units of work")
-            self.kept.calibration = calibrate(self.kept.folder / "calibration", self.kept.setup)
-        assert self.kept.calibration is not None
-        return self.kept.calibration
+            made = calibrate(self.kept.folder / "calibration", self.kept.setup)
+            self.kept.keep(made)
+        return made
+
+    def loops(self) -> Loops:
+        """The loops that execute instructions, counted once for all runs of a folder."""
+        made = self.kept.find(Loops)
+        if made is None:
+            self.say("counting the turns of loops")
+            made = calibrate_loops(self.kept.folder / "loops", self.kept.setup)
+            self.kept.keep(made)
+        return made
+
+    def runs_of(self, part: Part) -> int:
+        """How many runs ``part`` has."""
+        return self.runs or part.runs
 
     def carry_out(self) -> None:
         """Make all runs that are not there yet; raises if two in a row, or the first one, fail."""
         for part in self.parts:
-            missing = [number for number in range(self.runs) if not self._is_over(part, number)]
+            missing = [number for number in range(self.runs_of(part)) if not self._is_over(part, number)]
             if missing:
                 self._make_repository(part)
             failed_before = True
@@ -68,17 +84,20 @@ class Series:
                 else:
                     failed_before = False
                 self._took_s.setdefault(part.name, []).append(time.monotonic() - begun)
-                self.say(f"{part.name}: run {number + 1} of {self.runs}: {said}; {self._left()}")
+                self.say(f"{part.name}: run {number + 1} of {self.runs_of(part)}: {said}; {self._left()}")
 
     def attempts(self, part: Part) -> list[list[Run]]:
         """The attempts of each run of ``part`` that gave verdicts."""
-        made = [self.kept.attempts(part, number) for number in range(self.runs)]
+        made = [self.kept.attempts(part, number) for number in range(self.runs_of(part))]
         return [each for each in made if each]
 
     def _make_repository(self, part: Part) -> None:
         folder = self.kept.folder / part.name
         if part.growth is None:
-            make_same(folder)
+            make_same(folder, part.stacks)
+            return
+        if part.counts:
+            make_looped(folder, turns=self.loops().of(part.growth).turns)
             return
         calibration = self.calibrated()
         make_slowed(folder, base=calibration.base_units, head=calibration.head_units(part.growth))
@@ -97,7 +116,7 @@ class Series:
         """Make the attempts that are missing; what the last one found."""
         made = self.kept.attempts(part, number)
         if not made:
-            first_s = self.kept.setup.same_budget_s if part.growth is None else None
+            first_s = self.kept.setup.budget_s(part)
             made.append(self._attempt(part, number, attempt=1, budget_s=first_s))
         budget_s = self._asked_budget_s(part, made[0])
         if budget_s is not None:
@@ -125,6 +144,7 @@ class Series:
             cells=cells,
             budget_s=budget_s,
             timeout_s=(budget_s or DEFAULT_BUDGET_S * cells) + MARGIN_S,
+            busy=part.is_busy(number),
         )
         self.kept.add(run)
         return run
@@ -133,9 +153,9 @@ class Series:
         """The time left, from the runs of each part so far, or a guess."""
         left_s = 0.0
         for part in self.parts:
-            missing = sum(not self._is_over(part, number) for number in range(self.runs))
+            missing = sum(not self._is_over(part, number) for number in range(self.runs_of(part)))
             took_s = self._took_s.get(part.name)
-            guess_s = GUESS_S[part.name] * self.kept.setup.cells_of(part)
+            guess_s = GUESS_S.get(part.name, USUAL_S) * self.kept.setup.cells_of(part)
             left_s += missing * (median(took_s) if took_s else guess_s)
         return f"about {duration(left_s)} left" if left_s else "done"
 

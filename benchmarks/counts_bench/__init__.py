@@ -1,0 +1,1 @@
+"""What ``benchmarks/counts_and_cpu.py`` is made of."""
