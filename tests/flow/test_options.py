@@ -189,3 +189,16 @@ def test_no_environment_variable_changes_a_run(plain: Plain, monkeypatch: pytest
     )
     assert settings.cache is None
     assert settings.output == Path(outcome.folder / ".webbench")
+
+
+@pytest.mark.parametrize(("given", "seconds"), [((), 180.0), (("--webbench-start-timeout=7",), 7.0)])
+def test_servers_that_are_counted_may_take_longer_to_start(
+    plain: Plain, given: tuple[str, ...], seconds: float
+) -> None:
+    outcome = plain(
+        "--webbench-measure=instructions",
+        "--webbench-stack=flask-sqlite3",
+        "--webbench-scenario=hello",
+        *given,
+    )
+    assert settings_of(outcome).start_timeout_s == seconds
