@@ -60,6 +60,13 @@ class Profile:
     users: int | None = None
     """Replaces the users of every scenario."""
 
+    packages: tuple[str, ...] = ()
+    """Packages of Debian that the image of a stack has to have for this."""
+    patience: float = 1.0
+    """By how much longer a server may take to start and to respond, where no limit is given."""
+    grace_s: float = 2.0
+    """Seconds that a server may take to end after it is asked to."""
+
     @property
     def counts(self) -> bool:
         """Whether instructions are counted, and nothing is timed."""
@@ -110,6 +117,9 @@ COUNTS = Profile(
     measure=Measure.INSTRUCTIONS,
     requests=100,
     users=1,
+    packages=("valgrind", "libc6-dbg"),
+    patience=10.0,
+    grace_s=0.0,  # it says nothing any more, slowly
 )
 """The profile of ``--webbench-measure=instructions``."""
 

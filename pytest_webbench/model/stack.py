@@ -1,5 +1,6 @@
 """Stacks, and the protocols of launchers, meters and profilers."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ __all__ = [
     "VERSION_SETS",
     "Accounts",
     "CopiedTree",
+    "FatalSign",
     "Launcher",
     "Meter",
     "NoMeter",
@@ -32,6 +34,24 @@ Accounts = Callable[[str], str | None]
 """``read(name)``: the content of a control group's account, such as ``cpu.stat``; ``None`` if it has none."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FatalSign:
+    """What in a server's log says that it will not work, whatever it does next.
+
+    ``pattern`` is a regular expression; ``message`` goes on after the stack's name, with the groups of the
+    pattern for ``{0}`` and so on.
+    """
+
+    pattern: str
+    message: str
+    hint: str
+
+    def found_in(self, log: str) -> str | None:
+        """The message filled in; ``None`` if the log does not say so."""
+        match = re.search(self.pattern, log)
+        return None if match is None else self.message.format(*match.groups())
+
+
 class Meter(Protocol):
     """Reads what a server uses during a load. Each launch has a meter of its own.
 
@@ -41,6 +61,11 @@ class Meter(Protocol):
 
     readings: Mapping[str, Combine] = MappingProxyType({})
     """The names of what it reads, and how the readings of several turns or rounds are one."""
+
+    fatal: tuple[FatalSign, ...] = ()
+    """What in the server's log says that it cannot be measured with this meter."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the results should know of the launch."""
 
     def wrap(self, command: Sequence[str]) -> Sequence[str]:
         """Return the command to launch in place of ``command``: to run the server under another program."""
@@ -156,7 +181,8 @@ class Stack:
     the command, and so are the versions of the distributions named in ``packages``. ``parts`` says to which
     part ("framework", "ORM", one of your own) a file belongs, by a pattern such as ``mylib/*``: for
     ``--webbench-explain``, which knows the common libraries by itself. ``own_copy`` is set by
-    ``--webbench-against``: such a stack must load nothing of the repository but its own copy.
+    ``--webbench-against``: such a stack must load nothing of the repository but its own copy. ``fatal`` is
+    set where meters run the command under another program: what in the log says that this does not work.
     """
 
     name: str
@@ -172,6 +198,14 @@ class Stack:
     settings: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
     own_copy: OwnCopy | None = None
+    fatal: tuple[FatalSign, ...] = ()
+
+    def fatal_sign(self, log: str) -> tuple[str, str] | None:
+        """The sentence and the next step, if the log says that it cannot be measured."""
+        for sign in self.fatal:
+            if message := sign.found_in(log):
+                return f"{self.name} {message}", sign.hint
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

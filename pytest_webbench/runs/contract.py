@@ -216,6 +216,8 @@ class _Check:
         except NoResponseError as error:
             silence = error
         log = self._running.log_tail()
+        if sign := self._running.stack.fatal_sign(log):
+            return ContractError(f"{sign[0]}, at {_shown(request)}", evidence=log, hint=sign[1])
         hint = "see the end of its log above" if log else "is the server still there?"
         if silence.late:
             hint = "if the endpoint is meant to take longer, allow it by --webbench-request-timeout"

@@ -77,6 +77,7 @@ class ContainerLauncher:
         dockerfile: Path,
         base_image: str,
         logs: Path,
+        packages: Sequence[str] = (),
         limits: Limits | None = None,
         workers: int = 2,
         threads: int = 2,
@@ -86,6 +87,7 @@ class ContainerLauncher:
         self._dockerfile = dockerfile
         self._base_image = base_image
         self._logs = logs
+        self._packages = tuple(packages)
         self._limits = limits or Limits()
         self._workers = workers
         self._threads = threads
@@ -109,6 +111,7 @@ class ContainerLauncher:
             stack,
             dockerfile=self._dockerfile,
             base_image=self._base_image,
+            packages=self._packages,
             logs=self._logs,
         )
 

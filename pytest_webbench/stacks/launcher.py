@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_webbench.model.errors import EngineError, UsageError
+from pytest_webbench.model.errors import EngineError, StackError, UsageError
 from pytest_webbench.model.growth import InstructionsByFunction
-from pytest_webbench.model.measurement import Readings
+from pytest_webbench.model.measurement import LaunchRecord, Readings
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher, Meter, NoMeter, RunningStack, Stack
 from pytest_webbench.stacks.attached import AttachedLauncher
@@ -44,27 +44,51 @@ class MeteredLauncher:
 
     @contextmanager
     def start(self, stack: Stack) -> Iterator["MeteredStack"]:
-        """Launch the command of ``stack`` as its meters want it, and attach them."""
+        """Launch the command of ``stack`` as its meters want it, and attach them.
+
+        Raises what the launcher raises, in the words of a meter if the log says that the stack cannot be
+        measured with it.
+        """
         meters = [make() for make in self._makers]
         command = stack.command
         for meter in meters if command else ():  # a server that runs already has none
             command = tuple(meter.wrap(command))
-        with self._launcher.start(replace(stack, command=command)) as running:
-            for meter in meters:
-                meter.attach(running)
-            yield MeteredStack(running, meters)
+        wrapped = replace(stack, command=command, fatal=tuple(sign for each in meters for sign in each.fatal))
+        try:
+            with self._launcher.start(wrapped) as running:
+                for meter in meters:
+                    meter.attach(running)
+                yield MeteredStack(running, meters, command=stack.command)
+        except StackError as error:
+            if sign := wrapped.fatal_sign(error.evidence):
+                raise type(error)(sign[0], evidence=error.evidence, hint=sign[1]) from None
+            raise
 
 
 class MeteredStack:
     """A running stack with its meters."""
 
-    def __init__(self, running: RunningStack, meters: Sequence[Meter]) -> None:
+    def __init__(
+        self, running: RunningStack, meters: Sequence[Meter], *, command: Sequence[str] = ()
+    ) -> None:
         own = getattr(running, "meter", None)
         self._running = running
+        self._meters = meters
+        self._command = " ".join(command)
         self.meter = _Joined([*meters, *([] if own is None else [own])])
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._running, name)
+
+    @property
+    def launch(self) -> LaunchRecord:
+        """The record of the launch, with the command as the stack says it, and what the meters note."""
+        record = self._running.launch
+        config = dict(record.config)
+        if "command" in config:
+            config["command"] = self._command
+        notes = tuple(note for each in self._meters for note in each.notes)
+        return replace(record, config=config, notes=(*record.notes, *notes))
 
 
 class _Joined:
@@ -115,6 +139,12 @@ def make_launcher(settings: Settings, logs: Path, dockerfile: Path) -> Launcher:
 
 def _containers(settings: Settings, logs: Path, dockerfile: Path) -> Launcher:
     engine = connect()
+    if settings.profile.counts and engine.architecture not in ("x86_64", "amd64"):
+        raise EngineError(
+            "--webbench-measure=instructions counts on x86-64 only, and the container engine runs on "
+            f"{engine.architecture}",
+            hint="use an engine on x86-64 by DOCKER_HOST, or --webbench-measure=time",
+        )
     base_image = settings.base_image or settings.versions.base_image
     base_image_id(engine, base_image)
     return ContainerLauncher(
@@ -122,6 +152,7 @@ def _containers(settings: Settings, logs: Path, dockerfile: Path) -> Launcher:
         dockerfile=dockerfile,
         base_image=base_image,
         logs=logs,
+        packages=settings.profile.packages,
         limits=Limits(cpus=settings.cpus, memory_bytes=settings.memory_bytes),
         workers=settings.workers,
         threads=settings.threads,
@@ -143,5 +174,6 @@ def _processes(settings: Settings, logs: Path, reason: str = "") -> Launcher:
         workers=settings.workers,
         threads=settings.threads,
         start_timeout_s=settings.start_timeout_s,
+        grace_s=settings.profile.grace_s,
         reason=reason,
     )

@@ -32,8 +32,6 @@ __all__ = ["ProcessLauncher"]
 HOST = "127.0.0.1"
 ALLOWED_ENVIRONMENT = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "TMPDIR", "TZ")
 """What of our environment a stack sees: no credentials, no settings that would change its speed."""
-GRACE_S = 2.0
-"""How long a stack may take to end after it is asked to, before it is killed."""
 EXECUTE_TIMEOUT_S = 60.0
 LOG_LINES = 15
 
@@ -59,8 +57,10 @@ class ProcessLauncher:
         workers: int = 2,
         threads: int = 2,
         start_timeout_s: float = 30.0,
+        grace_s: float = 2.0,
         reason: str = "",
     ) -> None:
+        """``grace_s`` is how long a stack may take to end after it is asked to, before it is killed."""
         self.about = f"local processes ({reason})" if reason else "local processes"
         self._interpreter = python
         self._cache = cache
@@ -68,6 +68,7 @@ class ProcessLauncher:
         self._workers = workers
         self._threads = threads
         self._start_timeout_s = start_timeout_s
+        self._grace_s = grace_s
         self._pythons: dict[tuple[Path, str | None], Path] = {}
         self._versions: dict[Path, Mapping[str, str]] = {}
         self._launches = 0
@@ -122,7 +123,7 @@ class ProcessLauncher:
                     timeout_s=self._start_timeout_s,
                 )
                 process = _spawn(stack, fill, environment, log=log, listener=listener, home=claim.folder)
-            with _ended_at_last(process), Commands(python, data_dir, environment) as commands:
+            with _ended_at_last(process, self._grace_s), Commands(python, data_dir, environment) as commands:
                 claim.add(process.pid)
                 running = RunningProcess(
                     stack=stack,
@@ -312,11 +313,11 @@ def _spawn(
 
 
 @contextmanager
-def _ended_at_last(process: Supervised) -> Iterator[None]:
+def _ended_at_last(process: Supervised, grace_s: float) -> Iterator[None]:
     """Ask the server to end when all went well; one that failed, or is interrupted, is killed at once."""
     try:
         yield
-        process.end(GRACE_S)
+        process.end(grace_s)
     finally:
         try:
             process.close()

@@ -16,6 +16,8 @@ from pytest_webbench.model.stack import RunningStack
 __all__ = ["PORT_ATTEMPTS", "OwnPort", "PortTakenError", "wait_until_ready"]
 
 POLL_S = 0.005
+LOOK_S = 0.5
+"""How often the log is looked at."""
 WRONG_RESPONSE_PATIENCE_S = 3.0
 """How long a server may respond wrongly (while it warms up) before it is called wrong."""
 NOT_YET = {502, 503, 504}
@@ -53,6 +55,7 @@ class _Wait:
         self._seen = "nothing answered"
         self._has_seen = False
         self._silence: NoResponseError | None = None
+        self._looked = 0.0
         self._is_wrong = False
         """Whether the last response was wrong, and not of the kind that says "not yet"."""
 
@@ -88,6 +91,11 @@ class _Wait:
             raise StartError(
                 f"{self._running.stack.name} did not start: {why}", evidence=log, hint=_hint_from(log)
             )
+        if self._running.stack.fatal and time.monotonic() - self._looked > LOOK_S:
+            self._looked = time.monotonic()
+            log = self._running.log_tail()
+            if sign := self._running.stack.fatal_sign(log):
+                raise StartError(sign[0], evidence=log, hint=sign[1])
 
     def _ask(self, target: Target, left_s: float) -> bool:
         """Return whether the response is right; if not, what was seen is noted."""

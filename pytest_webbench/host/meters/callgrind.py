@@ -5,14 +5,17 @@ Each process of the server is run by Valgrind, which counts between :meth:`Callg
 of such a launch is timed.
 """
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
 from pytest_webbench.analysis.instructions import InstructionCounts, add_counts, by_function, parse_dump
+from pytest_webbench.host.meters.process_tree import ancestors, process_tree
 from pytest_webbench.model.errors import SeedError, StackError
 from pytest_webbench.model.growth import InstructionsByFunction
 from pytest_webbench.model.measurement import Combine, Readings
-from pytest_webbench.model.stack import Meter, RunningStack
+from pytest_webbench.model.stack import FatalSign, Meter, RunningStack
 
 __all__ = ["STEADY", "CallgrindMeter", "parse_dumps"]
 
@@ -36,32 +39,76 @@ STEADY: Mapping[str, str] = {
     "GLIBC_TUNABLES": ":".join(f"{name}={value}" for name, value in _TUNABLES.items()),
 }
 """The environment variables that hold still what may be held still."""
+_PATIENT = "--timeout 600 --keep-alive 600"
+"""For Gunicorn, which would take a slow worker for one that hangs, and close connections that rest."""
+_START = (
+    "".join(f"export {name}={shlex.quote(value)}; " for name, value in STEADY.items())
+    + f'export GUNICORN_CMD_ARGS="{_PATIENT} $GUNICORN_CMD_ARGS" UVICORN_TIMEOUT_KEEP_ALIVE=600; exec "$@"'
+)
+SIDE_SHARE = 0.05
+"""A process beside the one that takes requests is mentioned if it executes this share of all instructions."""
 
 
 class CallgrindMeter(Meter):
-    """Reads ``instructions`` and ``syscalls``, both of user space and of all processes of the server."""
+    """Reads ``instructions`` and ``syscalls``, both of user space and of the processes that serve requests.
+
+    Left out is a process that only supervises those that take connections, such as Gunicorn's first one, if
+    it can be seen which these are: what it executes depends on how long the load takes.
+    """
 
     readings: Mapping[str, Combine] = {"instructions": Combine.SUM, "syscalls": Combine.SUM}
+    fatal = (
+        FatalSign(
+            pattern=r"Unrecognised instruction|Illegal opcode|signal 4 \(SIGILL\)|was sent SIGILL",
+            message="executes an instruction that Valgrind does not know",
+            hint="install the library that has it for any x86-64 processor (AVX-512 is the usual cause), "
+            "use a newer Valgrind, or measure time",
+        ),
+        FatalSign(
+            pattern=r"Can't execute setuid/setgid/setcap executable: (.*)",
+            message="starts {0}, which changes its user or has capabilities: Valgrind may not run that",
+            hint="start the server directly, without sudo and the like",
+        ),
+        FatalSign(
+            pattern=r"Fatal error at startup: a function redirection",
+            message="cannot be run by Valgrind, which lacks the symbols of the C library",
+            hint="install the package libc6-dbg (Debian, Ubuntu) or the debug symbols of your C library",
+        ),
+        FatalSign(
+            pattern=r"(?m)^valgrind: (.*)",
+            message="cannot be run by Valgrind: {0}",
+            hint="is the first word of its command a program for x86-64?",
+        ),
+        FatalSign(
+            pattern=r"valgrind: (?:command )?not found|valgrind: No such file",
+            message="has no Valgrind where it runs",
+            hint="install the packages valgrind and libc6-dbg there",
+        ),
+    )
 
     def __init__(self) -> None:
         self._server: RunningStack | None = None
         self._agent = ""
+        self._supervisors: frozenset[int] = frozenset()
+        self._serving: frozenset[int] = frozenset()
         self.counts = InstructionCounts()
         """What was counted last, by function."""
+        self.notes: tuple[str, ...] = ()
 
     def wrap(self, command: Sequence[str]) -> Sequence[str]:
         """``command`` under callgrind, which counts nothing yet."""
         return (
-            "env",
-            *(f"{name}={value}" for name, value in STEADY.items()),
+            *("sh", "-c", _START, "sh"),
             "valgrind",
             "--tool=callgrind",
+            "--quiet",  # what it says of a crash goes to the server's log
+            "--num-callers=4",
             "--trace-children=yes",  # else vgdb does not reach the workers
             "--instr-atstart=no",
             "--collect-systime=nsec",  # with it, system calls are counted
+            "--dump-line=no",
             "--callgrind-out-file={data_dir}/callgrind.%p",
             "--vgdb-prefix={data_dir}/vgdb",
-            "--log-file={data_dir}/valgrind.%p",
             *command,
         )
 
@@ -71,32 +118,72 @@ class CallgrindMeter(Meter):
         self._agent = server.put_file(AGENT.name, AGENT.read_bytes())
 
     def begin(self) -> None:
-        """Count from zero; takes some tenths of a second for each process."""
+        """Count from zero; takes some tenths of a second.
+
+        Raises :class:`~pytest_webbench.model.errors.StackError` if several processes take requests.
+        """
+        self._see_who_serves()
         self._tell("begin")
 
     def end(self) -> Readings:
         """Stop counting. Raises :class:`~pytest_webbench.model.errors.StackError` if nothing was counted."""
         dumps = parse_dumps(self._tell("end"))
-        if not dumps:
+        counted = {pid: dump for pid, dump in dumps.items() if pid not in self._supervisors}
+        if not counted or not (self._serving <= counted.keys()):
             raise StackError(
-                "nothing was counted: no process of the server runs under Valgrind",
+                "nothing was counted: what takes the requests does not run under Valgrind",
                 hint="have the stack's command start its server itself, not by a service that runs already",
             )
-        self.counts = add_counts(dumps.values())
+        self.counts = add_counts(counted.values())
+        self._note_others(counted)
         return Readings(instructions=self.counts.instructions, syscalls=self.counts.syscalls)
 
     def instructions(self) -> InstructionsByFunction:
         """What was counted last, by function."""
         return by_function(self.counts)
 
+    def _see_who_serves(self) -> None:
+        """Which processes take requests, and which only supervise these, as far as that can be seen."""
+        server = self._server
+        assert server is not None
+        held = server.connections()
+        if held is None or server.server_pid is None or not held.by_port:
+            return  # without a connection, a helper cannot be told from a worker
+        if len(held.processes) > 1:
+            raise StackError(
+                f"{server.stack.name} takes requests in {len(held.processes)} processes: which of them gets "
+                "one is left to chance, and so are the instructions that it executes",
+                evidence=f"the processes {', '.join(map(str, held.processes))} listen on its port",
+                hint="let its command start one worker: {workers} in it is 1 when instructions are counted",
+            )
+        parents = process_tree(server.server_pid)
+        above = {each for pid in held.processes for each in ancestors(pid, parents)} - {*held.processes}
+        self._serving = frozenset(map(_pid_inside, held.processes))
+        self._supervisors = frozenset(map(_pid_inside, above))
+
+    def _note_others(self, counted: Mapping[int, InstructionCounts]) -> None:
+        """Say which processes beside the one that takes requests execute much."""
+        total = self.counts.instructions
+        others = [
+            dump.instructions / total
+            for pid, dump in counted.items()
+            if self._serving and pid not in self._serving and total
+        ]
+        if large := [share for share in others if share >= SIDE_SHARE]:
+            self.notes = (
+                f"{sum(large):.0%} of the instructions are of {len(large)} other "
+                f"process{'es' * (len(large) != 1)} than the one that takes the requests",
+            )
+
     def _tell(self, order: str) -> bytes:
         assert self._server is not None
         try:
-            return self._server.execute([self._agent, order, str(PurePath(self._agent).parent)])
+            return self._server.execute([self._agent, str(PurePath(self._agent).parent), order])
         except SeedError as error:
+            log = self._server.log_tail()
             raise StackError(
                 f"{self._server.stack.name} was not counted: {error.message}",
-                evidence=error.evidence,
+                evidence="\n".join(filter(None, (error.evidence, log))),
                 hint="see the end of its log, and whether vgdb (of the package valgrind) is there",
             ) from None
 
@@ -110,3 +197,12 @@ def parse_dumps(written: bytes) -> dict[int, InstructionCounts]:
         found[pid] = parse_dump(rest[:size].decode(errors="replace"))
         written = rest[size:]
     return found
+
+
+def _pid_inside(pid: int) -> int:
+    """The id that a process has in its own namespace: in its container."""
+    try:
+        found = re.search(r"^NSpid:.*\s(\d+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    except OSError:
+        return pid
+    return int(found[1]) if found else pid

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from pytest_webbench.host.meters.valgrind import refuse_without_valgrind
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.load import LoadEngine
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.stack import Launcher, Meter, Profiler
 from pytest_webbench.session.definitions.metrics import ask_meters
 from pytest_webbench.stacks.launcher import MeteredLauncher
+from pytest_webbench.stacks.process import ProcessLauncher
 
 __all__ = ["Equipment"]
 
@@ -63,6 +65,8 @@ class Equipment:
         """
         try:
             _ = self.launcher, self.engine
+            if self._settings.profile.counts and self.launcher.name == ProcessLauncher.name:
+                refuse_without_valgrind()
             if self._settings.explain:
                 _ = self.profiler
         except UsageError as error:

@@ -51,8 +51,6 @@ TIMED = frozenset(
     | {"load_workers", "load_bind", "load_master", "workers", "explain", "urls", "cpus"}
 )
 """The fields that say nothing where instructions are counted."""
-COUNTED_START_TIMEOUT_S = 180.0
-"""The default where instructions are counted: under Valgrind, on a busy machine, a start takes a minute."""
 
 
 def _refuse_timing(config: pytest.Config) -> None:
@@ -74,8 +72,9 @@ def _settings(config: pytest.Config, given: dict[str, Any]) -> Settings:
     given.setdefault("seed", 0 if counts else randbelow(1_000_000))
     if counts:
         _refuse_timing(config)
-        given.setdefault("start_timeout_s", COUNTED_START_TIMEOUT_S)
         given = {name: value for name, value in given.items() if name not in TIMED} | {"workers": 1}
+        for name in ("start_timeout_s", "request_timeout_s"):
+            given.setdefault(name, getattr(Settings(), name) * profile.patience)
     given.pop("profile", None)
     rates = given.pop("rates", Rates())
     if "versions" in given:

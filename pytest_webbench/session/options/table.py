@@ -130,9 +130,9 @@ OPTIONS = (
     Option("--webbench-seed N", number(int, 0, 2**63), "seed",
            "random seed of the order and the requests; reuse one to repeat a run", "random"),
     Option("--webbench-start-timeout SECONDS", seconds, "start_timeout_s",
-           "seconds to wait for a stack to become ready (180 where instructions are counted)", "30"),
+           "seconds to wait for a stack to become ready", "30; 300 when instructions are counted"),
     Option("--webbench-request-timeout SECONDS", seconds, "request_timeout_s",
-           "seconds to wait for a single response", "30"),
+           "seconds to wait for a single response", "30; 300 when instructions are counted"),
     Option("--webbench-against REF", str, "against",
            "compare with the stacks at this commit, branch or tag, measured in the same run, e.g. main; "
            "self: with themselves"),

@@ -66,6 +66,7 @@ class Engine:
     host: str
     bind: str | None
     shares_network: bool
+    architecture: str = "x86_64"
 
     def close(self) -> None:
         """Close the connections to the engine."""
@@ -95,6 +96,7 @@ def connect() -> Engine:
         name=f"{product} {info.get('ServerVersion', '')}".strip(),
         host=host,
         bind=LOOPBACK if host == LOOPBACK else None,
+        architecture=str(info.get("Architecture", "x86_64")),
         shares_network=local and sys.platform == "linux" and not _is_apart(info),
     )
 

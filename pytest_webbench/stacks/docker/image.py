@@ -4,7 +4,7 @@ import hashlib
 import io
 import re
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ IGNORED = ("__pycache__", ".git", ".venv", ".pytest_cache", ".webbench")
 SHOWN_LINES = 12
 UNFIT = re.compile(r"[^a-z0-9]+")
 """What the name of an image cannot have, but the name of a stack can."""
+NO_APT = "webbench: no apt-get"
+"""What the Dockerfile says if packages are wanted and cannot be installed."""
 RUNNING_IN = re.compile(r"Running in ([0-9a-f]{12,64})\b")
 
 
@@ -50,10 +52,19 @@ def base_image_id(engine: Engine, name: str) -> str:
         ) from None
 
 
-def ensure_image(engine: Engine, stack: Stack, *, dockerfile: Path, base_image: str, logs: Path) -> Image:
+def ensure_image(
+    engine: Engine,
+    stack: Stack,
+    *,
+    dockerfile: Path,
+    base_image: str,
+    logs: Path,
+    packages: Sequence[str] = (),
+) -> Image:
     """Return the image of ``stack``, built if there is none of exactly this content.
 
-    The tag is a hash of the Dockerfile, the folder, the lock and the base image. Raises
+    ``packages`` are those of Debian that it gets beside what the base image has. The tag is a hash of the
+    Dockerfile, the folder, the lock, the base image and the packages. Raises
     :class:`~pytest_webbench.model.errors.InstallError` with the last step and lines of a failed build, whose
     whole log is kept in ``logs``.
     """
@@ -61,20 +72,23 @@ def ensure_image(engine: Engine, stack: Stack, *, dockerfile: Path, base_image: 
 
     context = _context(stack, dockerfile)
     base = base_image_id(engine, base_image)
-    content = hashlib.sha256(context + base_image.encode() + base.encode()).hexdigest()[:20]
+    content = hashlib.sha256(context + " ".join((base_image, base, *packages)).encode()).hexdigest()[:20]
     tag = f"pytest-webbench/{UNFIT.sub('-', stack.name.lower()).strip('-')}:{content}"
     try:
         try:
             image = engine.client.images.get(tag)
         except docker.errors.ImageNotFound:
-            _build(engine, stack, context, tag=tag, base_image=base_image, logs=logs)
+            arguments = {"BASE_IMAGE": base_image, "PACKAGES": " ".join(packages)}
+            _build(engine, stack, context, tag=tag, arguments=arguments, logs=logs)
             image = engine.client.images.get(tag)
     except ENGINE_FAULTS() as error:
         raise InstallError(f"the image of {stack.name} was not built: {said(error)}") from None
     return Image(tag=tag, size_bytes=int(image.attrs["Size"]))
 
 
-def _build(engine: Engine, stack: Stack, context: bytes, *, tag: str, base_image: str, logs: Path) -> None:
+def _build(
+    engine: Engine, stack: Stack, context: bytes, *, tag: str, arguments: dict[str, str], logs: Path
+) -> None:
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"build-{stack.name}.log"
     seen: list[str] = []
@@ -89,7 +103,7 @@ def _build(engine: Engine, stack: Stack, context: bytes, *, tag: str, base_image
                 forcerm=True,  # a failed step leaves no container behind
                 decode=True,
                 labels={LABEL: "1"},
-                buildargs={"BASE_IMAGE": base_image},
+                buildargs=arguments,
             ):
                 failure = failure or message.get("error", "")
                 text = message.get("stream") or message.get("error") or message.get("status") or ""
@@ -98,6 +112,13 @@ def _build(engine: Engine, stack: Stack, context: bytes, *, tag: str, base_image
     finally:
         _remove_steps(engine, seen)
     if failure:
+        if any(NO_APT in line for line in seen if not line.startswith("Step ")):
+            raise InstallError(
+                f"the image of {stack.name} cannot be given {arguments['PACKAGES']}: its base image "
+                f"{arguments['BASE_IMAGE']} has no apt-get",
+                hint="choose a base image of Debian or Ubuntu with --webbench-base-image, or use "
+                "--webbench-launcher=process",
+            )
         steps = [line for line in seen if line.startswith("Step ")]
         raise InstallError(
             f"the image of {stack.name} does not build: {failure.strip().splitlines()[0]}",
