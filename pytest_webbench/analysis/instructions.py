@@ -111,8 +111,8 @@ _INSTALLED = re.compile(r"^.*/(?:site|dist)-packages/(?=.)")
 _MODULE = re.compile(r"\.(?:cpython|abi3|pypy)[\w.-]*\.so$")
 _BUNDLED = re.compile(r"-[0-9a-f]{8}(?=\.so|-|\.)")  # auditwheel's mark of a library within a package
 _VERSION = re.compile(r"(\.so)[.\d]+$")
-_ADDRESS = re.compile(r"^(?:0x)?0*[0-9a-f]{5,}$|^\?+$|^\(below main\)$")
-_COPY = re.compile(r"\.(?:cold|constprop|isra|llvm|lto_priv|part)(?:\.\d+)*|::h[0-9a-f]{16}$")
+_ADDRESS = re.compile(r"^0x[0-9a-f]+$|^\?+$|^\(below main\)$")
+_COPY = re.compile(r"@@?[A-Z][\w.]*$|\.(?:cold|constprop|isra|llvm|lto_priv|part)(?:\.\d+)*|::h[0-9a-f]{16}$")
 
 
 def short_object(path: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_webbench.model.errors import ContractError, LoadError, StackError
+from pytest_webbench.model.growth import WhatGrew
 from pytest_webbench.model.measurement import Machine, Measurement, Provenance
 from pytest_webbench.model.plan import Block, Cell, Plan, Trial
 from pytest_webbench.model.results import CellSummary, CodeProfile, Comparison
@@ -220,6 +221,8 @@ class SavedRun:
     needed_s: float | None = None
     """The budget in seconds that would decide the undecided comparisons."""
     comparisons: tuple[Comparison, ...] = ()
+    grown: tuple[WhatGrew, ...] = ()
+    """Why some of them failed by what was counted."""
     explained: tuple[CodeProfile, ...] = ()
     notes: tuple[str, ...] = ()
     """What was wrong with the files."""

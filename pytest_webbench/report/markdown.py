@@ -9,6 +9,7 @@ from pytest_webbench.report.content.blocks import Note, NoteKind, Part, Room, Ta
 from pytest_webbench.report.content.comparison import pull_request_parts
 from pytest_webbench.report.content.configuration import stacks_part
 from pytest_webbench.report.content.document import make_document
+from pytest_webbench.report.content.growth import growth_parts
 from pytest_webbench.report.content.text import clean
 
 __all__ = ["render_pull_request", "render_report"]
@@ -41,7 +42,8 @@ def render_report(records: Sequence[SavedRun]) -> str:
 
 def render_pull_request(record: SavedRun) -> str:
     """The verdicts of ``record``, with unchanged metrics and the configuration folded."""
-    parts = [*pull_request_parts(record)]
+    verdicts, *rest = pull_request_parts(record)
+    parts = [verdicts, *growth_parts(record), *rest]
     if record.summaries:
         parts.append(replace(stacks_part(record), title="How this was measured", folded=True))
     lines = [f"## Benchmarks against {_escaped(record.against)}", ""]

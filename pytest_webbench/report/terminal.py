@@ -32,7 +32,7 @@ from pytest_webbench.report.content.text import clean, counted, duration
 
 __all__ = ["describe_known", "describe_run", "render_hot_spots", "render_run"]
 
-LAST = ("comparison",)
+LAST = ("comparison", "growth")
 """The sections that come last, where a reader of a terminal looks."""
 NOTES = {
     NoteKind.FAILED: ("  FAILED ", "red"),

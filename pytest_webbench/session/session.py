@@ -12,6 +12,7 @@ from pytest_webbench.session.benchmark.outcome import install_clock
 from pytest_webbench.session.collection import SuiteModule, suite_modules
 from pytest_webbench.session.measuring.equipment import Equipment
 from pytest_webbench.session.measuring.run import RUN, Run
+from pytest_webbench.session.output.growth import LookingForGrowth
 from pytest_webbench.session.output.terminal import Explaining, ReportWriter, Summary, header
 from pytest_webbench.session.phases import Configured, Planned, configure, plan_items
 from pytest_webbench.session.safeguards.interrupts import Interrupts
@@ -100,6 +101,8 @@ class WebbenchSession:
                 cells=run.measured_cells, begin=run.begin_sampling, keep=folder.keep_explained
             )
             plugins.register(explaining, "webbench-explaining")
+        if run.planned.comparing is not None:
+            plugins.register(LookingForGrowth(run, self._interrupts.open_to_signals), "webbench-growth")
         plugins.register(Summary(run, self._unwritten), "webbench-summary")
         plugins.register(run, "webbench-run")
 

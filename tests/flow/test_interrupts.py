@@ -51,6 +51,29 @@ def test_the_second_signal_waits_for_the_clean_up_and_the_third_does_not(number:
         os.kill(os.getpid(), number)
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+def test_what_may_be_skipped_at_the_end_is_cleaned_up_in_spite_of_a_second_signal(
+    number: signal.Signals,
+) -> None:
+    interrupts, cleaned_up = Interrupts(), []
+
+    def skip_in_the_midst() -> None:
+        with interrupts.open_to_signals():
+            try:
+                os.kill(os.getpid(), number)
+            finally:
+                os.kill(os.getpid(), number)
+                cleaned_up.append(True)
+
+    interrupts.pytest_sessionstart()
+    try:
+        with pytest.raises(KeyboardInterrupt, match=number.name):
+            skip_in_the_midst()
+    finally:
+        interrupts.pytest_unconfigure()
+    assert cleaned_up
+
+
 @pytest.mark.parametrize("nth", [1, 2, 3, 4])
 def test_a_second_signal_within_the_handling_of_the_first_does_not_lose_it(nth: int) -> None:
     """It may come before each line of the handler."""

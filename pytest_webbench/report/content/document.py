@@ -11,6 +11,7 @@ from pytest_webbench.report.content.blocks import Note, NoteKind, Part, Room, Se
 from pytest_webbench.report.content.comparison import comparison_sections
 from pytest_webbench.report.content.configuration import configuration_sections, describe_machine_briefly
 from pytest_webbench.report.content.cost import cost_sections
+from pytest_webbench.report.content.growth import growth_sections
 from pytest_webbench.report.content.hot_spots import hot_spot_sections
 from pytest_webbench.report.content.published import published_sections
 from pytest_webbench.report.content.results import describe_rate, results_sections
@@ -102,6 +103,7 @@ def _failure_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
 
 SECTIONS: tuple[Callable[[Sequence[SavedRun]], Iterator[Section]], ...] = (
     comparison_sections,
+    growth_sections,
     results_sections,
     published_sections,
     cost_sections,

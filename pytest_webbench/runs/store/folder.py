@@ -17,6 +17,7 @@ from pytest_webbench.analysis.text import mask_url
 from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.codec import encode, to_saved
 from pytest_webbench.model.errors import UsageError
+from pytest_webbench.model.growth import WhatGrew
 from pytest_webbench.model.plan import Plan
 from pytest_webbench.model.results import CodeProfile, Comparison, Remark
 from pytest_webbench.model.run import Event, RunMetadata, SavedRun
@@ -64,6 +65,8 @@ class _Comparisons:
     comparisons: tuple[Comparison, ...] = ()
     remarks: tuple[Remark, ...] = ()
     """What is printed below the verdicts; files of earlier versions lack them."""
+    grown: tuple[WhatGrew, ...] = ()
+    """What makes cells that failed execute more; earlier versions did not look."""
 
 
 class RunFolder:
@@ -100,7 +103,14 @@ class RunFolder:
         except OSError as error:
             self.fault = self.fault or f"{error.filename or self.path}: {error.strerror or error}"
 
-    def keep_comparisons(self, found: Sequence[Comparison], *, base: str, needed_s: float | None) -> None:
+    def keep_comparisons(
+        self,
+        found: Sequence[Comparison],
+        *,
+        base: str,
+        needed_s: float | None,
+        grown: Sequence[WhatGrew] = (),
+    ) -> None:
         """Write down the verdicts of a run that has begun. Raises :class:`OSError`.
 
         ``base`` names what it was compared with, ``needed_s`` the budget that would decide what is open.
@@ -110,6 +120,7 @@ class RunFolder:
             budget_needed_s=needed_s,
             comparisons=tuple(found),
             remarks=tuple(remarks(found, needed_s=needed_s)),
+            grown=tuple(grown),
         )
         write_whole(self.path / COMPARISONS, encode(kept, indent=1))
 
@@ -149,6 +160,7 @@ def read_folder(folder: Path) -> SavedRun:
         against=verdicts.against,
         needed_s=verdicts.budget_needed_s,
         comparisons=verdicts.comparisons,
+        grown=verdicts.grown,
         explained=tuple(profiles),
         notes=tuple(notes),
     )

@@ -33,10 +33,15 @@ class Equipment:
     @cached_property
     def launcher(self) -> Launcher:
         """Brings the stacks up. Raises :class:`~pytest_webbench.model.errors.UsageError`."""
+        return MeteredLauncher(self.bare_launcher, self._meters)
+
+    @cached_property
+    def bare_launcher(self) -> Launcher:
+        """The same without meters."""
         launcher: Launcher = self._config.hook.pytest_webbench_launcher(
             config=self._config, settings=self._settings, logs=self._logs
         )
-        return MeteredLauncher(launcher, self._meters)
+        return launcher
 
     @cached_property
     def _meters(self) -> "Sequence[Callable[[], Meter]]":

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_webbench.model.errors import StackError, UsageError, WebbenchError
+from pytest_webbench.model.growth import WhatGrew
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.run import (
@@ -22,6 +23,7 @@ from pytest_webbench.model.run import (
     StackFailed,
 )
 from pytest_webbench.report.content.comparison import describe_regression
+from pytest_webbench.runs.growth import CountingCalls, what_executes_more
 from pytest_webbench.runs.metadata import run_metadata
 from pytest_webbench.runs.profiling import Sampling
 from pytest_webbench.runs.results import LiveResults, Results
@@ -59,6 +61,7 @@ class Run:
     results: Results = field(default_factory=Results)
     live: LiveResults = field(default_factory=LiveResults)
     live_wrong: dict[Cell, WebbenchError] = field(default_factory=dict)
+    grown: dict[Cell, WhatGrew] = field(default_factory=dict)
     has_begun: bool = False
 
     def __post_init__(self) -> None:
@@ -264,6 +267,17 @@ class Run:
             cpu_s_per_request=cpu_s_per_request,
         )
 
+    def executed_more(self) -> list[WhatGrew]:
+        """What the counts say of the cells that execute more than their bases; nothing of calls yet."""
+        comparing = self.planned.comparing
+        if comparing is None or not self._settings.profile.counts:
+            return []
+        return what_executes_more(comparing.comparisons, self.results.rounds)
+
+    def begin_counting_calls(self) -> CountingCalls:
+        """What counts the calls of both sides."""
+        return CountingCalls(bench=self.bench, launcher=self.equipment.bare_launcher, registry=self._registry)
+
     def record(self) -> SavedRun:
         """Return the results of this run, as a report shows them."""
         results, planned, scenarios = self.results, self.planned, self._registry.scenarios
@@ -280,6 +294,7 @@ class Run:
             against=comparing.base if comparing else "",
             comparisons=tuple(comparing.comparisons) if comparing else (),
             needed_s=comparing.budget_needed_s(results) if comparing else None,
+            grown=tuple(self.grown.values()),
         )
 
     def reported_folder(self) -> Path | None:

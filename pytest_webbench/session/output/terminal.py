@@ -76,7 +76,7 @@ class Summary:
         configured, markdown = self._run.planned.configured, render_pull_request(record)
         try:
             configured.folder.keep_comparisons(
-                record.comparisons, base=record.against, needed_s=record.needed_s
+                record.comparisons, base=record.against, needed_s=record.needed_s, grown=record.grown
             )
             write_markdown(markdown, file=configured.settings.markdown)
         except OSError as error:  # the verdicts are printed above, and a traceback must not hide them

@@ -27,7 +27,7 @@ class Phase(Enum):
     ENDING = auto()
     """Servers are stopped, results reported and saved: no signal breaks this off."""
     WRITING = auto()
-    """The report is being written, which takes seconds and may be skipped."""
+    """What takes seconds and may be skipped: looking for what grew, writing the report."""
 
 
 class Interrupts:
@@ -118,7 +118,10 @@ class Interrupts:
         self._code = self._code or code
         is_running = self._phase is Phase.RUNNING
         self._overrules = self._overrules or not is_running
-        if self._phase is Phase.WRITING or (is_running and (arrival == 1 or arrival >= INSISTING)):
+        is_open = self._phase is Phase.WRITING
+        if is_open:
+            self._phase = Phase.ENDING  # what the exception ends is not to be broken off by the next signal
+        if is_open or (is_running and (arrival == 1 or arrival >= INSISTING)):
             raise KeyboardInterrupt(self._words)
         if arrival >= INSISTING:
             pytest.exit(f"webbench: {self._words}", returncode=self._code)
