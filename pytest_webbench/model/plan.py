@@ -56,7 +56,7 @@ class Profile:
     measure: Measure = Measure.TIME
     """What a round measures."""
     requests: int | None = None
-    """Replaces the amount of every scenario; at most as many as it has."""
+    """Replaces the amount of every scenario; fewer where it has fewer, or its requests are slow."""
     users: int | None = None
     """Replaces the users of every scenario."""
 
@@ -110,7 +110,7 @@ PROFILES: dict[str, Profile] = {
 
 COUNTS = Profile(
     name="counts",
-    title="two launches, each with 100 requests of each scenario by one user, whose instructions are counted",
+    title="two launches, instructions of up to 100 requests of each scenario by one user",
     rounds=2,
     order=TrialOrder.SEQUENTIAL,
     warm_cell=1.0,

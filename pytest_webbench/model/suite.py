@@ -52,8 +52,8 @@ class Scenario:
     The exchanges made by ``traffic`` contain the expected responses and effects. ``repeat`` says whether an
     exchange may be sent twice in a round (a deletion may not). ``writes`` says whether the database
     changes. With a ``rate`` (requests per second, with ``arrivals``) the loop is open, and ``users`` is the
-    maximum number of connections. ``typical_s`` is a guess at the seconds per completed request, used only
-    to estimate how long a run takes.
+    maximum number of connections. ``typical_s`` is a guess at the seconds per completed request, used
+    to estimate how long a run takes, and how many requests are counted.
     """
 
     name: str

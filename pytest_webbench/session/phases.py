@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from pytest_webbench.host.machine import usable_cores
 from pytest_webbench.model.plan import Cell, Plan
 from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Registry
@@ -77,6 +78,7 @@ class Planned:
             registry.scenarios,
             self.configured.settings.profile,
             warmup_s=sum(step.amount.duration_s or 0.0 for step in steps),
+            lanes=usable_cores(),
         )
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.http import Answer, Exchange, Record, Request
 from pytest_webbench.model.load import Amount
-from pytest_webbench.model.plan import PROFILES, Cell, Plan, Profile, TrialOrder
+from pytest_webbench.model.plan import COUNTS, PROFILES, Cell, Plan, Profile, TrialOrder
 from pytest_webbench.model.settings import Override, Settings
 from pytest_webbench.model.suite import Scenario
 from pytest_webbench.runs.planning import (
@@ -284,6 +284,22 @@ def test_the_time_expected_is_what_the_profiles_promise(
     resolved = {name: resolve(scenario, settings) for name, scenario in BY_NAME.items()}
     plan = make_plan(ALL_CELLS, profile=settings.profile, seed=0)
     assert low_s < expected_seconds(plan, resolved, settings.profile) < high_s
+
+
+def test_counted_trials_have_a_fixed_number_of_requests_and_fewer_of_slow_ones() -> None:
+    counted = {name: resolve(each, Settings(profile=COUNTS)) for name, each in BY_NAME.items()}
+    requests = {name: each.amount.requests for name, each in counted.items()}
+    assert requests["hello"] == requests["get_item"] == 100
+    assert 5 <= (requests["list_items"] or 0) < 10
+    assert {(each.users, each.rate, each.amount.duration_s) for each in counted.values()} == {(1, None, None)}
+
+
+def test_the_time_expected_of_counts_is_shared_by_the_lanes() -> None:
+    plan = make_plan(ALL_CELLS, profile=COUNTS, seed=0)
+    alone, two, many = (
+        expected_seconds(plan, BY_NAME, COUNTS, lanes=lanes) for lanes in (1, 2, len(STACKS) + 1)
+    )
+    assert (two, many) == (alone / 2, alone / len(STACKS))
 
 
 def test_the_time_expected_grows_with_the_rounds() -> None:
