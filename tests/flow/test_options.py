@@ -191,7 +191,7 @@ def test_no_environment_variable_changes_a_run(plain: Plain, monkeypatch: pytest
     assert settings.output == Path(outcome.folder / ".webbench")
 
 
-@pytest.mark.parametrize(("given", "seconds"), [((), 180.0), (("--webbench-start-timeout=7",), 7.0)])
+@pytest.mark.parametrize(("given", "seconds"), [((), 300.0), (("--webbench-start-timeout=7",), 7.0)])
 def test_servers_that_are_counted_may_take_longer_to_start(
     plain: Plain, given: tuple[str, ...], seconds: float
 ) -> None:
