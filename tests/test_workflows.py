@@ -107,7 +107,7 @@ needs_valgrind = pytest.mark.skipif(not shutil.which("valgrind"), reason="needs 
 @pytest.mark.slow
 def test_a_change_that_waits_fails_the_job_of_times_and_is_told(clone: Path) -> None:
     with (clone / "framework_apps/flask-sqlite3/app.py").open("a") as app:
-        app.write("\nimport time\napp.before_request(lambda: time.sleep(0.02))\n")
+        app.write("\nimport time\napp.before_request(lambda: time.sleep(0.1))\n")
     commit(clone, "wait for nothing")
     # The budget is spent only where the machine is too noisy for less.
     job = run_command(clone, TIMES, **SHORT, BUDGET="2m")
