@@ -10,7 +10,7 @@ from typing import Any
 from pytest_webbench.analysis.statistics import CONFIDENCE
 from pytest_webbench.analysis.summary import rank
 from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord, Machine, Provenance
-from pytest_webbench.model.plan import Cell, Profile
+from pytest_webbench.model.plan import Cell, Measure, Profile
 from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import BaselineMatch, CellSummary, Difference, Interval
 from pytest_webbench.model.run import SavedRun
@@ -32,11 +32,12 @@ __all__ = [
     "set_beside",
 ]
 
-INCOMPARABLE = ("launcher", "engine", "loop", "users", "records")
+INCOMPARABLE = ("measure", "launcher", "engine", "loop", "users", "records")
 """Another path to the server, another ruler or another load: such results say nothing of each other."""
 
 
 NAMES = {
+    "measure": "measure",
     "launcher": "launcher",
     "engine": "engine",
     "loop": "loop",
@@ -52,14 +53,20 @@ NAMES = {
     "base_image": "base image",
     "cpus": "processors of the container",
     "memory": "memory of the container",
+    "libc": "C library",
+    "valgrind": "Valgrind",
+    "python_build": "build of Python",
 }
 """What people read for the fields of a provenance that have one value."""
 
 
-OF_LAUNCH = ("network", "container_runtime", "base_image", "cpus", "memory", "url")
+OF_LAUNCH = (
+    *("network", "container_runtime", "base_image", "cpus", "memory", "url"),
+    *("libc", "valgrind", "python_build"),
+)
 KEYS_OF_LAUNCH = (
     *("workers", "threads", "network", "engine", "base_image", "cpus", "memory"),
-    *("url", "command", "image_bytes"),
+    *("url", "command", "image_bytes", "libc", "valgrind", "python_build"),
 )
 """The keys in the configuration of a launch that are not settings of the stack."""
 SAID_BY_AMOUNT = ("name", "title", "duration_s", "request_share", "min_requests")
@@ -104,6 +111,9 @@ def launch_provenance(launch: LaunchRecord) -> Provenance:
         cpus=text("cpus"),
         memory=text("memory"),
         url=text("url"),
+        libc=text("libc"),
+        valgrind=text("valgrind"),
+        python_build=text("python_build"),
         command=text("command"),
         image_bytes=image_bytes if isinstance(image_bytes, int) else None,
         versions=launch.versions,
@@ -163,7 +173,15 @@ def differences(base: Provenance | None, now: Provenance | None) -> list[Differe
         for name in old
         if name in new and _text(old[name]) != _text(new[name])
     ]
+    if base.measure is now.measure is Measure.INSTRUCTIONS:
+        found += _other_versions(base.versions, now.versions)
     return [each for each in found if not each.comparable] or found
+
+
+def _other_versions(base: Mapping[str, str], now: Mapping[str, str]) -> list[Difference]:
+    """In which packages they differ: counts tell even small changes of a library."""
+    names = [name for name in base if name in now and base[name] != now[name] and name != "python"]
+    return [_difference(name, base[name], now[name]) for name in names]
 
 
 def _maker(provenance: Provenance | None) -> str:

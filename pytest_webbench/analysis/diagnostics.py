@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean, median
 
 from pytest_webbench.analysis.statistics import relative_spread
-from pytest_webbench.analysis.validity import GENERATOR_LIMIT, SPREAD_LIMIT, UNSTABLE_HALF_WIDTH
+from pytest_webbench.analysis.validity import GENERATOR_LIMIT, SPREAD_LIMIT, STEADY, UNSTABLE_HALF_WIDTH
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import CellSummary, Diagnostic, Level
@@ -26,6 +26,8 @@ def judge_trust(record: SavedRun) -> tuple[Diagnostic, ...]:
     if not summaries:
         nothing = Code.NOTHING_MEASURED.reason()
         return (*_failures(record), Diagnostic(subject="results", level=Level.BAD, text=nothing))
+    if record.counts:
+        return (*_failures(record), _validity(summaries), _repeats(summaries), _errors(summaries))
     cores = record.metadata.machine.cores if record.metadata.machine else None
     return (
         *_failures(record),
@@ -78,6 +80,23 @@ def _spread(summaries: Sequence[CellSummary]) -> Diagnostic:
     good = typical <= UNSTABLE_HALF_WIDTH / 2 and spreads[worst] <= SPREAD_LIMIT
     level = Level.GOOD if good else Level.DOUBTFUL if typical <= SPREAD_LIMIT else Level.BAD
     return Diagnostic(subject="spread", level=level, text=text)
+
+
+def _repeats(summaries: Sequence[CellSummary]) -> Diagnostic:
+    """Whether launches give the same counts."""
+    spreads = {each.cell: each.spread for each in summaries if each.spread is not None}
+    if not spreads:
+        text = Code.LAUNCH_ALONE.reason()
+        return Diagnostic(subject="repeat", level=Level.DOUBTFUL, text=text)
+    worst = max(spreads, key=lambda cell: spreads[cell])
+    unsteady = sum(each > STEADY for each in spreads.values())
+    shown = f"{spreads[worst]:.2%}"
+    if not unsteady:
+        text = Code.COUNTS_STEADY.reason(worst=shown, cell=str(worst))
+        return Diagnostic(subject="repeat", level=Level.GOOD, text=text)
+    total = _counted(len(spreads), "benchmark")
+    text = Code.COUNTS_UNSTEADY.reason(unsteady=unsteady, total=total, worst=shown, cell=str(worst))
+    return Diagnostic(subject="repeat", level=Level.DOUBTFUL, text=text)
 
 
 def _errors(summaries: Sequence[CellSummary]) -> Diagnostic:

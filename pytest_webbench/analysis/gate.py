@@ -26,7 +26,7 @@ from pytest_webbench.analysis.statistics import deviation, ratio_interval
 from pytest_webbench.analysis.validity import STEADY
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.reasons import Code, Reason, code_of
-from pytest_webbench.model.results import Comparison, Interval, Remark, Threshold, Verdict
+from pytest_webbench.model.results import Comparison, Interval, Remark, Threshold, Verdict, spread_of
 
 __all__ = [
     "ALPHA",
@@ -37,11 +37,11 @@ __all__ = [
     "PairedSamples",
     "describe_limit",
     "holm",
+    "is_unsteady",
     "judge_family",
     "pairs_missing",
     "parse_threshold",
     "remarks",
-    "spread_of_launches",
     "threshold_of",
 ]
 
@@ -68,7 +68,8 @@ _MOST_PAIRS = 1000
 class PairedSamples:
     """A metric of a cell and of its base: ``base[i]`` and ``head[i]`` are a pair.
 
-    ``why`` is the reason why it cannot be tested, if any, whatever pairs there are.
+    ``why`` is the reason why it cannot be tested, if any, whatever pairs there are; ``void`` is why the two
+    sides do different work, if they do.
     """
 
     cell: Cell
@@ -77,6 +78,7 @@ class PairedSamples:
     base: tuple[float, ...]
     head: tuple[float, ...]
     why: str = ""
+    void: str = ""
 
     @property
     def metric(self) -> str:
@@ -99,6 +101,8 @@ def judge_family(all_samples: Sequence[PairedSamples], *, look: int) -> list[Com
         if id(each) in adjusted
         else _count(each)
         if each.rule is Rule.COUNT
+        else _void(each)
+        if each.void
         else _compare_exactly(each)
         if _repeats(each)
         else _leave_open(each)
@@ -107,23 +111,39 @@ def judge_family(all_samples: Sequence[PairedSamples], *, look: int) -> list[Com
 
 
 def _is_tested(samples: PairedSamples) -> bool:
-    return samples.rule is Rule.RATIO or (samples.rule is Rule.EXACT and not _repeats(samples))
+    exact = samples.rule is Rule.EXACT
+    return samples.rule is Rule.RATIO or (exact and not samples.void and not _repeats(samples))
 
 
 def _repeats(samples: PairedSamples) -> bool:
-    """Return whether the launches of each side, two or more, agree in their counts within :data:`STEADY`."""
+    """Return whether the launches of each side, two or more, agree in their counts."""
+    spread = _spread(samples)
     return (
         samples.rule is Rule.EXACT
         and not samples.why
-        and len(samples.head) >= FEWEST_LAUNCHES
-        and min(*samples.base, *samples.head) > 0
-        and max(map(spread_of_launches, (samples.base, samples.head))) <= STEADY
+        and spread is not None
+        and spread <= _steady(samples.metric)
     )
 
 
-def spread_of_launches(values: Sequence[float]) -> float:
-    """Return by what fraction the largest of positive ``values`` exceeds the smallest."""
-    return max(values) / min(values) - 1
+def _spread(samples: PairedSamples) -> float | None:
+    """Return by what fraction the launches of the worse side differ; ``None`` if that is not known."""
+    both = (*samples.base, *samples.head)
+    if samples.rule is not Rule.EXACT or len(samples.head) < FEWEST_LAUNCHES or min(both) <= 0:
+        return None
+    return max(map(spread_of, (samples.base, samples.head)))
+
+
+def _steady(metric: str) -> float:
+    """Return the spread within which launches agree: half of the metric's default limit."""
+    limit = find_metric(metric).limit
+    return STEADY if limit is None else limit / 2
+
+
+def _void(samples: PairedSamples) -> Comparison:
+    return replace(
+        _leave_open(samples), verdict=Verdict.VOID, why=samples.void, why_code=code_of(samples.void)
+    )
 
 
 def _compare_exactly(samples: PairedSamples) -> Comparison:
@@ -177,6 +197,10 @@ def remarks(comparisons: Sequence[Comparison], *, needed_s: float | None) -> lis
         Remark(code=code, subject=f"{', '.join(metrics)} of {cell}", text=why)
         for (cell, why, code), metrics in barred.items()
     ]
+    for each in comparisons:
+        if is_unsteady(each) and not each.why:
+            reason = Code.UNSTEADY_JUDGED.reason(spread=each.spread or 0.0, launches=each.pairs)
+            found.append(_remark(reason, f"{each.metric} of {each.cell}"))
     undecided = [each for each in comparisons if each.verdict is Verdict.INCONCLUSIVE and not each.why]
     for each in undecided:
         reason = Code.ROUNDS_UNKNOWN.reason(made=each.pairs)
@@ -193,6 +217,11 @@ def remarks(comparisons: Sequence[Comparison], *, needed_s: float | None) -> lis
         texts = (f"{metric} {effect * 100:.1f} %" for metric, effect in effects.items())
         found.append(_remark(Code.SMALLEST_EFFECT.reason(effects=", ".join(texts))))
     return found
+
+
+def is_unsteady(comparison: Comparison) -> bool:
+    """Return whether the launches of a side did not agree, so that an interval decides."""
+    return comparison.spread is not None and comparison.spread > _steady(comparison.metric)
 
 
 def _remark(reason: Reason, subject: str = "") -> Remark:
@@ -215,6 +244,11 @@ def _reason_against(samples: PairedSamples) -> str:
     pairs = len(samples.base)
     if samples.why:
         return samples.why
+    spread = _spread(samples)
+    if pairs < FEWEST_PAIRS and spread is not None:
+        return Code.LAUNCHES_DIFFER.reason(spread=spread, launches=pairs, fewest=2 * FEWEST_PAIRS)
+    if samples.rule is Rule.EXACT and pairs < FEWEST_LAUNCHES:
+        return Code.PAIRS_TOO_FEW.reason(pairs=pairs, fewest=FEWEST_LAUNCHES)
     if pairs < FEWEST_PAIRS:
         return Code.PAIRS_TOO_FEW.reason(pairs=pairs, fewest=FEWEST_PAIRS)
     if min(samples.base) <= 0 or min(samples.head) <= 0:
@@ -257,6 +291,7 @@ def _leave_open(samples: PairedSamples) -> Comparison:
         p_value=1.0,
         why=why,
         why_code=code_of(why),
+        spread=_spread(samples),
     )
 
 

@@ -155,6 +155,9 @@ INSTRUCTIONS = Quantity(
 )
 
 
+SYSTEM_CALLS = Quantity(noun="system calls")
+
+
 NUMBER = Quantity()
 
 
@@ -219,9 +222,13 @@ class Metric:
         """The name in ``extra_info``."""
         return self.stored_as or self.key + self.quantity.suffix
 
+    def known_of(self, measure: Measure) -> bool:
+        """Return whether it is known in runs that measure this."""
+        return self.measure in (None, measure)
+
     def value(self, rounds: Sequence[Measurement]) -> float | None:
         """Return the value over ``rounds`` together; ``None`` if it is not known."""
-        if self.measure not in (None, measure_of(rounds)):
+        if not self.known_of(measure_of(rounds)):
             return None
         found = self.of_rounds(rounds)
         return None if found is None or math.isnan(found) else found
@@ -419,6 +426,7 @@ METRICS: dict[str, Metric] = {
             stored_as="instructions_per_request",
             rule=Rule.EXACT,
             limit=0.01,
+            digits=1,
             measure=Measure.INSTRUCTIONS,
         ),
         Metric(
@@ -426,8 +434,9 @@ METRICS: dict[str, Metric] = {
             title="system calls per request",
             about="System calls of the server for each completed request.",
             of_rounds=reading_per_request("syscalls"),
-            quantity=NUMBER,
+            quantity=SYSTEM_CALLS,
             stored_as="syscalls_per_request",
+            row="syscalls_per_request",
             rule=Rule.EXACT,
             limit=0.02,
             column="syscalls/req",
@@ -443,14 +452,16 @@ METRICS: dict[str, Metric] = {
 # --- selections of metrics --------------------------------------------------------------------------
 
 
-def judged() -> list[Metric]:
-    """Return the metrics that have verdicts."""
-    return [each for each in METRICS.values() if each.rule is not None]
+def judged(measure: Measure | None = None) -> list[Metric]:
+    """Return the metrics that have verdicts in runs that ``measure`` this; by default, in any run."""
+    found = [each for each in METRICS.values() if each.rule is not None]
+    return [each for each in found if measure is None or each.known_of(measure)]
 
 
-def columns(*, brief: bool = False) -> list[Metric]:
+def columns(measure: Measure = Measure.TIME, *, brief: bool = False) -> list[Metric]:
     """Return the metrics with a column in tables of results; ``brief``: only those for the terminal."""
-    return [each for each in METRICS.values() if each.column and (each.brief or not brief)]
+    shown = [each for each in METRICS.values() if each.column and each.known_of(measure)]
+    return [each for each in shown if each.brief or not brief]
 
 
 def derived() -> list[Metric]:

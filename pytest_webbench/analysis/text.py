@@ -17,6 +17,7 @@ __all__ = [
     "did_you_mean",
     "duplicates",
     "is_name",
+    "is_secret_name",
     "join_examples",
     "mask_body",
     "mask_credentials",
@@ -130,6 +131,11 @@ def mask_path(path: str) -> str:
     """``path`` without the values of parameters whose names speak of a secret, and cut where it is long."""
     shown = _PARAMETER.sub(rf"\1{MASK}", path)
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether the values of what is called ``name`` are not to be shown."""
+    return re.fullmatch(_SECRET, name, re.IGNORECASE) is not None
 
 
 def mask_body(body: str) -> str:

@@ -14,6 +14,7 @@ from pytest_webbench.model.settings import Settings, WhenInvalid
 
 __all__ = [
     "GENERATOR_LIMIT",
+    "INSTRUCTIONS",
     "INVALID_PASSES",
     "SPREAD_LIMIT",
     "STEADY",
@@ -58,6 +59,7 @@ SPREAD_LIMIT = 0.3
 UNSTABLE_HALF_WIDTH = 0.1
 """A relative half-width of the interval beyond which a result is called unstable."""
 INSTRUCTIONS = "instructions"
+"""The metric that a run of counts is about."""
 STEADY = 0.005
 """Counts of launches that differ by at most this repeat: 0.01 to 0.1 % is usual, and 0.3 % was observed."""
 DRAWS_DIFFER = 0.2

@@ -15,6 +15,7 @@ __all__ = [
     "Record",
     "Refusal",
     "Request",
+    "SeenResponse",
 ]
 
 JsonValue = Any
@@ -100,3 +101,17 @@ class Refusal:
 
     request: Request
     statuses: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenResponse:
+    """What a launch responded to a request of the check before measuring.
+
+    ``request`` is its method and path in words, without secrets; ``body`` is decoded, and may be cut.
+    """
+
+    scenario: str
+    request: str
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pytest_webbench.model.growth import InstructionsByFunction
 from pytest_webbench.model.load import Amount, LoadResult, Loop, Schedule
-from pytest_webbench.model.plan import Profile, Trial
+from pytest_webbench.model.plan import Measure, Profile, Trial
 
 __all__ = [
     "UNKNOWN",
@@ -207,6 +207,7 @@ class Provenance:
     records: int | None = None
     """The number of records in the database when a round began."""
     profile: Profile | None = None
+    measure: Measure | None = None
     turns: int | None = None
     """The number of slices of each round."""
     generators: int | None = None
@@ -222,6 +223,10 @@ class Provenance:
     """The CPU limit of a container as text, like that of its ``memory``."""
     memory: str | None = None
     image_bytes: int | None = None
+    libc: str | None = None
+    """The C library of a server whose instructions are counted, as its ``valgrind`` and ``python_build``."""
+    valgrind: str | None = None
+    python_build: str | None = None
     url: str | None = None
     """The address of a server that was already running, without a password."""
     command: str | None = None

@@ -133,7 +133,21 @@ class Code(StrEnum):
     SIDE_UNSOUND = "side-unsound", "{side} has no round to compare: {cause}"
     BLOCKS_DIFFER = "blocks-differ", "no block has a valid round of both sides"
 
+    RESPONSES_DIFFER = (
+        "responses-differ",
+        "void: base and head respond differently, so that their counts are of different work: {difference}",
+    )
+    LAUNCHES_DIFFER = (
+        "launches-differ",
+        "unsteady: launches differ by {spread:.2%}, and {launches} of each side are too few for an interval; "
+        "more can be made with a larger --webbench-budget, or with --webbench-rounds={fewest}",
+    )
+
     # Remarks on a comparison of base and head.
+    UNSTEADY_JUDGED = (
+        "unsteady-judged",
+        "unsteady: launches differ by {spread:.2%}, so that the interval over {launches} launches decided",
+    )
     METRICS_UNKNOWN = "metrics-unknown", "no metric is known for both sides"
     ROUNDS_NEEDED = "rounds-needed", "about {needed} rounds would decide it; {made} were made"
     ROUNDS_UNKNOWN = (
@@ -185,6 +199,18 @@ class Code(StrEnum):
         "spread",
         "Standard deviation between rounds: {typical} in the median benchmark, {worst} in the worst "
         "({cell}).",
+    )
+    LAUNCH_ALONE = (
+        "launch-alone",
+        "One launch per benchmark: whether another one counts the same is not known.",
+    )
+    COUNTS_STEADY = (
+        "counts-steady",
+        "Launches count the same: they differ by at most {worst} ({cell}).",
+    )
+    COUNTS_UNSTEADY = (
+        "counts-unsteady",
+        "{unsteady} of {total} are unsteady: launches differ by up to {worst} ({cell}).",
     )
     RESPONSES_RIGHT = (
         "responses-right",

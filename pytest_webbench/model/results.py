@@ -1,7 +1,7 @@
 """Conclusions from measurements: summaries, verdicts, diagnostics, hot spots."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -34,6 +34,7 @@ __all__ = [
     "key_of_time",
     "key_of_unit",
     "shown_in",
+    "spread_of",
 ]
 
 
@@ -143,6 +144,16 @@ class CellSummary:
         """The kind of loop; results of different loops must not be compared."""
         return str(Loop(schedule=self.schedule))
 
+    @property
+    def counts(self) -> bool:
+        """Whether instructions were counted, and nothing was timed."""
+        return self.unit is Unit.INSTRUCTIONS
+
+    @property
+    def spread(self) -> float | None:
+        """By how much the largest result of a round is above the smallest, as a share; ``None`` for one."""
+        return spread_of(self.shown_s) if len(self.shown_s) > 1 else None
+
     def value(self, key: str) -> float | None:
         """Return the value of a metric over all rounds together; ``None`` if it is not known."""
         return sum(self.errors.values()) if key == "errors" else self.values.get(key)
@@ -155,11 +166,9 @@ class CellSummary:
     def samples_s(self) -> tuple[float, ...]:
         """The rounds' results for pytest-benchmark, in seconds: the metric ``time``.
 
-        Of what is counted, an instruction is a nanosecond: 1.5 million are 1.5 ms.
+        Of what is counted, an instruction stands for a second.
         """
-        if self.unit is Unit.INSTRUCTIONS:
-            return tuple(each / 1e9 for each in self.shown_s)
-        return self.each_round(key_of_time(self.schedule))
+        return self.shown_s if self.counts else self.each_round(key_of_time(self.schedule))
 
     @property
     def shown_s(self) -> tuple[float, ...]:
@@ -232,6 +241,11 @@ class CellSummary:
         return self.readings.oom_kills
 
 
+def spread_of(values: Sequence[float]) -> float:
+    """By how much the largest of positive ``values`` is above the smallest, as a share of that."""
+    return max(values) / min(values) - 1
+
+
 FACTORS = {Unit.TIME: 1000.0, Unit.INSTRUCTIONS: 1e-3}
 """The factor from a value of the unit's metric to what is shown."""
 
@@ -292,6 +306,8 @@ class Verdict(StrEnum):
     """The whole interval lies within the threshold."""
     INCONCLUSIVE = "inconclusive"
     """The interval contains the threshold."""
+    VOID = "void"
+    """The two respond differently, so that their counts are of different work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,6 +336,8 @@ class Comparison:
     """The reason why it cannot be compared, if any."""
     why_code: str = ""
     """The code of that reason."""
+    spread: float | None = None
+    """Of counts: by what fraction the launches of the worse side differ."""
 
     @property
     def fails(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pytest_webbench.model.errors import ContractError, LoadError, StackError
 from pytest_webbench.model.growth import WhatGrew
+from pytest_webbench.model.http import SeenResponse
 from pytest_webbench.model.measurement import Machine, Measurement, Provenance
 from pytest_webbench.model.plan import Block, Cell, Plan, Trial
 from pytest_webbench.model.results import CellSummary, CodeProfile, Comparison
@@ -20,6 +21,7 @@ __all__ = [
     "LiveInvalidated",
     "LiveStarted",
     "RateChosen",
+    "ResponsesSeen",
     "RunMetadata",
     "SavedRun",
     "ScenarioMetadata",
@@ -68,6 +70,14 @@ class CheckFailed:
 
     cell: Cell
     error: ContractError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponsesSeen:
+    """A launch of a stack that is compared has responded to the requests of the check."""
+
+    stack: str
+    responses: tuple[SeenResponse, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +156,7 @@ Event = (
     | StackStarting
     | StackFailed
     | CheckFailed
+    | ResponsesSeen
     | RateChosen
     | TrialStarted
     | TrialFinished
@@ -226,6 +237,13 @@ class SavedRun:
     explained: tuple[CodeProfile, ...] = ()
     notes: tuple[str, ...] = ()
     """What was wrong with the files."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether instructions were counted, and nothing was timed."""
+        if self.settings is not None:
+            return self.settings.profile.counts
+        return any(each.counts for each in (*self.summaries, *self.live))
 
     def stacks(self) -> tuple[str, ...]:
         """Return the names of all stacks that have results, in the run's order."""

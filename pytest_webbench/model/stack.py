@@ -66,6 +66,8 @@ class Meter(Protocol):
     """What in the server's log says that it cannot be measured with this meter."""
     notes: tuple[str, ...] = ()
     """What a reader of the results should know of the launch."""
+    about: Mapping[str, str] = MappingProxyType({})
+    """What else is to be kept of a launch, known from :meth:`attach` on: it joins the configuration there."""
 
     def wrap(self, command: Sequence[str]) -> Sequence[str]:
         """Return the command to launch in place of ``command``: to run the server under another program."""

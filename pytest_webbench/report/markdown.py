@@ -5,9 +5,19 @@ from dataclasses import replace
 
 from pytest_webbench.model.results import Verdict
 from pytest_webbench.model.run import SavedRun
-from pytest_webbench.report.content.blocks import Note, NoteKind, Part, Room, Table, fitted, fitted_parts
+from pytest_webbench.report.content.blocks import (
+    Judged,
+    Note,
+    NoteKind,
+    Part,
+    Room,
+    Table,
+    fitted,
+    fitted_parts,
+)
 from pytest_webbench.report.content.comparison import pull_request_parts
 from pytest_webbench.report.content.configuration import stacks_part
+from pytest_webbench.report.content.counts import LEAVES_OUT, TITLE
 from pytest_webbench.report.content.document import make_document
 from pytest_webbench.report.content.growth import growth_parts
 from pytest_webbench.report.content.text import clean
@@ -19,6 +29,7 @@ SIGNS = {
     Verdict.INCONCLUSIVE: "\N{WHITE QUESTION MARK ORNAMENT}",
     Verdict.FASTER: "\N{ROCKET}",
     Verdict.NO_CHANGE: "\N{WHITE HEAVY CHECK MARK}",
+    Verdict.VOID: "\N{NO ENTRY SIGN}",
 }
 
 
@@ -26,6 +37,7 @@ def render_report(records: Sequence[SavedRun]) -> str:
     """The last of ``records``, compared with those before it."""
     document = make_document(records)
     lines = [f"# {_escaped(document.title)}", "", _escaped(document.subtitle), ""]
+    lines += [f"> {_escaped(document.banner)}", ""] if document.banner else []
     lines += [f"- {_escaped(name)}: {_escaped(value)}" for name, value in document.facts]
     lines += ["", "## Can it be trusted?", "", f"**{_escaped(document.conclusion)}**", ""]
     lines += [
@@ -46,8 +58,10 @@ def render_pull_request(record: SavedRun) -> str:
     parts = [verdicts, *growth_parts(record), *rest]
     if record.summaries:
         parts.append(replace(stacks_part(record), title="How this was measured", folded=True))
-    lines = [f"## Benchmarks against {_escaped(record.against)}", ""]
+    what = TITLE if record.counts else "Benchmarks"
+    lines = [f"## {what} against {_escaped(record.against)}", ""]
     lines += [line for part in parts for line in _part(fitted(part, Room.BRIEF))]
+    lines += [f"> {_escaped(LEAVES_OUT)}", ""] if record.counts else []
     return "\n".join(lines)
 
 
@@ -89,7 +103,7 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    return f"{SIGNS[text]} {text}" if isinstance(text, Verdict) else _escaped(text)
+    return f"{SIGNS[text.verdict]} {_escaped(text)}" if isinstance(text, Judged) else _escaped(text)
 
 
 def _escaped(text: str) -> str:

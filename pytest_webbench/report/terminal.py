@@ -26,6 +26,7 @@ from pytest_webbench.report.content.blocks import (
     with_columns,
     words,
 )
+from pytest_webbench.report.content.counts import LEAVES_OUT, TITLE
 from pytest_webbench.report.content.document import make_sections
 from pytest_webbench.report.content.hot_spots import hot_spot_sections
 from pytest_webbench.report.content.text import clean, counted, duration
@@ -92,7 +93,8 @@ def render_run(record: SavedRun, *, width: int, colour: bool) -> str:
     """The report of ``record``, as far as a terminal has room for it."""
     sections = sorted(make_sections([record]), key=lambda each: each.name in LAST)
     parts = [part for each in sections for part in fitted_parts(each, Room.BRIEF)]
-    return _render(parts, width=width, colour=colour)
+    banner = [Part(title=TITLE, lead=(LEAVES_OUT,))] if record.counts else []
+    return _render([*banner, *parts], width=width, colour=colour)
 
 
 def render_hot_spots(profiles: Sequence[CodeProfile], *, width: int, colour: bool) -> str:

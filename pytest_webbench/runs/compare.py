@@ -14,8 +14,9 @@ from pytest_webbench.analysis.gate import (
     threshold_of,
 )
 from pytest_webbench.analysis.metrics import Metric, Rule, find_metric, judged
+from pytest_webbench.analysis.same_responses import first_difference
 from pytest_webbench.analysis.text import did_you_mean
-from pytest_webbench.analysis.validity import load_faults, server_faults
+from pytest_webbench.analysis.validity import INSTRUCTIONS, load_faults, server_faults
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.plan import Cell, Plan, Profile
@@ -163,6 +164,9 @@ class Comparing:
             if self._may_be_decided(each) and not self._failed_side(each.cell, results)
         }
         cells = tuple(each for each in self.cells if each in undecided - self._failing())
+        if self.profile.counts:  # all launches of a stack do the same, else they count something else
+            stacks = {each.stack for each in cells}
+            cells = tuple(each for each in self.cells if each.stack in stacks)
         if not cells:
             return None
         wanted = math.ceil(self._rounds_planned * GROWTH) - self._rounds_planned
@@ -206,8 +210,12 @@ class Comparing:
         return self._spent_s / max(1, sum(map(len, results.rounds.values())))
 
     def _may_be_decided(self, comparison: Comparison) -> bool:
+        if self.profile.counts and comparison.metric != INSTRUCTIONS:
+            return False  # system calls follow timers and threads: they are no reason to launch again
         return comparison.verdict is Verdict.INCONCLUSIVE and (
-            not comparison.why or 0 < comparison.pairs < self._rounds_planned
+            not comparison.why
+            or comparison.why_code == Code.LAUNCHES_DIFFER
+            or 0 < comparison.pairs < self._rounds_planned
         )
 
     def _rounds_left(self, cells: Sequence[Cell], results: Results) -> int:
@@ -238,12 +246,38 @@ class Comparing:
         if self.base_of(cell) is None:
             return ""
         mine = [each for each in self.comparisons if each.cell == cell]
+        if any(each.why_code in (Code.RESPONSES_DIFFER, Code.LAUNCHES_DIFFER) for each in mine):
+            return ""
         if any(each.pairs and not each.why for each in mine if not _is_counted(each)):
             return ""
         reasons = [each.why for each in mine if each.why]
         if not mine or reasons:
             return reasons[0] if reasons else Code.METRICS_UNKNOWN.reason()
         return ""
+
+    def void_line(self, cell: Cell) -> str:
+        """That ``cell`` and its base do different work, so that nothing is compared; empty if not."""
+        voids = (each.why for each in self.comparisons if each.cell == cell and each.verdict is Verdict.VOID)
+        return next((f"{cell}: {why}" for why in voids), "")
+
+    def _void(self, cell: Cell, base: Cell, results: Results) -> str:
+        """Why the two sides do different work, where that is looked at: in counts."""
+        if not self.profile.counts or results.failure_of(cell) or base.stack in results.stack_failures:
+            return ""
+        failed = results.check_failures.get(base)
+        if failed is not None:
+            difference = f"the base fails the check that {cell} passes: {failed.message}"
+            return Code.RESPONSES_DIFFER.reason(difference=difference)
+        same_application = base.stack == cell.stack + BASE_SUFFIX
+        launches = [
+            [
+                [each for each in launch if each.scenario == cell.scenario]
+                for launch in results.responses.get(side.stack, ())
+            ]
+            for side in (base, cell)
+        ]
+        difference = first_difference(launches[0], launches[1], headers=same_application)
+        return Code.RESPONSES_DIFFER.reason(difference=difference) if difference else ""
 
     def _all_samples(self, cell: Cell, results: Results) -> list[PairedSamples]:
         base = self.base_of(cell)
@@ -252,9 +286,10 @@ class Comparing:
         pairs = _pairs(results.rounds.get(cell, []), results.rounds.get(base, []))
         sound = [pair for pair in pairs if all(map(_is_sound, pair))]
         failed = self._failed_side(cell, results)
+        void = self._void(cell, base, results)
         why = failed or ("" if sound else self._why_no_pairs(cell, results))
         all_samples = []
-        for metric in judged():
+        for metric in judged(self.profile.measure):
             threshold = threshold_of(self.thresholds, metric, cell)
             if threshold is None:
                 continue
@@ -263,7 +298,7 @@ class Comparing:
             if samples is not None and counted:
                 reason = failed or self._why_not_counted(cell, results, pairs, samples)
             if samples is not None:
-                all_samples.append(replace(samples, why=reason))
+                all_samples.append(replace(samples, why=reason, void="" if counted else void))
         return all_samples
 
     def _why_no_pairs(self, cell: Cell, results: Results) -> str:

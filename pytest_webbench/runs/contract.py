@@ -17,13 +17,15 @@ from pytest_webbench.load.http1.judging import bytes_to_keep, judge_whole
 from pytest_webbench.load.http1.response import Response
 from pytest_webbench.load.http1.wire import MAX_RESPONSE, encode
 from pytest_webbench.model.errors import ContractError, LoadError, StackDiedError, UsageError
-from pytest_webbench.model.http import Exchange, JsonValue, Record, Refusal, Request
+from pytest_webbench.model.http import Exchange, JsonValue, Record, Refusal, Request, SeenResponse
 from pytest_webbench.model.stack import RunningStack
 from pytest_webbench.model.suite import Scenario, Suite
 
 __all__ = ["check_stack", "exchanges_of_check", "observe_records"]
 
 EXCHANGES_PER_SCENARIO = 3
+SEEN_BYTES = 2**20
+"""How many bytes of a response are compared with that of another launch."""
 REFUSAL_BYTES = 2**20
 """How many bytes of a refusal are read as JSON."""
 _EXIT_S = 1.0
@@ -40,6 +42,7 @@ def check_stack(
     careful: bool = False,
     leave_out: Collection[str] = (),
     timeout_s: float = 30.0,
+    seen: list[SeenResponse] | None = None,
 ) -> dict[str, ContractError]:
     """Send the suite's examples and a few exchanges of each scenario, and compare every response.
 
@@ -51,6 +54,8 @@ def check_stack(
     After a scenario that writes, the database is compared too. Where it can be reached, it is filled again
     before each of these, and after each that wrote or failed, examples too; the last one leaves it changed.
 
+    What was right is added to ``seen``: the responses to the exchanges of scenarios, not to examples.
+
     Returns what was wrong first with each scenario that failed: what was expected, and what was received. An
     example belongs to the scenarios that ask for the same operation: the same method and path, whatever
     numbers are in it. Raises :class:`~pytest_webbench.model.errors.ContractError` for a wrong response to one
@@ -58,7 +63,7 @@ def check_stack(
     :class:`~pytest_webbench.model.errors.StackDiedError` if it has ended, and
     :class:`~pytest_webbench.model.errors.UsageError` for a mistake in the suite.
     """
-    check = _Check(running, timeout_s)
+    check = _Check(running, timeout_s, seen)
     planned = [_Planned.of(scenario, records) for scenario in scenarios]
     wrong: dict[str, ContractError] = {}
     spoilt = False
@@ -152,7 +157,10 @@ def _operation(request: Request) -> str:
 class _Check:
     """Exchanges with one stack, each compared with what is right."""
 
-    def __init__(self, running: RunningStack, timeout_s: float) -> None:
+    def __init__(
+        self, running: RunningStack, timeout_s: float, seen: list[SeenResponse] | None = None
+    ) -> None:
+        self._seen = seen
         self._running = running
         self._timeout_s = timeout_s
         self._cookies: dict[str, str] = {}
@@ -174,20 +182,25 @@ class _Check:
     def scenario(self, planned: _Planned, suite: Suite, records: Sequence[Record]) -> ContractError | None:
         """Return the first fault of the exchanges of a scenario, or of its writes."""
         for each in planned.exchanges:
-            error = self.one(each, (planned.name,))
+            error = self.one(each, (planned.name,), keep_for=planned.name)
             if error is not None:
                 return error
         if not planned.writes:
             return None
         return _state_error(self._running, suite.dataset.state(self._running), records, planned)
 
-    def one(self, example: Exchange | Refusal, concerned: Sequence[str] = ()) -> ContractError | None:
+    def one(
+        self, example: Exchange | Refusal, concerned: Sequence[str] = (), *, keep_for: str = ""
+    ) -> ContractError | None:
         """Return the fault of the response to ``example``, which concerns these scenarios, or the stack.
+
+        An expected response is kept for the scenario ``keep_for``, if responses are kept at all.
 
         Raises what :meth:`ask` raises.
         """
         keep = REFUSAL_BYTES if isinstance(example, Refusal) else bytes_to_keep(example.answer)
-        response = self.ask(example.request, keep=keep)
+        keeps = self._seen is not None and bool(keep_for)
+        response = self.ask(example.request, keep=max(keep, SEEN_BYTES if keeps else 0))
         if isinstance(response, ContractError):
             return response
         if isinstance(example, Refusal):
@@ -197,6 +210,8 @@ class _Check:
             fault = wrong.why if wrong is not None else None
         if fault is not None:
             return self.violation(example.request, fault, response, concerned)
+        if self._seen is not None and keep_for:
+            self._seen.append(_as_seen(keep_for, example.request, response))
         for name, value in response.headers:
             if name.lower() == "set-cookie":
                 self._cookies[value.partition("=")[0].strip()] = _shown(example.request)
@@ -287,6 +302,20 @@ class _Check:
                 "and cookies are not kept from one request to the next, here or under load"
             )
         return f"{_not_timed(concerned)} until it answers as its contract says"
+
+
+def _as_seen(scenario: str, request: Request, response: Response) -> SeenResponse:
+    try:
+        body = response.decoded(SEEN_BYTES)
+    except CodingError:
+        body = response.body
+    return SeenResponse(
+        scenario=scenario,
+        request=f"{request.method} {mask_path(request.path)}",
+        status=response.status,
+        headers=response.headers,
+        body=body[:SEEN_BYTES],
+    )
 
 
 def _refusal_fault(refusal: Refusal, response: Response) -> str | None:

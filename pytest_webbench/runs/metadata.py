@@ -15,7 +15,7 @@ from pytest_webbench.analysis.text import mask_credentials
 from pytest_webbench.host.machine import describe_machine
 from pytest_webbench.model.load import Loop, Schedule
 from pytest_webbench.model.measurement import Machine, Provenance
-from pytest_webbench.model.plan import Plan, Profile
+from pytest_webbench.model.plan import Measure, Plan, Profile
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.run import RunMetadata, ScenarioMetadata, StackMetadata
 from pytest_webbench.model.settings import Settings
@@ -172,6 +172,7 @@ def provenance_of(
         amount=summary.amount,
         records=summary.records,
         profile=profile,
+        measure=Measure.INSTRUCTIONS if summary.counts else Measure.TIME,
         turns=summary.turns,
         generators=generators,
         machine=machine,
@@ -200,6 +201,7 @@ def planned_provenance(
         amount=scenario.amount,
         records=None if settings.urls else records,
         profile=settings.profile,
+        measure=settings.profile.measure,
         generators=settings.load_processes,
         workers=settings.workers if "workers" in told else None,
         threads=settings.threads if "threads" in told else None,

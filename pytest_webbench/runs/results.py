@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pytest_webbench.analysis.summary import summarise
 from pytest_webbench.analysis.validity import invalidated
 from pytest_webbench.model.errors import ContractError, LoadError, StackError
+from pytest_webbench.model.http import SeenResponse
 from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CellSummary
@@ -16,6 +17,7 @@ from pytest_webbench.model.run import (
     LiveInvalidated,
     LiveStarted,
     RateChosen,
+    ResponsesSeen,
     StackFailed,
     TrialFailed,
     TrialFinished,
@@ -34,6 +36,8 @@ class Results:
     check_failures: dict[Cell, ContractError] = field(default_factory=dict)
     rates: list[RateChosen] = field(default_factory=list)
     trial_failures: dict[Cell, LoadError] = field(default_factory=dict)
+    responses: dict[str, list[tuple[SeenResponse, ...]]] = field(default_factory=dict)
+    """Those to the check in each launch of a stack, where they are compared."""
 
     def consume(self, event: Event) -> None:
         """Take in ``event``."""
@@ -44,6 +48,8 @@ class Results:
                 self.stack_failures[stack] = error
             case CheckFailed(cell=cell, error=error):
                 self.check_failures[cell] = error
+            case ResponsesSeen(stack=stack, responses=responses):
+                self.responses.setdefault(stack, []).append(responses)
             case RateChosen():
                 self.rates.append(event)
             case TrialFailed(trial=trial, error=error):

@@ -16,7 +16,20 @@ from pytest_webbench.model.settings import Settings
 from pytest_webbench.model.suite import Unit
 from pytest_webbench.runs.metadata import provenance_of
 
-__all__ = ["FORMAT", "KEYS", "Row", "extra_info", "is_derived", "origin_of", "other_formats", "read_row"]
+__all__ = [
+    "FORMAT",
+    "INSTRUCTIONS",
+    "KEYS",
+    "Row",
+    "counted_name",
+    "extra_info",
+    "is_counted",
+    "is_derived",
+    "name_of_metric",
+    "origin_of",
+    "other_formats",
+    "read_row",
+]
 
 FORMAT = 2
 """The version of our part of pytest-benchmark's JSON.
@@ -101,6 +114,7 @@ class ExtraInfo:
     webbench: Row
 
 
+INSTRUCTIONS = "instructions"
 SHARED = tuple(
     each.name
     for each in fields(Row)
@@ -151,9 +165,32 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
     return {
         "stack": summary.cell.stack,
         "scenario": summary.cell.scenario,
-        "metric": "time_per_request" if summary.schedule is None else "mean_response_time",
+        "metric": _metric_of(summary),
         "webbench": {**written, "config": {**launch.config, **written["config"]}},
     }
+
+
+def _metric_of(summary: CellSummary) -> str:
+    if summary.counts:
+        return "instructions_per_request"
+    return "time_per_request" if summary.schedule is None else "mean_response_time"
+
+
+def counted_name(name: str) -> str:
+    """Return the name, or full name, of a row of counts, which no row of times has."""
+    return name_of_metric(name, INSTRUCTIONS)
+
+
+def name_of_metric(name: str, key: str) -> str:
+    """``hello:p95[flask]``: before the bracket, so that grouping by function tells metrics apart."""
+    function, bracket, parameters = name.partition("[")
+    return f"{function.removesuffix(f':{INSTRUCTIONS}')}:{key}{bracket}{parameters}"
+
+
+def is_counted(row: Mapping[str, Any]) -> bool:
+    """Whether ``row`` has counts of instructions or system calls, and no times."""
+    origin = origin_of(row)
+    return origin is not None and Unit.INSTRUCTIONS in (origin.get("unit"), origin.get("unit_of_cell"))
 
 
 def read_row(extra_info: Mapping[str, Any]) -> tuple[CellSummary, Provenance]:
@@ -167,7 +204,7 @@ def read_row(extra_info: Mapping[str, Any]) -> tuple[CellSummary, Provenance]:
         raise ValueError(f"{type(error).__name__}: {error}") from None
     info = from_saved(ExtraInfo, upgraded)
     row, config = info.webbench, info.webbench.config
-    rounds = tuple(map(_round, row.rounds))
+    rounds = tuple(_round(each, row.unit) for each in row.rounds)
     ours = {each.name for each in fields(RowConfig)}
     launch = {name: value for name, value in upgraded["webbench"]["config"].items() if name not in ours}
     summary = CellSummary(
@@ -254,9 +291,10 @@ def _values(data: Mapping[str, Any], metrics: Iterable[Metric]) -> dict[str, flo
     return from_saved(dict[str, float], {key: value for key, value in found.items() if value is not None})
 
 
-def _round(data: Mapping[str, float | None]) -> RoundSummary:
+def _round(data: Mapping[str, float | None], unit: Unit) -> RoundSummary:
     number, values = data.get(ROUND), _values(data, stored(Stored.ROUNDS))
-    if number is None or not {key_of_time(None), "mean"} <= values.keys():
+    needed = {INSTRUCTIONS} if unit is Unit.INSTRUCTIONS else {key_of_time(None), "mean"}
+    if number is None or not needed <= values.keys():
         raise ValueError("a round lacks its number or its times")
     return RoundSummary(round=int(number), values=values)
 

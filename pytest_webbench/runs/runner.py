@@ -9,6 +9,7 @@ from pytest_webbench.host.files import disk_faults, raise_if_full
 from pytest_webbench.load.engine import can_take_turns
 from pytest_webbench.load.schedule import common_rate, turns_of
 from pytest_webbench.model.errors import LoadError, OwnCopyError, StackError
+from pytest_webbench.model.http import SeenResponse
 from pytest_webbench.model.plan import Block, Cell, Plan, Trial
 from pytest_webbench.model.run import (
     BlockFinished,
@@ -16,6 +17,7 @@ from pytest_webbench.model.run import (
     CheckFailed,
     Event,
     RateChosen,
+    ResponsesSeen,
     StackFailed,
     StackPreparing,
     StackStarting,
@@ -221,12 +223,14 @@ class Runner:
         with disk_faults(name), ExitStack() as attempt:
             running = attempt.enter_context(self.launcher.start(stack))
             suite, scenarios = self.suites[stack.suite], self.checks[stack.suite]
+            seen: list[SeenResponse] | None = [] if self.bench.profile.counts and self.bases else None
             wrong = self.bench.make_ready(
                 running,
                 suite,
                 scenarios,
                 thorough=self.bench.profile.counts or name not in self._checked,
                 leave_out={cell.scenario for cell in self._wrong if cell.stack == name},
+                seen=seen,
             )
             raise_if_full(wrong.values())
             self._checked.add(name)
@@ -235,6 +239,8 @@ class Runner:
             cell = Cell(scenario=scenario, stack=name)
             self._wrong.add(cell)
             yield CheckFailed(cell=cell, error=error)
+        if seen:
+            yield ResponsesSeen(stack=name, responses=tuple(seen))
         return running
 
     def _may_measure(self, cell: Cell) -> bool:

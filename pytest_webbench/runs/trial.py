@@ -17,7 +17,7 @@ from pytest_webbench.load.partition import Drawing, draws_of
 from pytest_webbench.load.schedule import add_machine_usages, saturating
 from pytest_webbench.model.errors import ContractError, LoadError, StackDiedError, StackError, UsageError
 from pytest_webbench.model.growth import InstructionsByFunction
-from pytest_webbench.model.http import Record
+from pytest_webbench.model.http import Record, SeenResponse
 from pytest_webbench.model.load import Load, LoadEngine, LoadResult, LoadSession, nothing
 from pytest_webbench.model.measurement import MachineUsage, Measurement, Readings, StateCheck
 from pytest_webbench.model.plan import Cell, Profile, Trial
@@ -50,18 +50,22 @@ class TrialRunner:
         *,
         thorough: bool = True,
         leave_out: Collection[str] = (),
+        seen: list[SeenResponse] | None = None,
     ) -> dict[str, ContractError]:
         """After a launch: settle, seed, check against the contract, and warm up as the profile says.
 
         ``scenarios`` are all scenarios of the suite, including those that will not be timed. Only those that
         read are checked on a server that cannot be seeded, and on a stack that was checked thoroughly after
         an earlier launch: the loads that write are compared with the database anyway. Those named in
-        ``leave_out`` are not checked. Returns the faults of scenarios that must not be timed, by name. Raises
-        a :class:`~pytest_webbench.model.errors.StackError` for a fault that concerns all scenarios.
+        ``leave_out`` are not checked; the expected responses of the others are added to ``seen``. Returns the
+        faults of scenarios that must not be timed, by name. Raises a
+        :class:`~pytest_webbench.model.errors.StackError` for a fault that concerns all scenarios.
         """
         # A user's mistake that shows only with these records, or in this round.
         with _usage_error_as(ContractError):
-            return self._make_ready(running, suite, scenarios, thorough=thorough, leave_out=leave_out)
+            return self._make_ready(
+                running, suite, scenarios, thorough=thorough, leave_out=leave_out, seen=seen
+            )
 
     def _make_ready(
         self,
@@ -71,6 +75,7 @@ class TrialRunner:
         *,
         thorough: bool,
         leave_out: Collection[str],
+        seen: list[SeenResponse] | None,
     ) -> dict[str, ContractError]:
         profile, inside = self.profile, running.reachable_inside
         wrong: dict[str, ContractError] = {}
@@ -90,6 +95,7 @@ class TrialRunner:
                 careful=not inside,
                 leave_out=leave_out,
                 timeout_s=self.request_timeout_s,
+                seen=seen,
             )
             if inside and (thorough or wrong):
                 suite.dataset.load(running)

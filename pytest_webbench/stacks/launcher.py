@@ -75,6 +75,7 @@ class MeteredStack:
         self._running = running
         self._meters = meters
         self._command = " ".join(command)
+        self._about = {name: value for each in meters for name, value in each.about.items()}
         self.meter = _Joined([*meters, *([] if own is None else [own])])
 
     def __getattr__(self, name: str) -> Any:
@@ -84,7 +85,7 @@ class MeteredStack:
     def launch(self) -> LaunchRecord:
         """The record of the launch, with the command as the stack says it, and what the meters note."""
         record = self._running.launch
-        config = dict(record.config)
+        config = {**record.config, **self._about}
         if "command" in config:
             config["command"] = self._command
         notes = tuple(note for each in self._meters for note in each.notes)

@@ -39,6 +39,7 @@ class ItemsApp:
     """What a right implementation of the contract does; ``greeting`` is what /hello says."""
 
     greeting: str = "Hello, World!"
+    headers: Callable[[], Mapping[str, str]] = dict
     items: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def answer(self, method: str, path: str, body: bytes) -> Reply:
@@ -130,13 +131,15 @@ class _Handler(StreamRequestHandler):
                 if name.lower() == b"content-length":
                     length = int(value)
             _, launch, path = target.split("/", 2)
-            self._answer(*self.server.apps[launch].answer(method, f"/{path}", self.rfile.read(length)))
+            app = self.server.apps[launch]
+            self._answer(*app.answer(method, f"/{path}", self.rfile.read(length)), app.headers())
 
-    def _answer(self, status: int, value: Any) -> None:
+    def _answer(self, status: int, value: Any, headers: Mapping[str, str]) -> None:
         content = b"" if value is NO_BODY else json.dumps(value).encode()
         head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
         if status != 204:
             head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.wfile.write(f"{head}\r\n".encode() + content)
 
 
@@ -235,17 +238,22 @@ class Doubles:
         *,
         failures: Mapping[str, StackError] | None = None,
         greetings: Mapping[str, str] | None = None,
+        headers: Callable[[str], Mapping[str, str]] = lambda stack: {},
         profiler: FakeProfiler | None = None,
         **engine: Any,
     ) -> None:
         self._server = server
         self._greetings = greetings or {}
+        self._headers = headers
         self.launcher = FakeLauncher(failures=failures, make=self._make)
         self.engine = WritingEngine(server, **engine)
         self.profiler = profiler or FakeProfiler()
 
     def _make(self, stack: Stack) -> FakeStack:
-        app = ItemsApp(greeting=self._greetings.get(stack.name, "Hello, World!"))
+        app = ItemsApp(
+            greeting=self._greetings.get(stack.name, "Hello, World!"),
+            headers=lambda: self._headers(stack.name),
+        )
         return AnsweringStack(stack=stack, app=app, base_url=self._server.add(stack.name, app))
 
     @pytest.hookimpl

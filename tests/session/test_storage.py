@@ -52,7 +52,7 @@ def fault(storage: Any) -> str:
 
 
 def test_a_sound_baseline_has_its_rows(storage: Any, file: Path) -> None:
-    (found,) = load_baselines(storage, True, required=True)
+    (found,), _ = load_baselines(storage, True, required=True)
     assert len(found.rows) == 17
     assert found.left_out == {}
     loops = {name.rpartition("::")[2]: str(each and each.loop) for name, each in found.provenances().items()}
@@ -61,7 +61,7 @@ def test_a_sound_baseline_has_its_rows(storage: Any, file: Path) -> None:
         "get_item[flask-sqlite3]": "closed loop",
         "list_items[flask-sqlite3]": "open loop, 200/s constant",
     }
-    assert [str(each.path) for each in load_baselines(storage, str(file), required=True)] == [file.name]
+    assert [str(each.path) for each in load_baselines(storage, str(file), required=True)[0]] == [file.name]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,6 @@ def test_a_later_format_may_have_other_rows_altogether(storage: Any, file: Path)
 def test_unsound_rows_are_left_out_with_their_reasons(storage: Any, file: Path) -> None:
     invalid = {"valid": False, "reasons": ["a reason", "another"], "warnings": []}
     change(file, lambda data: first_cell(data).update(validity=invalid))
-    (found,) = load_baselines(storage, True, required=False)
+    (found,), _ = load_baselines(storage, True, required=False)
     assert list(found.left_out.values()) == ["a reason; another"]
     assert len(found.rows) == 16

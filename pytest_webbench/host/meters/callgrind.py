@@ -5,9 +5,11 @@ Each process of the server is run by Valgrind, which counts between :meth:`Callg
 of such a launch is timed.
 """
 
+import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 
 from pytest_webbench.analysis.instructions import InstructionCounts, add_counts, by_function, parse_dump
@@ -20,6 +22,7 @@ from pytest_webbench.model.stack import FatalSign, Meter, RunningStack
 __all__ = ["STEADY", "CallgrindMeter", "parse_dumps"]
 
 AGENT = Path(__file__).with_name("callgrind_agent.py")
+ABOUT = Path(__file__).with_name("callgrind_about.py")
 _TUNABLES = {
     # The string functions of any x86-64: others are chosen by the processor, and count otherwise.
     "glibc.cpu.hwcaps": (
@@ -116,6 +119,8 @@ class CallgrindMeter(Meter):
         """Put what speaks to callgrind beside the server."""
         self._server = server
         self._agent = server.put_file(AGENT.name, AGENT.read_bytes())
+        with suppress(SeedError, ValueError):  # nothing of it is needed to count
+            self.about = json.loads(server.execute([server.put_file(ABOUT.name, ABOUT.read_bytes())]))
 
     def begin(self) -> None:
         """Count from zero; takes some tenths of a second.

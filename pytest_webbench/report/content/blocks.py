@@ -7,7 +7,9 @@ Their texts are unescaped: a renderer escapes what it shows
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+from pytest_webbench.model.results import Verdict
 
 if TYPE_CHECKING:
     from pytest_webbench.report.charts import AltairChart, Charts
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Chart",
     "Column",
+    "Judged",
     "Note",
     "NoteKind",
     "Part",
@@ -56,6 +59,18 @@ class Note:
     text: str
     subject: str = ""
     kind: NoteKind = NoteKind.NOTE
+
+
+class Judged(str):
+    """The words of a verdict in a table."""
+
+    verdict: Verdict
+
+    def __new__(cls, words: str, verdict: Verdict) -> Self:
+        """``words`` may be others than the verdict's own."""
+        made = super().__new__(cls, words)
+        made.verdict = verdict
+        return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

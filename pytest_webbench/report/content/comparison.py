@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pytest_webbench.analysis.cross_run import AcrossRuns, compare_runs
 from pytest_webbench.analysis.gate import describe_limit, remarks
 from pytest_webbench.analysis.metrics import Rule, find_metric
+from pytest_webbench.model.plan import Measure
 from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import Comparison, Interval, Verdict
 from pytest_webbench.model.run import SavedRun
 from pytest_webbench.report.content.blocks import (
     Chart,
+    Judged,
     Note,
     NoteKind,
     Part,
@@ -20,6 +22,12 @@ from pytest_webbench.report.content.blocks import (
     Table,
     numbers,
     words,
+)
+from pytest_webbench.report.content.counts import (
+    describe_growth,
+    verdict_counts,
+    verdict_table,
+    verdict_words,
 )
 from pytest_webbench.report.content.text import counted, shown_number, shown_ratio
 
@@ -31,7 +39,8 @@ __all__ = [
     "pull_request_parts",
 ]
 
-ORDER = (Verdict.SLOWER, Verdict.INCONCLUSIVE, Verdict.FASTER, Verdict.NO_CHANGE)
+SPREAD = " Spread: by how much the launches of a side differ."
+ORDER = (Verdict.SLOWER, Verdict.VOID, Verdict.INCONCLUSIVE, Verdict.FASTER, Verdict.NO_CHANGE)
 """What matters first."""
 
 
@@ -49,14 +58,17 @@ def comparison_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """The verdicts of the last run, and its comparison with those before it."""
     record = records[-1]
     parts = [_verdicts_part(record)] if record.against else []
-    parts += [_across_part(compare_runs(each, record)) for each in records[:-1]]
+    parts += [
+        _across_part(compare_runs(each, record)) if each.counts is record.counts else _apart(each, record)
+        for each in records[:-1]
+    ]
     if parts:
         yield Section(name="comparison", title="Comparison", parts=tuple(parts))
 
 
 def pull_request_parts(record: SavedRun) -> tuple[Part, ...]:
     """For a pull request: what failed and what changed or is undecided; the rest is folded."""
-    found = _sorted(record.comparisons)
+    found, counts = _sorted(record.comparisons), _is_of_counts(record.comparisons)
     notable = [each for each in found if each.verdict is not Verdict.NO_CHANGE]
     rest = [each for each in found if each.verdict is Verdict.NO_CHANGE]
     failures = [f"{stack}: {error}" for stack, error in record.stack_failures.items()]
@@ -66,14 +78,18 @@ def pull_request_parts(record: SavedRun) -> tuple[Part, ...]:
     failed = tuple(Note(kind=NoteKind.FAILED, text=text) for text in failures)
     parts = [Part(title=_counts(found), notes=(*failed, *_notes(record)))]
     if notable:
-        parts.append(Part(tables=(_verdict_table(notable, "Beyond the threshold, or undecided"),)))
+        parts.append(
+            Part(tables=(_verdict_table(notable, "Beyond the threshold, or undecided", counts=counts),))
+        )
     if rest:
-        parts.append(Part(title=title, tables=(_verdict_table(rest, title),), folded=True))
+        parts.append(Part(title=title, tables=(_verdict_table(rest, title, counts=counts),), folded=True))
     return tuple(parts)
 
 
 def describe_regression(comparison: Comparison) -> str:
     """The line with which a test fails."""
+    if find_metric(comparison.metric).measure is Measure.INSTRUCTIONS:
+        return describe_growth(comparison)
     what = f"{comparison.metric} of {comparison.cell}"
     if find_metric(comparison.metric).rule is Rule.COUNT:
         limit = describe_limit(comparison.threshold)
@@ -95,7 +111,7 @@ def describe_more(comparisons: Sequence[Comparison], rounds: int) -> str:
 
 
 def _verdicts_part(record: SavedRun) -> Part:
-    found = _sorted(record.comparisons)
+    found, counts = _sorted(record.comparisons), _is_of_counts(record.comparisons)
     rows = [
         RatioRow(
             label=f"{each.metric} of {each.cell}",
@@ -107,11 +123,15 @@ def _verdicts_part(record: SavedRun) -> Part:
         if find_metric(each.metric).rule is Rule.RATIO and each.pairs
     ]
     charts, tables = _drawn(
-        rows, _verdict_table(found, f"Against {record.against}"), "verdicts", "Ratios to the base"
+        rows,
+        _verdict_table(found, f"Against {record.against}", counts=counts),
+        "verdicts",
+        "Ratios to the base",
     )
+    together = "launches" if counts else "pairs of rounds"
     return Part(
         title=f"Against {record.against}: {_counts(found)}",
-        lead=("Measured in the same run, in pairs of rounds.",),
+        lead=(f"Measured in the same run, in {together}.{SPREAD if counts else ''}",),
         charts=charts,
         tables=tables if found else (),
         notes=_notes(record),
@@ -136,12 +156,22 @@ def _counts(comparisons: Sequence[Comparison]) -> str:
     """How many of each verdict there are: ``1 slower, 3 no change``."""
     found = Counter(each.verdict for each in comparisons)
     counts = ", ".join(f"{found[each]} {each}" for each in ORDER if found[each])
+    if _is_of_counts(comparisons):
+        counts = verdict_counts(comparisons)
     if comparisons and all(each.why for each in comparisons):
         return f"nothing could be compared, {counts}"
     return counts or "nothing was compared"
 
 
-def _verdict_table(comparisons: Sequence[Comparison], caption: str) -> Table:
+def _is_of_counts(comparisons: Sequence[Comparison]) -> bool:
+    """Whether instructions were counted; verdicts of errors are there in either case."""
+    return any(find_metric(each.metric).measure is Measure.INSTRUCTIONS for each in comparisons)
+
+
+def _verdict_table(comparisons: Sequence[Comparison], caption: str, *, counts: bool) -> Table:
+    if counts:
+        words_of = [Judged(verdict_words(each), each.verdict) for each in comparisons]
+        return verdict_table(comparisons, caption, words_of)
     return Table(
         caption=caption,
         columns=(
@@ -150,7 +180,7 @@ def _verdict_table(comparisons: Sequence[Comparison], caption: str) -> Table:
         ),
         rows=tuple(
             (
-                each.verdict,
+                Judged(each.verdict, each.verdict),
                 str(each.cell),
                 each.metric,
                 find_metric(each.metric).shown_with_unit(each.base),
@@ -170,6 +200,18 @@ def _notes(record: SavedRun) -> tuple[Note, ...]:
 
 
 # --- saved runs -------------------------------------------------------------------------------------
+
+
+def _apart(base: SavedRun, head: SavedRun) -> Part:
+    """One sentence in place of a comparison of counts with times."""
+    what = {True: "counts of instructions", False: "times"}
+    return Part(
+        title=f"{base.source} and {head.source}",
+        lead=(
+            f"{base.source} has {what[base.counts]}, and {head.source} has {what[head.counts]}: "
+            "they are not compared.",
+        ),
+    )
 
 
 def _across_part(found: AcrossRuns) -> Part:

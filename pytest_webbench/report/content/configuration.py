@@ -152,7 +152,7 @@ def stacks_part(record: SavedRun) -> Part:
         columns=(
             *words("stack"),
             *words("description", long=True, room=Room.FULL),
-            *numbers("start-up s", "peak MiB", room=Room.BRIEF),
+            *numbers("start-up s", "peak MiB", room=Room.FULL if record.counts else Room.BRIEF),
             *words("Python", room=Room.FULL),
             *words("versions", "own settings", long=True),
             *words("command", long=True, room=Room.FULL),

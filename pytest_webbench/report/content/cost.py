@@ -20,7 +20,7 @@ LEAD = (
 def cost_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """What the stacks of the last run cost."""
     record = records[-1]
-    if not record.summaries:
+    if not record.summaries or record.counts:
         return
     chart = Chart(
         file="cost",

@@ -11,6 +11,7 @@ from pytest_webbench.report.content.blocks import Note, NoteKind, Part, Room, Se
 from pytest_webbench.report.content.comparison import comparison_sections
 from pytest_webbench.report.content.configuration import configuration_sections, describe_machine_briefly
 from pytest_webbench.report.content.cost import cost_sections
+from pytest_webbench.report.content.counts import LEAVES_OUT, TITLE
 from pytest_webbench.report.content.growth import growth_sections
 from pytest_webbench.report.content.hot_spots import hot_spot_sections
 from pytest_webbench.report.content.published import published_sections
@@ -32,6 +33,8 @@ class Document:
 
     title: str
     subtitle: str
+    banner: str
+    """What nobody may miss; empty where it is the usual report."""
     facts: tuple[tuple[str, str], ...]
     level: Level
     conclusion: str
@@ -49,6 +52,7 @@ def make_document(records: Sequence[SavedRun]) -> Document:
     return Document(
         title=_title(records),
         subtitle=", ".join(record.stacks()),
+        banner=LEAVES_OUT if record.counts else "",
         facts=tuple(_facts(record)),
         level=level,
         conclusion=CONCLUSIONS[level],
@@ -65,6 +69,7 @@ def _title(records: Sequence[SavedRun]) -> str:
     if not stacks:
         return "A benchmark without results"
     what = f"{counted(stacks, 'Python web stack')} in {counted(scenarios, 'scenario')}"
+    what = f"{TITLE}: {what}" if record.counts else what
     return f"{what}, compared with {counted(len(records) - 1, 'other run')}" if len(records) > 1 else what
 
 
@@ -76,6 +81,8 @@ def _facts(record: SavedRun) -> Iterator[tuple[str, str]]:
     if record.settings is not None:
         profile = record.settings.profile
         yield "profile", f"{profile.name}, {counted(profile.rounds, 'round')} per benchmark"
+        if profile.counts:
+            yield "measured", "instructions in user space, counted by Valgrind; nothing was timed"
     if record.metadata.started:
         yield "started", record.metadata.started.replace("T", " ")
 

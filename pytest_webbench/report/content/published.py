@@ -29,7 +29,8 @@ LEAD = (
 def published_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """A section for each publication that belongs to the suites of the last run."""
     record = records[-1]
-    for number, published in enumerate(record.metadata.published, start=1):
+    published_here = () if record.counts else record.metadata.published
+    for number, published in enumerate(published_here, start=1):
         found = [
             beside
             for scenario in record.scenarios()

@@ -20,6 +20,7 @@ from pytest_webbench.report.content.blocks import (
     numbers,
     words,
 )
+from pytest_webbench.report.content.counts import TITLE, counts_table
 from pytest_webbench.report.content.text import (
     counted,
     shown_interval,
@@ -45,21 +46,27 @@ LEAD = (
     "Intervals are 95 % confidence intervals over the rounds (small dots), each from a fresh launch. Stacks "
     "that the rounds cannot distinguish share a rank.",
 )
+LEAD_OF_COUNTS = (
+    "Each launch is a fresh one and sends the same requests in the same order. Counts are not ranked.",
+)
 LIVE = ", rounds from one launch"
 
 
 def results_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
     """A part for each scenario, load and launcher of the last run, and for what tests measured themselves."""
     record = records[-1]
-    parts = [_part(record, group) for group in _groups(record)]
-    parts += [_part(record, group, remark=LIVE) for group in scenario_groups(record.live)]
+    make = _counts_part if record.counts else _part
+    parts = [make(record, group) for group in _groups(record)]
+    parts += [make(record, group, remark=LIVE) for group in scenario_groups(record.live)]
     shown = {each.cell.scenario for each in (*record.summaries, *record.live)}
     parts += [
         Part(title=scenario, notes=tuple(_failed_checks(record, scenario)))
         for scenario in dict.fromkeys(cell.scenario for cell in record.check_failures)
         if scenario not in shown
     ]
-    if parts:
+    if parts and record.counts:
+        yield Section(name="scenarios", title=TITLE, parts=tuple(parts), lead=LEAD_OF_COUNTS)
+    elif parts:
         yield Section(name="scenarios", title="Scenarios", parts=tuple(parts), lead=LEAD)
 
 
@@ -142,6 +149,18 @@ def _part(record: SavedRun, group: Sequence[CellSummary], *, remark: str = "") -
             *_failed_checks(record, scenario),
         ),
         legend=True,
+    )
+
+
+def _counts_part(record: SavedRun, group: Sequence[CellSummary], *, remark: str = "") -> Part:
+    """The counts of a scenario: a table without ranks, and no chart in which they would look like times."""
+    first = group[0]
+    scenario, title = first.cell.scenario, _title(record, first.cell.scenario)
+    return Part(
+        title=f"{scenario}: {title}" if title else scenario,
+        lead=(f"{describe_load(first)}, {first.launch.launcher} launcher{remark}",),
+        tables=(counts_table(f"{scenario}: instructions and system calls per request", group),),
+        notes=(*_caveats(group), *_failed_checks(record, scenario)),
     )
 
 
@@ -259,8 +278,11 @@ class Card:
 
 
 def make_cards(record: SavedRun) -> tuple[Card, ...]:
-    """A card for each scenario and load, in the order of the first parts of :func:`results_sections`."""
-    return tuple(_card(record, group) for group in _groups(record))
+    """A card for each scenario and load, in the order of the first parts of :func:`results_sections`.
+
+    Counts have none: they are not ranked.
+    """
+    return () if record.counts else tuple(_card(record, group) for group in _groups(record))
 
 
 def _card(record: SavedRun, group: Sequence[CellSummary]) -> Card:

@@ -53,6 +53,8 @@ def shown_number(value: float, unit: Unit) -> str:
     """A value in the unit of its scenario; ``-`` for none."""
     if math.isnan(value):
         return "-"
+    if unit is Unit.INSTRUCTIONS:
+        return f"{value:,.1f}"
     return f"{value:,.0f}" if unit is Unit.RATE and value >= 100 else f"{value:,.2f}"
 
 

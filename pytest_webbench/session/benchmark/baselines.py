@@ -19,7 +19,7 @@ from pytest_webbench.model.measurement import Provenance
 from pytest_webbench.model.reasons import Code
 from pytest_webbench.model.results import BaselineMatch, Difference
 from pytest_webbench.model.settings import Settings
-from pytest_webbench.runs.rows import FORMAT, origin_of
+from pytest_webbench.runs.rows import FORMAT, counted_name, is_counted, origin_of
 from pytest_webbench.session.benchmark.rows import (
     as_bytes,
     derived_rows,
@@ -101,7 +101,13 @@ class Baselines:
 
     def _load(self) -> None:
         plugin = self._plugin
-        self._stored = load_baselines(plugin.storage, self._wanted, required=bool(plugin.compare_fail))
+        self._stored, passed_over = load_baselines(
+            plugin.storage,
+            self._wanted,
+            required=bool(plugin.compare_fail),
+            measure=self._settings.profile.measure,
+        )
+        self._notes += passed_over
         plugin.compared_mapping = {each.path: each.rows for each in self._stored}
         if not self._stored:
             self._notes.append(f"nothing is compared: there is no baseline in {plugin.storage}")
@@ -142,6 +148,8 @@ class Baselines:
         """
         if not self._plugin.compared_mapping or self._config.getoption("collectonly"):
             return
+        if self._settings.profile.counts:
+            planned = {counted_name(name): each for name, each in planned.items()}
         findings = match_baselines(self._provenances(), planned)
         self._ahead = self._said_of(findings)
         try:
@@ -172,13 +180,14 @@ class Baselines:
             self._begin_attempt(request.node.nodeid)
 
     def _begin_attempt(self, nodeid: str) -> None:
-        self._plugin.benchmarks[:] = [each for each in self._plugin.benchmarks if each.fullname != nodeid]
-        self._failed_tests.discard(nodeid)
+        mine = (nodeid, counted_name(nodeid))
+        self._plugin.benchmarks[:] = [each for each in self._plugin.benchmarks if each.fullname not in mine]
+        self._failed_tests.difference_update(mine)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember which tests failed, expectedly or not."""
         if report.failed or hasattr(report, "wasxfail"):
-            self._failed_tests.add(report.nodeid)
+            self._failed_tests |= {report.nodeid, counted_name(report.nodeid)}
 
     def pytest_keyboard_interrupt(self) -> None:
         """Remember that not all tests were completed; ``pytest.exit`` calls this, too."""
@@ -263,6 +272,13 @@ class Baselines:
             self._fail(f"--benchmark-json: {file} was not written ({error.strerror or error})")
         else:
             self._plugin.logger.info(f"Wrote benchmark data in: {file}", purple=True)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_benchmark_scale_unit(self, unit: str, benchmarks: Sequence[Mapping[str, Any]]) -> Any:
+        """Head the tables of counts with what they count: pytest-benchmark adds "s" to the unit of time."""
+        if not all(map(is_counted, benchmarks)):
+            return None
+        return ("k instruction", 1e-3) if unit == "seconds" else ("", 1.0)
 
     # --- what is printed ------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ from pytest_webbench.model.measurement import Measurement
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import CellSummary
 from pytest_webbench.model.settings import Settings
-from pytest_webbench.runs.rows import extra_info
+from pytest_webbench.runs.rows import INSTRUCTIONS, counted_name, extra_info
+from pytest_webbench.session.benchmark.rows import joined
 
 __all__ = ["Outcome", "VirtualClock", "conclude", "fail_without_result", "install_clock", "replay"]
 
@@ -125,6 +126,9 @@ def conclude(item: pytest.Item, benchmark: Any, outcome: Outcome, settings: Sett
     summary, fault = outcome.summary, outcome.fault()
     if summary is None or (fault is not None and not summary.rounds):
         fail_without_result(benchmark, fault or StackError(f"{outcome.cell} was not measured"))
+    if summary.counts:  # it must not be found, or shown, beside times
+        benchmark.name, benchmark.fullname = map(counted_name, (benchmark.name, benchmark.fullname))
+        benchmark.group = joined(benchmark.group, INSTRUCTIONS)
     replay(item, benchmark, summary.samples_s, extra_info(summary, settings))
     if fault is not None:
         pytest.fail(str(fault), pytrace=False)

@@ -8,9 +8,9 @@ from pytest_benchmark import stats, utils
 from pytest_webbench.analysis.metrics import derived
 from pytest_webbench.model.measurement import Provenance
 from pytest_webbench.model.reasons import code_of
-from pytest_webbench.runs.rows import FORMAT, origin_of, read_row
+from pytest_webbench.runs.rows import FORMAT, INSTRUCTIONS, is_counted, name_of_metric, origin_of, read_row
 
-__all__ = ["as_bytes", "derived_rows", "mark_unsound", "provenance_of", "why_unsound"]
+__all__ = ["as_bytes", "derived_rows", "joined", "mark_unsound", "provenance_of", "why_unsound"]
 
 
 def as_bytes(output_json: Mapping[str, Any]) -> bytes:
@@ -43,7 +43,7 @@ def mark_unsound(bench: Any, why: str | None) -> None:
     if why is not None and origin["validity"]["valid"]:
         origin["validity"] |= {"valid": False, "reasons": [str(why)], "reason_codes": [code_of(why)]}
     if not origin["validity"]["valid"]:
-        bench.group = _joined(bench.group, "invalid")
+        bench.group = joined(bench.group, "invalid")
 
 
 def derived_rows(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -57,31 +57,27 @@ def derived_rows(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         values = [each[metric.stored_name] for each in origin["rounds"]]
         if metric.row == info["metric"] or not values or None in values:
             continue
-        name = _derived_name(row["name"], metric.key)
+        name = name_of_metric(row["name"], metric.key)
         validity = origin["validity"]
         yield {
             **row,
-            "group": _joined(row["group"], metric.key),
+            "group": joined((row["group"] or "").removesuffix(f": {INSTRUCTIONS}"), metric.key),
             "name": name,
             "fullname": row["fullname"].removesuffix(row["name"]) + name,
             "extra_info": {
                 "stack": info["stack"],
                 "scenario": info["scenario"],
                 "metric": metric.row,
-                "webbench": {"format": FORMAT, "derived_from": row["fullname"], "validity": validity},
+                "webbench": {"format": FORMAT, "derived_from": row["fullname"], "validity": validity}
+                | ({"unit_of_cell": origin["unit"]} if is_counted(row) else {}),
             },
             "stats": _stats(values, with_data="data" in row["stats"]),
         }
 
 
-def _joined(group: str | None, word: str) -> str:
+def joined(group: str | None, word: str) -> str:
+    """The name of a group of benchmarks, further told apart by ``word``."""
     return f"{group}: {word}" if group else word
-
-
-def _derived_name(name: str, short: str) -> str:
-    """``hello:p95[flask]``: before the bracket, so that grouping by function tells metrics apart."""
-    function, bracket, parameters = name.partition("[")
-    return f"{function}:{short}{bracket}{parameters}"
 
 
 def _stats(values: Sequence[float], *, with_data: bool) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from pytest_webbench.host.files import write_whole
 from pytest_webbench.model.codec import decode, from_json
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.measurement import Provenance
-from pytest_webbench.runs.rows import FORMAT, is_derived, origin_of, other_formats, read_row
+from pytest_webbench.model.plan import Measure
+from pytest_webbench.runs.rows import FORMAT, is_counted, is_derived, origin_of, other_formats, read_row
 from pytest_webbench.session.benchmark.rows import as_bytes, provenance_of, why_unsound
 
 __all__ = ["Baseline", "is_writable", "load_baselines", "save_baseline"]
@@ -83,21 +84,49 @@ def _file(storage: Any, name: str) -> Path:
 # --- loading ----------------------------------------------------------------------------------------
 
 
-def load_baselines(storage: Any, wanted: str | bool, *, required: bool) -> list[Baseline]:
-    """The baselines that match ``wanted``, or the newest one, without unsound rows.
+def load_baselines(
+    storage: Any, wanted: str | bool, *, required: bool, measure: Measure = Measure.TIME
+) -> tuple[list[Baseline], list[str]]:
+    """The baselines that match ``wanted``, or the newest one of this ``measure``, without unsound rows.
+
+    With them come sentences on those that were passed over, because they are of the other measure.
 
     Raises :class:`~pytest_webbench.model.errors.UsageError` for a file that is damaged or of another format,
     and for a missing baseline if one is ``required``.
     """
     globs = () if wanted is True else (str(wanted),)
-    found = [_baseline(path, data) for path, data in _load(storage, globs)]
+    found, passed_over = [], []
+    for path, data in _load(storage, globs):
+        other = _other_measure(data, measure)
+        if not other and globs:
+            found.append(_baseline(path, data))
+        elif not other:
+            found = [_baseline(path, data)]
+            break
+        else:
+            passed_over.append(f"{path} is not compared with: {other}")
+    if passed_over and not found and globs:
+        raise UsageError(
+            passed_over[0].replace("is not compared with", "cannot be compared with"),
+            hint="compare with a baseline of the same --webbench-measure, or measure it again",
+        )
     if required and not found:
         which = f" that matches {globs[0]}" if globs else ""
         raise UsageError(
             f"--benchmark-compare-fail has no baseline to judge by: {storage} has none{which}",
             hint="make one with --benchmark-autosave, or name one: --benchmark-compare=FILE",
         )
-    return found
+    return found, passed_over
+
+
+def _other_measure(data: Mapping[str, Any], measure: Measure) -> str:
+    """Why no result of ``data`` can be compared with one of ``measure``; empty if one can."""
+    ours = [row for row in data["benchmarks"] if origin_of(row) is not None and not is_derived(row)]
+    counts = measure is Measure.INSTRUCTIONS
+    if not ours or any(is_counted(row) == counts for row in ours):
+        return ""
+    had, have = ("times", "counts of instructions") if counts else ("counts of instructions", "times")
+    return f"it has {had}, and this run has {have}"
 
 
 def _baseline(path: Any, data: Mapping[str, Any]) -> Baseline:
@@ -113,7 +142,8 @@ def _baseline(path: Any, data: Mapping[str, Any]) -> Baseline:
 def _load(storage: Any, globs: Sequence[str]) -> Iterator[tuple[Any, Mapping[str, Any]]]:
     load: Callable[..., Iterator[tuple[Any, Mapping[str, Any]]]] = storage.load
     if not isinstance(storage, FileStorage):
-        yield from list(load(*globs))[0 if globs else -1 :]
+        found = list(load(*globs))
+        yield from found if globs else reversed(found)
         return
     for file in _files(storage, globs):
         _check_file(file)
@@ -128,7 +158,7 @@ def _files(storage: Any, globs: Sequence[str]) -> list[Path]:
             f"--benchmark-compare: there is no file {globs[0]}",
             hint="give a file, or a number or pattern in the storage, such as 0001 or '*_base'",
         ) from None
-    return files if globs else files[-1:]
+    return files if globs else files[::-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,6 +159,7 @@ class _GuardedMeter(Meter):
         if hasattr(self._meter, "attach"):
             with calling(f"attach of the meter {self._name}"):
                 self._meter.attach(server)
+        self.about = dict(getattr(self._meter, "about", {}))
 
     def begin(self) -> None:
         with calling(f"begin of the meter {self._name}"):

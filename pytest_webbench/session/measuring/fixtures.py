@@ -9,7 +9,7 @@ import pytest
 
 from pytest_webbench.analysis.text import mask_url, select
 from pytest_webbench.host.files import disk_faults, raise_if_full
-from pytest_webbench.model.errors import ContractError, LoadError, WebbenchError
+from pytest_webbench.model.errors import ContractError, LoadError, UsageError, WebbenchError
 from pytest_webbench.model.http import Answer, Exchange, Request
 from pytest_webbench.model.load import Amount
 from pytest_webbench.model.plan import Cell, Trial
@@ -119,9 +119,12 @@ class LiveBench:
         the scenario of that name failed the stack's check, if a request fails or the database is wrong, and
         if the result is invalid and ``--webbench-invalid`` says so (by default, at a rate).
         """
+        timed = {"users": users, "duration_s": duration_s, "rate": rate}
         count = 1 if not self._benchmark.enabled else rounds or self._settings.profile.rounds
         cell = Cell(scenario=what if isinstance(what, str) else "", stack=self._stack.name)
         try:
+            if self._settings.profile.counts:
+                _refuse_timing(timed)
             scenario = self._at_rate(self._scenario(what, duration_s, requests), users, rate)
             measured = self._measure(scenario, count)
         except WebbenchError as error:
@@ -167,6 +170,17 @@ class LiveBench:
         if rate is not None:
             scenario = at_rate(scenario, rate, self._settings)
         return replace(scenario, users=users or scenario.users)
+
+
+def _refuse_timing(given: Mapping[str, object]) -> None:
+    """Raise :class:`~pytest_webbench.model.errors.UsageError` for what says nothing of a count."""
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(
+                f"--webbench-measure=instructions counts the requests of one user, one after the other, and "
+                f"{name} is for runs that are timed",
+                hint="leave it out of the call, or give requests",
+            )
 
 
 def _of_exchange(what: Exchange | Request) -> Scenario:

@@ -22,6 +22,7 @@ from pytest_webbench.model.run import (
     ScenarioMetadata,
     StackFailed,
 )
+from pytest_webbench.model.settings import WhenInvalid
 from pytest_webbench.report.content.comparison import describe_regression
 from pytest_webbench.runs.growth import CountingCalls, what_executes_more
 from pytest_webbench.runs.metadata import run_metadata
@@ -103,7 +104,10 @@ class Run:
             ]
             if why := comparing.nothing_compared(cell):
                 lines.append(f"nothing of {cell} could be compared with its base: {why}")
-            if base_error is not None:
+            void = comparing.void_line(cell)
+            if void and self._settings.invalid is WhenInvalid.FAIL:
+                lines.append(void)
+            if base_error is not None and not void:
                 lines = [f"the base of {cell}, {comparing.base}, failed: {base_error}"]
             if base_summary is not None:
                 others = [(f"the base of {cell}", base_summary)]

@@ -1,6 +1,6 @@
 """Reads the settings of a run from the command line, the ini file and ``[tool.webbench]``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from secrets import randbelow
@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from pytest_webbench.analysis.metrics import find_metric
 from pytest_webbench.analysis.text import did_you_mean
 from pytest_webbench.model.errors import UsageError
 from pytest_webbench.model.load import Arrivals
-from pytest_webbench.model.plan import COUNTS, PROFILES, Measure
+from pytest_webbench.model.plan import COUNTS, PROFILES, Measure, Profile
+from pytest_webbench.model.results import Threshold
 from pytest_webbench.model.settings import Override, Rates, Settings, WhenInvalid
 from pytest_webbench.model.stack import VERSION_SETS
 from pytest_webbench.session.options.project_file import Project, find_project
@@ -64,6 +66,23 @@ def _refuse_timing(config: pytest.Config) -> None:
             )
 
 
+def _thresholds(config: pytest.Config, given: Sequence[Threshold], profile: Profile) -> tuple[Threshold, ...]:
+    """Those of metrics that ``profile`` measures; a file may have some of either measure.
+
+    Raises :class:`~pytest_webbench.model.errors.UsageError` for another one on the command line.
+    """
+    other = [each for each in given if not find_metric(each.metric).known_of(profile.measure)]
+    if other and config.getoption("webbench_fail", None):
+        asked = f"--webbench-fail={other[0].metric}"
+        raise UsageError(
+            f"{asked} is for runs that are timed, and --webbench-measure=instructions counts"
+            if profile.counts
+            else f"{asked} is for runs that count, and this one measures time",
+            hint="leave it out" if profile.counts else "add --webbench-measure=instructions, or leave it out",
+        )
+    return tuple(each for each in given if each not in other)
+
+
 def _settings(config: pytest.Config, given: dict[str, Any]) -> Settings:
     """Settings with the values ``given`` by field; some of them name a value, or are part of one."""
     counts = given.pop("measure", Measure.TIME) == Measure.INSTRUCTIONS
@@ -76,6 +95,7 @@ def _settings(config: pytest.Config, given: dict[str, Any]) -> Settings:
         for name in ("start_timeout_s", "request_timeout_s"):
             given.setdefault(name, getattr(Settings(), name) * profile.patience)
     given.pop("profile", None)
+    given["thresholds"] = _thresholds(config, given.get("thresholds", ()), profile)
     rates = given.pop("rates", Rates())
     if "versions" in given:
         given["versions"] = VERSION_SETS[given["versions"]]
