@@ -25,11 +25,15 @@ LONGEST_SUITE_S = 480.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a cell ended in a run: by ``open`` in words, if it was not decided."""
+    """How a cell ended in a run: by ``open`` in words, if it was not decided.
+
+    ``main`` is the verdict on instructions, or on time where that is what was measured.
+    """
 
     run: Run
     cell: Cell
     verdicts: frozenset[Verdict]
+    main: Verdict | None
     open: str
 
     @property
@@ -71,6 +75,11 @@ class Decided:
         return sum(each.is_decided for each in self.same)
 
     @property
+    def main_no_change(self) -> int:
+        """Of the cells that are the same, those of which the main metric is called unchanged."""
+        return sum(each.main is Verdict.NO_CHANGE for each in self.same)
+
+    @property
     def alarms(self) -> tuple[Ended, ...]:
         """Of the cells that are the same, those of which a metric is called slower or faster."""
         return tuple(each for each in self.same if each.is_alarm)
@@ -88,7 +97,7 @@ class Decided:
 
 def decide(part: Part, runs: Sequence[Run], *, failed_runs: int) -> Decided:
     """Look at the ``runs`` of ``part``."""
-    ended = [_end(run, each.cell) for run in runs for each in run.rounds]
+    ended = [_end(part, run, each.cell) for run in runs for each in run.rounds]
     changed = [each for each in ended if _is_changed(part, each.cell)]
     return Decided(
         part=part,
@@ -115,13 +124,15 @@ def _of(run: Run, cell: Cell) -> list[Found]:
     return [each for each in run.found if each.cell == cell]
 
 
-def _end(run: Run, cell: Cell) -> Ended:
+def _end(part: Part, run: Run, cell: Cell) -> Ended:
     found = _of(run, cell)
+    main = "instructions" if part.counts else "time"
     told = [_tell(each) for each in found if each.verdict is not Verdict.NO_CHANGE]
     return Ended(
         run=run,
         cell=cell,
         verdicts=frozenset(each.verdict for each in found),
+        main=next((each.verdict for each in found if each.metric == main), None),
         open="; ".join(told),
     )
 

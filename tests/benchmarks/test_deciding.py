@@ -60,10 +60,17 @@ def missed(decided: Decided, size: float | None = None) -> list[str]:
 def test_a_cell_is_decided_if_all_its_metrics_are_and_others_are_named_with_the_reason() -> None:
     open_run = run({HELLO: Verdict.INCONCLUSIVE}, number=1, busy=True, why="unsteady")
     made = decide(SAME, [run({HELLO: Verdict.NO_CHANGE}), open_run], failed_runs=0)
-    assert (made.no_change, len(made.same)) == (1, 2)
+    assert (made.no_change, made.main_no_change, len(made.same)) == (1, 1, 2)
     assert [each.named() for each in made.left_open] == [
         "hello[gate-flask-sqlite3] in run 2, busy: instructions inconclusive (1.0000): unsteady"
     ]
+
+
+def test_a_metric_beside_instructions_can_leave_a_cell_open_too() -> None:
+    same = run({HELLO: Verdict.NO_CHANGE})
+    syscalls = replace(same.found[0], metric="syscalls", verdict=Verdict.INCONCLUSIVE)
+    made = decide(SAME, [replace(same, found=(*same.found, syscalls))], failed_runs=0)
+    assert (made.no_change, made.main_no_change) == (0, 1)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.SLOWER, Verdict.FASTER])
