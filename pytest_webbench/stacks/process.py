@@ -103,7 +103,8 @@ class ProcessLauncher:
         python = self._pythons[stack.folder, stack.lock]
         self._launches += 1
         self._logs.mkdir(parents=True, exist_ok=True)
-        log = self._logs / f"{stack.name}-{self._launches}.log"
+        while (log := self._logs / f"{stack.name}-{self._launches}.log").exists():
+            self._launches += 1  # a fork of this process has launched it, too
         with owned_folder() as claim:
             data_dir = claim.folder / "data"
             data_dir.mkdir()

@@ -176,6 +176,17 @@ def test_two_launches_share_nothing(launcher: ProcessLauncher, make_stack: MakeS
     assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["tiny-1.log", "tiny-2.log"]
 
 
+def test_the_log_of_a_launch_by_another_process_of_the_run_is_kept(
+    launcher: ProcessLauncher, make_stack: MakeStack, tmp_path: Path
+) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "tiny-1.log").write_text("of a fork")
+    with launcher.start(make_stack()):
+        pass
+    assert (tmp_path / "logs" / "tiny-1.log").read_text() == "of a fork"
+    assert (tmp_path / "logs" / "tiny-2.log").read_text() == "serving\n"
+
+
 def test_a_ready_exchange_is_sent_with_its_headers_and_body(
     launcher: ProcessLauncher, make_stack: MakeStack
 ) -> None:
