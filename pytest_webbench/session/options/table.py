@@ -140,7 +140,7 @@ OPTIONS = (
            "compare every stack with this one, measured in the same run"),
     Option("--webbench-fail METRIC[ of SCENARIO[STACK]]: LIMIT", thresholds, "thresholds",
            "regression threshold, e.g. 'p95: 10%' or 'memory of hello: 10% and 8m'; may be repeated",
-           "time: 5%, cpu: 3%, errors: 0", many=True),
+           "time: 5%, cpu: 3%, errors: 0; of counts instructions: 1%, syscalls: 2%", many=True),
     Option("--webbench-budget TIME", time, "budget_s",
            "maximum time spent on extra rounds for undecided comparisons, e.g. 90s or 5m",
            "60s per benchmark"),
@@ -149,7 +149,8 @@ OPTIONS = (
     Option("--webbench-markdown FILE", Path, "markdown",
            "write the comparison as Markdown, e.g. for a pull request, to this file"),
     Option("--webbench-invalid fail|note", choice("fail", "note"), "invalid",
-           "what to do about an invalid result: fail its test, or note it in the tables",
+           "what to do about an invalid result, or a void comparison of counts: fail its test, or note it in "
+           "the tables",
            "fail in comparisons, in open loops, and if pytest-benchmark saves or compares; otherwise note"),
     Option("--webbench-strict", bool, "strict",
            "fail instead of comparing with a baseline that has another launcher, load generator, profile, "
