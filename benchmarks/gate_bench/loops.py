@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,6 +24,7 @@ __all__ = ["Loop", "Loops", "calibrate_loops", "choose_turns", "count_loop"]
 PART = PARTS["counts-ab2"]
 CALLS = 2000
 TRIED_TURNS = 300
+MOST_TURNS = 1_000_000
 TIMEOUT_S = 600.0
 SCRIPT = """
 import sys
@@ -100,21 +102,31 @@ def calibrate_loops(folder: Path, setup: Setup) -> Loops:
 
 
 def choose_turns(own: float, growth: float, count: Callable[[int], float]) -> Loop:
-    """The loop that adds ``growth`` to ``own`` instructions, by what ``count`` says of a number of turns.
+    """Find the shortest loop that adds ``growth`` to ``own`` instructions, by what ``count`` says of one.
 
-    Small integers cost less than large ones, so that the cost of a turn is taken from a loop of that length.
+    By halves, for the cost is no line: turns beyond the small integers, which Python has ready, cost more.
+    Raises :class:`~pytest_webbench.model.errors.WebbenchError` if longer loops do not cost more.
     """
-    turns = TRIED_TURNS
-    for _ in range(2):
-        turns = max(1, round(turns * own * growth / count(turns)))
-    return Loop(growth=growth, turns=turns, instructions=count(turns))
+    wanted, low, high = own * growth, 0, TRIED_TURNS
+    while count(high) < wanted:
+        low, high = high, 2 * high
+        if high > MOST_TURNS:
+            raise WebbenchError(
+                "the instructions of loops are not counted, so that nothing can be calibrated"
+            )
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(middle) < wanted else (low, middle)
+    return Loop(growth=growth, turns=high, instructions=count(high))
 
 
+@cache
 def count_loop(turns: int) -> float:
-    """The instructions of a loop of so many ``turns``, in this interpreter, with nothing else."""
+    """Count the instructions of a loop of so many ``turns``, in this interpreter, with nothing else."""
     return (_count(turns) - _count(0)) / CALLS
 
 
+@cache
 def _count(turns: int) -> int:
     with TemporaryDirectory(prefix="webbench-gate-") as folder:
         dump = Path(folder, "callgrind")

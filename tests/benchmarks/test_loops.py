@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
 from gate_bench.loops import choose_turns
 from gate_bench.repository import with_loop
+
+from pytest_webbench.model.errors import WebbenchError
 
 SOURCE = '''"""A module."""
 
@@ -37,10 +40,16 @@ def test_what_is_around_the_loop_stays() -> None:
     ]
 
 
-def test_turns_are_chosen_by_the_cost_of_a_loop_of_that_length() -> None:
+@pytest.mark.parametrize("growth", [0.005, 0.02])
+def test_turns_are_chosen_by_what_a_loop_of_that_length_costs(growth: float) -> None:
     def count(turns: int) -> float:
-        return 400 + 60 * min(turns, 256) + 100 * max(0, turns - 256)  # as large integers cost more
+        return 90 * min(turns, 256) + 240 * max(0, turns - 256)  # small integers are ready, others are made
 
-    loop = choose_turns(1_000_000, 0.02, count)
-    assert abs(loop.instructions / 1_000_000 - 0.02) < 0.0002
+    loop = choose_turns(1_431_000, growth, count)
     assert loop.instructions == count(loop.turns)
+    assert loop.instructions / 1_431_000 == pytest.approx(growth, abs=0.0002)
+
+
+def test_loops_that_cost_nothing_are_an_error() -> None:
+    with pytest.raises(WebbenchError, match="not counted"):
+        choose_turns(1_431_000, 0.02, lambda _: 0.0)
