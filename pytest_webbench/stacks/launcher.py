@@ -58,7 +58,7 @@ class MeteredLauncher:
             with self._launcher.start(wrapped) as running:
                 for meter in meters:
                     meter.attach(running)
-                yield MeteredStack(running, meters, command=stack.command)
+                yield MeteredStack(running, meters)
         except StackError as error:
             if sign := wrapped.fatal_sign(error.evidence):
                 raise type(error)(sign[0], evidence=error.evidence, hint=sign[1]) from None
@@ -68,13 +68,10 @@ class MeteredLauncher:
 class MeteredStack:
     """A running stack with its meters."""
 
-    def __init__(
-        self, running: RunningStack, meters: Sequence[Meter], *, command: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, running: RunningStack, meters: Sequence[Meter]) -> None:
         own = getattr(running, "meter", None)
         self._running = running
         self._meters = meters
-        self._command = " ".join(command)
         self._about = {name: value for each in meters for name, value in each.about.items()}
         self.meter = _Joined([*meters, *([] if own is None else [own])])
 
@@ -83,11 +80,9 @@ class MeteredStack:
 
     @property
     def launch(self) -> LaunchRecord:
-        """The record of the launch, with the command as the stack says it, and what the meters note."""
+        """The record of the launch, with what the meters note."""
         record = self._running.launch
         config = {**record.config, **self._about}
-        if "command" in config:
-            config["command"] = self._command
         notes = tuple(note for each in self._meters for note in each.notes)
         return replace(record, config=config, notes=(*record.notes, *notes))
 

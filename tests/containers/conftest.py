@@ -1,7 +1,7 @@
 """A real container engine, and a stack without dependencies to run on it."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -96,14 +96,17 @@ def make_launcher(engine: Engine, tmp_path: Path) -> MakeLauncher:
         on: Engine = engine,
         dockerfile: Path = DOCKERFILE,
         limits: Limits | None = None,
+        packages: Sequence[str] = (),
+        base_image: str = BASE_IMAGE,
         start_timeout_s: float = 20.0,
     ) -> ContainerLauncher:
         return ContainerLauncher(
             on,
             dockerfile=dockerfile,
-            base_image=BASE_IMAGE,
+            base_image=base_image,
             logs=tmp_path / "logs",
             limits=limits,
+            packages=packages,
             start_timeout_s=start_timeout_s,
         )
 

@@ -1,5 +1,6 @@
 """The container launcher with a real engine."""
 
+import io
 import os
 import shlex
 import signal
@@ -19,9 +20,11 @@ import docker.errors
 import httpx
 import pytest
 
+from pytest_webbench.host.meters.callgrind import CallgrindMeter
 from pytest_webbench.host.meters.server import ServerMeter
 from pytest_webbench.model.errors import InstallError, SeedError, StartError
 from pytest_webbench.model.measurement import Readings
+from pytest_webbench.model.plan import COUNTS
 from pytest_webbench.model.stack import Meter
 from pytest_webbench.stacks import container
 from pytest_webbench.stacks.container import Limits
@@ -158,6 +161,38 @@ def test_meters_see_what_the_container_uses_and_wrap_its_command(
     assert usage.peak_rss_bytes is not None
     assert usage.peak_rss_bytes >= 256 << 20
     assert usage.oom_kills == 0
+
+
+def test_instructions_are_counted_in_a_container(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:
+    launcher = make_launcher(packages=COUNTS.packages, start_timeout_s=300)
+    counts = {}
+    stack = make_stack(SERVER.replace("http.server.HTTPServer", "http.server.ThreadingHTTPServer"))
+    with MeteredLauncher(launcher, [CallgrindMeter]).start(stack) as running:
+        connection = httpx.Client(base_url=running.base_url, timeout=300)
+        connection.get("/")
+        for times in (10, 40):
+            running.meter.begin()
+            for _ in range(times):
+                connection.get("/")
+            counts[times] = running.meter.end()["instructions"]
+        connection.close()
+    assert 3 * counts[10] < counts[40] < 5 * counts[10]
+
+
+def test_an_image_without_apt_cannot_be_given_packages(
+    engine: Engine, make_stack: MakeStack, make_launcher: MakeLauncher
+) -> None:
+    name = f"webbench-without-apt:{uuid4().hex[:8]}"
+    recipe = io.BytesIO(b"FROM python:3.13-slim\nRUN rm /usr/bin/apt-get\n")
+    engine.client.images.build(fileobj=recipe, tag=name, rm=True, forcerm=True)
+    try:
+        launcher = make_launcher(packages=["no-such-package"], base_image=name)
+        with pytest.raises(
+            InstallError, match=r"cannot be given no-such-package: its base image .* no apt-get"
+        ):
+            launcher.prepare(make_stack())
+    finally:
+        engine.client.images.remove(name)
 
 
 def test_throttling_is_metered(make_stack: MakeStack, make_launcher: MakeLauncher) -> None:

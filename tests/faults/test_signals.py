@@ -6,11 +6,12 @@ The moments come from a seed that is printed; the environment variable WEBBENCH_
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -111,13 +112,15 @@ class Place:
     All that a run starts has its folder for temporary files in its environment, by which it is found.
     """
 
-    def __init__(self, folder: Path, launcher: str) -> None:
+    def __init__(
+        self, folder: Path, launcher: str, measure: Sequence[str] = ("--webbench-profile=smoke",)
+    ) -> None:
         self._folder = folder
         self._temporary = folder / "tmp"
         self._temporary.mkdir()
         self._arguments = (
             *("-p", "no:cacheprovider", "--webbench", f"--webbench-launcher={launcher}"),
-            *("--webbench-stack=stubborn", "--webbench-profile=smoke", "webbench/mine"),
+            *("--webbench-stack=stubborn", *measure, "webbench/mine"),
         )
         self.pids: set[int] = set()
         (folder / "app").mkdir()
@@ -131,9 +134,16 @@ class Place:
             subprocess.run(["git", *words, *extra], cwd=folder, check=True)
 
     def run(
-        self, options: Sequence[str], number: signal.Signals | None = None, moment_s: float = 0.0
+        self,
+        options: Sequence[str],
+        number: signal.Signals | None = None,
+        moment_s: float = 0.0,
+        event: Callable[[], bool] = lambda: True,
     ) -> tuple[int, float, str]:
-        """A run, to which a signal is sent so long after its header; its exit code, length and output."""
+        """A run, to which a signal is sent so long after its header, and after ``event``.
+
+        Its exit code, its length from then on, and its output.
+        """
         environment = {
             **os.environ,
             "TMPDIR": str(self._temporary),
@@ -152,6 +162,7 @@ class Place:
             self.pids.add(process.pid)
             try:
                 assert soon(lambda: "webbench: " in self._said() or process.poll() is not None, LIMIT_S)
+                assert soon(event, LIMIT_S), self._said()
                 begun = time.monotonic()
                 if number is not None:
                     time.sleep(moment_s)  # the moment is what is tried
@@ -177,6 +188,10 @@ class Place:
     def folders(self) -> list[Path]:
         """Temporary folders and copies of the stacks."""
         return [*self._temporary.glob("webbench-*"), *self._folder.glob(".webbench/*/against")]
+
+    def files(self, pattern: str) -> Iterator[Path]:
+        """Those in the folder for temporary files."""
+        return self._temporary.rglob(pattern)
 
     def lock_is_held(self) -> bool:
         """Whether nobody could measure now."""
@@ -258,6 +273,20 @@ PROCESSES = (
 def test_nothing_of_processes_is_left(folder: Path, count: int, variants: Sequence[tuple[str, ...]]) -> None:
     left = send_many(Place(folder, "process"), count, variants)
     assert (left.processes, left.locks, left.folders, left.faults) == ([], 0, [], []), str(left)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("valgrind"), reason="needs Valgrind")
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
+def test_nothing_of_a_counted_launch_is_left(folder: Path, number: signal.Signals) -> None:
+    """Not the pipes of vgdb, nor what callgrind writes, while requests are under way that take long."""
+    place = Place(folder, "process", ("--webbench-measure=instructions", "--webbench-requests=1000000"))
+    code, _, output = place.run((), number, 1.0, event=lambda: any(place.files("callgrind_agent.py")))
+    assert code == CODES[number], output
+    assert soon(lambda: not place.processes() and not place.folders(), GONE_WITHIN_S), place.processes()
+    assert not any(place.files("*vgdb*"))
+    assert not place.lock_is_held()
 
 
 @pytest.fixture

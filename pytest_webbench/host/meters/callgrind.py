@@ -111,6 +111,7 @@ class CallgrindMeter(Meter):
             "--collect-systime=nsec",  # with it, system calls are counted
             "--dump-line=no",
             "--callgrind-out-file={data_dir}/callgrind.%p",
+            "--vgdb-poll=200",  # basic blocks: one that does little looks for orders soon, too
             "--vgdb-prefix={data_dir}/vgdb",
             *command,
         )
