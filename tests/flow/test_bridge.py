@@ -127,7 +127,7 @@ def _profile(name: str) -> Any:
     from pytest_webbench.model.codec import to_json
     from pytest_webbench.model.plan import PROFILES
 
-    return to_json(PROFILES[name])
+    return json.loads(json.dumps(to_json(PROFILES[name])))
 
 
 def _cpu_fraction(measurement: Measurement) -> float:
