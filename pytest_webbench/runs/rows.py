@@ -9,7 +9,7 @@ from pytest_webbench.analysis.summary import NO_RESULT, result_of
 from pytest_webbench.model.codec import from_saved, to_saved
 from pytest_webbench.model.load import Amount, Arrivals, Schedule
 from pytest_webbench.model.measurement import UNKNOWN, LaunchRecord, Provenance, Readings
-from pytest_webbench.model.plan import Cell, Profile
+from pytest_webbench.model.plan import Cell, Measure, Profile
 from pytest_webbench.model.reasons import code_of
 from pytest_webbench.model.results import CellSummary, RoundSummary, Validity, key_of_time
 from pytest_webbench.model.settings import Settings
@@ -151,7 +151,8 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
             generators=settings.load_processes,
         ),
         rounds=tuple(
-            {ROUND: each.round, **_named(each.values, stored(Stored.ROUNDS))} for each in summary.rounds
+            {ROUND: each.round, **_named(each.values, _stored(summary, Stored.ROUNDS))}
+            for each in summary.rounds
         ),
         validity=RowValidity(
             valid=validity.valid,
@@ -161,13 +162,19 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
             warning_codes=tuple(map(code_of, validity.warnings)),
         ),
     )
-    written = to_saved(row) | _named(summary.values, stored(Stored.CELL))
+    written = to_saved(row) | _named(summary.values, _stored(summary, Stored.CELL))
     return {
         "stack": summary.cell.stack,
         "scenario": summary.cell.scenario,
         "metric": _metric_of(summary),
         "webbench": {**written, "config": {**launch.config, **written["config"]}},
     }
+
+
+def _stored(summary: CellSummary, of: Stored) -> list[Metric]:
+    """Return the metrics that are stored of a run of its measure."""
+    measure = Measure.INSTRUCTIONS if summary.counts else Measure.TIME
+    return [each for each in stored(of) if each.known_of(measure)]
 
 
 def _metric_of(summary: CellSummary) -> str:

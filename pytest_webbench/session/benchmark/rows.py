@@ -54,7 +54,7 @@ def derived_rows(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     info, origin = row["extra_info"], origin_of(row)
     for metric in derived() if origin else ():
         assert origin is not None
-        values = [each[metric.stored_name] for each in origin["rounds"]]
+        values = [each.get(metric.stored_name) for each in origin["rounds"]]
         if metric.row == info["metric"] or not values or None in values:
             continue
         name = name_of_metric(row["name"], metric.key)
