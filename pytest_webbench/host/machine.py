@@ -192,7 +192,8 @@ def _lock(descriptor: int, *, wait: bool, say: Callable[[str], None]) -> None:
         other = _describe(descriptor)
         if not wait:
             raise UsageError(
-                f"another run measures on this machine, and two would spoil each other's figures: {other}",
+                f"another run is measuring on this machine, and two would distort each other's results: "
+                f"{other}",
                 hint="wait for its end with --webbench-wait, or end it",
             ) from None
         say(f"waiting for the run that measures on this machine: {other}")

@@ -239,7 +239,7 @@ class _Check:
         why = cause_of_silence(self._target, silence) or silence.why
         asked = _shown(request)
         if silence.malformed:
-            return ContractError(f"{name} answers {asked} wrongly: {why}", evidence=log, hint=hint)
+            return ContractError(f"{name} gave a wrong response to {asked}: {why}", evidence=log, hint=hint)
         if not self._is_ready():
             until = time.monotonic() + _EXIT_S
             while self._running.ended() is None and time.monotonic() < until:
@@ -247,8 +247,8 @@ class _Check:
             self.refuse_if_ended(f"at {asked}")
             ready = _shown(self._running.stack.ready.request)
             nor = "" if asked == ready else f", nor to {ready}"
-            raise ContractError(f"{name} gave no answer to {asked}: {why}{nor}", evidence=log, hint=hint)
-        return ContractError(f"{name} gave no answer to {asked}: {why}", evidence=log, hint=hint)
+            raise ContractError(f"{name} gave no response to {asked}: {why}{nor}", evidence=log, hint=hint)
+        return ContractError(f"{name} gave no response to {asked}: {why}", evidence=log, hint=hint)
 
     def _is_ready(self) -> bool:
         """Return whether the stack responds to its ready request, rightly or not."""
@@ -288,7 +288,7 @@ class _Check:
         if response.status >= 500 and running.log_tail():
             evidence += ["the end of its log:", running.log_tail()]
         return ContractError(
-            f"{running.stack.name} answers {_shown(request)} wrongly: {fault}",
+            f"{running.stack.name} gave a wrong response to {_shown(request)}: {fault}",
             evidence="\n".join(evidence),
             hint=self._hint(request, response, concerned),
         )
@@ -301,7 +301,7 @@ class _Check:
                 f"give the request a Cookie header: the answer to {setter} set the cookie {cookie!r}, "
                 "and cookies are not kept from one request to the next, here or under load"
             )
-        return f"{_not_timed(concerned)} until it answers as its contract says"
+        return f"{_not_timed(concerned)} until it follows its contract"
 
 
 def _as_seen(scenario: str, request: Request, response: Response) -> SeenResponse:

@@ -74,33 +74,33 @@ def wrong(method: str, path: str, reply: Reply) -> Wrong:
             "hello",
             "GET /hello",
             (404, {}),
-            "GET /hello wrongly: the status is 404, expected 200; the body is '{}'",
+            "GET /hello: the status is 404, expected 200; the body is '{}'",
         ),
         (
             "echo",
             "POST /echo",
             (200, {"a": 1}),
-            'POST /echo with {} wrongly: "a" is 1, expected to be absent',
+            'POST /echo with {}: "a" is 1, expected to be absent',
         ),
-        ("get_item", "GET /items/", (200, []), "GET /items/1 wrongly: the body is [], expected "),
+        ("get_item", "GET /items/", (200, []), "GET /items/1: the body is [], expected "),
         ("update_item", "PUT /items/1000020", (200, {}), "PUT /items/1000020 with "),
         (
             "delete_item",
             "DELETE /items/1000020",
             (204, NO_BODY),
-            "DELETE /items/1000020 wrongly: expected status 404, got 204",
+            "DELETE /items/1000020: expected status 404, got 204",
         ),
         (
             "create_item",
             "POST /items/",
             (201, {}),
-            "POST /items/ with { wrongly: expected status 400 to 499, got 201",
+            "POST /items/ with {: expected status 400 to 499, got 201",
         ),
         (
             "create_item",
             "POST /items/",
             (500, {}),
-            "POST /items/ with { wrongly: expected status 400 to 499, got 500",
+            "POST /items/ with {: expected status 400 to 499, got 500",
         ),
     ],
 )
@@ -109,8 +109,8 @@ def test_a_wrong_answer_is_told_with_what_was_expected(
 ) -> None:
     method, _, path = asked.partition(" ")
     error = check(app_server, wrong(method, path, reply))[scenario]
-    assert error.message.startswith(f"fastapi-sqlalchemy answers {message}")
-    assert error.hint == f"{scenario} is not timed on this stack until it answers as its contract says"
+    assert error.message.startswith(f"fastapi-sqlalchemy gave a wrong response to {message}")
+    assert error.hint == f"{scenario} is not timed on this stack until it follows its contract"
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_an_example_of_no_scenario_concerns_the_whole_stack(app_server: AppServe
     odd = Exchange(request=Request(path="/items/"), answer=Answer(status=418))
     suite = replace(SUITE, examples=lambda records: [odd])
     reading = [each for each in SCENARIOS if each.name != "list_items"]
-    with pytest.raises(ContractError, match="GET /items/ wrongly: the status is 200, expected 418") as caught:
+    with pytest.raises(ContractError, match="GET /items/: the status is 200, expected 418") as caught:
         check_stack(launch(app_server, ItemsApp()), suite, reading, RECORDS)
-    assert caught.value.hint == "nothing of this stack is timed until it answers as its contract says"
+    assert caught.value.hint == "nothing of this stack is timed until it follows its contract"
 
 
 def test_what_a_write_has_changed_is_put_back_for_the_one_that_reads_after_it(app_server: AppServer) -> None:
@@ -216,7 +216,7 @@ def test_an_endpoint_that_drops_the_connection_fails_alone() -> None:
         running = AnsweringStack(stack=STACKS[0], app=ItemsApp(), base_url=server.url)
         wrongs = check_stack(running, SHOP, shop_scenarios("/a", "/b", "/c"), ())
     assert set(wrongs) == {"b"}
-    assert "gave no answer to GET /b: the connection was closed without a response" in wrongs["b"].message
+    assert "gave no response to GET /b: the connection was closed without a response" in wrongs["b"].message
 
 
 def test_an_endpoint_that_hangs_fails_alone() -> None:
@@ -280,7 +280,7 @@ def test_a_server_that_no_longer_responds_fails_the_stack_once() -> None:
 
     with Server(respond) as server:
         running = AnsweringStack(stack=STACKS[0], app=ItemsApp(), base_url=server.url)
-        with pytest.raises(ContractError, match=r"gave no answer to GET /b: .* nor to GET /hello"):
+        with pytest.raises(ContractError, match=r"gave no response to GET /b: .* nor to GET /hello"):
             check_stack(running, SHOP, shop_scenarios("/a", "/b", "/c"), (), timeout_s=0.3)
     assert stuck == ["/b", "/hello"]
 
@@ -293,7 +293,8 @@ def test_a_refusal_without_json_is_a_fault(app_server: AppServer) -> None:
 
     error = fault(app_server, Curt())
     assert error.message == (
-        "fastapi-sqlalchemy answers GET /items/1000020 wrongly: expected a body in JSON with the refusal"
+        "fastapi-sqlalchemy gave a wrong response to GET /items/1000020: expected a body in JSON with the "
+        "refusal"
     )
 
 
@@ -340,7 +341,7 @@ def test_a_server_that_is_gone_is_told_with_its_log(app_server: AppServer) -> No
     running = AnsweringStack(stack=STACKS[0], app=app, base_url="http://127.0.0.1:1")
     with pytest.raises(ContractError) as caught:
         check_stack(running, SUITE, SCENARIOS, RECORDS)
-    assert caught.value.message.startswith("fastapi-sqlalchemy gave no answer to GET /hello: [Errno ")
+    assert caught.value.message.startswith("fastapi-sqlalchemy gave no response to GET /hello: [Errno ")
     assert caught.value.evidence == "the log of fastapi-sqlalchemy"
 
 
@@ -354,7 +355,7 @@ def test_observing_a_server_that_does_not_speak_json(app_server: AppServer) -> N
     app = wrong("GET", "/items/", (200, NO_BODY))
     running = AnsweringStack(stack=STACKS[0], app=app, base_url=app_server.add("tiny", app))
     with pytest.raises(
-        ContractError, match=r"^fastapi-sqlalchemy answers GET /items/ wrongly: expected JSON"
+        ContractError, match=r"^fastapi-sqlalchemy gave a wrong response to GET /items/: expected JSON"
     ):
         observe_records(running, SUITE)
 
@@ -476,7 +477,7 @@ def test_cookies_are_not_kept_and_the_next_step_is_said() -> None:
         running = AnsweringStack(stack=STACKS[0], app=ItemsApp(), base_url=server.url)
         with pytest.raises(ContractError) as caught:
             check_stack(running, suite, (), ())
-    assert " answers GET /me wrongly: the status is 401, expected 200" in caught.value.message
+    assert " gave a wrong response to GET /me: the status is 401, expected 200" in caught.value.message
     assert caught.value.hint.startswith("give the request a Cookie header: the answer to GET /login set the")
     assert b"cookie" not in b"".join(seen)
 

@@ -79,7 +79,7 @@ def test_a_scenario_that_fails_its_check_is_never_timed_and_its_neighbours_are(
     for name in ("get_item[django-drf]", "update_item[django-drf]"):
         assert rows[name]["extra_info"]["webbench"]["validity"]["valid"] is True
         assert len(rows[name]["extra_info"]["webbench"]["rounds"]) == 2
-    said = 'django-drf answers GET /hello wrongly: "message" is "Hello!", expected "Hello, World!"'
+    said = 'django-drf gave a wrong response to GET /hello: "message" is "Hello!", expected "Hello, World!"'
     assert outcome.text.count(f"webbench: hello[django-drf] failed the check before timing: {said}") == 1
     assert f"  FAILED django-drf: {said}" in outcome.text
     (line,) = (line for line in outcome.lines_of_trials() if "check_failed" in line)
@@ -89,9 +89,9 @@ def test_a_scenario_that_fails_its_check_is_never_timed_and_its_neighbours_are(
     assert said in failure.attrib["message"]
     outcome.result.stdout.fnmatch_lines(
         [
-            'django-drf answers GET /hello wrongly: "message" is "Hello!", expected "Hello, World!"',
+            'django-drf gave a wrong response to GET /hello: "message" is "Hello!", expected "Hello, World!"',
             '    GET /hello gave 200: {"message": "Hello!"}',
-            "Next step: hello is not timed on this stack until it answers as its contract says",
+            "Next step: hello is not timed on this stack until it follows its contract",
         ]
     )
 
@@ -135,7 +135,7 @@ def test_a_failed_check_is_in_the_report(run: RunWebbench) -> None:
     assert list(record.check_failures) == [cell]
     (part, *_) = (part for each in make_sections([record]) for part in each.parts if "hello" in part.title)
     (note,) = (note for note in part.notes if note.subject == "django-drf")
-    assert note.text.startswith("django-drf answers GET /hello wrongly")
+    assert note.text.startswith("django-drf gave a wrong response to GET /hello")
     assert any("hello[django-drf]" in finding.text for finding in judge_trust(record))
     assert "hello\\[django-drf\\] failed the check" in render_report([record])
 

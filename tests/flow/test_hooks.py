@@ -106,7 +106,7 @@ def test_every_stack_is_checked_with_a_scenario_of_ones_own(
     pytester.makeconftest(OWN_SCENARIO.replace("status=200", "status=418"))
     outcome = run("--webbench-scenario=hello", "--webbench-stack=django-drf")
     outcome.counts(passed=1)
-    said = "django-drf answers GET /items/1 wrongly: the status is 200, expected 418"
+    said = "django-drf gave a wrong response to GET /items/1: the status is 200, expected 418"
     assert f"webbench: read_two[django-drf] failed the check before timing: {said}" in outcome.text
     outcome = run("--webbench-scenario=read_two", "--webbench-stack=django-drf")
     outcome.counts(failed=1)

@@ -204,7 +204,7 @@ def test_a_scenario_that_fails_the_check_fails_the_tests_that_measure_it(
     )
     outcome = run("test_mine.py", FLASK, JSON, greetings={"flask-sqlite3": "Hi"})
     outcome.counts(passed=2, failed=1)
-    said = 'flask-sqlite3 answers GET /hello wrongly: "message" is "Hi", expected "Hello, World!"'
+    said = 'flask-sqlite3 gave a wrong response to GET /hello: "message" is "Hi", expected "Hello, World!"'
     assert said in outcome.text
     assert f"FAILED flask-sqlite3: {said}" in " ".join(outcome.text.split())
     assert set(outcome.rows()) == {"test_right[flask-sqlite3]"}

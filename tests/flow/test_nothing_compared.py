@@ -47,10 +47,12 @@ def test_a_scenario_that_fails_the_check_of_one_side_has_no_verdict(
     right = [each for each in found if each["cell"]["scenario"] == "get_item"]
     assert {each["verdict"] for each in wrong} == {"inconclusive"}
     assert all(each["pairs"] == 0 for each in wrong)
-    assert all(f"failed: {side} answers GET /hello wrongly" in each["why"] for each in wrong)
+    assert all(f"failed: {side} gave a wrong response to GET /hello" in each["why"] for each in wrong)
     assert {each["verdict"] for each in right} == {"no change"}
-    assert f"{side} answers GET /hello wrongly" in outcome.text
-    assert f"{side} answers GET /hello wrongly" in (repository / "pr.md").read_text().replace("\\", "")
+    assert f"{side} gave a wrong response to GET /hello" in outcome.text
+    assert f"{side} gave a wrong response to GET /hello" in (repository / "pr.md").read_text().replace(
+        "\\", ""
+    )
 
 
 OPEN = {"time": "inconclusive", "cpu": "inconclusive", "errors": "inconclusive"}

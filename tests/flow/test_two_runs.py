@@ -106,7 +106,7 @@ def test_the_second_ends_with_code_4_and_names_the_first(
     with machine.begin(argument) as second:
         output, errors = second.communicate(timeout=LIMIT_S)
     assert second.returncode == pytest.ExitCode.USAGE_ERROR
-    message = "another run measures on this machine, and two would spoil each other's figures"
+    message = "another run is measuring on this machine, and two would distort each other's results"
     assert f"{message}: process {first.pid}, since " in output
     assert str(machine.folder / "first") in output
     assert "--webbench-wait" in output

@@ -49,7 +49,7 @@ def test_the_second_is_told_of_the_first_and_the_next_may() -> None:
         with pytest.raises(UsageError) as caught:
             take()
         assert re.fullmatch(
-            "another run measures on this machine, and two would spoil each other's figures: "
+            "another run is measuring on this machine, and two would distort each other's results: "
             rf"process {holder.pid}, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d, in /runs/first",
             caught.value.message,
         )

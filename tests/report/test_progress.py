@@ -75,19 +75,19 @@ def test_a_bar_says_failures_above_it_and_goes_away(monkeypatch: pytest.MonkeyPa
 def test_trials_whose_check_failed_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     other = Cell(scenario="echo", stack="a")
-    failed = CheckFailed(cell=CELL, error=ContractError("a answers GET /hello wrongly"))
+    failed = CheckFailed(cell=CELL, error=ContractError("a gave a wrong response"))
     file, plan = Terminal(), make_plan([CELL, other], profile=PROFILES["quick"], seed=0)
     progress = BarProgress(file, plan)
     progress.consume(failed)
     for _ in range(5):
         progress.consume(TrialFinished(measurement=make_round(cell=other)))
     progress.close()
-    assert "hello[a] failed the check before timing: a answers GET /hello wrongly" in file.getvalue()
+    assert "hello[a] failed the check before timing: a gave a wrong response" in file.getvalue()
     assert "5/5" in re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", file.getvalue())
     lines = io.StringIO()
     LineProgress(lines, plan).consume(failed)
     assert lines.getvalue() == (
-        "webbench: hello[a] failed the check before timing: a answers GET /hello wrongly\n"
+        "webbench: hello[a] failed the check before timing: a gave a wrong response\n"
     )
 
 
