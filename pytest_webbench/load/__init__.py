@@ -1,1 +1,1 @@
-"""Send a load, and say what was seen."""
+"""Load engines: send requests, time and check the responses."""

@@ -1,4 +1,4 @@
-"""Which engine makes the load, and whether it can make it in turns."""
+"""Creates the load engine, and tells whether it can work in slices."""
 
 import warnings
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["begin_session", "can_take_turns", "make_engine"]
 
 
 def make_engine(settings: Settings) -> LoadEngine:
-    """The engine that ``settings`` ask for.
+    """Create the engine that ``settings`` ask for.
 
     Raises :class:`~pytest_webbench.model.errors.UsageError` if it is not installed.
     """
@@ -30,14 +30,14 @@ def make_engine(settings: Settings) -> LoadEngine:
 
 
 def can_take_turns(engine: LoadEngine) -> bool:
-    """Whether ``engine`` has ``begin``, or ``open``, which is its old name."""
+    """Tell whether ``engine`` has ``begin``, or ``open``, its old name."""
     return isinstance(engine, TurnEngine) or callable(getattr(engine, "open", None))
 
 
 def begin_session(
     engine: LoadEngine, load: Load, base_url: str, look: ConnectionProbe | None = None
 ) -> LoadSession:
-    """Begin ``load`` by ``engine``, which :func:`can_take_turns`."""
+    """Begin ``load`` with ``engine``, for which :func:`can_take_turns` is true."""
     if isinstance(engine, TurnEngine):
         return engine.begin(load, base_url, look)
     warnings.warn(

@@ -1,7 +1,7 @@
-"""What it means that a request got no complete response: decided once, for the check and all engines.
+"""How a request without a complete response is classified: defined once, for the check and all engines.
 
-Each says how far the request had come, and what ended it (:class:`Cause`); here that becomes the class for
-counting, and the words for a person.
+The callers report how far the request got and what ended it (:class:`Cause`); this module turns that into the
+class for counting and the text for a person.
 """
 
 import errno
@@ -53,20 +53,20 @@ class Cause(Enum):
 
     TIMED_OUT = auto()
     CUT = auto()
-    """An error of the connection, such as a reset."""
+    """A connection error, such as a reset."""
     ENDED = auto()
-    """The connection was closed in order, or refused."""
+    """An orderly close, or a refused connection."""
     EXHAUSTED = auto()
     """The generator's machine has no ports, files or memory left."""
     UNREADABLE = auto()
-    """What came is not HTTP/1.1."""
+    """The bytes received are not HTTP/1.1."""
 
 
 def error_class(cause: Cause, *, connected: bool, begun: bool, served: bool) -> ErrorClass:
-    """How a request is counted that ``cause`` ended.
+    """Return the class under which a request that ``cause`` ended is counted.
 
-    It had a connection if ``connected``, that had served a request before if ``served``, and the response had
-    begun to come if ``begun``.
+    ``connected``: it had a connection; ``served``: that connection had served an earlier request; ``begun``:
+    part of the response had arrived.
     """
     if not connected:
         late = ErrorClass.CONNECT_TIMEOUT if cause is Cause.TIMED_OUT else ErrorClass.CONNECT_REFUSED
@@ -79,12 +79,15 @@ def error_class(cause: Cause, *, connected: bool, begun: bool, served: bool) -> 
 
 
 def in_short(error: ErrorClass, words: str) -> Mismatch:
-    """A request counted as ``error``, of which no more is known than the ``words`` of another program."""
+    """Return the fault of a request counted as ``error``, given only another program's ``words``."""
     return Mismatch(error=error, why=f"{_IN_SHORT[error]} ({words})")
 
 
 def connect_failure(exc: OSError, *, timeout_s: float) -> Mismatch:
-    """What it means that a connect ended with ``exc``; a :class:`TimeoutError` came after ``timeout_s``."""
+    """Return the fault of a connect that ended with ``exc``.
+
+    A :class:`TimeoutError` came after ``timeout_s``.
+    """
     if isinstance(exc, TimeoutError):
         return Mismatch(error=ErrorClass.CONNECT_TIMEOUT, why=f"no connection within {timeout_s:g} s")
     cause = Cause.EXHAUSTED if exc.errno in _EXHAUSTED else Cause.ENDED
@@ -94,19 +97,19 @@ def connect_failure(exc: OSError, *, timeout_s: float) -> Mismatch:
 
 
 def refuse_itself(own_end: object, other_end: object) -> None:
-    """Raise :class:`ConnectionRefusedError` if the two ends of a connection are one.
+    """Raise :class:`ConnectionRefusedError` if both ends of a connection are the same.
 
-    Where no server listens, the kernel may call from the very port that is called, and TCP then connects the
-    socket to itself.
+    Where no server listens, the kernel may choose the very port that is called as the source port, and TCP
+    then connects the socket to itself.
     """
     if own_end == other_end:
         raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
 
 
 def loss(received: int, exc: BaseException | None, *, served: bool) -> Mismatch:
-    """What it means that the connection ended, by ``exc`` or (``None``) in good order.
+    """Return the fault of a request whose connection ended, by ``exc`` or (``None``) in an orderly way.
 
-    ``received`` bytes of the response had come; the connection had served a request before if ``served``.
+    ``received`` bytes of the response had arrived; ``served``: the connection had served an earlier request.
     """
     cut = isinstance(exc, OSError) and not isinstance(exc, BrokenPipeError)
     cause = Cause.CUT if cut else Cause.ENDED
@@ -123,35 +126,35 @@ def loss(received: int, exc: BaseException | None, *, served: bool) -> Mismatch:
 
 
 def timeout(received: int, waited_ns: float) -> Mismatch:
-    """That the response was not there in time, of which ``received`` bytes had come."""
+    """Return the fault of a response that timed out after ``received`` bytes."""
     came = f"{received} bytes of the response, but not all, came" if received else "no response came"
     return Mismatch(error=ErrorClass.RESPONSE_TIMEOUT, why=f"{came} within {waited_ns / 1e9:.3g} s")
 
 
 def closed_at_rest() -> Mismatch:
-    """That the server closed the connection while no request was under way, and one was to be sent."""
+    """Return the fault of a connection that the server closed before the next request could be sent."""
     return Mismatch(error=ErrorClass.RESET, why="the connection was closed before the request was sent")
 
 
 def sent_unasked(data: bytes) -> Mismatch:
-    """That the server sent ``data`` while no request was under way."""
+    """Return the fault of a server that sent ``data`` while no request was under way."""
     return Mismatch(
         error=ErrorClass.MALFORMED, why=f"bytes came before the request was sent: {excerpt(data)}"
     )
 
 
 def not_http(what: str, head: bytes) -> Mismatch:
-    """That a response that begins with ``head`` cannot be read, for what the parser says."""
+    """Return the fault of a response that begins with ``head`` and that the parser rejects with ``what``."""
     return Mismatch(error=ErrorClass.MALFORMED, why=malformed(what, head))
 
 
 def surplus(head: bytes, status: int, *, is_head: bool) -> Mismatch:
-    """That bytes came after the end of the response that begins with ``head``."""
+    """Return the fault of bytes after the end of the response that begins with ``head``."""
     return Mismatch(error=ErrorClass.MALFORMED, why=after_the_end(head, status, is_head=is_head))
 
 
 def too_long_body(size: int) -> Mismatch:
-    """That a body has ``size`` bytes, or more, far more than the right one."""
+    """Return the fault of a body of ``size`` bytes or more, far more than expected."""
     return Mismatch(
         error=ErrorClass.WRONG_BODY, why=f"the body has {size} bytes or more, far more than expected"
     )
@@ -170,21 +173,21 @@ _HTTP2 = "the server speaks HTTP/2; the load generator speaks HTTP/1.1, which mo
 
 
 def malformed(what: str, head: bytes) -> str:
-    """Why a response that begins with ``head`` cannot be read; ``what`` are the words of the parser."""
+    """Return why a response that begins with ``head`` cannot be read; ``what`` is the parser's message."""
     if not head.startswith(_VERSION[: len(head)]):
         return other_protocol(head) or f"the response does not begin with HTTP/, but with {excerpt(head)}"
     return other_protocol(head) or f"{what}; the response begins with {excerpt(head)}"
 
 
 def other_protocol(head: bytes) -> str:
-    """That a server speaks TLS or HTTP/2, if what came begins like that; else nothing."""
+    """Return that the server speaks TLS or HTTP/2 if ``head`` looks like it; else an empty string."""
     if head.startswith(_TLS_RECORDS):
         return TLS
     return _HTTP2 if _is_http2(head) else ""
 
 
 def after_the_end(head: bytes, status: int, *, is_head: bool) -> str:
-    """Why bytes that came after the end of a response are wrong, of which ``head`` is the beginning."""
+    """Return why the bytes after the end of a response that begins with ``head`` are wrong."""
     if is_head or status in {204, 304}:
         count = _after_headers(head)
         whose = "a response to HEAD" if is_head else f"a {status}"
@@ -196,24 +199,24 @@ def after_the_end(head: bytes, status: int, *, is_head: bool) -> str:
 
 
 def too_long_head() -> str:
-    """That the headers do not end."""
+    """Return that the headers are longer than allowed."""
     return f"the headers are longer than {MAX_HEAD} bytes"
 
 
 def changed_protocol() -> str:
-    """That the server responded with an upgrade, which was not requested."""
+    """Return that the server answered with a protocol upgrade, which was not requested."""
     return "the server changed to another protocol"
 
 
 def _is_http2(head: bytes) -> bool:
-    """Whether ``head`` is a frame of SETTINGS or GOAWAY of the whole connection, or the preface of HTTP/2."""
+    """Tell whether ``head`` is a SETTINGS or GOAWAY frame of the whole connection, or the HTTP/2 preface."""
     if head.startswith((b"PRI * HTTP/2", b"HTTP/2")):
         return True
     return len(head) >= 9 and head[3] in {_SETTINGS, _GOAWAY} and head[5:9] == bytes(4) and head[0] == 0
 
 
 def _after_headers(head: bytes) -> int:
-    """How many bytes follow the headers, with those of interim responses left out."""
+    """Return how many bytes follow the headers, skipping interim responses."""
     while _END in head:
         first, _, head = head.partition(_END)
         if first.split(b" ", 2)[1:2] and first.split(b" ", 2)[1].startswith(b"1"):

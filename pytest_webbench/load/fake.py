@@ -1,4 +1,4 @@
-"""An engine without servers, sockets or clocks, for tests of what stands around an engine."""
+"""An engine without servers, sockets or clocks, for tests of the code around an engine."""
 
 import heapq
 import random
@@ -21,17 +21,15 @@ _ANSWER_BYTES = 200
 
 
 class FakeEngine:
-    """Works loads out in place of making them: a simulation in virtual time, the same for a seed.
+    """Simulates loads in virtual time instead of making them; the same seed gives the same results.
 
-    ``latency_s`` gives the mean latency in seconds: one for all requests; or one for each pair of
-    method and path prefix, the longest prefix counting and 10 ms being the rest; or a function of
-    the request and the base URL, so that stacks can differ. Latencies scatter around the mean with
-    the relative standard deviation ``spread``, and differ from load to load. ``errors`` lets every
-    n-th request fail: ``{ErrorClass.RESET: 50}`` fails numbers 49, 99 and so on. ``failure`` is raised
-    by each run.
+    ``latency_s`` gives the mean latency in seconds: one for all requests; or one for each pair of method and
+    path prefix, where the longest matching prefix counts and other requests take 10 ms; or a function of the
+    request and the base URL, so that stacks can differ. Latencies scatter around the mean with the relative
+    standard deviation ``spread``, and differ from load to load. ``errors`` makes every n-th request fail:
+    ``{ErrorClass.RESET: 50}`` fails numbers 49, 99 and so on. ``failure`` is raised by each run.
 
-    ``loads`` records what was asked for: each load with its base URL. A load costs a few
-    microseconds for each request of it.
+    ``loads`` records each load with its base URL. A load takes a few microseconds per request.
     """
 
     name = "fake"
@@ -61,7 +59,7 @@ class FakeEngine:
         look: ConnectionProbe | None = None,  # noqa: ARG002
         before_start: Callable[[], None] = nothing,
     ) -> LoadResult:
-        """What ``load`` would have measured. Raises the ``failure`` that the engine was given."""
+        """Simulate ``load`` and return its result. Raises the ``failure`` that the engine was given."""
         self.loads.append((load, base_url))
         if self.failure is not None:
             raise self.failure
@@ -75,17 +73,17 @@ class FakeEngine:
         return tally.result(users=load.users, elapsed_ns=end_ns, cpu_s=_CPU_S * tally.sent)
 
     def begin(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> LoadSession:
-        """A load whose result is that of :meth:`run`, whatever lies between its turns."""
+        """Begin a load whose result equals that of :meth:`run`, whatever happens between its slices."""
         return FakeLoadSession(self, load, base_url, look)
 
     def close(self) -> None:
-        """Remember that it was closed."""
+        """Record that the engine was closed."""
         self.closed = True
 
     def _simulate(
         self, load: Load, base_url: str, tally: Tally, scatter: random.Random, deadline_ns: int | None
     ) -> int:
-        """Carry out ``load`` in virtual time; return its end, in nanoseconds from its beginning."""
+        """Simulate ``load`` in virtual time; return its end, in nanoseconds from its start."""
         free_ns = [0] * load.users  # when each user is free
         end_ns = 0
         due = due_ns(load.schedule) if load.schedule else repeat(0)
@@ -126,7 +124,7 @@ class FakeEngine:
         return self.latency_s
 
     def _factor(self, scatter: random.Random) -> float:
-        """A random factor with mean 1."""
+        """Return a random factor with mean 1."""
         return scatter.gammavariate(self.spread**-2, self.spread**2) if self.spread else 1.0
 
     def _error(self, number: int) -> ErrorClass | None:
@@ -134,31 +132,31 @@ class FakeEngine:
 
 
 class FakeLoadSession:
-    """A load of the fake engine in turns; it is worked out when the first one is taken."""
+    """A load of the fake engine in slices; it is simulated when the first one is taken."""
 
     def __init__(self, engine: FakeEngine, load: Load, base_url: str, look: ConnectionProbe | None) -> None:
         self._engine, self._load, self._base_url, self._look = engine, load, base_url, look
         self._result: LoadResult | None = None
 
     def warm_up(self) -> None:
-        """A load of its own, among the ``loads`` of the engine."""
+        """Run a separate load, which is recorded in the engine's ``loads`` too."""
         assert self._load.warm_up is not None
         load = replace(self._load, amount=self._load.warm_up, warm_up=None, turns=1)
         self._engine.run(load, self._base_url)
 
     def take_turn(self, before_start: Callable[[], None] = nothing) -> None:
-        """Raises what :meth:`FakeEngine.run` raises."""
+        """Take the next slice. Raises what :meth:`FakeEngine.run` raises."""
         if self._result is None:
             self._result = self._engine.run(self._load, self._base_url, self._look, before_start)
         else:
             before_start()
 
     def result(self) -> LoadResult:
-        """What the whole load gave."""
+        """Return the result of the whole load."""
         assert self._result is not None
         return self._result
 
 
 def _rest(due: Iterator[int], deadline_ns: int) -> int:
-    """How many more requests are due before the deadline, and not sent."""
+    """Return how many more requests were due before the deadline but not sent."""
     return sum(1 for _ in takewhile(lambda moment_ns: moment_ns < deadline_ns, due))

@@ -1,4 +1,4 @@
-"""What engines and their workers say to each other: frames of bytes, each after its length."""
+"""The messages between engines and their workers: frames of bytes, each preceded by its length."""
 
 import json
 import struct
@@ -30,19 +30,19 @@ __all__ = [
 ]
 
 LENGTH = struct.Struct("<Q")
-"""How the length of a frame is written in front of it."""
+"""The format of the length before a frame."""
 START_SIGNAL = struct.Struct("<QH")
-"""What a worker that is ready is told: the moment to start at, and how many :data:`PORT` follow.
+"""The start message to a worker that is ready: the moment to start, and how many :data:`PORT` follow.
 
-With 0 for the moment it says once more that it is ready, after it has opened anew the connections that come
-from those ports, and those that the server has closed.
+If the moment is 0, the worker reopens the connections from those ports, and those that the server has
+closed, and reports again that it is ready.
 """
 PORT = struct.Struct("<H")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadJob:
-    """What the worker is to do."""
+    """A load for the worker to carry out."""
 
     load: Load
     base_url: str
@@ -58,26 +58,26 @@ class Failure:
 
     @classmethod
     def of(cls, exc: Exception, who: str) -> Self:
-        """Why ``who``, such as "load generator", has no result: ``exc``, or that it has a bug itself."""
+        """Return why ``who``, such as "load generator", has no result: ``exc``, or a bug of its own."""
         if isinstance(exc, LoadError):
             return cls(message=exc.message, evidence=exc.evidence, hint=exc.hint)
         return cls(message=f"The {who} failed.", evidence="".join(traceback.format_exception(exc)))
 
     def error(self) -> LoadError:
-        """What to raise for it."""
+        """Return the error to raise for it."""
         return LoadError(self.message, evidence=self.evidence, hint=self.hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """The worker has its connections, which come from ``ports``, and waits for the word to start."""
+    """The worker has its connections, which come from ``ports``, and waits for the start message."""
 
     ports: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Form:
-    """Of times that follow: the type and number of their samples; or of their buckets, with the totals."""
+    """The layout of the times that follow: type and number of samples; or of buckets, with the totals."""
 
     typecode: str
     count: int
@@ -93,24 +93,24 @@ class _Reply:
 
 
 def frame(payload: bytes) -> bytes:
-    """``payload`` with its length in front."""
+    """Return ``payload`` preceded by its length."""
     return LENGTH.pack(len(payload)) + payload
 
 
 def pack_job(job: LoadJob) -> bytes:
-    """``job`` as JSON by the standard library, which can write integers of any size."""
+    """Return ``job`` as JSON, by the standard library, which can write integers of any size."""
     return json.dumps(to_json(job)).encode()
 
 
 def unpack_job(payload: bytes) -> LoadJob:
-    """The job that :func:`pack_job` has written."""
+    """Return the job that :func:`pack_job` wrote."""
     return from_json(LoadJob, json.loads(payload))
 
 
 def reply_parts(reply: Ready | LoadResult | Failure) -> list[bytes | memoryview]:
-    """What a reply is sent as: MessagePack without the times, then those as they are in memory.
+    """Return the parts in which a reply is sent: MessagePack without the times, then the times' own memory.
 
-    The times are not copied: a load of many requests has most of its memory in them.
+    The times are not copied: they are most of the memory of a load with many requests.
     """
     if isinstance(reply, Ready):
         return [msgspec.msgpack.encode(_Reply(ready=reply))]
@@ -127,7 +127,7 @@ def reply_parts(reply: Ready | LoadResult | Failure) -> list[bytes | memoryview]
 
 
 def unpack_head(head: bytes) -> tuple[Ready | LoadResult | Failure, list[Nanoseconds]]:
-    """The reply that begins with ``head``, and the empty arrays that follow, ready to be read into."""
+    """Return the reply that begins with ``head``, and the empty arrays to read the rest into."""
     reply = msgspec.msgpack.decode(head, type=_Reply, dec_hook=_from_bytes)
     if reply.result is None:
         return reply.ready or reply.failure or Failure(message="The load worker sent an empty reply."), []
@@ -137,7 +137,7 @@ def unpack_head(head: bytes) -> tuple[Ready | LoadResult | Failure, list[Nanosec
 
 
 def _form(times: Latencies) -> _Form:
-    """What must be known of ``times`` to receive them."""
+    """Return the layout of ``times``, needed to receive them."""
     first = _arrays(times)[0]
     known = times.histogram
     totals = None if known is None else (known.sum_ns, known.min_ns, known.max_ns)
@@ -150,7 +150,7 @@ def _arrays(times: Latencies) -> list[Nanoseconds]:
 
 
 def _roomy(form: _Form) -> Latencies:
-    """Times of that form, all 0."""
+    """Return times of that layout, all 0."""
     first = array(form.typecode, bytes(form.count * array(form.typecode).itemsize))
     if form.totals is None:
         return Latencies(first)
@@ -162,12 +162,12 @@ def _roomy(form: _Form) -> Latencies:
 
 
 def pack_reply(reply: Ready | LoadResult | Failure) -> bytes:
-    """All parts of ``reply`` in one piece, each after its length."""
+    """Return all parts of ``reply`` as one piece, each preceded by its length."""
     return b"".join(frame(bytes(part)) for part in reply_parts(reply))
 
 
 def unpack_reply(payload: bytes) -> LoadResult | Failure:
-    """The reply that :func:`pack_reply` has written, on a machine of the same byte order."""
+    """Return the reply that :func:`pack_reply` wrote on a machine of the same byte order."""
     view = memoryview(payload)
     parts = []
     while view:

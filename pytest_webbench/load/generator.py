@@ -1,4 +1,4 @@
-"""A load generator outside of this process: how it is started, and how much memory and time it may take."""
+"""A load generator in another process: how it is started, and its bounds on memory and time."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ from pytest_webbench.model.load import Load
 __all__ = ["KILL_WAIT_S", "GeneratorProcess", "MemoryBound", "longest_s", "tail"]
 
 KILL_WAIT_S = 10.0
-"""How long a process that was killed may take to end."""
+"""How long a killed process may take to end."""
 _PACKAGES = Path(__file__).parents[2]
 _BOOT = """
 import sys
@@ -28,22 +28,23 @@ import pytest_webbench
 sys.path.append(sys.path.pop(0))
 sys.exit(import_module(sys.argv[2]).main(sys.argv[3:]))
 """
-"""Runs a module of this very package, installed or not, and lets its directory shadow nothing else."""
+"""Runs a module of this very package, installed or not, without its directory shadowing anything else."""
 _TAIL_BYTES = 2000
 
 
 class GeneratorProcess:
-    """A Python that calls ``main`` of ``module`` with ``arguments``, in a session of its own.
+    """A Python process that calls ``main`` of ``module`` with ``arguments``, in its own session.
 
-    Its standard input is a pipe, unless ``stdin`` is a descriptor for it. Its standard output is a pipe if it
-    is ``piped``; else it is kept, as its standard error is, and the end of it told by :attr:`last_words`.
+    Its standard input is a pipe, unless ``stdin`` is a descriptor for it. If ``piped``, its standard output
+    is a pipe too; otherwise standard output, like standard error, is kept, and :attr:`last_words` has the end
+    of it.
     """
 
     def __init__(
         self, module: str, *arguments: str, stdin: int = subprocess.PIPE, piped: bool = False
     ) -> None:
         self.last_words = ""
-        """The end of what it had printed when it was killed."""
+        """The end of its output when it was killed."""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _BOOT, str(_PACKAGES), module, *arguments],
@@ -73,16 +74,16 @@ class GeneratorProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended; ``None`` while it lives."""
+        """Its exit code; ``None`` while it runs."""
         return self._process.poll()
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until it has ended, but not for longer than ``timeout_s``."""
+        """Wait until it has ended, at most ``timeout_s``."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout_s)
 
     def kill(self) -> None:
-        """End it at once and let go of its files. Safe to call again."""
+        """Kill it at once and close its files. Safe to call again."""
         with suppress(ProcessLookupError):
             self._process.kill()
         self._process.wait(KILL_WAIT_S)
@@ -95,7 +96,7 @@ class GeneratorProcess:
 
 
 def tail(opened: IO[bytes]) -> str:
-    """The end of the text in a file."""
+    """Return the end of the text in a file."""
     size = opened.seek(0, os.SEEK_END)
     opened.seek(max(0, size - _TAIL_BYTES))
     return opened.read().decode("utf-8", "replace").strip()
@@ -113,7 +114,7 @@ _HINT = (
 
 
 def longest_s(load: Load) -> float:
-    """Seconds after which ``load`` must have ended, each request and each connect taking its timeout."""
+    """Return the most seconds that ``load`` can take, if each request and connect takes its timeout."""
     if load.amount.duration_s is not None:
         return load.amount.duration_s + load.timeout_s + _MARGIN_S
     requests = load.amount.requests or 0
@@ -123,9 +124,9 @@ def longest_s(load: Load) -> float:
 
 
 class MemoryBound:
-    """How much a generator called ``name`` may take for its ``users``, each of whom may have a response.
+    """The memory that a generator called ``name`` may take for ``users``, each of whom may hold a response.
 
-    On a small machine it is three quarters of all memory.
+    At most three quarters of the machine's memory.
     """
 
     def __init__(self, name: str, users: int) -> None:
@@ -134,7 +135,7 @@ class MemoryBound:
         self.most_bytes = min(_BASE_BYTES + users * MAX_RESPONSE, int(whole * _SHARE_OF_MACHINE))
 
     def check(self, pids: Iterable[int]) -> None:
-        """Raise :class:`LoadError` if the processes ``pids`` hold more memory than that together."""
+        """Raise :class:`LoadError` if the processes ``pids`` together use more memory than that."""
         held = sum(_resident_bytes(pid) for pid in pids)
         if held > self.most_bytes:
             raise LoadError(

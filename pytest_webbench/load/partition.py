@@ -1,6 +1,6 @@
-"""One load in parts: shared by several generators at once, or made on several sets of connections in turn.
+"""One load in parts: split between generators at once, or made on several sets of connections in sequence.
 
-Pure: shards and draws go out, and their results come back as that of the whole load.
+Pure: returns shards and draws, and merges their results into that of the whole load.
 """
 
 import math
@@ -33,17 +33,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """What one generator does of a load; its request ``n`` is request ``numbers[n]`` of the whole."""
+    """One generator's part of a load; its request ``n`` is request ``numbers[n]`` of the whole."""
 
     load: Load
     numbers: range
 
 
 def partition(load: Load, parts: int) -> list[Shard]:
-    """``load`` in ``parts`` shards, or fewer: each has a user, and each of a schedule a request.
+    """Split ``load`` into ``parts`` shards, or fewer: each has a user, and in a schedule a request.
 
     Users are spread as evenly as possible. An amount of requests is cut into ranges, in proportion to
-    the users. With a duration the number of requests is not known before, and a schedule gives all
+    the users. With a duration the number of requests is not known in advance, and a schedule gives all
     shards the same rate: there, shard ``i`` of ``N`` takes the numbers ``i``, ``i + N``, ``i + 2N`` and
     so on. Together, constant arrivals are due when those of the whole load would be. Poisson arrivals
     are independent in each shard, so that their sum is Poisson too.
@@ -59,9 +59,9 @@ def partition(load: Load, parts: int) -> list[Shard]:
 
 
 def merge(results: Sequence[tuple[Shard, LoadResult]]) -> LoadResult:
-    """The result of the whole load, from those of all its shards.
+    """Merge the results of all shards into that of the whole load.
 
-    Counts are sums, and times are kept as each shard has them. It took as long as the longest;
+    Counts are sums, and times are kept as each shard has them. The elapsed time is that of the longest;
     ``generator_busy`` is that of the busiest generator.
     """
     each = [result for _, result in results]
@@ -77,7 +77,7 @@ def merge(results: Sequence[tuple[Shard, LoadResult]]) -> LoadResult:
 def put_together(
     each: Sequence[LoadResult], *, users: int, elapsed_s: float, unconfirmed: tuple[int, ...], turns: int
 ) -> LoadResult:
-    """What can be said of several results together, whether they came at once or in succession."""
+    """Combine what several results have in common, whether they ran at once or in succession."""
     scheduled = sum(result.scheduled for result in each)
     examples = join_examples(each)
     errors: Counter[str] = Counter()
@@ -113,13 +113,13 @@ def put_together(
 
 
 def _cut(load: Load, users: list[int], limit: int) -> list[Shard]:
-    """Ranges of the numbers below ``limit``, as long as the ``users`` of a shard are many."""
+    """Cut the numbers below ``limit`` into ranges, each in proportion to the ``users`` of its shard."""
     ends = [limit * upto // load.users for upto in accumulate(users)]
     shards = []
     for own, start, end in zip(users, [0, *ends], ends, strict=False):
         warm_up = load.warm_up and _in_proportion(load.warm_up, (end - start) / limit)
         first = start % len(load.exchanges)
-        # A shard may have no request at all, but a load has an exchange.
+        # A shard may have no request, but a load needs an exchange.
         kept = max(1, min(end - start, len(load.exchanges)))
         exchanges = (load.exchanges[first:] + load.exchanges[:first])[:kept]
         amount = Amount(requests=end - start)
@@ -129,7 +129,7 @@ def _cut(load: Load, users: list[int], limit: int) -> list[Shard]:
 
 
 def _deal(load: Load, users: list[int], limit: int) -> list[Shard]:
-    """The numbers below ``limit`` in turn, as cards are dealt."""
+    """Deal the numbers below ``limit`` to the shards in turn, like cards."""
     parts = len(users)
     shards = []
     for part, own in enumerate(users):
@@ -143,12 +143,12 @@ def _deal(load: Load, users: list[int], limit: int) -> list[Shard]:
 
 
 def _in_proportion(amount: Amount, part: float) -> Amount:
-    """Of requests so large a ``part``, of a duration all of it."""
+    """Return the fraction ``part`` of an amount of requests; a duration stays whole."""
     return amount if amount.requests is None else Amount(requests=round(amount.requests * part))
 
 
 def _every(load: Load, part: int, parts: int) -> tuple[Exchange, ...]:
-    """The exchanges of the numbers ``part``, ``part + parts`` and so on, until they repeat."""
+    """Return the exchanges of the numbers ``part``, ``part + parts`` and so on, until they repeat."""
     if not load.repeat:
         return load.exchanges[part::parts]
     count = len(load.exchanges)
@@ -160,7 +160,7 @@ def _part_of(schedule: Schedule, part: int, parts: int) -> Schedule:
     rate = schedule.rate / parts
     if schedule.arrivals is Arrivals.CONSTANT:
         return replace(schedule, rate=rate, offset_s=schedule.offset_s + part / schedule.rate)
-    # A hash: seeds that differ by a small number are usual, and must not meet in another part.
+    # A hash: seeds often differ by a small number, and must not collide with those of other parts.
     return replace(schedule, rate=rate, seed=random.Random(f"{schedule.seed}/{part}").getrandbits(53))
 
 
@@ -169,12 +169,15 @@ def _unconfirmed(results: Sequence[tuple[Shard, LoadResult]]) -> tuple[int, ...]
 
 
 def connections_of_each(held: Held, ports: Sequence[int]) -> tuple[int, ...]:
-    """How many of the connections from ``ports`` each process has, the most first."""
+    """Return how many of the connections from ``ports`` each process has, the largest first."""
     return tuple(sorted(_counts(held, ports).values(), reverse=True))
 
 
 def surplus(held: Held, ports: Sequence[int]) -> tuple[int, ...]:
-    """The ports of the connections that other processes should have; none if no two differ by more than 1."""
+    """Return the ports of connections that other processes should have.
+
+    None if the counts differ by at most 1.
+    """
     counts = _counts(held, ports)
     kept = list(ports)
     moved: list[int] = []
@@ -195,13 +198,13 @@ def _counts(held: Held, ports: Sequence[int]) -> Counter[int]:
 
 
 DRAWS = 5
-"""Sets of connections in a round: the chance of two speeds is seen in most rounds, and hardly takes time."""
+"""Sets of connections in a round: enough to reveal two speeds in most rounds, at hardly any cost in time."""
 SHORTEST_S = 0.1
-"""How long a load on one set of connections lasts at least."""
+"""The shortest load on one set of connections, in seconds."""
 
 
 def draws_of(amount: Amount, users: int) -> int:
-    """How many sets of connections a load can have, so that each of them says something."""
+    """Return how many sets of connections a load can have, so that each is informative."""
     if amount.duration_s is not None:
         most = int(amount.duration_s / SHORTEST_S + 1e-9)
     else:
@@ -211,7 +214,7 @@ def draws_of(amount: Amount, users: int) -> int:
 
 
 def part_of(load: Load, *, draw: int, draws: int, sent: int) -> Load | None:
-    """What belongs to ``draw``, from 0, of so many ``draws``, once ``sent`` requests were sent before.
+    """Return the part of ``load`` for ``draw``, from 0, of ``draws``, once ``sent`` requests have been sent.
 
     Its request 0 is request ``sent`` of the whole load. ``None`` if the load has no more requests.
     """
@@ -238,7 +241,7 @@ def _some(amount: Amount) -> Amount | None:
 
 
 def join_draws(results: Sequence[LoadResult]) -> LoadResult:
-    """The result of the whole load from those of its draws, which are at least one and in order."""
+    """Merge the results of a load's draws, at least one and in order, into that of the whole load."""
     draws = tuple(Draw(ok=each.ok, elapsed_s=each.elapsed_s, held=each.held) for each in results)
     if len(results) == 1:
         return replace(results[0], draws=draws)
@@ -263,7 +266,7 @@ def _gap(held: tuple[int, ...]) -> int:
 
 
 class Drawing:
-    """Gives out the parts of ``load`` and puts their results together."""
+    """Hands out the parts of ``load`` and merges their results."""
 
     def __init__(self, load: Load, draws: int) -> None:
         self._load = load
@@ -271,7 +274,7 @@ class Drawing:
         self._results: list[LoadResult] = []
 
     def next(self) -> Load | None:
-        """The next part; ``None`` if there is none."""
+        """Return the next part; ``None`` if there is none."""
         draw = len(self._results)
         if draw == 0 and self._draws == 1:
             return self._load
@@ -281,9 +284,9 @@ class Drawing:
         return part_of(self._load, draw=draw, draws=self._draws, sent=sent)
 
     def add(self, result: LoadResult) -> None:
-        """What came of the part that was given out."""
+        """Add the result of the part that was handed out."""
         self._results.append(result)
 
     def whole(self) -> LoadResult:
-        """What came of all of it."""
+        """Return the result of the whole load."""
         return join_draws(self._results)

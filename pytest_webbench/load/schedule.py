@@ -1,6 +1,6 @@
 """When the requests of an open loop are due.
 
-Rounds in turns: stacks that are compared are loaded alternately, in short slices.
+Rounds in slices: stacks that are compared are loaded alternately, in short slices.
 
 A rate that every stack can serve, so that their response times can be compared.
 """
@@ -28,10 +28,10 @@ __all__ = [
 
 
 def due_ns(schedule: Schedule) -> Iterator[int]:
-    """Nanoseconds from the start of the load at which request 0, 1, ... is due, without end.
+    """Yield when request 0, 1, ... is due, in nanoseconds from the start of the load, without end.
 
-    The same for the same schedule. Constant arrivals are worked out from their number, so that no
-    rounding adds up; the gaps of Poisson arrivals are exponential (a Poisson process of that rate).
+    Deterministic for a schedule. Constant arrivals are computed from their number, so that rounding does not
+    accumulate; the gaps of Poisson arrivals are exponential (a Poisson process of that rate).
     """
     match schedule.arrivals:
         case Arrivals.CONSTANT:
@@ -48,16 +48,16 @@ def due_ns(schedule: Schedule) -> Iterator[int]:
 TURN_S = 0.024
 TURN_S_PER_USER = 0.004
 TURN_REQUESTS = 10
-"""How many requests each user has at least in a turn that is a number of them."""
+"""The least number of requests per user in a slice with a fixed number of requests."""
 MOST_TURNS = 60
 
 
 def turns_of(scenario: Scenario) -> int:
-    """In how many turns a round of ``scenario`` is made where it is compared with another.
+    """Return the number of slices in a round of ``scenario`` when it is compared with another.
 
-    What disturbs a machine often lasts longer than a load, and then hits one side alone: the shorter the
-    turns, the more of it hits both. But at the end of each turn users run out of requests, which must
-    stay small beside it; and the database is the same for all turns, so that one which writes has one turn.
+    A disturbance often outlasts a load, and then hits only one side: the shorter the slices, the more evenly
+    it hits both. But at the end of each slice users run out of requests, which must stay a small part of it;
+    and the database is the same for all slices, so a scenario that writes has only one.
     """
     amount = scenario.amount
     if scenario.writes or scenario.rate is not None:
@@ -70,7 +70,7 @@ def turns_of(scenario: Scenario) -> int:
 
 
 def amount_of_turn(amount: Amount, *, turn: int, turns: int) -> Amount:
-    """The part of ``amount`` that belongs to ``turn``, from 0, of ``turns``."""
+    """Return the part of ``amount`` for slice ``turn``, from 0, of ``turns``."""
     if amount.duration_s is not None:
         return Amount(duration_s=amount.duration_s / turns)
     assert amount.requests is not None
@@ -78,7 +78,7 @@ def amount_of_turn(amount: Amount, *, turn: int, turns: int) -> Amount:
 
 
 def add_machine_usages(usages: Sequence[MachineUsage]) -> MachineUsage:
-    """What the machine did in all turns."""
+    """Return the machine's usage over all slices."""
     return MachineUsage(
         elapsed_s=_sum(each.elapsed_s for each in usages),
         busy_s=_sum(each.busy_s for each in usages),
@@ -93,21 +93,21 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 
 COMMON_SHARE = 0.5
-"""Of what the slowest stack can serve: at half of its load a server queues little, and still works."""
+"""A fraction of the slowest stack's capacity: at half of its load a server queues little, and still works."""
 SATURATING_USERS = 16
 SATURATING_S = 0.8
 
 
 def saturating(scenario: Scenario) -> Scenario:
-    """``scenario`` as a closed loop that keeps every worker busy, for long enough to see the rate."""
+    """Return ``scenario`` as a closed loop that keeps every worker busy, for long enough to see the rate."""
     users = max(scenario.users, SATURATING_USERS)
     return replace(scenario, users=users, amount=Amount(duration_s=SATURATING_S), rate=None)
 
 
 def common_rate(saturation: Mapping[str, float], share: float) -> float:
-    """``share`` of the least of the stacks' saturation (requests per second), in two digits, cut off.
+    """Return ``share`` of the lowest saturation rate (requests per second), truncated to two digits.
 
-    Two digits, because the saturation is not known any better.
+    Two digits, because the saturation is known no more precisely.
     """
     exact = min(saturation.values()) * share
     digit = 10.0 ** (math.floor(math.log10(exact)) - 1)

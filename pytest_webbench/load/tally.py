@@ -1,6 +1,6 @@
-"""Where the times of a load's requests are kept while it lasts.
+"""Counts the requests of a load, and stores their times while it lasts.
 
-The accounts of a load: every request that is taken ends as right, as failed, or in flight.
+Every request that is taken ends as successful, as failed, or in flight.
 """
 
 from array import array
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["PIECE", "Recorder", "Tally", "prepare_to_count"]
 
 PIECE = 4096
-"""How many times are counted at once, which takes about 50 µs: a load goes on meanwhile."""
+"""How many times are folded at once, which takes about 50 µs, while the load goes on."""
 
 _MOST_PER_S = 250_000
-"""A Python process does not get more responses than that."""
+"""A Python process does not reach more responses per second."""
 
 
 def prepare_to_count(load: Load, exact_most: int = EXACT_MOST) -> None:
@@ -34,10 +34,10 @@ def prepare_to_count(load: Load, exact_most: int = EXACT_MOST) -> None:
 
 
 class Recorder:
-    """Times of one kind: as they are, or, those that were folded, counted in a histogram.
+    """Times of one kind: stored one by one, or, once folded, counted in a histogram.
 
-    ``short`` takes those that fit into 4 bytes, below 4.3 s, and is written to by whoever has them;
-    :meth:`add_long` takes the others.
+    Callers append to ``short`` the times that fit into 4 bytes, below 4.3 s; :meth:`add_long` takes longer
+    ones.
     """
 
     __slots__ = ("_buckets", "_long", "short")
@@ -52,15 +52,18 @@ class Recorder:
 
     @property
     def kept(self) -> int:
-        """How many times are there as they are."""
+        """How many times are stored one by one."""
         return len(self.short) + len(self._long)
 
     def add_long(self, time_ns: int) -> None:
-        """One more time, of any length."""
+        """Add a time of any length."""
         self._long.append(time_ns)
 
     def fold(self, most: int = PIECE) -> None:
-        """Count up to so many times, and forget them. Their order means nothing, so it takes the last."""
+        """Count up to ``most`` times in the histogram, and drop them.
+
+        Order is irrelevant, so it takes the last.
+        """
         if self._buckets is None:
             from pytest_webbench.analysis.statistics import Buckets  # noqa: PLC0415 - see prepare_to_count
 
@@ -71,13 +74,13 @@ class Recorder:
             self._buckets.add(piece)
 
     def forget(self) -> None:
-        """Begin again."""
-        del self.short[:]  # whose methods the connections have at hand
+        """Drop everything and start over."""
+        del self.short[:]  # in place: connections hold its bound methods
         del self._long[:]
         self._buckets = None
 
     def times(self) -> Latencies:
-        """All times, the short ones first; in a histogram if any was folded."""
+        """Return all times, the short ones first; as a histogram if any was folded."""
         if self._buckets is not None:
             while self.kept:
                 self.fold(2**16)
@@ -96,14 +99,14 @@ _FOLD_S = 0.004
 class Tally:
     """Counts the requests of one load.
 
-    A request is *taken* by counting ``sent`` up, which gives it its number, and ends once: right (an
+    A request is *taken* by incrementing ``sent``, which gives it its number, and ends once: successful (an
     entry in ``latency_ns`` and in ``ttfb_ns``, nanoseconds), failed (:meth:`fail`), or still open at
     the deadline (:meth:`leave_open`). The connections write ``sent`` and the two arrays themselves, which
-    spares calls for each request; the arrays have items of 4 bytes, so that many requests have room,
-    and what does not fit, from 4.3 s on, goes through :meth:`add_long`.
+    saves calls for each request; the arrays have items of 4 bytes, to save memory, and times that do
+    not fit, from 4.3 s on, go through :meth:`add_long`.
 
-    Beyond ``exact_most`` expected responses, times are counted in histograms by calls of :meth:`fold`, so
-    that a longer load takes no more memory. A connection writes as before.
+    Beyond ``exact_most`` successful responses, :meth:`fold` counts times in histograms, so
+    that a longer load takes no more memory. Connections write as before.
     """
 
     __slots__ = (
@@ -153,7 +156,7 @@ class Tally:
         self._changes = any(one.effect for one in load.exchanges)
 
     def forget(self, connections: int) -> None:
-        """Count from the beginning again, with so many ``connections`` that stand."""
+        """Start counting again, with ``connections`` already open."""
         for recorder in self._recorders:
             recorder.forget()
         del self.unconfirmed[:]
@@ -170,30 +173,33 @@ class Tally:
         return self.sent >= self.limit
 
     def take(self) -> int:
-        """The number of the next request."""
+        """Take the next request and return its number."""
         number = self.sent
         self.sent = number + 1
         return number
 
     def add(self, latency_ns: int, ttfb_ns: int) -> None:
-        """A request of a closed loop ended right; the latency is the longer of the two."""
+        """Add a successful request of a closed loop; the latency is the longer of the two."""
         try:
             self.latency_ns.append(latency_ns)
             self.ttfb_ns.append(ttfb_ns)
-        except OverflowError:  # the first of the two has raised it
+        except OverflowError:  # raised by the first of the two
             self.add_long(latency_ns, ttfb_ns)
 
     def add_long(self, latency_ns: int, ttfb_ns: int, service_ns: int | None = None) -> None:
-        """A request ended right, and its latency has no room in the arrays; ``None`` in a closed loop."""
+        """Add a successful request whose latency does not fit in the arrays.
+
+        ``service_ns`` is ``None`` in a closed loop.
+        """
         for recorder, time_ns in zip(self._recorders, (latency_ns, ttfb_ns, service_ns), strict=True):
             if time_ns is not None:
                 recorder.add_long(time_ns)
 
     def fold(self) -> float:
-        """Count a piece of the times in a histogram if there are more than can be kept one by one.
+        """Count a batch of times in a histogram if there are more than can be stored one by one.
 
-        Takes 50 µs, less than ten requests, or next to nothing. Returns after how many seconds it is to be
-        called again, at the latest; so it keeps up with 340,000 expected responses a second.
+        Takes 50 µs, less than ten requests, or next to nothing. Returns the seconds within which it must be
+        called again; so it keeps up with 340,000 successful responses a second.
         """
         if all(len(recorder) <= self._exact_most for recorder in self._recorders):
             return _LOOK_S
@@ -203,7 +209,7 @@ class Tally:
         return _FOLD_S
 
     def add_scheduled(self, latency_ns: int, ttfb_ns: int, service_ns: int) -> None:
-        """A request of an open loop ended right; the latency is the longest of the three."""
+        """Add a successful request of an open loop; the latency is the longest of the three."""
         try:
             self.latency_ns.append(latency_ns)
             self.ttfb_ns.append(ttfb_ns)
@@ -212,14 +218,14 @@ class Tally:
             self.add_long(latency_ns, ttfb_ns, service_ns)
 
     def fail(self, number: int, request: Request, fault: Mismatch, took_ns: int) -> None:
-        """Request ``number`` ended with ``fault``, ``took_ns`` nanoseconds after it was sent."""
+        """Add request ``number``, which ended with ``fault``, ``took_ns`` nanoseconds after it was sent."""
         self.errors[fault.error.value] += 1
         self.error_ns += took_ns
         self._leave_unconfirmed(number)
         self.examples.add(request, fault.why)
 
     def leave_open(self, number: int, open_ns: int) -> None:
-        """Request ``number`` had been under way for ``open_ns`` nanoseconds when the load ended."""
+        """Add request ``number``, which was under way, for ``open_ns`` nanoseconds so far, at the end."""
         self.in_flight += 1
         self.in_flight_ns += open_ns
         self.longest_in_flight_ns = max(self.longest_in_flight_ns, open_ns)
@@ -234,7 +240,7 @@ class Tally:
             self.unnamed += 1
 
     def result(self, *, users: int, elapsed_ns: int, cpu_s: float) -> LoadResult:
-        """What was counted, once nothing is under way any more."""
+        """Return the result, once nothing is under way any more."""
         latency_ns, ttfb_ns, service_ns = self._times()
         ok = len(latency_ns)
         counted = ok + self.errors.total() + self.in_flight
@@ -268,7 +274,7 @@ class Tally:
         )
 
     def _times(self) -> tuple[Latencies, Latencies, Latencies]:
-        """All times of the three kinds, in the same form."""
+        """Return all times of the three kinds, in the same form."""
         latency, ttfb, service = self._recorders
         if len(latency) > self._exact_most:
             for recorder in self._recorders:

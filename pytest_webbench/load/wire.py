@@ -1,4 +1,4 @@
-"""The public name of the encoder, for engines of others: what requests are as bytes."""
+"""The public name of the encoder, for third-party engines: requests as bytes."""
 
 from pytest_webbench.load.http1.address import Target
 from pytest_webbench.load.http1.wire import encode

@@ -38,9 +38,9 @@ command line; 130 Ctrl-C
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CliOptions:
-    """What the command line asks for: a load with one exchange, and how many processes make it.
+    """The load that the command line asks for, with one exchange, and the number of generator processes.
 
-    ``url`` is for people, without a password or token.
+    ``url`` is for display, without a password or token.
     """
 
     url: str
@@ -52,9 +52,11 @@ class CliOptions:
 
 
 def read_options(arguments: Sequence[str] | None, program: str) -> CliOptions:
-    """The options in ``arguments``, or in those of the ``program`` if there are none.
+    """Return the options in ``arguments`` (by default those of the command line).
 
-    Ends the program with code 2 and a sentence if they make no sense.
+    ``program`` is for the help.
+
+    Exits with code 2 and a message if they are invalid.
     """
     parser = _parser(program)
     options = parser.parse_args(arguments)
@@ -187,7 +189,7 @@ def _url(word: str) -> SplitResult:
         Target.parse(_base_url(parts))
     except (LoadError, ValueError):
         raise argparse.ArgumentTypeError(_fault_of(word)) from None
-    return parts._replace(fragment="")  # which is never sent
+    return parts._replace(fragment="")  # a fragment is never sent
 
 
 def _base_url(parts: SplitResult) -> str:
@@ -195,7 +197,7 @@ def _base_url(parts: SplitResult) -> str:
 
 
 def _fault_of(word: str) -> str:
-    """What is wrong with the address ``word``, all of which is known to the one who finds the words."""
+    """Return what is wrong with the address ``word``, without repeating any secret in it."""
     try:
         Target.parse(word)
     except LoadError as exc:
@@ -235,7 +237,7 @@ def _header(word: str) -> tuple[str, str]:
 
 
 def _text(word: str) -> str:
-    """``word``, or what is in the file that it names after an ``@``."""
+    """Return ``word``, or the content of the file that it names after an ``@``."""
     if not word.startswith("@"):
         return word
     try:

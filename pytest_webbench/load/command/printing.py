@@ -17,7 +17,7 @@ from pytest_webbench.model.http import Answer, BodyRule
 __all__ = ["as_json", "as_text"]
 
 _WIDE = 1000
-"""No line is folded."""
+"""Wide enough that no line is wrapped."""
 _BEGIN = {
     "closed loop": "from sending a request to the last byte of its response",
     "open loop": "from when a request was due to the last byte of its response",
@@ -34,7 +34,7 @@ _BYTE_UNITS = ((1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s"))
 
 
 def as_json(summary: LoadSummary) -> str:
-    """One JSON object; times in seconds, ``null`` where there is no value."""
+    """Return one JSON object; times in seconds, ``null`` where there is no value."""
     load, result, schedule = summary.load, summary.result, summary.load.schedule
     values = {
         "model": summary.model,
@@ -74,7 +74,7 @@ def _times(prefix: str, times: Times | None) -> dict[str, float | None]:
 
 
 def as_text(summary: LoadSummary, *, url: str) -> str:
-    """What a person reads: what was sent to ``url``, and what came of it."""
+    """Return the text for a person: the requests sent to ``url``, and their outcome."""
     output = StringIO()
     console = Console(file=output, width=_WIDE, color_system=None, force_terminal=False)
     for part in _parts(summary, url):
@@ -124,7 +124,7 @@ def _parts(summary: LoadSummary, url: str) -> Iterator[RenderableType]:
 
 
 def _latency(summary: LoadSummary) -> Iterator[RenderableType]:
-    """The response times of expected responses, in ms."""
+    """Yield the response times of successful responses, in ms."""
     if summary.latency is None:
         yield "no response was as expected, so there is no latency"
         return
@@ -145,7 +145,7 @@ def _latency(summary: LoadSummary) -> Iterator[RenderableType]:
 
 
 def _rows(*rows: tuple[str, str]) -> Table:
-    """What is counted, and how much of it."""
+    """Return an empty table with a column of names and one of values."""
     table = Table.grid(Column(min_width=34), Column(min_width=14, justify="right"))
     for name, value in rows:
         table.add_row(Text(printable(name)), value)

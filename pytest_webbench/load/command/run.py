@@ -1,6 +1,6 @@
 """The command ``webbench load URL``: one load by itself, without a stack and without pytest.
 
-With it anyone can set the native engine beside another generator, against any server. Also
+It lets anyone compare the native engine with another generator, against any server. Also
 ``python -m pytest_webbench.load``.
 """
 
@@ -26,10 +26,10 @@ _TLS_TIMEOUT_S = 2.0
 
 
 def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:
-    """Carry out the load that ``arguments`` ask for, print its summary, and return the exit code.
+    """Run the load that ``arguments`` ask for, print its summary, and return the exit code.
 
     0: all responses were as expected; 1: requests failed, none was completed, or the load could not be
-    made; 130: Ctrl-C. A mistake in ``arguments`` ends the program, which its help calls ``program``, with 2.
+    made; 130: Ctrl-C. Invalid ``arguments`` exit with code 2; ``program`` is the name in the help.
     """
     options = read_options(arguments, program)
     try:
@@ -57,18 +57,21 @@ def _carry_out(options: CliOptions) -> LoadSummary:
     result = drawing.whole()
     if not result.ok and result.errors.keys() <= {ErrorClass.RESET.value}:
         result = _with_cause(result, options)
-    # Times to the first byte are not shown. Without them there is room for the copy that percentiles take.
+    # Times to first byte are not shown; dropping them makes room for the copy that percentiles need.
     result = replace(result, ttfb_ns=Latencies())
     return summarise_load(options.load, result, generators=options.generators)
 
 
 def _draws(load: Load, look: ConnectionProbe) -> int:
-    """One set of connections is enough where it is seen to that the server's processes have as many each."""
+    """Return the number of sets of connections.
+
+    One is enough if they are spread evenly over the server's processes.
+    """
     return draws_of(load.amount, load.users) if look() is None else 1
 
 
 def _with_cause(result: LoadResult, options: CliOptions) -> LoadResult:
-    """``result`` and why the server closed all connections without a word, if that can be found out."""
+    """Return ``result``, with the reason why the server closed all connections silently, if known."""
     target = Target.parse(options.base_url)
     if not speaks_tls(target, timeout_s=_TLS_TIMEOUT_S):
         return result

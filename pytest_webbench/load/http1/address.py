@@ -12,7 +12,7 @@ from pytest_webbench.model.errors import LoadError
 __all__ = ["PATH", "Target"]
 
 PATH = re.compile(r"/[!-~]*")
-"""A path as it may stand in a request."""
+"""A path that is valid in a request."""
 
 _HINT = "give an address such as http://127.0.0.1:8000"
 _UNSAFE = re.compile(r"[^a-z0-9_.:-]")
@@ -41,9 +41,9 @@ _SCHEMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where requests go: ``prefix`` stands before each path, and is empty or begins with a slash.
+    """Where requests go: ``prefix`` precedes each path, and is empty or begins with a slash.
 
-    ``authorization`` is the value of the header that the name and password of the address make.
+    ``authorization`` is the header value made of the name and password in the address.
     """
 
     host: str
@@ -53,9 +53,9 @@ class Target:
 
     @classmethod
     def parse(cls, base_url: str) -> "Target":
-        """The target that ``base_url`` names, such as ``http://127.0.0.1:8000/api``.
+        """Parse ``base_url``, such as ``http://127.0.0.1:8000/api``.
 
-        Raises :class:`LoadError` if it is not a plain ``http://`` address; its message holds no password.
+        Raises :class:`LoadError` if it is not a plain ``http://`` address; the message contains no password.
         """
         try:
             parts = urlsplit(base_url)
@@ -78,7 +78,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """Host and port as a Host header gives them."""
+        """Host and port, as in a Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == 80 else f"{host}:{self.port}"
 
@@ -88,15 +88,15 @@ class Target:
         return f"http://{self.authority}{self.prefix}"
 
     def unknown(self, exc: OSError) -> LoadError:
-        """What to raise if looking up the host ended with ``exc``."""
+        """Return the error to raise if the lookup of the host ended with ``exc``."""
         return LoadError(f"The host {self.host!r} has no address: {exc}.")
 
     @property
     def name(self) -> str:
-        """Host and port as they can be chosen by a pattern and stand in the id of a test.
+        """Host and port in a form that suits the id of a test and the patterns that select tests.
 
-        An IPv6 address, whose brackets and colons mean something there, has all its groups with points
-        between: ``ip6-0.0.0.0.0.0.0.1:8000``.
+        An IPv6 address, whose brackets and colons have a meaning there, is written out in full, with dots:
+        ``ip6-0.0.0.0.0.0.0.1:8000``.
         """
         name = _UNSAFE.sub("-", _without_colons(self.host).lower())
         return name if self.port == 80 else f"{name}:{self.port}"
@@ -105,7 +105,7 @@ class Target:
 def _host_and_port(base_url: str, parts: SplitResult) -> tuple[str, int]:
     try:
         port = 80 if parts.port is None else parts.port
-    except ValueError as exc:  # whose words may quote a password
+    except ValueError as exc:  # its message may quote a password
         why = "its port is not a number from 1 to 65535" if "Port" in str(exc) else "it cannot be read"
         raise _unreadable(base_url, f"cannot be read: {why}") from None
     if parts.scheme != "http" or not parts.hostname or port == 0:
@@ -114,7 +114,7 @@ def _host_and_port(base_url: str, parts: SplitResult) -> tuple[str, int]:
 
 
 def _is_host(host: str) -> bool:
-    """Whether a resolver takes ``host``."""
+    """Tell whether a resolver accepts ``host``."""
     try:
         return bool(host.encode("idna")) and host.isascii() and not re.search(r"[\s\x00-\x20\x7f]", host)
     except UnicodeError:
@@ -126,7 +126,7 @@ def _unreadable(base_url: str, what: str) -> LoadError:
 
 
 def _basic(parts: SplitResult) -> str | None:
-    """The header value for the name and password of an address, percent-decoded; ``None`` without."""
+    """Return the header value for the name and password of an address, percent-decoded; ``None`` without."""
     if parts.username is None and parts.password is None:
         return None
     pair = unquote_to_bytes(parts.username or "") + b":" + unquote_to_bytes(parts.password or "")

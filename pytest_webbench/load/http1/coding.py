@@ -1,4 +1,4 @@
-"""Bodies with a Content-Encoding, decoded within a bound."""
+"""Decodes bodies with a Content-Encoding, within a bound."""
 
 import zlib
 
@@ -10,14 +10,14 @@ _MOST_MEMBERS = 64
 
 
 class CodingError(Exception):
-    """Why a body cannot be decoded, for a person."""
+    """Why a body cannot be decoded, as text for a person."""
 
 
 def decode(body: bytes, coding: str, *, most: int) -> bytes:
-    """``body`` without ``coding``, which is the value of its Content-Encoding.
+    """Return ``body`` with its Content-Encoding, ``coding``, removed.
 
-    Raises :class:`CodingError` if there is a coding that is not known, if the body is not what its coding
-    says, or if it would have more than ``most`` bytes; nothing is unpacked beyond these.
+    Raises :class:`CodingError` if a coding is unknown, if the body does not match it, or if the result would
+    have more than ``most`` bytes; nothing is decompressed beyond that.
     """
     codings = [name for part in coding.lower().split(",") if (name := part.strip()) not in {"", "identity"}]
     if len(codings) > _MOST_CODINGS:
@@ -28,7 +28,7 @@ def decode(body: bytes, coding: str, *, most: int) -> bytes:
 
 
 def excerpt_of(body: bytes, coding: str, *, most: int = 2**10) -> bytes:
-    """The beginning of ``body`` as a person can read it; as it stands if it cannot be decoded."""
+    """Return the beginning of ``body`` in readable form; unchanged if it cannot be decoded."""
     names = [part.strip() for part in coding.lower().split(",")]
     if not body or names[-1] not in {"gzip", "x-gzip"} or len(names) > 1:
         return body
@@ -43,7 +43,7 @@ def _decode_one(body: bytes, name: str, most: int) -> bytes:
         case "gzip" | "x-gzip":
             return _unpack(body, _GZIP, name, most)
         case "deflate":
-            # Meant is zlib's format, and some servers send what is inside of it.
+            # The standard means zlib's format; some servers send raw deflate data, without its header.
             wrapped = len(body) > 1 and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
             return _unpack(body, _ZLIB if wrapped else _RAW, name, most)
         case _:
@@ -54,7 +54,7 @@ def _decode_one(body: bytes, name: str, most: int) -> bytes:
 
 
 def _unpack(body: bytes, bits: int, name: str, most: int) -> bytes:
-    """Unpack ``body``, which may have several members if it is of gzip."""
+    """Decompress ``body``, which may have several members if it is gzip."""
     pieces: list[bytes] = []
     room = most
     rest = body

@@ -1,6 +1,6 @@
-"""One exchange over a connection of its own, outside of any timing: is the server up, is it right?
+"""One exchange over its own connection, not timed: is the server up, and does it respond as expected?
 
-The bytes are those that the load sends. Nothing is kept from one exchange to the next: no cookie, no
+The bytes are the same as in a load. Nothing is kept from one exchange to the next: no cookie, no
 connection.
 """
 
@@ -22,15 +22,14 @@ __all__ = ["NoResponseError", "cause_of_silence", "exchange", "speaks_tls"]
 
 _PIECE = 64 * 2**10
 _LOOK_S = 0.1
-"""How often it is asked whether the wait is in vain."""
+"""How often to check whether waiting is pointless, in seconds."""
 _TLS_TIMEOUT_S = 2.0
 
 
 class NoResponseError(Exception):
-    """There is no response, for the reason in ``why``; ``late`` if that is the time allowed.
+    """No response, for the reason in ``why``; ``late`` if the time allowed has passed.
 
-    ``closed`` says that the server closed the connection without a word, ``malformed`` that what it sent is
-    no HTTP/1.1.
+    ``closed``: the server closed the connection silently; ``malformed``: the bytes it sent are not HTTP/1.1.
     """
 
     def __init__(
@@ -51,14 +50,14 @@ def exchange(
     keep: int = MAX_RESPONSE,
     in_vain: Callable[[], bool] = lambda: False,
 ) -> Response:
-    """The response of ``target`` to ``request``, all of it within ``timeout_s``, from the connect on.
+    """Send ``request`` to ``target`` and return its response, all within ``timeout_s``, connect included.
 
-    Of its body ``keep`` bytes are kept. The wait ends when ``in_vain`` says so, which is asked time and
-    again.
+    Of its body ``keep`` bytes are kept. The wait ends early when ``in_vain``, which is called repeatedly,
+    returns a reason.
 
-    Raises :class:`NoResponseError` if no whole response of HTTP/1.1 comes, and
-    :class:`~pytest_webbench.model.errors.LoadError` if the request cannot be sent as it stands. Looking up a
-    host's name takes the time that the system's resolver takes.
+    Raises :class:`NoResponseError` if no complete HTTP/1.1 response arrives, and
+    :class:`~pytest_webbench.model.errors.LoadError` if the request cannot be sent as it stands. The lookup of
+    a host name takes as long as the system's resolver takes.
     """
     wire = encode(request, target)
     clock = _Clock(timeout_s, in_vain)
@@ -77,7 +76,7 @@ def exchange(
 
 
 def cause_of_silence(target: Target, error: NoResponseError) -> str:
-    """What is behind ``error``: empty if unknown, or that the server speaks TLS, which is tried."""
+    """Return the cause of ``error``: that the server speaks TLS, which is tried; empty if unknown."""
     if not error.closed or not speaks_tls(target, timeout_s=_TLS_TIMEOUT_S):
         return ""
     return TLS
@@ -92,26 +91,26 @@ class _Clock:
         self._in_vain = in_vain
 
     def slice_s(self) -> float:
-        """How long to wait before looking again; raises :class:`TimeoutError` at the deadline."""
+        """Return how long to wait before the next check; raises :class:`TimeoutError` at the deadline."""
         left_s = self._deadline - time.monotonic()
         if left_s <= 0:
             raise TimeoutError
         return min(left_s, _LOOK_S)
 
     def left_s(self) -> float:
-        """How long is left; raises :class:`TimeoutError` at the deadline."""
+        """Return the seconds left; raises :class:`TimeoutError` at the deadline."""
         self.slice_s()
         return max(self._deadline - time.monotonic(), 1e-3)
 
     def look(self) -> None:
-        """Raise :class:`NoResponseError` if the wait is in vain, :class:`TimeoutError` at the deadline."""
+        """Raise :class:`NoResponseError` if waiting is pointless, :class:`TimeoutError` at the deadline."""
         if self._in_vain():
             raise NoResponseError("the server has ended")
         self.slice_s()
 
 
 def _connect(target: Target, clock: _Clock) -> socket.socket:
-    """A connection to the first address of ``target`` that takes one."""
+    """Connect to the first address of ``target`` that accepts a connection."""
     found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     failure: OSError = ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
     for family, kind, protocol, _, address in found:
@@ -134,7 +133,7 @@ def _connect(target: Target, clock: _Clock) -> socket.socket:
 
 
 def _send(sock: socket.socket, wire: bytes, clock: _Clock) -> None:
-    """Send ``wire``; the response of a server that closes before it has read all of it is still read."""
+    """Send ``wire``; if the server closes before it has read everything, its response is still read."""
     view = memoryview(wire)
     while view:
         try:
@@ -168,7 +167,7 @@ def _receive(sock: socket.socket, reader: ResponseReader, clock: _Clock) -> None
 
 
 def _refuse_late(clock: _Clock, what: str) -> None:
-    """Raise :class:`NoResponseError` if the time is over, and not only the wait between two looks."""
+    """Raise :class:`NoResponseError` if the deadline has passed, not just the wait between two checks."""
     try:
         clock.look()
     except TimeoutError:
@@ -176,7 +175,7 @@ def _refuse_late(clock: _Clock, what: str) -> None:
 
 
 def speaks_tls(target: Target, *, timeout_s: float) -> bool:
-    """Whether ``target`` takes the beginning of a TLS handshake for what it is."""
+    """Tell whether ``target`` responds to the start of a TLS handshake with TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -186,7 +185,7 @@ def speaks_tls(target: Target, *, timeout_s: float) -> bool:
                 with context.wrap_socket(sock, server_hostname=None):
                     return True
             except ssl.SSLError as error:
-                # An alert, such as that a certificate of the client is missing, comes in a record of TLS.
+                # An alert, such as a missing client certificate, is a TLS record as well.
                 return "ALERT" in (error.reason or "")
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Whether a response that came over HTTP is the right one, its Content-Encoding undone."""
+"""Decides whether an HTTP response is the expected one, with its Content-Encoding removed."""
 
 from json import dumps
 from typing import Self
@@ -17,7 +17,10 @@ __all__ = ["PreparedRequest", "PreparedRequests", "bytes_to_keep", "judge_respon
 
 
 def bytes_to_keep(answer: Answer) -> int:
-    """How many bytes of a body are kept for judging; a right one has no more, unless it is padded."""
+    """Return how many bytes of a body to keep for judging.
+
+    An expected body has no more, unless it is padded.
+    """
     if answer.rule is BodyRule.TEXT:
         return 2**10 + len(answer.text.encode())
     if answer.rule is not BodyRule.JSON:
@@ -26,7 +29,10 @@ def bytes_to_keep(answer: Answer) -> int:
 
 
 def judge_whole(answer: Answer, response: Response) -> Mismatch | None:
-    """What is wrong with ``response``, of which :func:`bytes_to_keep` were kept; ``None`` if it is right."""
+    """Return what is wrong with ``response``, kept up to :func:`bytes_to_keep`.
+
+    ``None`` if it is as expected.
+    """
     if response.status == answer.status and not response.complete:
         return failures.too_long_body(response.size)
     return judge_response(
@@ -42,10 +48,10 @@ def judge_whole(answer: Answer, response: Response) -> Mismatch | None:
 def judge_response(
     answer: Answer, status: int, body: bytes, *, size: int, most: int, coding: str
 ) -> Mismatch | None:
-    """``None`` if a response is what ``answer`` asks for, else what is wrong with it.
+    """Return what is wrong with a response, compared with ``answer``; ``None`` if it is as expected.
 
-    Its body has ``size`` bytes, of which ``body`` are those that were kept; a right one has no more than
-    ``most``, as sent and without its ``coding``.
+    Its body has ``size`` bytes, of which ``body`` was kept; an expected body has no more than
+    ``most``, both as sent and without its ``coding``.
     """
     if status != answer.status:
         return judge(answer, status, excerpt_of(body, coding))
@@ -62,15 +68,15 @@ def judge_response(
 
 
 _REMEMBERED = 32 * 2**20
-"""How many bytes of expected responses are remembered."""
+"""The total bytes of expected responses to remember."""
 
 
 class PreparedRequest:
-    """An exchange made ready: its request as bytes, and what is known of its expected response.
+    """A prepared exchange: its request as bytes, and what is known of its expected response.
 
-    ``right_body`` is the last body that was judged right, as it came with ``right_coding`` for its
-    Content-Encoding, and ``right_bytes`` the last complete response with its headers: one that
-    equals it is right, too.
+    ``right_body`` is the last body that was judged successful, as it came with the Content-Encoding
+    ``right_coding``, and ``right_bytes`` the last complete successful response with its headers: a response
+    equal to it is successful, too.
     """
 
     __slots__ = ("exchange", "is_head", "kept", "right_body", "right_bytes", "right_coding", "wire")
@@ -86,7 +92,7 @@ class PreparedRequest:
 
 
 class PreparedRequests:
-    """The prepared requests of a load, and the memory of what their expected responses were."""
+    """The prepared requests of a load, and the memory of their successful responses."""
 
     def __init__(self, prepared_requests: list[PreparedRequest]) -> None:
         self.all = prepared_requests
@@ -94,7 +100,10 @@ class PreparedRequests:
 
     @classmethod
     def of(cls, load: Load, target: Target) -> Self:
-        """Those of ``load``. Raises :class:`LoadError` if it makes no sense or one cannot be encoded."""
+        """Prepare the requests of ``load``.
+
+        Raises :class:`LoadError` if it is invalid or one cannot be encoded.
+        """
         if load.users < 1 or not load.exchanges or not load.timeout_s > 0:
             raise LoadError("A load needs at least one user, one exchange, and a timeout above 0.")
         return cls([PreparedRequest(one, encode(one.request, target)) for one in load.exchanges])
@@ -109,10 +118,10 @@ class PreparedRequests:
         coding: str,
         whole: bytes | None,
     ) -> Mismatch | None:
-        """What is wrong with a response; a right one is remembered.
+        """Return what is wrong with a response; a successful one is remembered.
 
-        Its body has ``size`` bytes, of which ``body`` was kept; ``whole`` holds all of it if it came in one
-        piece.
+        Its body has ``size`` bytes, of which ``body`` was kept; ``whole`` holds the response if it came in
+        one piece.
         """
         expected = prepared.exchange.answer
         is_known = body == prepared.right_body and coding == prepared.right_coding and size == len(body)
@@ -124,7 +133,7 @@ class PreparedRequests:
         return None
 
     def _remember(self, prepared: PreparedRequest, body: bytes, coding: str, answer: bytes | None) -> None:
-        """Keep a right body, and an expected response that came in one piece, while there is room."""
+        """Remember a successful body, and the whole response if it came in one piece, while there is room."""
         cost = len(body) + len(answer or b"")
         freed = len(prepared.right_body or b"") + len(prepared.right_bytes or b"")
         if cost - freed <= self.room:

@@ -1,4 +1,4 @@
-"""A response while it is read, outside of any timing."""
+"""Reads a response, not timed."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ __all__ = ["Head", "MalformedError", "Response", "ResponseReader", "coding_of"]
 
 
 class MalformedError(Exception):
-    """What came is not a response of HTTP/1.1; the message is for a person."""
+    """The bytes received are not an HTTP/1.1 response; the message is for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What came: ``body`` as it was sent, as much of its ``size`` bytes as was to be kept.
+    """A response: ``body`` as it was sent, up to the number of its ``size`` bytes that was to be kept.
 
-    ``complete`` is false if it has more bytes than a response may have.
+    ``complete`` is false if it exceeds the size limit of responses.
     """
 
     status: int
@@ -36,11 +36,11 @@ class Response:
 
     @property
     def readable(self) -> bytes:
-        """The beginning of the body for a person."""
+        """The beginning of the body in readable form."""
         return excerpt_of(self.body, self.coding)
 
     def decoded(self, most: int = MAX_RESPONSE) -> bytes:
-        """The body without its Content-Encoding.
+        """Return the body without its Content-Encoding.
 
         Raises :class:`~pytest_webbench.load.http1.coding.CodingError` if it is too long or cannot be decoded.
         """
@@ -50,9 +50,9 @@ class Response:
 
 
 class ResponseReader:
-    """Takes what comes on a connection until a response is there, within the bounds of all responses.
+    """Takes the bytes of a connection until a response is complete, within the bounds of all responses.
 
-    Of the body ``keep`` bytes are kept at least.
+    At least ``keep`` bytes of the body are kept.
     """
 
     def __init__(self, *, is_head: bool, keep: int) -> None:
@@ -67,14 +67,14 @@ class ResponseReader:
         self._kept = 0
         self._body_size = 0
         self.received = 0
-        """How many bytes have come."""
+        """How many bytes have arrived."""
         self.done = False
-        """Whether the response is there, or has more bytes than it may have."""
+        """Whether the response is complete or exceeds the size limit."""
         self.keeps = True
-        """Whether the server keeps the connection; of a response to HEAD it is taken to."""
+        """Whether the server keeps the connection open; assumed for a response to HEAD."""
 
     def feed(self, data: bytes) -> None:
-        """Go on with ``data``. Raises :class:`MalformedError`."""
+        """Parse ``data``. Raises :class:`MalformedError`."""
         room = len(data) if self._headed else MAX_HEAD - self.received
         self.received += len(data)
         self._begun += data[: max(0, MAX_HEAD - len(self._begun))]
@@ -98,14 +98,14 @@ class ResponseReader:
         self.done = self.done or self.received > MAX_RESPONSE
 
     def feed_end(self) -> bool:
-        """The connection has ended: whether that is the end of the response, too."""
+        """Take the end of the connection; return whether it is the end of the response, too."""
         if self._headed and not self.done and not Head(self._begun).has_length:
             self._check_version()
             self.done = self._parser.should_keep_alive() is False
         return self.done
 
     def response(self) -> Response:
-        """What came, once it is :attr:`done`."""
+        """Return the response, once it is :attr:`done`."""
         return Response(
             status=self._status,
             headers=tuple(self._headers),
@@ -119,35 +119,35 @@ class ResponseReader:
         if version not in {"1.0", "1.1"}:
             raise MalformedError(malformed(f"it is HTTP/{version}", self._begun))
 
-    # What the parser calls.
+    # Called by the parser.
 
     def on_message_begin(self) -> None:
-        """A response begins."""
+        """Start a response."""
         self._surplus = self._surplus or self.done
         if not self.done:
             self._headers.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header came, or one of the end of a body in chunks."""
+        """Take a header, or a trailer of a chunked body."""
         if not self._headed:
             self._headers.append((name.decode("latin-1"), value.decode("utf-8", "replace")))
 
     def on_headers_complete(self) -> None:
-        """The headers of a response are complete; interim ones are passed over."""
+        """Take the end of the headers; interim responses are skipped."""
         status = self._parser.get_status_code()
         if self.done or 100 <= status < 200:
             return
         self._status = status
         self._headed = True
         self.keeps = self._is_head or self._parser.should_keep_alive()
-        self.done = self._is_head  # the parser would wait for the body that the headers speak of
+        self.done = self._is_head  # the parser would wait for the body that the headers announce
 
     def on_chunk_header(self) -> None:
-        """A chunk of a body begins."""
+        """Take the start of a chunk."""
         self._surplus = self._surplus or self.done
 
     def on_body(self, piece: bytes) -> None:
-        """A piece of a body came."""
+        """Take a piece of a body."""
         if self.done:
             self._surplus = True
             return
@@ -157,16 +157,15 @@ class ResponseReader:
         self._body_size += len(piece)
 
     def on_message_complete(self) -> None:
-        """A response is complete."""
+        """Take the end of a response."""
         self.done = self.done or self._headed
 
 
 class Head:
-    """What the headers of a response say of its end, read when that matters: when the connection ends.
+    """The end of a response according to its headers, parsed only when needed: when the connection ends.
 
-    The parser of a connection is not asked for headers, because that would make two objects and a
-    call for each header of each response. ``head`` holds the beginning of the response, with interim
-    responses before it.
+    A connection's own parser has no callback for headers, which would cost two objects and a call per header
+    of each response. ``head`` holds the beginning of the response, with interim responses before it.
     """
 
     def __init__(self, head: bytes) -> None:
@@ -180,25 +179,25 @@ class Head:
         del self._parser
 
     def on_message_begin(self) -> None:
-        """A response begins; that before was an interim one."""
+        """Start a response; any earlier one was interim."""
         self._headers.clear()
         self._coding = b""
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header came."""
+        """Take a header."""
         self._headers[name.lower()] = value.lower()
         if name.lower() == b"content-encoding":
             self._coding += b"," + value if self._coding else value
 
     @property
     def has_length(self) -> bool:
-        """Whether the response has an end of its own, and not that of the connection."""
+        """Whether the response has its own end, and not that of the connection."""
         coding = self._headers.get(b"transfer-encoding", b"")
         return b"content-length" in self._headers or coding.endswith(b"chunked")
 
     @property
     def keep(self) -> bool:
-        """Whether the server keeps the connection, if the response has no body."""
+        """Whether the server keeps the connection open, if the response has no body."""
         tokens = {token.strip() for token in self._headers.get(b"connection", b"").split(b",")}
         return b"keep-alive" in tokens if self._version == "1.0" else b"close" not in tokens
 
@@ -209,5 +208,5 @@ class Head:
 
 
 def coding_of(head: bytes) -> str:
-    """The Content-Encoding that ``head`` has, which mostly has none and is not parsed then."""
+    """Return the Content-Encoding in ``head``; most have none, and are not parsed."""
     return Head(head).coding if b"content-encoding" in head.lower() else ""

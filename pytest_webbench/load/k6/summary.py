@@ -1,6 +1,6 @@
-"""What k6 has seen of a load: the lines of its script and its own summary, read without touching a file.
+"""The results of k6: the lines of its script and its own summary, parsed without any IO.
 
-The script writes a line for each iteration, of which each makes at most one request. Times are whole
+The script writes a line for each iteration, each with at most one request. Times are whole
 nanoseconds, ``sent`` and ``end`` from the start of the load:
 
 =================================================  ====================================================
@@ -12,7 +12,7 @@ nanoseconds, ``sent`` and ``end`` from the start of the load:
                                                    JSON
 ``O number sent end new``                          still open at the deadline
 ``S number``                                       not sent: the load was over
-``B origin``                                       the first arrival of an open loop was due then
+``B origin``                                       when the first arrival of an open loop was due
 =================================================  ====================================================
 """
 
@@ -49,9 +49,9 @@ def read_result(
     cpu_s: float = 0.0,
     processors: int = 1,
 ) -> LoadResult:
-    """The result of ``load``, carried out as ``plan`` says, from the script's ``lines``.
+    """Return the result of ``load``, run as ``plan`` says, from the script's ``lines``.
 
-    ``metrics`` are those of k6's summary. ``cpu_s`` is the CPU time that k6 took, on ``processors`` at most.
+    ``metrics`` are those of k6's summary. ``cpu_s`` is the CPU time that k6 took, on at most ``processors``.
     Raises :class:`LoadError` if a line cannot be read, or if lines are missing.
     """
     records = _Records(load)
@@ -87,7 +87,7 @@ def read_result(
 
 
 def _from_when_due(result: LoadResult, plan: K6Script, records: "_Records", dropped: int) -> LoadResult:
-    """``result`` with latencies that begin when the requests were due."""
+    """Return ``result`` with latencies that start when the requests were due."""
     order = sorted(range(len(records.sent_ns)), key=records.sent_ns.__getitem__)
     starts_ns = [records.sent_ns[index] - records.origin_ns for index in order]
     unsent = plan.due - result.sent
@@ -109,7 +109,7 @@ def _from_when_due(result: LoadResult, plan: K6Script, records: "_Records", drop
 
 
 def _elapsed_ns(load: Load, records: "_Records") -> int:
-    """From the first sending to the deadline, or to the end of the last request if no more was to come."""
+    """Return the time from the first send to the deadline, or to the end of the last request of all."""
     if load.amount.duration_s is not None:
         all_done = records.sent == load.most_requests and not records.in_flight
         if not all_done:
@@ -118,18 +118,18 @@ def _elapsed_ns(load: Load, records: "_Records") -> int:
 
 
 def _count(metrics: Mapping[str, Any], name: str) -> int:
-    """The value of a counter, which k6 leaves out where nothing was counted."""
+    """Return the value of a counter, which k6 omits if nothing was counted."""
     return round(metrics[name]["values"]["count"]) if name in metrics else 0
 
 
 def _fitted(values: Iterable[int]) -> Nanoseconds:
-    """``values`` in 4 bytes each, or in 8 if one of them needs as many."""
+    """Return ``values`` in 4 bytes each, or in 8 if any of them needs it."""
     wide = array("Q", values)
     return wide if max(wide, default=0) > _LARGEST_OF_FOUR_BYTES else array("I", wide)
 
 
 class _Times:
-    """Times that are kept, and, if there are too many of them, counted: at the end, or meanwhile."""
+    """Times, kept one by one; if there are too many, counted at the end or meanwhile."""
 
     def __init__(self, values: Nanoseconds | None = None, *, meanwhile: bool = False) -> None:
         self.values = array("Q") if values is None else values
@@ -145,7 +145,7 @@ class _Times:
             self._count()
 
     def times(self) -> Latencies:
-        """All of them."""
+        """Return all times."""
         if self._buckets is None and len(self.values) <= EXACT_MOST:
             return Latencies(_fitted(self.values))
         if self._meanwhile:
@@ -162,7 +162,7 @@ class _Times:
 
 
 class _Numbers:
-    """The numbers of the lines, which come nearly in order: those that are missing between others are few."""
+    """The numbers of the lines, which arrive nearly in order: few are missing in between."""
 
     def __init__(self) -> None:
         self.found = 0
@@ -171,7 +171,7 @@ class _Numbers:
         self._beyond: set[int] = set()
 
     def add(self, number: int) -> None:
-        """One more line, with that number."""
+        """Add the number of a line."""
         self.found += 1
         self.largest = max(self.largest, number)
         if number >= self._next:
@@ -182,15 +182,15 @@ class _Numbers:
 
     @property
     def different(self) -> int:
-        """How many numbers there were."""
+        """How many different numbers there were."""
         return self._next + len(self._beyond)
 
 
 class _Records:
     """The accounts of a load, from the lines of the script.
 
-    Of an open loop each request is kept, for only at its end is it known when each was due: ``plan.py``
-    bounds their number. Of a closed one nothing is kept that grows with the number of requests.
+    In an open loop every request is kept, because due times are known only at the end; ``load_script.py``
+    bounds their number. In a closed loop, nothing is kept that grows with the number of requests.
     """
 
     def __init__(self, load: Load) -> None:
@@ -205,7 +205,7 @@ class _Records:
         self.first_sent_ns = sys.maxsize
         self.last_end_ns = 0
         self.right = array("Q")
-        """For each expected response of an open loop, the place of its request in ``sent_ns``."""
+        """For each successful response of an open loop, the index of its request in ``sent_ns``."""
         self.first_ns = _Times(meanwhile=not self._is_open)
         self.whole_ns = _Times(meanwhile=not self._is_open)
         self.blocked_ns = array("Q")
@@ -226,7 +226,7 @@ class _Records:
         return len(self.whole_ns) + self.errors.total() + self.in_flight
 
     def read(self, line: str) -> None:
-        """Read one line. Raises :class:`LoadError` if it is none of the script's."""
+        """Read one line. Raises :class:`LoadError` if it is not one of the script's."""
         try:
             kind, *fields = line.rstrip("\n").split(" ", 5)
             match kind:
@@ -249,9 +249,9 @@ class _Records:
             raise _unreadable(line) from exc
 
     def close(self, *, iterations: int) -> None:
-        """Deal with what was taken but not sent, and see whether all ``iterations`` have their line.
+        """Settle the requests that were taken but not sent, and check that all ``iterations`` have a line.
 
-        Numbers are given out in order. If a later one was sent, one that was not is counted as open at
+        Numbers are handed out in order. One that was not sent although a later one was is counted as open at
         the deadline, since a result covers consecutive numbers from the first on.
         """
         numbers = self._numbers
@@ -320,7 +320,7 @@ def _unreadable(line: str) -> LoadError:
 
 
 def _fault(answer: Answer, what: Mapping[str, Any], *, is_new: bool) -> Mismatch:
-    """The fault that the JSON of a failure tells of."""
+    """Return the fault that the JSON of a failure describes."""
     if "status" in what:
         return answer_fault(answer, what["status"], what.get("body"))
     loss = Loss(
@@ -334,16 +334,16 @@ def _fault(answer: Answer, what: Mapping[str, Any], *, is_new: bool) -> Mismatch
 
 
 def arrival_numbers(starts_ns: Sequence[int], period_ns: int, dropped: int) -> list[int]:
-    """Which arrival each start belongs to: 0, due at 0, or 1, due at ``period_ns``, and so on.
+    """Return the arrival that each start belongs to: 0, due at 0, or 1, due at ``period_ns``, and so on.
 
-    ``starts_ns`` are in order. k6 drops an arrival if no user is free, and starts the others in turn, but
-    does not say which of them it ``dropped``. If none, all is known. Else each start is given the latest
-    arrival that it can belong to, so that no request is taken for later than it was.
+    ``starts_ns`` are in order. k6 drops an arrival if no user is free, and starts the others in order, but
+    does not report which ones it ``dropped``. If none, every arrival is known. Otherwise each start is
+    assigned the latest arrival possible, so that no request is taken for later than it was.
     """
     numbers = [0] * len(starts_ns)
     following = len(starts_ns) + dropped
     for index in range(len(starts_ns) - 1, -1, -1):
-        # An arrival starts no earlier than it is due, but for the microseconds that reading a clock takes.
+        # An arrival starts no earlier than it is due, except for the microseconds that reading a clock takes.
         latest = max(index, starts_ns[index] // period_ns)
         following = numbers[index] = min(latest, index + dropped, following - 1)
     return numbers

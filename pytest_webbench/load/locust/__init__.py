@@ -1,13 +1,15 @@
-"""The Locust engine: load that one machine cannot make, by Locust's workers on as many as it takes.
+"""The Locust engine.
 
-* ``engine.py`` is what pytest sees. It imports nothing of Locust; it starts a master as a process of its own,
-  or joins one.
-* ``master.py`` has Locust's ``MasterRunner``: it shares a load between the workers that have joined, starts
-  them together, and puts their results together.
-* ``worker.py`` has Locust's ``WorkerRunner``: it carries out its part by Locust's users (``users.py``), and
-  counts what Locust's ``request`` event tells.
+Load beyond what one machine can make, by Locust's workers on as many machines as needed.
 
-``python -m pytest_webbench.load.locust --help`` tells how to start masters and workers by hand.
+* ``engine.py`` is the part inside pytest. It does not import Locust; it starts a master as a separate
+  process, or joins one.
+* ``master.py`` has Locust's ``MasterRunner``: it splits a load between the workers that have joined, starts
+  them together, and merges their results.
+* ``worker.py`` has Locust's ``WorkerRunner``: it carries out its part with Locust's users (``users.py``), and
+  counts what Locust's ``request`` event reports.
+
+``python -m pytest_webbench.load.locust --help`` shows how to start masters and workers by hand.
 """
 
 from pytest_webbench.load.locust.engine import LocustEngine

@@ -16,7 +16,7 @@ any address, and anyone who reaches the other can pose as a worker. Keep both in
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse ``arguments`` (by default those of the command line) and run; the exit code."""
+    """Parse ``arguments`` (by default those of the command line), run, and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
         role = import_module(f"pytest_webbench.load.locust.{options.role}")

@@ -1,7 +1,7 @@
-"""The accounts of one load in a Locust worker: what its users took, and what Locust's ``request`` event told.
+"""The accounts of one load in a Locust worker: the requests its users took, and Locust's ``request`` events.
 
-A latency runs from the moment before a request is handed to the kernel, or in an open loop from when it was
-due, to the moment after the last byte of its response was taken from the kernel. It is kept here, because
+A latency runs from just before a request is handed to the kernel, or in an open loop from when it was
+due, to just after the last byte of its response was read from the kernel. It is kept here, because
 Locust's own statistics round to two digits.
 """
 
@@ -27,16 +27,16 @@ from pytest_webbench.model.load import LoadResult
 __all__ = ["Accounts"]
 
 _EXACT_MOST = 2**16
-"""With more times than these a worker sends their histogram, which has about as many bytes as these."""
+"""With more times than this, a worker sends a histogram, which has about as many bytes."""
 _GATHERING_S = 3.0
 _LONGEST_WAIT_S = 3600.0
 _LATE_NS = 1_000_000
 
 
 class Accounts:
-    """What ``job`` asks for, and what came of it.
+    """The requests that ``job`` asks for, and their outcomes.
 
-    Raises :class:`LoadError` if the load makes no sense, a request cannot be encoded, or the host is unknown.
+    Raises :class:`LoadError` if the load is invalid, a request cannot be encoded, or the host is unknown.
     """
 
     def __init__(self, job: LoadJob) -> None:
@@ -50,7 +50,7 @@ class Accounts:
         self.tally = Tally(load, exact_most=_EXACT_MOST)
         self.started = Event()
         self.crash: BaseException | None = None
-        """What went wrong in the generator itself."""
+        """An error in the generator itself."""
         self._arrivals = None if load.schedule is None else islice(due_ns(load.schedule), self.tally.limit)
         self._under_way: dict[int, int] = {}
         self._entered = self._ready = 0
@@ -59,21 +59,21 @@ class Accounts:
         self._start_ns = self._last_ns = 0
         self._deadline_ns = sys.maxsize
 
-    # What its users call.
+    # Called by its users.
 
     def enter(self) -> int:
-        """One more user takes part; its place among the others."""
+        """Add a user; return its index."""
         self._entered += 1
         return self._entered - 1
 
     def ready(self) -> None:
-        """One more user has tried to connect."""
+        """Record that one more user has tried to connect."""
         self._ready += 1
         if self._ready == self.load.users:
             self._gathered.set()
 
     def take(self) -> tuple[int, PreparedRequest, int | None] | None:
-        """The next request, with its number and when it was due, once it is; ``None`` at the end."""
+        """Return the next request, once it is due, with its number and due time; ``None`` at the end."""
         due = None
         if self._arrivals is not None:
             offset_ns = next(self._arrivals, None)
@@ -98,12 +98,12 @@ class Accounts:
             self.tally.lag_ns += -left_ns
             self.tally.late += -left_ns > _LATE_NS
 
-    # What Locust tells.
+    # Locust's events.
 
     def on_request(self, *, context: dict[str, Any], exception: Any, **_: Any) -> None:
-        """Locust's ``request`` event: a request has come to its end."""
+        """Handle Locust's ``request`` event: a request has ended."""
         number = context["number"]
-        if self._under_way.pop(number, None) is None:  # the load ended in the meantime: it is in flight
+        if self._under_way.pop(number, None) is None:  # the load has ended meanwhile: counted as in flight
             return
         sent_ns, first_ns, end_ns, due = context["times"]
         took_ns, self._last_ns = end_ns - sent_ns, end_ns
@@ -116,17 +116,17 @@ class Accounts:
             self.tally.add_scheduled(end_ns - min(due, sent_ns), first_ns - sent_ns, took_ns)
 
     def on_user_error(self, *, exception: BaseException, **_: Any) -> None:
-        """Locust's ``user_error`` event: it must not look like an error of the server's."""
+        """Handle Locust's ``user_error`` event: a bug here must not look like an error of the server."""
         self.crash = exception
 
     # The load.
 
     def gather(self) -> None:
-        """Wait until the users, which have been spawned, are connected, but not for the slow ones."""
+        """Wait until the spawned users are connected, but not for slow ones."""
         self._gathered.wait(self.load.users * 0.002 + min(_GATHERING_S, self.load.timeout_s))
 
     def carry_out(self, users: Any) -> LoadResult:
-        """Start ``users``, a group of greenlets, wait for the end, and count."""
+        """Start ``users``, a group of greenlets, wait for the end, and return the result."""
         gc.collect()
         gc.freeze()  # a pause of the collector would be latency
         folding = gevent.spawn(self._fold)
@@ -157,6 +157,6 @@ class Accounts:
         return perf_counter_ns()
 
     def _fold(self) -> None:
-        """Keep the times from filling the memory."""
+        """Fold times into histograms, to bound memory."""
         while True:
             gevent.sleep(self.tally.fold())

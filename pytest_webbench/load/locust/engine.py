@@ -1,4 +1,4 @@
-"""The Locust engine, as pytest sees it; nothing of Locust is imported here."""
+"""The part of the Locust engine inside pytest; nothing of Locust is imported here."""
 
 import json
 import socket
@@ -24,24 +24,24 @@ _GREETING_S = 30
 _GREETING_BYTES = 2**16
 _LOOK_S = 0.1
 _GOODBYE_S = 3.0
-"""How long a master may take to send the workers home that others have started."""
+"""How long a master may take to dismiss workers that were started by hand."""
 
 
 class LocustEngine:
-    """Makes load by Locust, with as many workers as it takes, on one machine or on several.
+    """Makes load with Locust, with any number of workers, on one machine or on several.
 
     * ``LocustEngine(workers=4)`` starts a master and four workers on this machine.
-    * ``LocustEngine(workers=4, bind="0.0.0.0:5557")`` starts a master alone, and waits until four workers
+    * ``LocustEngine(workers=4, bind="0.0.0.0:5557")`` starts only a master, and waits until four workers
       have joined it, each started by ``python -m pytest_webbench.load.locust worker HOST:5557``.
     * ``LocustEngine(master="HOST:5558")`` joins a master that was started, with its workers, by
       ``python -m pytest_webbench.load.locust master``, at its control port.
 
     Users are spread over the workers as evenly as possible. A load waits ``join_timeout_s`` seconds for
-    workers that are missing. The ports know no passwords and belong in a trusted network.
+    missing workers. The ports have no authentication and belong in a trusted network.
 
-    If :meth:`run` is left by an exception, also by Ctrl-C, no load goes on. What this engine has started
-    ends with the process that started it, however that ends. Not for use by several threads at once; on
-    Linux workers end with the *thread* that started them.
+    If :meth:`run` is left by an exception, including Ctrl-C, the load ends. All processes that this engine
+    has started end with the process that started it, however that ends. Not for use by several threads at
+    once; on Linux workers end with the *thread* that started them.
     """
 
     name = "locust"
@@ -74,10 +74,10 @@ class LocustEngine:
         look: ConnectionProbe | None = None,  # noqa: ARG002
         before_start: Callable[[], None] = nothing,
     ) -> LoadResult:
-        """Carry out ``load`` against the server at ``base_url``, such as ``http://192.0.2.1:8000/api``.
+        """Run ``load`` against the server at ``base_url``, such as ``http://192.0.2.1:8000/api``.
 
         Raises :class:`LoadError` if Locust is not installed, too few workers join, a worker is lost, the
-        load makes no sense, or it is not done in the longest time that it can take.
+        load is invalid, or it exceeds the longest time that it can take.
         """
         Target.parse(base_url)
         if self._master is not None and not self._master.lives():
@@ -96,7 +96,10 @@ class LocustEngine:
         return reply
 
     def close(self) -> None:
-        """End what was started, or hang up. Safe to call again; the next load starts or joins another."""
+        """Stop what was started, or disconnect.
+
+        Safe to call again; the next load starts or joins another master.
+        """
         master, self._master = self._master, None
         if master is not None:
             master.close()
@@ -133,7 +136,7 @@ def _check_address(text: str) -> None:
 
 
 def _call(address: str) -> socket.socket:
-    """A connection to the control port of a master."""
+    """Connect to the control port of a master."""
     try:
         sock = socket.create_connection(parse_address(address), timeout=_GREETING_S)
     except OSError as exc:
@@ -146,7 +149,7 @@ def _call(address: str) -> socket.socket:
 
 
 class _Master:
-    """A master, started here or not, and the workers that were started here."""
+    """A master, started here or elsewhere, and the workers that were started here."""
 
     def __init__(
         self,
@@ -172,7 +175,7 @@ class _Master:
             raise
 
     def start_workers(self, count: int) -> None:
-        """Start so many workers beside the master."""
+        """Start ``count`` workers beside the master."""
         try:
             for _ in range(count):
                 at = f"{_LOOPBACK}:{self._port}"
@@ -200,11 +203,14 @@ class _Master:
         return greeting
 
     def lives(self) -> bool:
-        """Whether the master, and all that was started here, is still there; it says nothing unasked."""
+        """Tell whether the master and all processes started here are alive; an idle master sends nothing."""
         return not self._connection.poll() and all(each.exit_code is None for each in self.processes)
 
     def carry_out(self, job: LoadJob, allowed_s: float) -> LoadResult | Failure:
-        """The reply to ``job``. Raises :class:`LoadError` if there is none after ``allowed_s`` seconds."""
+        """Return the reply to ``job``.
+
+        Raises :class:`LoadError` if there is none after ``allowed_s`` seconds.
+        """
         self._bound = MemoryBound("Locust", job.load.users)
         try:
             self._connection.send_bytes(pack_job(job))
@@ -215,7 +221,7 @@ class _Master:
             raise self._lost("was lost in the middle of a load") from exc
 
     def close(self) -> None:
-        """Hang up, and end what was started here. Safe to call again."""
+        """Disconnect, and stop what was started here. Safe to call again."""
         self._connection.close()
         if self._has_guests and self._process is not None:
             self._process.wait(_GOODBYE_S)
@@ -223,7 +229,7 @@ class _Master:
             process.kill()
 
     def _receive(self, allowed_s: float, most: int | None = None) -> bytes:
-        """What the master says. Raises :class:`TimeoutError` after ``allowed_s`` seconds."""
+        """Return the master's next message. Raises :class:`TimeoutError` after ``allowed_s`` seconds."""
         deadline = time.monotonic() + allowed_s
         while not self._connection.poll(_LOOK_S):
             self._watch()
@@ -232,9 +238,9 @@ class _Master:
         return self._connection.recv_bytes(most)
 
     def _watch(self) -> None:
-        """Raise :class:`LoadError` if a worker has ended, which the master would see only later.
+        """Raise :class:`LoadError` if a worker has ended, which the master would notice only later.
 
-        So it does if what was started here takes far more memory than its users need.
+        Also if the processes started here use far more memory than their users need.
         """
         if self._bound is not None:
             self._bound.check(process.pid for process in self.processes)

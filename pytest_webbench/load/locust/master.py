@@ -1,8 +1,8 @@
-"""The master: shares a load between workers, starts them together, and puts their results together.
+"""The master: splits a load between workers, starts them together, and merges their results.
 
 Started by :class:`~pytest_webbench.load.locust.engine.LocustEngine` with a socket as standard input, or by
-hand, and then it waits for engines on its control port. It greets an engine in JSON, and then replies to each
-job, both as :mod:`pytest_webbench.load.frames` packs them.
+hand; then it waits for engines on its control port. It greets an engine in JSON, and then replies to each
+job, both packed as in :mod:`pytest_webbench.load.frames`.
 """
 
 import json
@@ -39,7 +39,7 @@ from pytest_webbench.model.load import LoadResult
 __all__ = ["run_master"]
 
 _LOOK_S = 0.1
-"""How often it is looked whether all workers are there."""
+"""How often to check whether all workers are there, in seconds."""
 _ORPHAN_S = 1.0
 _MOST_BYTES = 2**30
 
@@ -47,9 +47,9 @@ _MOST_BYTES = 2**30
 def run_master(
     bind: tuple[str, int], control: tuple[str, int] | None, *, workers: int, join_timeout_s: float
 ) -> int:
-    """Wait for workers at ``bind`` and for engines at ``control``; the exit code of the process.
+    """Wait for workers at ``bind`` and for engines at ``control``; return the exit code of the process.
 
-    Without ``control``, standard input is a socket to the one engine there is, and this ends with it.
+    Without ``control``, standard input is a socket to the only engine, and the master ends with it.
     """
     runner = Environment(user_classes=[]).create_master_runner(*bind)
     pool = _WorkerPool(runner, wanted=workers, join_timeout_s=join_timeout_s)
@@ -73,7 +73,7 @@ def _interrupt() -> None:
 
 
 def _end_with(parent: int, runner: MasterRunner) -> None:
-    """End with the parent, also where somebody else holds the other end of the socket."""
+    """End with the parent, even if another process holds the other end of the socket."""
     while os.getppid() == parent:
         gevent.sleep(_ORPHAN_S)
     runner.quit()
@@ -92,15 +92,15 @@ def _listen(control: tuple[str, int], host: str, pool: "_WorkerPool") -> None:
 
 
 def _serve(descriptor: int, pool: "_WorkerPool") -> None:
-    """Carry out the jobs that come, until the connection ends."""
-    os.set_blocking(descriptor, True)  # waits are gevent's, and what is waited for then comes whole
+    """Carry out the jobs that arrive, until the connection ends."""
+    os.set_blocking(descriptor, True)  # gevent does the waiting; what follows arrives whole
     with closing(Connection(descriptor)) as connection, suppress(EOFError, OSError):
         greeting = {"version": protocol_version(), "port": pool.port}
         connection.send_bytes(json.dumps(greeting).encode())
         while True:
             wait_read(descriptor)
             work: gevent.Greenlet[..., bytes] = gevent.spawn(_reply, pool, connection.recv_bytes(_MOST_BYTES))
-            # An engine says nothing during a load: what can be read then is the end.
+            # An engine sends nothing during a load: readable then means closed.
             gone = gevent.spawn(wait_read, descriptor)
             both: list[gevent.Greenlet[..., Any]] = [work, gone]
             gevent.joinall(both, count=1)
@@ -128,7 +128,7 @@ class _WorkerPool:
         self._names: dict[str, str] = {}
         self._refused: list[str] = []
         self._news: Queue[tuple[str, bytes | None]] = Queue()
-        """Who said something of the load, and its result; ``None`` if it is ready to start."""
+        """Each worker's message about the load, with its result; ``None`` if it is ready to start."""
         self._load = 0
         runner.register_message(HELLO, self._joined)
         runner.register_message(READY, self._told)
@@ -140,9 +140,9 @@ class _WorkerPool:
         return int(self._runner.server.port)
 
     def carry_out(self, job: LoadJob) -> LoadResult:
-        """Shard ``job`` between the workers.
+        """Split ``job`` between the workers and return the merged result.
 
-        Raises :class:`LoadError` if there are too few, one fails, or one is lost on the way.
+        Raises :class:`LoadError` if there are too few workers, or one fails or is lost on the way.
         """
         members = self._gather()
         parts = dict(zip(members, partition(job.load, len(members)), strict=False))
@@ -160,7 +160,7 @@ class _WorkerPool:
             raise
         return merge([(part, results[member]) for member, part in parts.items()])
 
-    # What the runner hears.
+    # Messages to the runner.
 
     def _joined(self, msg: Message, **_: Any) -> None:
         name, version = str(msg.data["name"]), str(msg.data["version"])
@@ -177,7 +177,7 @@ class _WorkerPool:
     # The parts of a load.
 
     def _gather(self) -> list[str]:
-        """As many workers as are wanted, those first that joined first."""
+        """Wait for as many workers as are wanted, and return them in the order in which they joined."""
         deadline = time.monotonic() + self._join_timeout_s
         while len(present := [worker for worker in self._names if self._lives(worker)]) < self._wanted:
             if self._refused:
@@ -202,7 +202,7 @@ class _WorkerPool:
         self._runner.send_message(kind, {"load": self._load, **data}, worker)
 
     def _await_each(self, workers: Iterable[str]) -> dict[str, Any]:
-        """What each of ``workers`` says next: its result, or that it is ready.
+        """Return the next message of each of ``workers``: its result, or that it is ready.
 
         Raises :class:`LoadError` if one fails or is lost.
         """

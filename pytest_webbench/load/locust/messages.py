@@ -1,4 +1,4 @@
-"""What the master and the workers of the Locust engine say to each other: custom messages of Locust.
+"""The messages between the master and the workers of the Locust engine: custom messages of Locust.
 
 ====================  =======  ====================================================================
 type                  sent by  data
@@ -8,7 +8,7 @@ type                  sent by  data
 ``webbench.ready``    worker   ``load``: its users are connected
 ``webbench.start``    master   ``load``
 ``webbench.result``   worker   ``load`` and ``reply``, packed
-``webbench.stop``     master   ``load``: it is given up
+``webbench.stop``     master   ``load``: it is cancelled
 ====================  =======  ====================================================================
 """
 
@@ -26,7 +26,7 @@ STOP = "webbench.stop"
 
 
 def protocol_version() -> str:
-    """What both ends must have in common: the version of this package, and the order of bytes."""
+    """Return what both ends must agree on: the version of this package, and the byte order."""
     try:
         number = version("pytest-webbench")
     except PackageNotFoundError:
@@ -35,7 +35,7 @@ def protocol_version() -> str:
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Host and port of ``HOST:PORT``. Raises :class:`ValueError` if it has another form."""
+    """Return host and port of ``HOST:PORT``. Raises :class:`ValueError` if it has another form."""
     host, _, port = text.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"{text!r} is not of the form HOST:PORT")

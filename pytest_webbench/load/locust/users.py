@@ -1,7 +1,7 @@
-"""Locust's users. Its client sends each request once, and the response is read as the check reads it.
+"""Locust's users. Their client sends each request once, and reads responses as the check does.
 
-Locust's own client silently sends a request again when a connection was closed without a response. Here it
-sends the bytes that the check sends, once, on the one connection of its user.
+Locust's own client silently resends a request when a connection was closed without a response. This one
+sends the bytes that the check sends, once, on its user's only connection.
 """
 
 from collections.abc import Callable
@@ -35,13 +35,13 @@ _LONGEST_BACK_OFF_S = 0.1
 
 
 class LoadEnvironment(Environment):
-    """Locust's environment, and the accounts of the load that its users take part in."""
+    """Locust's environment, with the accounts of the load that its users take part in."""
 
     accounts: Accounts
 
 
 class RequestError(Exception):
-    """Why a request failed; Locust's statistics group failures by what this prints."""
+    """Why a request failed; Locust's statistics group failures by its text."""
 
     def __init__(self, fault: Mismatch) -> None:
         super().__init__(fault.error.value)
@@ -66,7 +66,10 @@ class WebbenchUser(FastHttpUser):
         agent.valid_response_codes = range(1000)  # the load decides which status is expected
 
     def on_start(self) -> None:
-        """Connect, each user a moment after the one before: a burst may go to one worker of a server."""
+        """Connect, each user a moment after the previous one.
+
+        A burst may all go to one worker of a server.
+        """
         accounts = self._accounts
         gevent.sleep(accounts.enter() * min(_APART_S, _APART_IN_ALL_S / accounts.load.users))
         with suppress(OSError):  # the first request will fail and be counted
@@ -79,7 +82,7 @@ class WebbenchUser(FastHttpUser):
         self._http.close()
 
     def wait_time(self) -> float:
-        """Seconds until the next request: more with each connection in a row that gave no response."""
+        """Return seconds until the next request: more with each connection in a row that gave no response."""
         if not self._failures:
             return 0.0
         return min(_FIRST_BACK_OFF_S * 2.0 ** min(self._failures - 1, 10), _LONGEST_BACK_OFF_S)
@@ -114,16 +117,16 @@ class WebbenchUser(FastHttpUser):
 
 
 class _Socket(socket.socket):
-    """A socket that notes what came of the request under way, and when, and gives up at its deadline."""
+    """A socket that records the outcome and times of the request under way, and times out at its deadline."""
 
     served = False
-    """Whether a whole response has come on it."""
+    """Whether a complete response has arrived on it."""
     sent_ns = first_ns = end_ns = 0
     fault: Mismatch | None = None
     reader: ResponseReader
 
     def begin(self, prepared: PreparedRequest, timeout_s: float) -> None:
-        """Send the request, whose response has to be here within ``timeout_s``."""
+        """Send the request, whose response must arrive within ``timeout_s``."""
         self.reader = ResponseReader(is_head=prepared.is_head, keep=prepared.kept)
         self.first_ns, self.fault = 0, None
         self.sent_ns = perf_counter_ns()
@@ -131,8 +134,8 @@ class _Socket(socket.socket):
         self._until_deadline(super().sendall, prepared.wire)
 
     def recv(self, size: int, *_: Any) -> bytes:
-        """What came next, which the reader has seen. Raises :class:`HTTPParseError` if it is the last."""
-        if self.reader.done:  # it has found the end, or more bytes than a response may have
+        """Return the next bytes, which the reader has seen. Raises :class:`HTTPParseError` after the last."""
+        if self.reader.done:  # it found the end, or exceeded the size limit
             raise HTTPParseError
         data: bytes = self._until_deadline(super().recv, size)
         self.end_ns = perf_counter_ns()
@@ -163,7 +166,7 @@ class _Socket(socket.socket):
 
 
 class _Connection(ConnectionPool):
-    """The one connection of a user, opened again when it is gone."""
+    """The only connection of a user, reopened when it is lost."""
 
     def __init__(self, accounts: Accounts) -> None:
         target, timeout_s = accounts.target, accounts.load.timeout_s
@@ -174,14 +177,14 @@ class _Connection(ConnectionPool):
         return _Socket(*kind)
 
     def after_connect(self, sock: Any) -> None:
-        """Count the connection. Raises :class:`ConnectionRefusedError` if its two ends are one."""
+        """Count the connection. Raises :class:`ConnectionRefusedError` if both its ends are the same."""
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         failures.refuse_itself(sock.getsockname(), sock.getpeername())
         self._tally.connections_opened += 1
 
 
 class _OneClient(HTTPClientPool):
-    """Hands out the one client of a user."""
+    """Hands out the only client of a user."""
 
     def __init__(self, client: "_Client") -> None:
         super().__init__()
@@ -192,11 +195,11 @@ class _OneClient(HTTPClientPool):
 
 
 class _Client(HTTPClient):
-    """Sends the bytes of ``prepared`` when it is asked for anything, and sends them once."""
+    """Sends the bytes of ``prepared`` for any request asked of it, exactly once."""
 
     prepared: PreparedRequest
     socket: _Socket | None = None
-    """The socket of the request under way; ``None`` while it is not connected."""
+    """The socket of the request under way; ``None`` while not connected."""
     sent_ns = 0
 
     def __init__(self, accounts: Accounts) -> None:
@@ -214,7 +217,7 @@ class _Client(HTTPClient):
         self._connection_pool = _Connection(self._accounts)
 
     def request(self, method: str, *_: Any, **__: Any) -> HTTPSocketPoolResponse:
-        """Part of :class:`HTTPClient`."""
+        """Send the prepared request: part of :class:`HTTPClient`."""
         self.socket, self.sent_ns = None, perf_counter_ns()
         sock: Any = self._connection_pool.get_socket()
         self.socket = sock
@@ -228,12 +231,15 @@ class _Client(HTTPClient):
         return HTTPSocketPoolResponse(sock, self._connection_pool, block_size=_PIECE, method=method)
 
     def finish(self) -> None:
-        """Read what Locust's client has left: it takes a response for complete whose interim one was."""
+        """Read the rest of the response: Locust's client takes one as complete after an interim response."""
         while self.socket and not self.socket.fault and not self.socket.reader.done:
             self.socket.recv(_PIECE)
 
     def check(self, error: Any) -> tuple[Mismatch | None, bool]:
-        """What is wrong with the response, and whether there is one; ``error`` is that of Locust's client."""
+        """Return what is wrong with the response, and whether there is one.
+
+        ``error`` is that of Locust's client.
+        """
         cause = getattr(error, "original", None) or error  # Locust's client wraps it
         sock = self.socket
         if sock is None:
@@ -245,7 +251,7 @@ class _Client(HTTPClient):
             self.close()
             return sock.fault or failures.not_http(str(cause), b""), False
         sock.served = True
-        if not reader.keeps:  # of which Locust's client knows nothing after an interim response
+        if not reader.keeps:  # Locust's client does not know it after an interim response
             self.close()
         response, prepared = reader.response(), self.prepared
         if not response.complete:

@@ -1,8 +1,8 @@
 """A worker: joins a master, and carries out its part of load after load until the master goes.
 
-Run as ``python -m pytest_webbench.load.locust worker HOST:PORT``. Only this module, those it imports, and the
-master's import Locust, which puts gevent in place of the sockets and threads of the whole process as it is
-imported; so nothing imports from them.
+Run as ``python -m pytest_webbench.load.locust worker HOST:PORT``. Only this module, its imports, and the
+master's import Locust, which on import replaces the sockets and threads of the whole process with gevent's;
+so no other module imports them.
 """
 
 import os
@@ -30,13 +30,13 @@ __all__ = ["run_worker"]
 
 _CLOSING_S = 10.0
 _LINGER_MS = 500
-"""How long the last word to the master may take."""
+"""How long the last message to the master may take."""
 
 
 def run_worker(host: str, port: int, *, join_timeout_s: float, supervised: bool) -> int:
-    """Serve the master at ``host`` and ``port`` until it goes; the exit code of the process.
+    """Serve the master at ``host`` and ``port`` until it goes; return the exit code of the process.
 
-    Tries for ``join_timeout_s`` seconds to reach it. A ``supervised`` worker ends with its parent.
+    Tries to connect for ``join_timeout_s`` seconds. A ``supervised`` worker ends with its parent.
     """
     if supervised:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
@@ -54,7 +54,7 @@ def run_worker(host: str, port: int, *, join_timeout_s: float, supervised: bool)
 
 
 def _serve(environment: LoadEnvironment, runner: WorkerRunner) -> int:
-    """Wait for jobs until the master goes, or somebody ends this process."""
+    """Wait for jobs until the master goes, or the process is told to end."""
     name = f"{socket.gethostname()}/{os.getpid()}"
     events: Any = environment.events
     _Jobs(environment, runner)
@@ -80,7 +80,7 @@ def _interrupt() -> None:
 
 
 class _Jobs:
-    """Does what the master asks for, one load at a time."""
+    """Carries out the master's jobs, one load at a time."""
 
     def __init__(self, environment: LoadEnvironment, runner: WorkerRunner) -> None:
         self._environment = environment
@@ -137,7 +137,7 @@ class _Jobs:
 
 
 def _end_with_input() -> None:
-    """End this process with its standard input, which is its parent's to close."""
+    """End this process when the parent closes its standard input."""
     with suppress(OSError):
         while tp_read(0, 1):
             pass

@@ -1,18 +1,18 @@
-"""One load: users are connected, ask until the end, and all that they asked is counted.
+"""One load: users connect and send requests until the end, and every request is counted.
 
 What is timed, and what is not:
 
-* All users are connected, one after the other, before the clock starts, and then all start at once:
-  the time that a TCP connect takes is not part of any latency. A user not connected after
-  :data:`_GATHERING_S` seconds joins later; a failed connect costs one request, counted when the
+* All users connect, one after the other, before the clock starts, and then all start at once:
+  the time of a TCP connect is not part of any latency. A user not connected after
+  :data:`_GATHERING_S` seconds joins late; a failed connect costs one request, counted when the
   clock starts.
-* A latency runs from the moment before the request is handed to the kernel to the moment at which
-  the kernel handed over the last byte of its response. Checking that response comes after it.
+* A latency runs from just before the request is handed to the kernel to the moment at which
+  the kernel handed over the last byte of its response. The response is checked afterwards.
 * A user whose connection was closed opens another and goes on with the next request; nothing is
-  ever sent twice. That connect is not part of a latency either, but while it lasts the user asks nothing, so
-  that it shows in the rate, and in ``connections_opened``.
-* After a connection that failed, a user waits for 1 ms before it connects again, and twice as long
-  each time that no response came in between, up to 100 ms.
+  ever sent twice. That connect is not part of a latency either, but meanwhile the user sends nothing, so
+  it shows in the rate, and in ``connections_opened``.
+* After a failed connection, a user waits for 1 ms before it connects again, and twice as long
+  each further time without a response in between, up to 100 ms.
 """
 
 import asyncio
@@ -39,8 +39,8 @@ __all__ = ["AwaitStart", "LoadRun", "StartSignal", "run_load"]
 class StartSignal(NamedTuple):
     """What to do once all users are connected.
 
-    The load starts at ``start_ns`` of :func:`time.perf_counter_ns`; with ``None`` the connections that come
-    from the ports in ``connect_again`` are opened anew, and those that the server has closed meanwhile, and
+    The load starts at ``start_ns`` of :func:`time.perf_counter_ns`. If that is ``None``, the connections
+    from the ports in ``connect_again``, and those that the server has closed meanwhile, are reopened, and
     the gate is asked again.
     """
 
@@ -49,25 +49,26 @@ class StartSignal(NamedTuple):
 
 
 AwaitStart = Callable[[Sequence[int]], Awaitable[StartSignal]]
-"""Is awaited when all users are connected, with the ports from which they are."""
+"""Awaited when all users are connected, with the local ports of their connections."""
 
 _APART_S = 0.001
-"""How far apart users connect. A burst is often taken by one worker of a server that shares its socket
-between several, all of it, and the others stand idle for the whole load."""
+"""The interval between connects. A server whose workers share a socket often has one worker accept a
+whole burst, and the others are idle for the whole load.
+"""
 _APART_IN_ALL_S = 1.0
-"""The most that connecting apart may take."""
+"""The most that connecting at intervals may take."""
 _GATHERING_S = 3.0
 """How long the start waits for users to connect."""
 _CLOSING_S = 10.0
-"""How long closing the connections may take, which happens at once unless the loop is at fault."""
+"""How long closing the connections may take; it is immediate unless the loop is at fault."""
 
 
 async def run_load(load: Load, base_url: str, gate: AwaitStart | None = None) -> LoadResult:
-    """Carry out ``load`` against the server at ``base_url``; in a loop of uvloop, for speed.
+    """Run ``load`` against the server at ``base_url``; in a loop of uvloop, for speed.
 
-    With a ``gate`` it starts when that says, so that several processes start together.
+    With a ``gate``, the load starts when that allows it, so that several processes start together.
 
-    Raises :class:`LoadError` if the load makes no sense, a request cannot be encoded, or the host is
+    Raises :class:`LoadError` if the load is invalid, a request cannot be encoded, or the host is
     unknown. Whatever the server does is counted.
     """
     target = Target.parse(base_url)
@@ -78,7 +79,7 @@ async def run_load(load: Load, base_url: str, gate: AwaitStart | None = None) ->
 
 
 async def _resolve(target: Target) -> list[Address]:
-    """The addresses of the host of ``target``, in the order in which to try them."""
+    """Return the addresses of ``target``'s host, in the order in which to try them."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
             target.host, target.port, type=socket.SOCK_STREAM
@@ -90,7 +91,7 @@ async def _resolve(target: Target) -> list[Address]:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Keep the collector from pausing the load; what a connection leaves behind needs none."""
+    """Keep the garbage collector from pausing the load; connections leave nothing that needs it."""
     enabled = gc.isenabled()
     gc.collect()
     gc.freeze()
@@ -118,7 +119,7 @@ class LoadRun:
         self._loop = context.loop
         self._tally = context.tally
         self._is_last = False
-        """Whether this is the last turn."""
+        """Whether this is the last slice."""
         self._dispatcher = None if load.schedule is None else Dispatcher(context, load.schedule)
         self._users = [self._make_user() for _ in range(load.users)]
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -129,7 +130,7 @@ class LoadRun:
         return OpenUser(self._context, self._dispatcher)
 
     async def carry_out(self, gate: AwaitStart | None) -> LoadResult:
-        """Connect, start, wait for the end, and count."""
+        """Connect, start, wait for the end, and return the result."""
         handler = self._loop.get_exception_handler()
         self._loop.set_exception_handler(self._crash)
         turns, elapsed_ns, cpu_s = self._load.turns, 0, 0.0
@@ -154,7 +155,7 @@ class LoadRun:
     # The beginning.
 
     async def _gather(self, users: Sequence[User]) -> None:
-        """Connect ``users`` one after the other, but do not wait for the slow ones."""
+        """Connect ``users`` one after the other, without waiting for slow ones."""
         self._context.gathering += len(users)
         self._context.gathered.clear()
         apart_s = min(_APART_S, _APART_IN_ALL_S / len(users))
@@ -166,7 +167,7 @@ class LoadRun:
                 await self._context.gathered.wait()
 
     async def _pass(self, gate: AwaitStart | None) -> int:
-        """The moment to start at, once the ``gate`` is content with the connections."""
+        """Return the moment to start, once the ``gate`` accepts the connections."""
         if gate is None:
             return perf_counter_ns()
         while True:
@@ -187,7 +188,7 @@ class LoadRun:
             await self._gather(users)
 
     async def _take_turn(self, amount: Amount) -> int:
-        """Ask for ``amount`` from now on; how long it took, in nanoseconds."""
+        """Make ``amount`` of load from now on; return how long it took, in nanoseconds."""
         start_ns = perf_counter_ns()
         self._start(start_ns, amount)
         end_ns = await self._context.end_ns
@@ -215,10 +216,10 @@ class LoadRun:
     # The end.
 
     def _run_until(self, deadline_ns: int) -> None:
-        """Stop at ``deadline_ns``, and not before: timers of the loop count in whole milliseconds."""
+        """Stop at ``deadline_ns``, and not earlier: timers of the loop have millisecond resolution."""
         now = perf_counter_ns()
         if now >= deadline_ns and self._is_last and self._load.turns == 1:
-            self._stop(now)  # elsewhere what is under way is waited for
+            self._stop(now)  # otherwise requests under way are awaited
         elif now >= deadline_ns:
             self._tally.limit = self._tally.sent  # nothing more is taken
             self._context.stop_if_done(now)
@@ -227,14 +228,14 @@ class LoadRun:
             self._timers["end"] = self._loop.call_later(wait_s, self._run_until, deadline_ns)
 
     def _pause(self) -> None:
-        """A turn is over: from now on nothing is sent until the next one starts."""
+        """End a slice: nothing is sent until the next one starts."""
         self._context.started = False
         self._context.end_ns = self._loop.create_future()
         for timer in self._timers.values():
             timer.cancel()
 
     def _stop(self, now: int) -> None:
-        """End the load at ``now``; what is under way counts as in flight."""
+        """End the load at ``now``; requests under way count as in flight."""
         if self._context.stopped:
             return
         self._context.stopped = True
@@ -260,7 +261,7 @@ class LoadRun:
     # While it lasts.
 
     def _watch(self) -> None:
-        """End the requests that have had their time; come back when the next may have had it."""
+        """Time out overdue requests; reschedule for when the next may be overdue."""
         now = oldest_ns = perf_counter_ns()
         allowed_ns = int(self._load.timeout_s * 1e9)
         for user in self._users:
@@ -273,5 +274,5 @@ class LoadRun:
         self._timers["watch"] = self._loop.call_later(wait_s + 0.001, self._watch)
 
     def _fold(self) -> None:
-        """Keep the times from filling the memory."""
+        """Fold times into histograms, to bound memory."""
         self._timers["fold"] = self._loop.call_later(self._tally.fold(), self._fold)

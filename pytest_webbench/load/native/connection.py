@@ -1,4 +1,4 @@
-"""One kept-alive HTTP/1.1 connection of a user: asks, times, checks the response, and asks again."""
+"""A user's kept-alive HTTP/1.1 connection: sends a request, times and checks the response, and repeats."""
 
 import asyncio
 from os import write
@@ -21,26 +21,27 @@ _ENDS = ("sockname", "peername")
 
 
 class Owner(Protocol):
-    """Who has a connection, and hears of its beginning and its end."""
+    """The owner of a connection, notified of its beginning and its end."""
 
     def connection_opened(self) -> None:
-        """The connection stands."""
+        """Take note that the connection is established."""
 
     def connection_rested(self, now: int) -> None:
-        """Nothing is left to ask; the connection stays."""
+        """Take note that nothing is left to send; the connection stays open."""
 
     def connection_ended(self, now: int, *, served: bool, failed: bool) -> None:
-        """The connection asks no more: the server closes it, or it failed."""
+        """Take note that the connection sends no more: the server closed it, or it failed."""
 
     def connection_closed(self) -> None:
-        """The connection holds no socket any more."""
+        """Take note that the connection no longer holds a socket."""
 
 
 class Connection(asyncio.Protocol):
-    """Takes requests from the tally and carries each out, for as long as the connection serves.
+    """Takes requests from the tally and carries out each, for as long as the connection works.
 
     The work of a request is done in two callbacks: :meth:`data_received` gets the end of a response,
-    and in it :meth:`ask` hands the next request to the kernel, without waiting for a turn of the loop.
+    and from there :meth:`ask` hands the next request to the kernel, without waiting for another pass of the
+    event loop.
     """
 
     __slots__ = (
@@ -95,11 +96,11 @@ class Connection(asyncio.Protocol):
         self.sent_ns = 0
         """When the request under way was sent; 0 if there is none."""
         self.gone: Mismatch | None = None
-        """Why no request can be sent any more, if that was found while none was under way."""
+        """Why no more requests can be sent, if that was found while none was under way."""
         self._expect_answer()
 
     def _expect_answer(self) -> None:
-        """Forget the response before: the next one begins."""
+        """Forget the previous response: the next one begins."""
         self._head = b""
         self._headed = False
         self._status = 0
@@ -110,7 +111,7 @@ class Connection(asyncio.Protocol):
         self._done = False
         self._surplus = False
 
-    # What the user of the connection does with it.
+    # Called by the owner of the connection.
 
     def ask(self, now: int) -> None:
         """Take the next request and send it; end if none is left."""
@@ -129,7 +130,7 @@ class Connection(asyncio.Protocol):
         if self._buffered and self._write_behind(wire):
             return
         try:
-            # Not transport.write: uvloop would send at the end of this turn of the loop, after the
+            # Not transport.write: uvloop would send at the end of this pass of the loop, after the
             # responses of the other users have been handled, and all of that would be latency.
             sent = write(self._descriptor, wire)
         except BlockingIOError:
@@ -142,34 +143,34 @@ class Connection(asyncio.Protocol):
             self._transport.write(wire[sent:])
 
     def _write_behind(self, wire: bytes) -> bool:
-        """Send ``wire`` after what is left of the request before, if the server has not read all of it."""
+        """Send ``wire`` after the rest of the previous request, if the server has not read all of that."""
         if self._transport is None or not self._transport.get_write_buffer_size():
             return False
         self._transport.write(wire)
         return True
 
     def refuse_itself(self) -> None:
-        """Raise :class:`ConnectionRefusedError` if the two ends of the connection are one."""
+        """Raise :class:`ConnectionRefusedError` if both ends of the connection are the same."""
         if self._transport is not None:
             failures.refuse_itself(*(self._transport.get_extra_info(end) for end in _ENDS))
 
     def abandon(self) -> None:
-        """The connect was given up, of which uvloop tells a connection that stood already nothing."""
+        """Give up the connect; uvloop does not notify a connection that was already established."""
         if self._transport is not None:
             self.connection_lost(None)
 
     @property
     def served(self) -> bool:
-        """Whether a response has come on it."""
+        """Whether a response has arrived on it."""
         return self._served
 
     @property
     def port(self) -> int | None:
-        """The port from which it comes; ``None`` if it is closed."""
+        """Its local port; ``None`` if it is closed."""
         return None if self._transport is None else int(self._transport.get_extra_info("sockname")[1])
 
     def time_out(self, now: int) -> None:
-        """The request under way has had its time."""
+        """Time out the request under way."""
         self._fail(failures.timeout(self._size if self._first_ns else 0, now - self.sent_ns), now)
 
     def stop(self, now: int) -> None:
@@ -178,16 +179,16 @@ class Connection(asyncio.Protocol):
             self._tally.leave_open(self._number, now - self.sent_ns)
         self._close()
 
-    # What the event loop calls.
+    # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection stands."""
+        """Take the transport of an established connection."""
         self._transport = cast("asyncio.Transport", transport)  # that of uvloop does not inherit from it
         self._descriptor = transport.get_extra_info("socket").fileno()
         self._owner.connection_opened()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of a response came."""
+        """Take bytes of a response."""
         now = perf_counter_ns()
         self._received += len(data)
         if not self._first_ns:
@@ -204,26 +205,26 @@ class Connection(asyncio.Protocol):
         self._parse(data, now)
 
     def eof_received(self) -> None:
-        """The server sends no more."""
+        """Take the end of what the server sends."""
         self._peer_closed(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is closed."""
+        """Take note that the socket is closed."""
         self._peer_closed(exc)
         if self._transport is not None:
             self._transport = None
             self._owner.connection_closed()
 
-    # What the parser calls. Only what goes wrong late in a piece of data is looked for here; the
-    # response is dealt with when the whole piece has been parsed.
+    # Called by the parser. These only detect what goes wrong late in a piece of data; the
+    # response is handled when the whole piece has been parsed.
 
     def on_message_begin(self) -> None:
-        """A response begins."""
+        """Start a response."""
         if self._done:
             self._surplus = True
 
     def on_headers_complete(self) -> None:
-        """The headers of a response are complete."""
+        """Take the end of the headers."""
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             return
@@ -231,15 +232,15 @@ class Connection(asyncio.Protocol):
         self._keep = self._parser.should_keep_alive()
         self._headed = True
         if self._prepared.is_head:
-            self._done = True  # the parser would wait for the body that the headers speak of
+            self._done = True  # the parser would wait for the body that the headers announce
 
     def on_chunk_header(self) -> None:
-        """A chunk of a body begins."""
+        """Take the start of a chunk."""
         if self._done:
             self._surplus = True
 
     def on_body(self, piece: bytes) -> None:
-        """A piece of a body came."""
+        """Take a piece of a body."""
         if self._done:
             self._surplus = True
             return
@@ -248,14 +249,14 @@ class Connection(asyncio.Protocol):
         self._body_size += len(piece)
 
     def on_message_complete(self) -> None:
-        """A response is complete."""
+        """Take the end of a response."""
         if self._headed:
             self._done = True
 
-    # A response, from its first piece to its judgement.
+    # A response, from its first piece to its check.
 
     def _parse(self, data: bytes, now: int) -> None:
-        """Go on with the response under way."""
+        """Parse more of the response under way."""
         self._size += len(data)
         try:
             if not self._headed and self._size > MAX_HEAD:
@@ -285,7 +286,7 @@ class Connection(asyncio.Protocol):
         return data[room:]
 
     def _answered(self, now: int, whole: bytes | None) -> None:
-        """The response is complete; ``whole`` holds it if it came in one piece."""
+        """Handle a complete response; ``whole`` holds it if it came in one piece."""
         keep = self._keep
         if not keep:
             version = self._parser.get_http_version()
@@ -308,7 +309,7 @@ class Connection(asyncio.Protocol):
             self._end(now, failed=False)
 
     def _count_right(self, took_ns: int, ttfb_ns: int) -> None:
-        """The response is right."""
+        """Count a successful response."""
         try:
             self._add_latency(took_ns)
             self._add_ttfb(ttfb_ns)
@@ -316,7 +317,7 @@ class Connection(asyncio.Protocol):
             self._tally.add_long(took_ns, ttfb_ns)
 
     def _judge(self, whole: bytes | None) -> Mismatch | None:
-        """What is wrong with the response; what is right is remembered."""
+        """Return what is wrong with the response; a successful one is remembered."""
         prepared = self._prepared
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         coding = coding_of(self._head)
@@ -327,7 +328,7 @@ class Connection(asyncio.Protocol):
     # The ends of a request and of the connection.
 
     def _peer_closed(self, exc: Exception | None) -> None:
-        """The server has closed the connection, or it was cut."""
+        """Handle that the server has closed the connection, or that it was cut."""
         if self._ended:
             return
         now = perf_counter_ns()
@@ -340,7 +341,7 @@ class Connection(asyncio.Protocol):
             self._fail(self._loss(exc), now)
 
     def _fail(self, fault: Mismatch, now: int) -> None:
-        """The request under way ended with ``fault``, and the connection with it."""
+        """End the request under way with ``fault``, and the connection with it."""
         self._tally.fail(self._number, self._prepared.exchange.request, fault, now - self.sent_ns)
         self._end(now, failed=True)
 

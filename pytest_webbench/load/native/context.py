@@ -1,4 +1,4 @@
-"""What the users of one load share, and what they tell it."""
+"""The state that the users of one load share, and the events they report to it."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ class Address(NamedTuple):
 
 
 class LoadContext:
-    """The load, its requests, the accounts, and how far it has come. Its controller awaits its events."""
+    """The load, its requests, the accounts, and its progress. Its controller awaits its events."""
 
     def __init__(self, load: Load, prepared_requests: PreparedRequests, addresses: Sequence[Address]) -> None:
         self.load = load
@@ -32,20 +32,23 @@ class LoadContext:
         self.asking = 0
         """How many users have a request under way."""
         self.started = False
-        """Whether requests are sent: not before the start, nor between two turns."""
+        """Whether requests are sent: not before the start, nor between two slices."""
         self.stopped = False
         self.open = 0
         """How many connections hold a socket."""
         self.all_closed = asyncio.Event()
         self.gathering = 0
-        """How many users have still to try to connect."""
+        """How many users have yet to try to connect."""
         self.gathered = asyncio.Event()
         self.end_ns: asyncio.Future[int] = self.loop.create_future()
-        """When the turn ended."""
+        """When the slice ended."""
         self._addresses = addresses
 
     def ready(self, begin: Callable[[int], None], took_ns: int) -> None:
-        """A user has tried to connect, which took ``took_ns``; ``begin`` has it go on, if that is due."""
+        """Record that a user has tried to connect, which took ``took_ns``.
+
+        ``begin`` lets it go on, if due.
+        """
         if self.started:
             begin(took_ns)
             return
@@ -54,17 +57,17 @@ class LoadContext:
             self.gathered.set()
 
     def stop_if_done(self, now: int) -> None:
-        """End the turn if every request has been taken and none is under way."""
+        """End the slice if every request has been taken and none is under way."""
         if self.started and not self.asking and self.tally.exhausted:
             self.end(now)
 
     def end(self, now: int) -> None:
-        """The turn ends at ``now``, unless it has."""
+        """End the slice at ``now``, unless it has ended."""
         if not self.end_ns.done():
             self.end_ns.set_result(now)
 
     def crash(self, exc: BaseException) -> None:
-        """A fault of the generator: it must not look like one of the server's."""
+        """Record a bug in the generator: it must not look like an error of the server."""
         if not self.end_ns.done():
             self.end_ns.set_exception(exc)
 
@@ -89,11 +92,11 @@ class LoadContext:
         self.tally.connections_opened += 1
 
     def connection_opened(self) -> None:
-        """A connection stands."""
+        """Count a connection that is established."""
         self.open += 1
 
     def connection_closed(self) -> None:
-        """A connection holds no socket any more."""
+        """Count a connection that no longer holds a socket."""
         self.open -= 1
         if self.stopped and self.open == 0:
             self.all_closed.set()

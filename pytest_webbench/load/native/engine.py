@@ -1,4 +1,4 @@
-"""The engine of this package: asyncio, uvloop and httptools, in processes of its own."""
+"""This package's own engine: asyncio, uvloop and httptools, in separate processes."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,19 +16,19 @@ from pytest_webbench.model.load import ConnectionProbe, Held, Load, LoadResult, 
 __all__ = ["NativeEngine"]
 
 _TOGETHER_NS = 5_000_000
-"""How long before the start the workers are told of it, if there are several."""
+"""How long before the start several workers are notified of it."""
 _BALANCING_S = 2.0
-"""How long connections may be opened anew until each process of the server has as many."""
+"""How long connections may be reopened until they are spread evenly over the server's processes."""
 _TAKING_S = 0.25
-"""How long the server may take to accept one more connection; one that does not has no room for it."""
+"""How long the server may take to accept one more connection; after that it has no room for it."""
 _LOOK_AGAIN_S = 0.002
 
 
 class NativeEngine:
-    """Makes load in worker processes that are started for the first load and serve those after it.
+    """Makes load in worker processes that are started for the first load and reused after it.
 
-    ``generators`` of them share the users, each on a processor of its own if there is one. A worker that
-    has died is replaced. If :meth:`run` is left by an exception, also by Ctrl-C, the workers are killed,
+    ``generators`` workers share the users, each on its own processor if there is one. A worker that
+    has died is replaced. If :meth:`run` is left by an exception, including Ctrl-C, the workers are killed,
     so that no load goes on. Not for use by several threads at once; on Linux a worker ends with the
     *thread* that started it.
     """
@@ -41,7 +41,7 @@ class NativeEngine:
 
     @property
     def pid(self) -> int | None:
-        """The process id of the first worker that lives; ``None`` if there is none."""
+        """The process id of the first live worker; ``None`` if there is none."""
         return next((worker.pid for worker in self._workers if worker.lives()), None)
 
     def run(
@@ -51,13 +51,14 @@ class NativeEngine:
         look: ConnectionProbe | None = None,
         before_start: Callable[[], None] = nothing,
     ) -> LoadResult:
-        """Carry out ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
+        """Run ``load`` against the server at ``base_url``, such as ``http://127.0.0.1:8000/api``.
 
-        With ``look``, connections are opened anew before the start until each process of the server has as
-        many, or one more: else one round has other shares than the next, and another result.
+        With ``look``, connections are reopened before the start until they are spread evenly over the
+        server's processes, to within one: otherwise the distribution, and so the result, varies from round to
+        round.
 
-        Raises :class:`LoadError` if the address, the load or one of its requests makes no sense, and
-        if a worker dies or is not done in the longest time that the load can take.
+        Raises :class:`LoadError` if the address, the load or one of its requests is invalid, and
+        if a worker dies or exceeds the longest time that the load can take.
         """
         opened = self.begin(load, base_url, look)
         if load.warm_up is not None:
@@ -82,7 +83,7 @@ class NativeEngine:
             worker.kill()
 
     def _idle_workers(self, count: int) -> list[WorkerProcess]:
-        """So many workers that live and have nothing to do."""
+        """Return ``count`` workers that are alive and idle."""
         for worker in [worker for worker in self._workers if not worker.lives()]:
             self._workers.remove(worker)
             worker.kill()
@@ -107,9 +108,9 @@ class NativeLoad:
         self._look = look
         self._held: tuple[int, ...] = ()
         self._known: set[int] = set()
-        """The ports of the connections whose shares were seen to be even."""
+        """The ports of the connections that are known to be spread evenly."""
         self._has_rested = False
-        """Whether so much time has gone by since the last turn that the server may have closed some."""
+        """Whether so much time has passed since the last slice that the server may have closed some."""
 
     def begin(self, load: Load, base_url: str) -> None:
         """Have the workers connect."""
@@ -118,12 +119,12 @@ class NativeLoad:
                 worker.begin(LoadJob(load=part.load, base_url=base_url), longest_s(load))
 
     def warm_up(self) -> None:
-        """Make the warm-up; raises what :meth:`NativeEngine.run` raises."""
+        """Make the warm-up. Raises what :meth:`NativeEngine.run` raises."""
         self.take_turn()
         self._has_rested = True
 
     def take_turn(self, before_start: Callable[[], None] = nothing) -> None:
-        """Make the next turn; raises what :meth:`NativeEngine.run` raises."""
+        """Make the next slice. Raises what :meth:`NativeEngine.run` raises."""
         with self._killed_if_it_fails():
             if self._has_rested:
                 self._look_after_connections()
@@ -140,7 +141,7 @@ class NativeLoad:
             raise failures[0].error()
 
     def result(self) -> LoadResult:
-        """The result of the whole load."""
+        """Return the result of the whole load."""
         with self._killed_if_it_fails():
             results = [worker.await_result() for worker in self._workers]
         parts = list(zip(self._shards, results, strict=True))
@@ -160,14 +161,17 @@ class NativeLoad:
             worker.kill()
 
     def _look_after_connections(self) -> None:
-        """Have those opened anew that were closed since the workers said that they are ready."""
+        """Reopen connections that were closed since the workers reported that they are ready."""
         self._has_rested = False
         for worker in self._workers:
             if isinstance(worker.await_ready(), Ready):
                 worker.connect_again([])
 
     def _gather(self) -> list[Failure]:
-        """Wait until all connections stand, shared evenly; or why they will not."""
+        """Wait until all connections are established and spread evenly.
+
+        Return the failures instead, if any.
+        """
         deadline: float | None = None
         ports: dict[WorkerProcess, tuple[int, ...]] = {}
         awaited = list(self._workers)
@@ -181,7 +185,7 @@ class NativeLoad:
                 return failures
             held = _see(self._look, all_ports)
             if held is None:
-                self._look, self._held = None, ()  # what is not seen now will not be later
+                self._look, self._held = None, ()  # if it cannot be seen now, it never will be
                 return []
             again = set(surplus(held, all_ports))
             if not again or time.monotonic() > deadline:
@@ -193,7 +197,10 @@ class NativeLoad:
 
 
 def _see(look: ConnectionProbe, ports: Sequence[int]) -> Held | None:
-    """Who holds the connections from ``ports``, once all are taken; ``None`` if that is not to be seen."""
+    """Return who holds the connections from ``ports``, once all are accepted.
+
+    ``None`` if that cannot be seen.
+    """
     taken, deadline = -1, 0.0
     while (held := look()) is not None:
         missing = [port for port in ports if port not in held.by_port]

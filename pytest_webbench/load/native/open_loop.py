@@ -1,14 +1,12 @@
 """The open loop: requests are sent when they are due, however slowly the server responds.
 
 * A request that is due is sent on the connection that has been free for longest, so that all of them,
-  and all workers of the server behind them, have their share. If none is free it waits, and the wait is
-  latency: a user who came then would have waited, too. What was due and could not be sent before
-  the end of the load is counted as dropped.
-* A connection that the server closes while it is free is opened again; nothing is lost by that.
-* How late the generator notices that a request is due, its lag, is counted apart, and is in the latency.
-
-
-A connection of an open loop.
+  and all workers of the server behind them, have their share. If none is free it waits, and the wait is part
+  of its latency, as it would be for a real user. Requests that were due but could not be sent before
+  the end of the load are counted as dropped.
+* A connection that the server closes while it is free is reopened; nothing is lost by that.
+* How late the generator notices that a request is due, its lag, is counted separately, and is part of the
+  latency.
 """
 
 import sys
@@ -31,10 +29,10 @@ _LATE_NS = 1_000_000
 
 
 class Dispatcher:
-    """Hands the requests that are due to the users that are free.
+    """Hands the requests that are due to free users.
 
-    The schedule is gone through twice, once for what becomes due and once for what is sent: so what
-    waits in between takes no memory, however far a server falls behind.
+    The schedule is iterated twice, once for what becomes due and once for what is sent: so waiting requests
+    take no memory, however far a server falls behind.
     """
 
     def __init__(self, context: LoadContext, schedule: Schedule) -> None:
@@ -49,30 +47,30 @@ class Dispatcher:
         self._next_ns = 0
 
     def start(self, start_ns: int, end_ns: int | None) -> None:
-        """The load begins; what would be due at ``end_ns`` or later is not."""
+        """Start the load; requests due at ``end_ns`` or later are not part of it."""
         self._start_ns = start_ns
         self._end_ns = end_ns or sys.maxsize
         self._next_ns = start_ns + next(self._to_come)
         self._tick()
 
     def close(self, now: int) -> None:
-        """The load ended; what was due before has been scheduled, noticed or not."""
+        """End the load; requests due before ``now`` count as scheduled, noticed or not."""
         self._timer.close()
         if self._start_ns:
             self._notice_all(now)
 
     def free(self, user: "OpenUser") -> None:
-        """``user`` can send a request."""
+        """Take note that ``user`` can send a request."""
         self._free.append(user)
         self._hand_out()
 
     def busy(self, user: "OpenUser") -> None:
-        """``user`` can send no more, if it could before."""
+        """Take note that ``user`` can send no more, if it could before."""
         if user in self._free:
             self._free.remove(user)
 
     def take_due(self) -> int | None:
-        """When the request was due that has waited for longest; ``None`` if none waits."""
+        """Return when the longest-waiting request was due; ``None`` if none waits."""
         if self._tally.sent >= self._tally.scheduled:
             return None
         return self._start_ns + next(self._to_send)
@@ -84,7 +82,7 @@ class Dispatcher:
             self._timer.set(self._next_ns)
 
     def _notice_all(self, now: int) -> bool:
-        """Count what has become due; whether more will."""
+        """Count the requests that have become due; return whether more will."""
         tally = self._tally
         while self._next_ns <= now and self._next_ns < self._end_ns and tally.scheduled < tally.limit:
             late_ns = now - self._next_ns
@@ -100,7 +98,7 @@ class Dispatcher:
 
 
 class OpenUser(User):
-    """Sends what it is given, one request at a time."""
+    """Sends the requests it is given, one at a time."""
 
     def __init__(self, context: LoadContext, dispatcher: Dispatcher) -> None:
         super().__init__(context)
@@ -108,11 +106,11 @@ class OpenUser(User):
         self._begun = False
 
     def new_connection(self) -> Connection:
-        """Part of :class:`~pytest_webbench.load.native.users.User`."""
+        """Return a new connection: part of :class:`~pytest_webbench.load.native.users.User`."""
         return ScheduledConnection(self.context.prepared_requests, self.context.tally, self)
 
     def begin(self, took_ns: int) -> None:
-        """Be free on the new connection; without one, a request that waits is lost, after ``took_ns``."""
+        """Become free on the new connection; without one, a waiting request is lost, after ``took_ns``."""
         self.waits = False
         self._begun = True
         if self.context.stopped or self.context.tally.exhausted:
@@ -137,10 +135,10 @@ class OpenUser(User):
         self.context.asking += 1
         connection.ask_due(due)
 
-    # What its connection calls.
+    # Called by its connection.
 
     def connection_free(self, now: int) -> None:
-        """Part of :class:`~pytest_webbench.load.native.open_loop.ScheduledOwner`."""
+        """Become free: part of :class:`~pytest_webbench.load.native.open_loop.ScheduledOwner`."""
         self.context.asking -= 1
         if self.context.tally.exhausted:
             self.context.stop_if_done(now)
@@ -148,7 +146,7 @@ class OpenUser(User):
             self._dispatcher.free(self)
 
     def connection_idle_ended(self) -> None:
-        """Part of :class:`~pytest_webbench.load.native.open_loop.ScheduledOwner`."""
+        """Reconnect: part of :class:`~pytest_webbench.load.native.open_loop.ScheduledOwner`."""
         if not self._begun or self.connection is None or self.context.stopped:
             return
         self._dispatcher.busy(self)
@@ -157,17 +155,17 @@ class OpenUser(User):
 
 
 class ScheduledOwner(Owner, Protocol):
-    """Who has a connection of an open loop, and hears when it is free."""
+    """The owner of a connection of an open loop, notified when it is free."""
 
     def connection_free(self, now: int) -> None:
-        """The request under way has its response; the next one may be sent."""
+        """Take note that the request under way has its response; the next one may be sent."""
 
     def connection_idle_ended(self) -> None:
-        """The server has closed the connection while no request was under way, as it may."""
+        """Take note that the server has closed the connection while no request was under way, as it may."""
 
 
 class ScheduledConnection(Connection):
-    """A connection of an open loop: after a response it waits until it is given the next request."""
+    """A connection of an open loop: after a response it waits to be given the next request."""
 
     __slots__ = ("_scheduled_owner", "_waited_ns")
 
@@ -183,7 +181,7 @@ class ScheduledConnection(Connection):
         self._waited_ns = max(0, self.sent_ns - due_ns)
 
     def ask(self, now: int) -> None:
-        """Be free; the owner may call :meth:`ask_due` at once."""
+        """Become free; the owner may call :meth:`ask_due` at once."""
         self.sent_ns = 0
         self._scheduled_owner.connection_free(now)
 

@@ -1,4 +1,4 @@
-"""A timer that is exact to some tens of microseconds, where event loops count in milliseconds."""
+"""A timer accurate to some tens of microseconds, where event loops have millisecond resolution."""
 
 import asyncio
 import ctypes
@@ -22,9 +22,9 @@ _NS = 1_000_000_000
 class PreciseTimer:
     """Calls ``callback`` in ``loop`` at moments of :func:`time.perf_counter_ns`.
 
-    On Linux by a timerfd (timerfd_create(2)), whose clock is that of :func:`time.perf_counter_ns`;
-    elsewhere by the loop's own timers and their milliseconds, early rather than late, so that the callback
-    must look at the clock: it may be called before the moment, and sets the timer again.
+    On Linux it uses a timerfd (timerfd_create(2)), whose clock is that of :func:`time.perf_counter_ns`;
+    elsewhere the loop's own timers with their milliseconds, early rather than late. So the callback
+    must check the clock: it may be called too early, and sets the timer again.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
@@ -36,7 +36,7 @@ class PreciseTimer:
             loop.add_reader(self._descriptor, self._expired)
 
     def set(self, moment_ns: int) -> None:
-        """Call at ``moment_ns``, in place of the moment that was set before."""
+        """Call at ``moment_ns``, instead of the moment that was set before."""
         if self._descriptor >= 0:
             seconds, rest = divmod(max(1, moment_ns), _NS)
             value = _ITIMERSPEC.pack(0, 0, seconds, rest)
@@ -51,7 +51,7 @@ class PreciseTimer:
             self._handle = self._loop.call_soon(self._callback)
 
     def close(self) -> None:
-        """Call no more. Safe to call again."""
+        """Stop calling. Safe to call again."""
         if self._handle is not None:
             self._handle.cancel()
         if self._descriptor >= 0:
@@ -60,7 +60,7 @@ class PreciseTimer:
             self._descriptor = -1
 
     def _expired(self) -> None:
-        with suppress(BlockingIOError):  # it was set to another moment since
+        with suppress(BlockingIOError):  # it was set to another moment meanwhile
             os.read(self._descriptor, 8)
             self._callback()
 
@@ -69,7 +69,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _timerfd() -> int:
-    """A timerfd; -1 where there is none. Python has :func:`os.timerfd_create` from 3.13 on only."""
+    """Return a timerfd; -1 where there is none. Python has :func:`os.timerfd_create` only from 3.13 on."""
     try:
         return int(_libc.timerfd_create(_CLOCK_MONOTONIC, _TFD_NONBLOCK | _TFD_CLOEXEC))
     except AttributeError:

@@ -1,4 +1,4 @@
-"""Users: each has one connection at a time, and gets another one when it is gone."""
+"""Users: each has one connection at a time, and replaces it when it is lost."""
 
 import asyncio
 from time import perf_counter_ns
@@ -15,7 +15,7 @@ _LONGEST_BACK_OFF_S = 0.1
 
 
 class User:
-    """Connects, waits for the start, and connects again after each loss; what it asks is up to its kind."""
+    """Connects, waits for the start, and reconnects after each loss; subclasses send the requests."""
 
     def __init__(self, context: LoadContext) -> None:
         self.context = context
@@ -29,11 +29,11 @@ class User:
         self._timer: asyncio.TimerHandle | None = None
 
     def new_connection(self) -> Connection:
-        """A connection of its kind, not yet opened."""
+        """Return a new connection of its kind, not yet opened."""
         raise NotImplementedError
 
     def begin(self, took_ns: int) -> None:
-        """The load has started, or a later connect, which took ``took_ns``, has come to its end."""
+        """Begin when the load has started, or when a later connect, which took ``took_ns``, has ended."""
         raise NotImplementedError
 
     @property
@@ -43,7 +43,7 @@ class User:
 
     @property
     def port(self) -> int | None:
-        """The port from which its connection comes; ``None`` without one that serves."""
+        """The local port of its connection; ``None`` without a working one."""
         return self.connection.port if self.connection and not self.connection.gone else None
 
     @property
@@ -54,12 +54,12 @@ class User:
         return self.connection.served and self.connection.gone is not None
 
     def leave(self) -> None:
-        """Before the start: close the connection, in order to open another one."""
+        """Close the connection before the start, in order to open another one."""
         self.waits = False
         self.drop()
 
     def connect(self) -> None:
-        """Open a connection in a task of its own, then tell the run."""
+        """Open a connection in a separate task, then notify the run."""
         self._timer = None
         self._task = self.context.loop.create_task(self._connect())
         self._task.add_done_callback(self._connected)
@@ -77,7 +77,7 @@ class User:
             self.context.crash(exc)
 
     async def _open(self) -> Mismatch | None:
-        """Get a connection, or say why there is none."""
+        """Open a connection, or return why it failed."""
         timeout_s = self.context.load.timeout_s
         connection = self.new_connection()
         try:
@@ -95,7 +95,7 @@ class User:
             self.connection = None
 
     def lose(self, fault: Mismatch, took_ns: int) -> None:
-        """The next request could not be sent because of ``fault`` and is lost; connect again."""
+        """Lose the next request, which could not be sent because of ``fault``; connect again."""
         context = self.context
         number = context.tally.take()
         exchanges = context.load.exchanges
@@ -104,25 +104,25 @@ class User:
         self.retry()
 
     def retry(self) -> None:
-        """Connect again, after a while that grows with each connection that gave no answer."""
+        """Connect again, after a delay that grows with each connection without a response."""
         wait_s = min(_FIRST_BACK_OFF_S * 2 ** min(self._failures, 10), _LONGEST_BACK_OFF_S)
         self._failures += 1
         self._timer = self.context.loop.call_later(wait_s, self.connect)
 
-    # What its connection calls.
+    # Called by its connection.
 
     def connection_opened(self) -> None:
-        """Part of :class:`~pytest_webbench.load.native.connection.Owner`."""
+        """Count the connection: part of :class:`~pytest_webbench.load.native.connection.Owner`."""
         self.context.connection_opened()
 
     def connection_rested(self, now: int) -> None:
-        """Part of :class:`~pytest_webbench.load.native.connection.Owner`."""
+        """Wait for the next slice: part of :class:`~pytest_webbench.load.native.connection.Owner`."""
         self.waits = True
         self.context.asking -= 1
         self.context.stop_if_done(now)
 
     def connection_ended(self, now: int, *, served: bool, failed: bool) -> None:
-        """Part of :class:`~pytest_webbench.load.native.connection.Owner`."""
+        """Reconnect: part of :class:`~pytest_webbench.load.native.connection.Owner`."""
         context = self.context
         context.asking -= 1
         self.connection = None
@@ -137,18 +137,18 @@ class User:
             self.connect()
 
     def connection_closed(self) -> None:
-        """Part of :class:`~pytest_webbench.load.native.connection.Owner`."""
+        """Count the closed connection: part of :class:`~pytest_webbench.load.native.connection.Owner`."""
         self.context.connection_closed()
 
-    # What the run calls.
+    # Called by the run.
 
     def time_out(self, now: int) -> None:
-        """Its request under way has had its time."""
+        """Time out its request under way, if it is overdue."""
         if self.connection is not None:
             self.connection.time_out(now)
 
     def stop(self, now: int) -> None:
-        """End what is under way, at ``now``."""
+        """End its request and connection, at ``now``."""
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:
@@ -157,20 +157,20 @@ class User:
             self.connection.stop(now)
 
     async def finish(self) -> None:
-        """Wait for what :meth:`stop` has cancelled."""
+        """Wait for the tasks that :meth:`stop` cancelled."""
         if self._task is not None:
             await asyncio.wait([self._task])
 
 
 class ClosedUser(User):
-    """Asks, waits for the response, and asks again."""
+    """Sends a request, waits for the response, and repeats."""
 
     def new_connection(self) -> Connection:
-        """Part of :class:`User`."""
+        """Return a new connection: part of :class:`User`."""
         return Connection(self.context.prepared_requests, self.context.tally, self)
 
     def begin(self, took_ns: int) -> None:
-        """Ask on the new connection; without one, a request is lost, after ``took_ns``."""
+        """Send a request on the new connection; without one, a request is lost, after ``took_ns``."""
         context, lost_at_rest = self.context, self.lost_at_rest
         self.waits = False
         if context.stopped:

@@ -1,8 +1,8 @@
 """The process that makes the load: reads jobs from its standard input, writes results to its output.
 
 Run as ``python -m pytest_webbench.load.native.worker`` by
-:class:`~pytest_webbench.load.native.engine.NativeEngine`, and ends when its input ends. It has a process of
-its own so that pytest and its plugins, whatever threads they run, do not slow the load, and so that a load
+:class:`~pytest_webbench.load.native.engine.NativeEngine`; ends when its input ends. It is a separate
+process so that pytest and its plugins, whatever threads they run, do not slow the load, and so that a load
 can be ended at any moment.
 """
 
@@ -48,7 +48,7 @@ def main(_: Sequence[str] = ()) -> None:
 
 
 async def _carry_out(payload: bytes, replies: int) -> LoadResult | Failure:
-    """The result of the job in ``payload``, or why there is none."""
+    """Return the result of the job in ``payload``, or why there is none."""
     starter = _Starter(replies)
     try:
         job = unpack_job(payload)
@@ -60,10 +60,10 @@ async def _carry_out(payload: bytes, replies: int) -> LoadResult | Failure:
 
 
 class _Starter:
-    """Says that the users are connected, and waits for the parent's word.
+    """Reports that the users are connected, and waits for the parent's start message.
 
-    The parent sends nothing else during a load: what can be read beyond that is the end, and means that
-    the parent is gone.
+    The parent sends nothing else during a load: further readable input means end of file, that is, the parent
+    is gone.
     """
 
     def __init__(self, replies: int) -> None:
@@ -74,7 +74,7 @@ class _Starter:
         self._loop.add_reader(_STDIN, self._read)
 
     async def wait(self, ports: Sequence[int]) -> StartSignal:
-        """What to do now that the connections stand, which come from ``ports``."""
+        """Return what to do now that the connections from ``ports`` are established."""
         _write(self._replies, pack_reply(Ready(ports=tuple(ports))))
         word = await self._word
         self._said, self._word = b"", self._loop.create_future()
@@ -98,7 +98,7 @@ class _Starter:
 
     @property
     def _missing(self) -> int:
-        """How many bytes of the parent's word have not come yet."""
+        """How many bytes of the parent's message are still missing."""
         size = START_SIGNAL.size
         if len(self._said) >= size:
             size += START_SIGNAL.unpack_from(self._said)[1] * PORT.size
@@ -106,14 +106,14 @@ class _Starter:
 
 
 def _take_stdout() -> int:
-    """A descriptor of standard output for replies alone; whatever else is printed goes to stderr."""
+    """Return a descriptor of standard output for replies only; all other output goes to stderr."""
     replies = os.dup(1)
     os.dup2(2, 1)
     return replies
 
 
 def _read_frame() -> bytes | None:
-    """The next frame of standard input, or ``None`` at its end."""
+    """Return the next frame of standard input, or ``None`` at its end."""
     length = _read(LENGTH.size)
     return None if length is None else _read(LENGTH.unpack(length)[0])
 

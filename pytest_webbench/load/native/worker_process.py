@@ -1,4 +1,4 @@
-"""A worker of the native engine, seen from the process that starts it."""
+"""A worker of the native engine, as seen by the process that starts it."""
 
 import os
 import selectors
@@ -46,11 +46,11 @@ class WorkerProcess:
         return self._process.pid
 
     def lives(self) -> bool:
-        """Whether it can take a job."""
+        """Tell whether it can take a job."""
         return self._process.exit_code is None
 
     def begin(self, job: LoadJob, longest_s: float) -> None:
-        """Have it connect its users for ``job``; no turn may take longer than ``longest_s`` seconds."""
+        """Have it connect its users for ``job``; no slice may take longer than ``longest_s`` seconds."""
         self._longest_s = longest_s
         self._left = job.load.turns + (job.load.warm_up is not None)
         self._next = None
@@ -64,16 +64,16 @@ class WorkerProcess:
         return self._left > 0
 
     def await_ready(self) -> Ready | Failure:
-        """Wait until its users are connected; or why they will not be."""
+        """Wait until its users are connected; return why if they cannot be."""
         self._extend()
         reply = self._take_reply()
         assert isinstance(reply, Ready | Failure)
         return reply
 
     def connect_again(self, ports: Sequence[int]) -> None:
-        """Have it open the connections that come from ``ports`` anew, with those that the server has closed.
+        """Have it reopen the connections from ``ports``, and those that the server has closed.
 
-        Then it says again that it is ready.
+        Then it reports again that it is ready.
         """
         with self._fate():
             self._send(START_SIGNAL.pack(0, len(ports)) + b"".join(map(PORT.pack, ports)))
@@ -84,7 +84,7 @@ class WorkerProcess:
             self._send(START_SIGNAL.pack(moment_ns, 0))
 
     def await_turn(self) -> Failure | None:
-        """Wait until the turn is over; or why there was none."""
+        """Wait until the slice is over; return why if there was none."""
         reply = self._take_reply()
         self._left -= 1
         if isinstance(reply, Failure):
@@ -93,13 +93,13 @@ class WorkerProcess:
         return None
 
     def await_result(self) -> LoadResult:
-        """What it saw in all turns, once the last one is over."""
+        """Return its result of all slices, once the last one is over."""
         result, self._next = self._next, None
         assert isinstance(result, LoadResult)
         return result
 
     def _take_reply(self) -> Ready | LoadResult | Failure:
-        """The next reply, with its samples, which are read to where they stay."""
+        """Return the next reply, with its samples read straight into their arrays."""
         reply, self._next = self._next, None
         if reply is not None:
             return reply
@@ -113,12 +113,12 @@ class WorkerProcess:
         return received
 
     def _extend(self) -> None:
-        """From now on it may take as long again."""
+        """Restart the clock of the time it may take."""
         self._deadline = time.monotonic() + self._longest_s
 
     @contextmanager
     def _fate(self) -> Iterator[None]:
-        """Kill a worker that died or takes too long, and say so by a :class:`LoadError`."""
+        """Kill a worker that died or takes too long, and raise a :class:`LoadError` that says so."""
         try:
             yield
         except (BrokenPipeError, EOFError) as exc:
@@ -136,7 +136,7 @@ class WorkerProcess:
             ) from exc
 
     def kill(self) -> None:
-        """End the process at once and let go of its files. Safe to call again."""
+        """Kill the process and close its files. Safe to call again."""
         self._process.kill()
 
     def _send(self, data: bytes) -> None:
