@@ -1,11 +1,11 @@
-"""How well counts of instructions tell the CPU time of a request, from two saved runs of the same benchmarks.
+"""How well instruction counts predict the CPU time of a request, from two saved runs of the same benchmarks.
 
     pytest --webbench --webbench-output=timed
     pytest --webbench --webbench-output=counted --webbench-measure=instructions
     python benchmarks/counts_and_cpu.py timed/* counted/*             correlations, and all benchmarks
     python benchmarks/counts_and_cpu.py timed/* counted/* --chart FILE.svg
 
-The first run is one that was timed, the second one counted instructions.
+The first run was timed, the second one counted instructions.
 """
 
 import argparse

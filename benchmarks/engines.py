@@ -1,12 +1,12 @@
 """How many requests per second this engine and other load generators send, measured side by side.
 
     python benchmarks/engines.py                     against a page of nginx, which costs next to nothing
-    python benchmarks/engines.py --varied            no two answers are the same, so that all must be parsed
+    python benchmarks/engines.py --varied            no two responses are the same, so that all must be parsed
     python benchmarks/engines.py --stack             against a stack of this project: do they agree?
-    python benchmarks/engines.py --memory 20000000   what the native engine holds after so many requests
+    python benchmarks/engines.py --memory 20000000   the memory of the native engine after so many requests
 
 The server has one core, the generators another. In each round every generator makes one load, in a new
-random order; ratios are taken within a round, so that a slow minute of the machine falls out of them. For
+random order; ratios are taken within a round, so that a slow minute of the machine cancels out. For
 Linux, with two cores.
 """
 
@@ -29,7 +29,7 @@ from engine_bench.tables import Table, comparison_table, memory_table, stack_tab
 from pytest_webbench.model.errors import WebbenchError
 
 STACK_GENERATORS = ("native", "wrk", "k6")
-"""Those that say their median latency."""
+"""The generators that report their median latency."""
 CONNECTIONS = 50
 STACK_CONNECTIONS = 2
 """As many as the stack has workers."""
@@ -40,7 +40,7 @@ INDISPENSABLE = {"native", "wrk"}
 def main(arguments: Sequence[str]) -> int:
     """Measure what ``arguments`` ask for, print it, and return the exit code."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all is ended that was started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all processes started here are ended
     try:
         print(_measure(options))
     except WebbenchError as error:
@@ -90,7 +90,7 @@ def _count(text: str) -> int:
 
 
 def _measure(options: argparse.Namespace) -> str:
-    """The table that ``options`` ask for, with the machine and the server below it."""
+    """Return the table that ``options`` ask for, with the machine and the server below it."""
     generators = [] if options.memory else _installed(options)
     server_core, generator_core = two_cores()
     machine = describe_machine()
@@ -102,7 +102,10 @@ def _measure(options: argparse.Namespace) -> str:
 
 
 def _installed(options: argparse.Namespace) -> list[Generator]:
-    """The generators that were asked for and are here; raises an error if one is not that must be."""
+    """Return the requested generators that are installed.
+
+    Raises an error if an indispensable one is missing.
+    """
     names = options.only or (STACK_GENERATORS if options.stack else GENERATORS)
     generators = [GENERATORS[name] for name in dict.fromkeys(names)]
     missing = {each.name: hint for each in generators if (hint := each.missing())}

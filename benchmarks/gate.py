@@ -1,18 +1,18 @@
-"""How often the gate (pytest --webbench-against) is right, by repeated runs on real servers.
+"""How often the gate (pytest --webbench-against) decides correctly, by repeated runs on real servers.
 
     python benchmarks/gate.py                            all parts, up to 20 runs of each
     python benchmarks/gate.py --part aa                  the same code twice: false alarms
     python benchmarks/gate.py --part ab10                10 % more CPU time for each request: is it found?
     python benchmarks/gate.py --part ab5                  5 % more
-    python benchmarks/gate.py --part counts-aa           the same code twice, by counts of instructions
+    python benchmarks/gate.py --part counts-aa           the same code twice, by instruction counts
     python benchmarks/gate.py --part counts-ab2          2 % more instructions in one handler: is it found?
     python benchmarks/gate.py --part counts-ab05         0.5 % more: is it left alone?
-    python benchmarks/gate.py --part times-aa            what counts-aa compares, by time
+    python benchmarks/gate.py --part times-aa            the comparison of counts-aa, by time
     python benchmarks/gate.py --part counts              these four, in common tables
-    python benchmarks/gate.py --keep DIR                 goes on where it was if it is started again
+    python benchmarks/gate.py --keep DIR                 resumes there if it is started again
 
-Each run is a pytest of its own, with the gate's default thresholds and budget. A slowdown is made of work
-whose units are counted, so that its size does not rest on a clock alone. Beside it stands what
+Each run is a separate pytest, with the gate's default thresholds and budget. A slowdown consists of work
+whose units are counted, so that its size does not rest on a clock alone. The table also shows what
 --benchmark-compare-fail would have said of the same rounds. Every second run of the parts of "counts" is
 made while other processes keep all processors busy. Exit code 1 if it was not right often enough, or took
 too long.
@@ -46,7 +46,7 @@ GROUPS = {"counts": COUNTED_PARTS, "all": tuple(PARTS)}
 def main(arguments: Sequence[str]) -> int:
     """Make the runs that ``arguments`` ask for, print the table, and return the exit code."""
     options = _parser().parse_args(arguments)
-    # An exception, so that all is ended that was started.
+    # An exception, so that all processes started here are ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     try:
         with ExitStack() as context:
@@ -118,7 +118,7 @@ def _cells(text: str) -> int:
 
 
 def _measure(options: argparse.Namespace, folder: Path) -> list[str]:
-    """Make the runs, print what was found, and return the goals that were missed."""
+    """Make the runs, print the tables, and return the goals that were missed."""
     machine = describe_machine()
     setup = Setup(
         launcher=options.launcher,
@@ -151,7 +151,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> list[str]:
 
 
 def _timed_gate(series: Series, parts: Sequence[Part]) -> tuple[list[Table], list[str]]:
-    """The table of the parts with loads of their own, and the goals that were missed."""
+    """Return the table of the parts with their own loads, and the goals that were missed."""
     calibration = series.calibrated() if any(part.growth for part in parts) else None
     tallies = [
         tally(
@@ -169,7 +169,7 @@ def _timed_gate(series: Series, parts: Sequence[Part]) -> tuple[list[Table], lis
 
 
 def _counted_gate(series: Series, parts: Sequence[Part]) -> tuple[list[Table], list[str]]:
-    """The tables of the parts that count and of the one beside them, and the goals that were missed."""
+    """Return the tables of the parts that count and of the timed one, and the goals that were missed."""
     decided = [
         decide(
             part,

@@ -2,8 +2,8 @@
 
     python benchmarks/network_path.py [STACK ...]
 
-Each block launches the stack afresh in each way and measures ``hello`` once, in a random order; ratios are
-paired block by block. It prints a table in Markdown. A container engine is needed.
+Each block launches the stack anew in each way and measures ``hello`` once, in a random order; ratios are
+paired block by block. It prints a table in Markdown. Requires a container engine.
 """
 
 import random
@@ -53,7 +53,7 @@ def main(names: list[str]) -> None:
 
 
 def _measure(stack: Stack, ways: dict[str, Launcher], bench: TrialRunner) -> dict[str, list[float]]:
-    """Seconds per request of each block, by way."""
+    """Return the seconds per request of each block, by way."""
     (hello,) = (each for each in SCENARIOS if each.name == "hello")
     hello = replace(hello, amount=Amount(duration_s=1.0))
     times: dict[str, list[float]] = {way: [] for way in ways}

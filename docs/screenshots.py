@@ -19,7 +19,7 @@ FIGURE = "#scenarios-3"
 
 
 def main() -> None:
-    """Take them."""
+    """Take the screenshots."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if len(sys.argv) != 2 or program is None:
         sys.exit("usage: python docs/screenshots.py RUN (with Chromium or Chrome installed)")

@@ -1,1 +1,1 @@
-"""What ``benchmarks/counts_and_cpu.py`` is made of."""
+"""The parts of ``benchmarks/counts_and_cpu.py``."""

@@ -1,4 +1,4 @@
-"""Instructions against CPU time, as a picture."""
+"""A chart of instructions against CPU time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ __all__ = ["save_chart"]
 
 
 def save_chart(costs: Sequence[Cost], file: Path) -> None:
-    """Draw a point for each of ``costs``; the ending of ``file`` says whether as SVG or PNG."""
+    """Draw a point for each of ``costs``, as SVG or PNG, depending on the suffix of ``file``."""
     points = [
         {
             "scenario": each.cell.scenario,

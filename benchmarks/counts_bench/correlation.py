@@ -1,4 +1,4 @@
-"""Instructions and CPU time of the same benchmarks, and how they go together."""
+"""The correlation of instructions and CPU time of the same benchmarks."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ FEWEST_COSTS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a request of a benchmark costs: ``cpu_s`` of the whole server, ``instructions`` in user space."""
+    """The cost of a benchmark's request: ``cpu_s`` of the whole server, ``instructions`` in user space."""
 
     cell: Cell
     cpu_s: float
@@ -30,13 +30,13 @@ class Cost:
 
     @property
     def ns_per_thousand(self) -> float:
-        """Nanoseconds of CPU time for a thousand instructions."""
+        """Nanoseconds of CPU time per thousand instructions."""
         return self.cpu_s * 1e9 / (self.instructions / 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coefficient:
-    """A coefficient of correlation and the ends of its interval, at :data:`CONFIDENCE`."""
+    """A correlation coefficient and the ends of its interval, at :data:`CONFIDENCE`."""
 
     value: float
     low: float
@@ -45,7 +45,7 @@ class Coefficient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correlation:
-    """How instructions and CPU time of so many ``benchmarks`` go together.
+    """The correlation of instructions and CPU time over ``benchmarks``.
 
     ``spearman`` is of their ranks, ``pearson`` of their logarithms. CPU time grows with instructions to the
     power of ``slope``, with deviations by a factor of about ``scatter`` (standard deviation).
@@ -59,9 +59,9 @@ class Correlation:
 
 
 def read_costs(timed: Path, counted: Path) -> list[Cost]:
-    """The benchmarks that both runs have, by their names.
+    """Return the benchmarks that are in both runs, by their names.
 
-    Raises :class:`~pytest_webbench.model.errors.UsageError` if that are fewer than :data:`FEWEST_COSTS`.
+    Raises :class:`~pytest_webbench.model.errors.UsageError` if there are fewer than :data:`FEWEST_COSTS`.
     """
     cpu_s, instructions = _values(timed, "cpu"), _values(counted, "instructions")
     both = sorted(cpu_s.keys() & instructions.keys())
@@ -101,7 +101,7 @@ def correlate(costs: Sequence[Cost]) -> Correlation:
 
 
 def _spearman(counts: Sequence[float], times: Sequence[float]) -> Coefficient:
-    """With the interval of Bonett and Wright (2000), by Fisher's transformation."""
+    """Return Spearman's coefficient with Bonett and Wright's interval (2000), by Fisher's transformation."""
     value = float(spearmanr(counts, times).statistic)
     if abs(value) >= 1:
         return Coefficient(value=value, low=value, high=value)
@@ -113,14 +113,14 @@ def _spearman(counts: Sequence[float], times: Sequence[float]) -> Coefficient:
 
 
 def _slope(counts: Sequence[float], times: Sequence[float]) -> float:
-    """Of the line through the logarithms, by least squares."""
+    """Return the slope of the line through the logarithms, by least squares."""
     middle, level = fmean(counts), fmean(times)
     across = sum((count - middle) * (time - level) for count, time in zip(counts, times, strict=True))
     return across / sum((count - middle) ** 2 for count in counts)
 
 
 def _scatter(counts: Sequence[float], times: Sequence[float], slope: float) -> float:
-    """The standard deviation of the logarithms of times around the line."""
+    """Return the standard deviation of the logarithms of times around the line."""
     middle, level = fmean(counts), fmean(times)
     squares = [
         (time - level - slope * (count - middle)) ** 2 for count, time in zip(counts, times, strict=True)

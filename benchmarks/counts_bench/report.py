@@ -1,4 +1,4 @@
-"""Instructions beside CPU time, as tables."""
+"""Tables of instructions and CPU time."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ __all__ = ["correlation_table", "costs_table"]
 
 
 def correlation_table(found: Correlation) -> Table:
-    """The two coefficients with their intervals."""
+    """Return the two coefficients with their intervals."""
     return Table(
         headers=("correlation", "coefficient", f"{CONFIDENCE * 100:g} % interval"),
         left=("correlation",),
@@ -33,7 +33,7 @@ def _coefficient(each: Coefficient) -> tuple[str, str]:
 
 
 def costs_table(costs: Sequence[Cost]) -> Table:
-    """All benchmarks, those first whose CPU time for an instruction is furthest from the usual."""
+    """Return all benchmarks, sorted by how far their CPU time per instruction is from the usual."""
     usual = math.exp(fmean(math.log(each.ns_per_thousand) for each in costs))
     ordered = sorted(costs, key=lambda each: -abs(math.log(each.ns_per_thousand / usual)))
     return Table(

@@ -1,1 +1,1 @@
-"""What ``benchmarks/engines.py`` is made of."""
+"""The parts of ``benchmarks/engines.py``."""

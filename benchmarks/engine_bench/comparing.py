@@ -1,4 +1,4 @@
-"""Rounds in which each generator asks the same server, and the figures made of them."""
+"""Rounds in which each generator loads the same server, and the statistics over them."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """The median of the rounds with the least and the greatest."""
+    """The median of the rounds, with their minimum and maximum."""
 
     median: float
     low: float
@@ -33,7 +33,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """The spread of ``values``, one of each round."""
+        """Return the spread of ``values``, one per round."""
         return cls(median=median(values), low=min(values), high=max(values))
 
 
@@ -47,9 +47,9 @@ def measure_rounds(
     seed: int,
     say: Callable[[str], None],
 ) -> dict[str, list[Round]]:
-    """Let each generator make its load in each round, in a new random order; first all warm up.
+    """Have each generator make its load in each round, in a new random order, after warming up all.
 
-    Raises :class:`~pytest_webbench.model.errors.LoadError` if a generator fails, or one of its requests.
+    Raises :class:`~pytest_webbench.model.errors.LoadError` if a generator, or one of its requests, fails.
     """
     for generator in generators:
         say(f"warm-up: {generator.name}")
@@ -75,7 +75,7 @@ def _measure(generator: Generator, server: Server, *, seconds: int, connections:
 
 
 def _doubt(name: str, outcome: Outcome, served: int | None, served_then: int | None) -> None:
-    """Refuse a run with failures, and one that counts more than the server did."""
+    """Raise an error for a run with failures, or one that counts more requests than the server did."""
     if outcome.failed or not outcome.requests:
         raise LoadError(f"{name}: {outcome.failed} requests failed, {outcome.requests} were right.")
     if served is not None and served_then is not None and outcome.requests > served_then - served:
@@ -90,6 +90,6 @@ def ratios(
     name: str,
     figure: Callable[[Outcome], float],
 ) -> Spread:
-    """How many times the figure of ``name`` that of ``base`` is, from pairs of the same round."""
+    """Return the ratio of the ``figure`` of ``name`` to that of ``base``, over pairs of the same round."""
     pairs = zip(measured[base], measured[name], strict=True)
     return Spread.of([figure(one.outcome) / figure(other.outcome) for one, other in pairs])

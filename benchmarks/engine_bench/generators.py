@@ -1,7 +1,7 @@
-"""The load generators that are compared, each behind the same few methods.
+"""The load generators that are compared, behind one interface.
 
-All make a closed loop: each connection asks again once it has its answer. Each is set as its own
-documentation recommends for speed.
+All make a closed loop: each connection sends its next request after the response. Each is configured as its
+own documentation recommends for speed.
 """
 
 import importlib.util
@@ -37,11 +37,11 @@ INSTALL_CLIENTS = "pip install --group engine-bench"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a generator saw of one run.
+    """The result of one run of a generator.
 
-    ``requests`` are the right answers, as far as it looks, in ``seconds``, and ``failed`` the others.
-    ``busy`` is the share of a core that it used; a program that does not say so itself is metered over
-    its whole life. ``p50_ms`` is the median latency, NaN where it is not asked.
+    ``requests`` are the successful responses, as far as the generator checks, in ``seconds``, and ``failed``
+    the others. ``busy`` is the share of a core that it used; a program that does not report it is metered
+    over its whole life. ``p50_ms`` is the median latency, NaN where it is not measured.
     """
 
     requests: int
@@ -61,31 +61,31 @@ class Generator(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in tables and on the command line."""
+        """Its name in tables and on the command line."""
         ...
 
     @property
     def checks(self) -> str:
-        """What it looks at in each answer, and what it keeps."""
+        """What it checks in each response, and what it keeps."""
         ...
 
     def missing(self) -> str:
-        """How to install it; empty if it is here."""
+        """Return how to install it; empty if it is installed."""
         ...
 
     def version(self) -> str:
-        """The version that is installed."""
+        """Return the installed version."""
         ...
 
     def run(self, page: Page, *, seconds: int, connections: int) -> Outcome:
-        """Ask for ``page`` on ``connections`` connections for ``seconds``.
+        """Request ``page`` on ``connections`` connections for ``seconds``.
 
         Raises :class:`~pytest_webbench.model.errors.LoadError` if the generator fails.
         """
         ...
 
     def close(self) -> None:
-        """End what it left running for the next run."""
+        """End the processes it keeps for the next run."""
         ...
 
 
@@ -93,7 +93,7 @@ class Generator(Protocol):
 
 
 def native_load(page: Page, *, connections: int, amount: Amount) -> Load:
-    """The load that asks for ``page``, each answer compared as JSON."""
+    """Return the load that requests ``page``, each response compared as JSON."""
     answer = Answer(rule=BodyRule.JSON, json=json.loads(page.body))
     exchange = Exchange(request=Request(path=page.path), answer=answer)
     return Load(users=connections, amount=amount, exchanges=(exchange,))
@@ -101,18 +101,18 @@ def native_load(page: Page, *, connections: int, amount: Amount) -> Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Native:
-    """The engine of this package, through the door that the plugin uses."""
+    """The engine of this package, used as the plugin uses it."""
 
     name: str = "native"
     checks: str = "status and JSON of each answer; keeps each latency"
     engine: NativeEngine = field(default_factory=NativeEngine)
 
     def missing(self) -> str:
-        """It is always here."""
+        """Return nothing: it is always installed."""
         return ""
 
     def version(self) -> str:
-        """The version of this package."""
+        """Return the version of this package."""
         return version_of("pytest-webbench")
 
     def run(self, page: Page, *, seconds: int, connections: int) -> Outcome:
@@ -150,17 +150,17 @@ class Program:
     read: Callable[[str], Outcome]
 
     def missing(self) -> str:
-        """The command that installs it, if it is found neither beside this Python nor in the PATH."""
+        """Return how to install it, if it is neither beside this Python nor on the PATH."""
         return "" if self._path() else self.install
 
     def version(self) -> str:
-        """The first number with dots in what it says of itself."""
+        """Return the first dotted number in its version output."""
         asked = [self._path(), self.version_argument]
         said = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=MARGIN_S)
         return _find(r"(\d+(?:\.\d+)+)", said.stdout)
 
     def run(self, page: Page, *, seconds: int, connections: int) -> Outcome:
-        """Run it once, metered from its start to its end."""
+        """Run it once, metered from start to end."""
         command = [self._path(), *self.arguments(page, seconds, connections)]
         cpu_s, begun_s = _cpu_of_children_s(), time.perf_counter()
         report = _run(self.name, command, longest_s=seconds + MARGIN_S)
@@ -168,7 +168,7 @@ class Program:
         return replace(self.read(report), busy=busy)
 
     def close(self) -> None:
-        """Nothing is left running."""
+        """Do nothing: no process is left running."""
 
     def _path(self) -> str:
         places = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
@@ -181,7 +181,7 @@ def _wrk(page: Page, seconds: int, connections: int) -> list[str]:
 
 
 def _read_wrk(report: str) -> Outcome:
-    """Read ``335446 requests in 3.00s``, ``50%  228.00us``, and the lines that come with failures alone."""
+    """Read ``335446 requests in 3.00s``, ``50%  228.00us``, and the lines that only failures have."""
     value, unit = _find_all(r"^\s*50%\s+([\d.]+)(us|ms|s)$", report)
     socket_errors = re.search(r"Socket errors: (.*)$", report, re.MULTILINE)
     wrong_status = re.search(r"Non-2xx or 3xx responses: (\d+)", report)
@@ -226,27 +226,27 @@ def _read_k6(report: str) -> Outcome:
     )
 
 
-# Libraries of Python, in a script of their own that meters itself.
+# Python libraries, in separate scripts that meter themselves.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Library:
-    """A library for HTTP, used by a script in ``clients``."""
+    """An HTTP library, used by a script in ``clients``."""
 
     name: str
     checks: str
     script: tuple[str, ...]
 
     def missing(self) -> str:
-        """The command that installs all libraries, if this one is not here."""
+        """Return how to install all libraries, if this one is missing."""
         return "" if importlib.util.find_spec(self.name) else INSTALL_CLIENTS
 
     def version(self) -> str:
-        """The version of the package."""
+        """Return the version of the package."""
         return version_of(self.name)
 
     def run(self, page: Page, *, seconds: int, connections: int) -> Outcome:
-        """Run the script once; what it takes to import the library is not metered."""
+        """Run the script once; the import of the library is not metered."""
         file, *arguments = self.script
         command = [sys.executable, "-P", str(CLIENTS / file), *arguments]
         command += [page.url, page.body, str(seconds), str(connections)]
@@ -255,16 +255,16 @@ class Library:
         return Outcome(**counted, busy=busy)
 
     def close(self) -> None:
-        """Nothing is left running."""
+        """Do nothing: no process is left running."""
 
 
 # Common parts.
 
 
 def _run(name: str, command: list[str], *, longest_s: float) -> str:
-    """What ``command`` printed; it is killed if this is left by an exception, also by Ctrl-C."""
+    """Return the output of ``command``; it is killed if this is left by an exception, including Ctrl-C."""
     try:
-        # A session of its own, as the native worker has: Linux shares a core between sessions first.
+        # Its own session, as the native worker has: Linux divides a core between sessions first.
         done = subprocess.run(
             command,
             capture_output=True,
@@ -282,13 +282,13 @@ def _run(name: str, command: list[str], *, longest_s: float) -> str:
 
 
 def _cpu_of_children_s() -> float:
-    """CPU time of all children of this process that have ended, and of theirs."""
+    """Return the CPU time of all ended children of this process, and of theirs."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def _find_all(pattern: str, report: str) -> tuple[str, ...]:
-    """The groups of the first match of ``pattern``."""
+    """Return the groups of the first match of ``pattern``."""
     found = re.search(pattern, report, re.MULTILINE)
     if found is None:
         raise LoadError(f"A report has nothing like {pattern!r}.", evidence=report.strip())
@@ -296,7 +296,7 @@ def _find_all(pattern: str, report: str) -> tuple[str, ...]:
 
 
 def _find(pattern: str, report: str) -> str:
-    """The only group of the first match of ``pattern``."""
+    """Return the only group of the first match of ``pattern``."""
     (group,) = _find_all(pattern, report)
     return group
 
@@ -344,4 +344,4 @@ _GENERATORS: tuple[Generator, ...] = (
     ),
 )
 GENERATORS = {generator.name: generator for generator in _GENERATORS}
-"""All of them, by name."""
+"""All generators, by name."""

@@ -1,4 +1,4 @@
-"""The machine: what it is, and which of its cores does what."""
+"""The machine's description, and the assignment of its cores."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ __all__ = ["describe_machine", "pinned_to", "two_cores"]
 
 
 def two_cores() -> tuple[int, int]:
-    """A core for the server and another one for the generator, from those that this process may use."""
+    """Return a core for the server and another one for the generator, of those this process may use."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise WebbenchError(
@@ -24,7 +24,7 @@ def two_cores() -> tuple[int, int]:
 
 @contextmanager
 def pinned_to(core: int) -> Iterator[None]:
-    """Keep this process on ``core``, with all that it starts meanwhile, which stays there for good."""
+    """Keep this process on ``core``; processes started meanwhile stay there for good."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -34,7 +34,7 @@ def pinned_to(core: int) -> Iterator[None]:
 
 
 def describe_machine() -> str:
-    """Processor, number of cores, kernel, Python, and who else was at work in the last minute."""
+    """Return processor, number of cores, kernel, Python, and the load average of the last minute."""
     system = f"{platform.system()} {platform.release()}"
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return f"{_processor()}, {os.cpu_count()} cores, {system}, {python}, load before {os.getloadavg()[0]:.1f}"

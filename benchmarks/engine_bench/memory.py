@@ -1,4 +1,4 @@
-"""How much memory the native engine holds while it carries out one large load."""
+"""The memory that the native engine uses while it carries out one large load."""
 
 import os
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ WARM_UP_REQUESTS = 1000
 class Memory:
     """Resident memory of the generator's process, and of this one, which receives its result.
 
-    The peaks are the kernel's own high-water marks: a sampler could miss one. They need not have come at
-    the same moment, so that both together were never above their sum.
+    The peaks are the kernel's own high-water marks: a sampler could miss one. They need not have occurred at
+    the same moment, so that the total was at most their sum.
     """
 
     requests: int
@@ -34,12 +34,12 @@ class Memory:
 
     @property
     def bytes_per_request(self) -> float:
-        """By how much the generator grew for each request."""
+        """The growth of the generator per request."""
         return (self.generator_peak_bytes - self.generator_before_bytes) / self.requests
 
 
 def measure_memory(server: Server, *, requests: int, connections: int) -> Memory:
-    """Carry out ``requests`` requests and read the memory of both processes.
+    """Send ``requests`` requests and read the memory of both processes.
 
     Raises :class:`~pytest_webbench.model.errors.LoadError` if one of them fails.
     """

@@ -1,4 +1,4 @@
-"""What the generators ask: a page of nginx that costs next to nothing, or of any other server."""
+"""The server under load: nginx with a page that costs next to nothing, or any other server."""
 
 import json
 import re
@@ -52,7 +52,7 @@ http {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """``GET path`` of ``base_url``, which is always answered by 200 and ``body``, a JSON text."""
+    """``GET path`` of ``base_url``, whose response is always 200 and ``body``, a JSON text."""
 
     base_url: str
     path: str
@@ -60,30 +60,33 @@ class Page:
 
     @property
     def url(self) -> str:
-        """The whole address."""
+        """The complete URL."""
         return self.base_url + self.path
 
 
 class Server(Protocol):
-    """A server that runs."""
+    """A running server."""
 
     @property
     def page(self) -> Page:
-        """What it is asked."""
+        """The page to request."""
         ...
 
     @property
     def pid(self) -> int:
-        """Its first process."""
+        """The process id of its first process."""
         ...
 
     @property
     def about(self) -> str:
-        """What it is, with its version."""
+        """Its name and version."""
         ...
 
     def served(self) -> int | None:
-        """How many requests it has begun to answer so far, by its own count; ``None`` if it has none."""
+        """Return how many requests it has begun to serve so far, by its own count.
+
+        ``None`` if it has none.
+        """
         ...
 
 
@@ -96,7 +99,7 @@ class Nginx:
     about: str
 
     def served(self) -> int:
-        """The count of ``stub_status``, which has the request that reads it, too."""
+        """Return the count of ``stub_status``, which includes the request that reads it."""
         status = httpx.get(f"{self.page.base_url}/status", trust_env=False).text
         found = re.search(r"^\s*\d+ \d+ (\d+)\s*$", status, re.MULTILINE)
         assert found is not None, status
@@ -107,8 +110,8 @@ class Nginx:
 def run_nginx(core: int, *, varied: bool) -> Iterator[Nginx]:
     """Start nginx on ``core`` and a free port of 127.0.0.1; end it when the context is left.
 
-    Its answers are the same for a second, after which their Date changes. If they are ``varied``, each has
-    a header that no other has, so that nobody can know one by its bytes.
+    Its responses are identical for a second, until their Date changes. If they are ``varied``, each has
+    a unique header, so that no client can recognise one by its bytes.
     Raises :class:`~pytest_webbench.model.errors.StartError` if it is not installed or does not start.
     """
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or shutil.which("nginx")
@@ -121,7 +124,7 @@ def run_nginx(core: int, *, varied: bool) -> Iterator[Nginx]:
         log = Path(folder, "error.log")
         command = [program, "-p", folder, "-e", str(log), "-c", str(config)]
         with pinned_to(core):
-            # A session of its own: Ctrl-C is for this process, which ends the generator first.
+            # Its own session: Ctrl-C goes to this process, which ends the generator first.
             process = subprocess.Popen(command, start_new_session=True)
         try:
             path = "/varied" if varied else "/hello"
@@ -155,7 +158,7 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", page: Page, log: Path)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Ask nginx to end, its worker with it; a master that does not is killed."""
+    """Ask nginx to end, with its worker; a master that does not is killed."""
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(END_TIMEOUT_S)

@@ -27,21 +27,21 @@ PATH = "/hello"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchedStack:
-    """A stack that runs, is seeded, and was checked against its contract."""
+    """A running stack that is seeded and was checked against its contract."""
 
     page: Page
     pid: int
     about: str
 
     def served(self) -> None:
-        """It does not count."""
+        """Return nothing: it does not count requests."""
 
 
 @contextmanager
 def launch_stack(name: str, core: int) -> Iterator[LaunchedStack]:
-    """Launch the stack called ``name`` on ``core``, all its processes; end it when the context is left.
+    """Launch the stack called ``name``, all its processes on ``core``; end it when the context is left.
 
-    Raises a :class:`~pytest_webbench.model.errors.StackError` if it does not start, or answers wrongly.
+    Raises a :class:`~pytest_webbench.model.errors.StackError` if it does not start, or responds wrongly.
     """
     (stack,) = (with_versions(each, VERSION_SETS["current"]) for each in STACKS if each.name == name)
     with ExitStack() as context:

@@ -1,4 +1,4 @@
-"""What was measured, as text."""
+"""The results as text tables."""
 
 import io
 import math
@@ -25,9 +25,9 @@ SATURATED = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table of text; the columns in ``left`` are aligned to the left, the others to the right.
+    """A text table; the columns in ``left`` are left-aligned, the others right-aligned.
 
-    ``notes`` are sentences to stand below it.
+    ``notes`` are sentences below it.
     """
 
     headers: tuple[str, ...]
@@ -36,12 +36,12 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def markdown(self) -> str:
-        """The table in Markdown."""
+        """Return the table in Markdown."""
         rule = ["---" if header in self.left else "---:" for header in self.headers]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in (self.headers, rule, *self.rows))
 
     def terminal(self) -> str:
-        """The table in columns, each as wide as it must be."""
+        """Return the table in columns, each as wide as necessary."""
         table = RichTable(box=SIMPLE_HEAD)
         for header in self.headers:
             table.add_column(header, justify="left" if header in self.left else "right", no_wrap=True)
@@ -54,9 +54,9 @@ class Table:
 
 
 def comparison_table(generators: Sequence[Generator], measured: Mapping[str, Sequence[Round]]) -> Table:
-    """Rates, ratios, and who was busy.
+    """Return rates, ratios, and how busy both sides were.
 
-    Where the generator alone was, at 1.00, its rate is the most that it can send; where the server was too,
+    Where only the generator was busy, at 1.00, its rate is its maximum; where the server was too,
     it might have sent more.
     """
     return Table(
@@ -87,7 +87,7 @@ def comparison_table(generators: Sequence[Generator], measured: Mapping[str, Seq
 
 
 def stack_table(generators: Sequence[Generator], measured: Mapping[str, Sequence[Round]]) -> Table:
-    """Rates and median latencies of the same server, as each generator sees them."""
+    """Return rates and median latencies of the same server, as measured by each generator."""
     return Table(
         headers=(
             "generator",
@@ -117,7 +117,7 @@ def stack_table(generators: Sequence[Generator], measured: Mapping[str, Sequence
 
 
 def memory_table(memory: Memory) -> Table:
-    """What the native engine held; megabytes of a million bytes."""
+    """Return the memory that the native engine used; megabytes of a million bytes."""
     return Table(
         headers=(
             "requests",
@@ -165,7 +165,7 @@ def _ratio(
 
 
 def _busy(rounds: Sequence[Round]) -> tuple[str, str, str]:
-    """The share of a core that the generator used, its microseconds for a request, and the server's share."""
+    """Return the generator's share of a core, its microseconds per request, and the server's share."""
     busy = median(made.outcome.busy for made in rounds)
     each_us = median(1e6 * made.outcome.busy / made.outcome.rate for made in rounds)
     return f"{busy:.2f}", f"{each_us:.1f}", f"{_server_busy(rounds):.2f}"
@@ -176,7 +176,7 @@ def _server_busy(rounds: Sequence[Round]) -> float:
 
 
 def _limits(measured: Mapping[str, Sequence[Round]]) -> tuple[str, ...]:
-    """A warning about the generators whose rate is that of the server."""
+    """Return a warning about the generators whose rate is limited by the server."""
     names = [name for name, rounds in measured.items() if _server_busy(rounds) > SATURATED]
     if not names:
         return ()
@@ -188,7 +188,7 @@ def _spread(values: Sequence[float], form: str) -> str:
 
 
 def _show(spread: Spread, form: str) -> str:
-    """The spread as text; nothing where it is not known."""
+    """Return the spread as text; empty where it is not known."""
     if math.isnan(spread.median):
         return ""
     middle, low, high = (form.format(value) for value in (spread.median, spread.low, spread.high))

@@ -1,1 +1,1 @@
-"""What ``benchmarks/gate.py`` is made of."""
+"""The parts of ``benchmarks/gate.py``."""

@@ -1,4 +1,4 @@
-"""How many units of work make a request take so much longer, as the gate itself measures it."""
+"""Calibrates how many units of work make a request longer by a given growth, as the gate measures it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,14 @@ from pytest_webbench.model.errors import WebbenchError
 __all__ = ["Calibration", "calibrate"]
 
 TOTAL_S = 0.003
-"""CPU time of a request of the base: mostly work that is counted, and not so long that rounds get rare."""
+"""CPU time of a request of the base: mostly counted work, and short enough for many rounds."""
 TRIED_UNITS = 2000
 TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """CPU seconds: ``own_s`` of a request without a unit of work, ``unit_s`` of a unit."""
+    """CPU seconds: ``own_s`` of a request without units of work, ``unit_s`` of a unit."""
 
     own_s: float
     unit_s: float
@@ -29,20 +29,20 @@ class Calibration:
         return max(1, round((TOTAL_S - self.own_s) / self.unit_s))
 
     def head_units(self, growth: float) -> int:
-        """The units with which the whole request, not the units alone, takes so much longer."""
+        """Return the units that make the whole request, not only its units, longer by ``growth``."""
         wanted_s = self.request_s(self.base_units) * (1 + growth)
         return round((wanted_s - self.own_s) / self.unit_s)
 
     def request_s(self, units: int) -> float:
-        """CPU time of a request with so many ``units``."""
+        """Return the CPU time of a request with ``units``."""
         return self.own_s + units * self.unit_s
 
 
 def calibrate(folder: Path, setup: Setup) -> Calibration:
     """Measure a request without units against one with some, below ``folder``.
 
-    It need not be exact: what is wrong with ``own_s`` changes the growth of the whole by no more than its
-    share of a request. Raises :class:`~pytest_webbench.model.errors.WebbenchError` if CPU time is not seen.
+    It need not be exact: an error in ``own_s`` changes the growth of the whole by no more than its share of a
+    request. Raises :class:`~pytest_webbench.model.errors.WebbenchError` if CPU time is not measured.
     """
     make_slowed(folder / "repository", base=0, head=TRIED_UNITS)
     run = carry_out(

@@ -1,8 +1,8 @@
-"""What ``--benchmark-compare-fail=mean:N%`` would have said of the same rounds.
+"""The verdict of ``--benchmark-compare-fail=mean:N%`` on the same rounds.
 
-The baseline is what the base took in the run before, as if it had been stored then; the rule is
-pytest-benchmark's own code. All rounds of a run are taken, so that it has as many as the gate had, and
-those of cells that are invalid, which would not be stored, as well.
+The baseline is the base of the previous run, as if it had been stored then; the rule is
+pytest-benchmark's own code. All rounds of a run are used, so that it has as many as the gate had, including
+those of invalid cells, which would not be stored.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ LIMITS = ("mean:5%", "mean:10%")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """Of so many ``benchmarks``, how many the rule calls regressions, and in how many of the ``runs``."""
+    """How many of ``benchmarks`` the rule calls regressions, and in how many of the ``runs``."""
 
     benchmarks: int
     regressions: int
@@ -31,7 +31,7 @@ class Said:
 
 
 def compare_fail(runs: Sequence[Run], limit: str) -> Said:
-    """Compare each of ``runs`` but the first with the one before it."""
+    """Compare each of ``runs`` but the first with the previous one."""
     rule = parse_compare_fail(limit)  # type: ignore[no-untyped-call]
     failed = [_regressions(before, now, rule) for before, now in pairwise(runs)]
     return Said(
@@ -43,7 +43,7 @@ def compare_fail(runs: Sequence[Run], limit: str) -> Said:
 
 
 def _regressions(stored: Run, now: Run, rule: Any) -> list[bool]:
-    """For each benchmark that both runs have, whether the test would fail."""
+    """Return, for each benchmark that both runs have, whether the test would fail."""
     baselines = {each.cell: mean(each.base_s) for each in stored.rounds if each.base_s}
     return [
         rule.fails({"mean": mean(each.head_s)}, {"mean": baselines[each.cell]}) is not None

@@ -1,4 +1,4 @@
-"""What was decided by counts, and what by time, as tables."""
+"""Tables of the decisions by counts and by time."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -15,7 +15,7 @@ MOST_NAMED = 20
 
 
 def same_table(parts: Sequence[Decided]) -> Table:
-    """A commit against itself, a row for each measure; what was not called unchanged is named below."""
+    """Return a commit against itself, one row per measure; cells not called unchanged are named below."""
     return Table(
         headers=(
             "measure",
@@ -48,7 +48,7 @@ def same_table(parts: Sequence[Decided]) -> Table:
 
 
 def changed_table(parts: Sequence[Decided], loops: Loops) -> Table:
-    """A handler with a loop against the same without it, a row for each size of the loop."""
+    """Return a handler with a loop against the same without it, one row per size of the loop."""
     return Table(
         headers=(
             "head",
@@ -90,7 +90,7 @@ def changed_table(parts: Sequence[Decided], loops: Loops) -> Table:
 
 
 def goals_table(goals: Sequence[Goal]) -> Table:
-    """What was asked for, and what was found."""
+    """Return each goal and what was found."""
     return Table(
         headers=("goal", "found", "met"),
         left=("goal",),
@@ -116,7 +116,7 @@ def _ratios(ratios: Sequence[float]) -> str:
 
 
 def _named(decided: Decided) -> list[str]:
-    """The alarms and what was left open, as far as it is not very much."""
+    """Return the alarms and the undecided cells, up to a limit."""
     notes = []
     for what, cells in (("false alarm", decided.alarms), ("left open", decided.left_open)):
         notes += [f"{decided.part.name}, {what}: {each.named()}." for each in cells[:MOST_NAMED]]

@@ -1,4 +1,4 @@
-"""From the runs of the parts that count to what was decided, and in what time."""
+"""Derives the decisions, and the time they took, from the runs of the parts that count."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ __all__ = ["Decided", "Goal", "decide", "goals"]
 
 ALARMS = {Verdict.SLOWER, Verdict.FASTER}
 LEAST_DECIDED = 0.975
-"""Of the comparisons of cells that are the same: 195 of 200."""
+"""As a fraction of the comparisons of unchanged cells: 195 of 200."""
 LIMIT = 0.01
 """The default limit of instructions."""
 SIZE_TOLERANCE = 0.001
-"""By how much the growth that was found may differ from that of the loop, as a share of a request."""
+"""How far the growth found may differ from that of the loop, as a share of a request."""
 LONGEST_PAIR_S = 30.0
 LONGEST_SUITE_S = 480.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a cell ended in a run: by ``open`` in words, if it was not decided.
+    """How a cell ended in a run; ``open`` describes it if it was not decided.
 
-    ``main`` is the verdict on instructions, or on time where that is what was measured.
+    ``main`` is the verdict on instructions, or on time if that was measured.
     """
 
     run: Run
@@ -47,14 +47,14 @@ class Ended:
         return self.verdicts == {Verdict.NO_CHANGE}
 
     def named(self) -> str:
-        """The cell in its run, and what of it was not called unchanged."""
+        """Return the cell in its run, and the metrics not called unchanged."""
         busy = ", busy" if self.run.busy else ""
         return f"{self.cell} in run {self.run.number + 1}{busy}: {self.open}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """How the runs of ``part`` ended: the cells that are the same, and those that were ``changed``.
+    """How the runs of ``part`` ended: the unchanged cells, and those that were ``changed``.
 
     ``ratios`` are those of the changed cells, head over base. ``quiet_s`` and ``busy_s`` are how long each
     run took from the start of pytest to its verdicts.
@@ -71,32 +71,32 @@ class Decided:
 
     @property
     def no_change(self) -> int:
-        """Of the cells that are the same, those of which every metric is called unchanged."""
+        """How many of the unchanged cells have every metric called unchanged."""
         return sum(each.is_decided for each in self.same)
 
     @property
     def main_no_change(self) -> int:
-        """Of the cells that are the same, those of which the main metric is called unchanged."""
+        """How many of the unchanged cells have the main metric called unchanged."""
         return sum(each.main is Verdict.NO_CHANGE for each in self.same)
 
     @property
     def alarms(self) -> tuple[Ended, ...]:
-        """Of the cells that are the same, those of which a metric is called slower or faster."""
+        """The unchanged cells with a metric called slower or faster."""
         return tuple(each for each in self.same if each.is_alarm)
 
     @property
     def left_open(self) -> tuple[Ended, ...]:
-        """The cells of which a metric was not decided, and none was slower or faster."""
+        """The cells with an undecided metric, and none slower or faster."""
         return tuple(each for each in self.same + self.changed if not each.is_alarm and not each.is_decided)
 
     @property
     def slower(self) -> int:
-        """Of the changed cells, those of which a metric is called slower."""
+        """How many of the changed cells have a metric called slower."""
         return sum(Verdict.SLOWER in each.verdicts for each in self.changed)
 
 
 def decide(part: Part, runs: Sequence[Run], *, failed_runs: int) -> Decided:
-    """Look at the ``runs`` of ``part``."""
+    """Summarise the ``runs`` of ``part``."""
     ended = [_end(part, run, each.cell) for run in runs for each in run.rounds]
     changed = [each for each in ended if _is_changed(part, each.cell)]
     return Decided(
@@ -144,7 +144,7 @@ def _tell(found: Found) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """Something that was asked for, what was ``found``, and whether that is enough."""
+    """A goal, what was ``found``, and whether that is enough."""
 
     text: str
     found: str
@@ -152,7 +152,7 @@ class Goal:
 
 
 def goals(decided: Decided, *, size: float | None) -> list[Goal]:
-    """What is asked of a part that counts; ``size`` is the counted share of its loop in a request."""
+    """Return the goals of a part that counts; ``size`` is the counted share of its loop in a request."""
     part, made = decided.part, decided.runs + decided.failed_runs
     if not part.counts:
         return []
@@ -204,7 +204,7 @@ def _of_runs(count: int, runs: int) -> str:
 
 
 def _in_time(decided: Decided, what: str, longest_s: float) -> list[Goal]:
-    """The longest run on a machine that these runs had for themselves."""
+    """Return the goal for the longest run on an otherwise idle machine."""
     if not decided.quiet_s:
         return []
     return [

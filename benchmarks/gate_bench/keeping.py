@@ -1,4 +1,4 @@
-"""What was measured so far, on disk after each run, so that an interrupted benchmark can go on."""
+"""Saves the results to disk after each run, so that an interrupted benchmark can be resumed."""
 
 import json
 from dataclasses import replace
@@ -18,10 +18,10 @@ T = TypeVar("T", Calibration, Loops)
 
 
 class Kept:
-    """The folder of a benchmark: ``setup.json``, what was calibrated, and ``runs.jsonl``.
+    """The folder of a benchmark: ``setup.json``, the calibrations, and ``runs.jsonl``.
 
-    ``setup`` is that of the folder, whose seed takes the place of a new one. Raises
-    :class:`~pytest_webbench.model.errors.WebbenchError` if the folder has runs of another one.
+    ``setup`` is that of the folder, whose seed replaces a new one. Raises
+    :class:`~pytest_webbench.model.errors.WebbenchError` if the folder has runs of a different setup.
     """
 
     def __init__(self, folder: Path, setup: Setup) -> None:
@@ -53,22 +53,22 @@ class Kept:
         return [from_json(Run, json.loads(line)) for line in whole.splitlines()]
 
     def attempts(self, part: Part, number: int) -> list[Run]:
-        """Those of run ``number`` of ``part``, the earliest first."""
+        """Return the attempts at run ``number`` of ``part``, the earliest first."""
         return [run for run in self._runs if (run.part, run.number) == (part.name, number)]
 
     def add(self, run: Run) -> None:
-        """Keep ``run``."""
+        """Save ``run``."""
         self._runs.append(run)
         with (self.folder / "runs.jsonl").open("a") as file:
             file.write(json.dumps(to_json(run)) + "\n")
 
     def find(self, kind: type[T]) -> T | None:
-        """The calibration of this ``kind``, ``None`` if none was made yet."""
+        """Return the calibration of this ``kind``, ``None`` if there is none yet."""
         file = self._file_of(kind)
         return from_json(kind, json.loads(file.read_text())) if file.exists() else None
 
     def keep(self, calibration: Calibration | Loops) -> None:
-        """Keep ``calibration`` beside the runs."""
+        """Save ``calibration`` beside the runs."""
         self._file_of(type(calibration)).write_text(json.dumps(to_json(calibration)))
 
     def _file_of(self, kind: type) -> Path:

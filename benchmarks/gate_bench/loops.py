@@ -1,7 +1,7 @@
-"""How many turns of an empty loop make a request execute so many more instructions.
+"""Calibrates how many iterations of an empty loop make a request execute more instructions by a given growth.
 
-The loop is counted by itself, in an interpreter without a server: what the gate then finds in the whole
-server is not what the size was chosen by.
+The loop is counted by itself, in an interpreter without a server: so its size is chosen independently of
+what the gate then measures in the whole server.
 """
 
 import os
@@ -42,7 +42,7 @@ for _ in range(int(sys.argv[2])):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
-    """A loop of ``turns``, which executes so many ``instructions``, to make a request grow by ``growth``."""
+    """A loop of ``turns`` iterations and ``instructions``, to make a request grow by ``growth``."""
 
     growth: float
     turns: int
@@ -57,11 +57,11 @@ class Loops:
     loops: tuple[Loop, ...]
 
     def of(self, growth: float) -> Loop:
-        """The loop that makes a request grow by ``growth``."""
+        """Return the loop that makes a request grow by ``growth``."""
         return next(each for each in self.loops if each.growth == growth)
 
     def size(self, growth: float) -> float:
-        """By how much the loop for ``growth`` makes a request grow, as counted."""
+        """Return the counted growth of a request by the loop for ``growth``."""
         return self.of(growth).instructions / self.own
 
 
@@ -102,9 +102,9 @@ def calibrate_loops(folder: Path, setup: Setup) -> Loops:
 
 
 def choose_turns(own: float, growth: float, count: Callable[[int], float]) -> Loop:
-    """Find the shortest loop that adds ``growth`` to ``own`` instructions, by what ``count`` says of one.
+    """Find the shortest loop that adds ``growth`` to ``own`` instructions; ``count`` counts those of a loop.
 
-    By halves, for the cost is no line: turns beyond the small integers, which Python has ready, cost more.
+    By bisection, because the cost is not linear: iterations beyond Python's cached small integers cost more.
     Raises :class:`~pytest_webbench.model.errors.WebbenchError` if longer loops do not cost more.
     """
     wanted, low, high = own * growth, 0, TRIED_TURNS
@@ -122,7 +122,7 @@ def choose_turns(own: float, growth: float, count: Callable[[int], float]) -> Lo
 
 @cache
 def count_loop(turns: int) -> float:
-    """Count the instructions of a loop of so many ``turns``, in this interpreter, with nothing else."""
+    """Return the instructions of a loop of ``turns`` iterations, in this interpreter, with nothing else."""
     return (_count(turns) - _count(0)) / CALLS
 
 

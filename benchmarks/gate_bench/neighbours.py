@@ -1,4 +1,4 @@
-"""Other work on the machine, which keeps all its processors busy."""
+"""Other work on the machine that keeps all its processors busy."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ while os.getppid() == int(sys.argv[1]):
 
 @contextmanager
 def busy_processors(*, busy: bool) -> Iterator[None]:
-    """Have as many processes compute as there are processors, until the context is left, if ``busy``."""
+    """If ``busy``, keep one process per processor computing until the context is left."""
     with ExitStack() as started:
         for _ in range((os.cpu_count() or 1) if busy else 0):
             process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The parts of the benchmark: what is compared with what, by which loads, and how often that is right."""
+"""The parts of the benchmark: the comparisons, their loads, and how often the verdict must be correct."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from pytest_webbench.model.plan import Measure
 __all__ = ["COUNTED_PARTS", "PARTS", "SCENARIOS", "Part", "Setup"]
 
 SCENARIOS = ("hello", "echo", "get_item", "list_items", "create_item", "update_item", "delete_item")
-"""In this order they are taken for the cells of the part ``aa``."""
+"""The order in which they become cells of the part ``aa``."""
 ALL_STACKS = ("django-drf", "fastapi-sqlalchemy", "fastapi-sqlite3", "flask-sqlalchemy", "flask-sqlite3")
 EIGHT_MINUTES_S = 480
 
@@ -17,11 +17,11 @@ EIGHT_MINUTES_S = 480
 class Part:
     """A comparison that is repeated in ``runs`` runs, of copies of ``stacks``.
 
-    ``growth`` is by how much the head needs more for a request than its base: CPU time, or instructions where
-    they are what is measured. ``scenarios`` is empty where ``--cells`` says how many there are. The
-    ``tuned`` ones have the rounds and loads of :class:`Setup`, the others the defaults of users.
+    ``growth`` is how much more the head needs for a request than its base: CPU time, or instructions where
+    those are measured. ``scenarios`` is empty where ``--cells`` sets their number. The
+    ``tuned`` parts use the rounds and loads of :class:`Setup`, the others the defaults of users.
 
-    ``asks_again`` says that an undecided run is made again with the budget that it asks for; then the
+    With ``asks_again``, an undecided run is repeated with the budget that it asks for; then the
     second one counts. ``half_busy``: every second run is made while other processes keep all processors busy.
     """
 
@@ -43,12 +43,12 @@ class Part:
         return self.measure is Measure.INSTRUCTIONS
 
     def is_busy(self, number: int) -> bool:
-        """Whether run ``number`` is made on a busy machine."""
+        """Tell whether run ``number`` is made on a busy machine."""
         return self.half_busy and number % 2 == 1
 
 
 CHANGED_SCENARIO, OTHER_SCENARIO = "get_item", "hello"
-"""The one whose handler gets a loop, and one whose handler is left as it is."""
+"""The scenario whose handler gets a loop, and one whose handler is unchanged."""
 
 
 def _looped(name: str, growth: float) -> Part:
@@ -103,19 +103,19 @@ PARTS = {
     )
 }
 COUNTED_PARTS = ("counts-aa", "counts-ab2", "counts-ab05", "times-aa")
-"""Those that belong to counts; the last one is the first one by time."""
+"""The parts for counts; the last one is the first one by time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What all runs have in common; runs of different ones are not put together.
+    """The settings that all runs share; runs with different ones are not combined.
 
-    A round of a tuned part is a second and more, in short turns, for its two launches cost as much. Rounds of
-    twice the length scattered less, but told no more in the same time (measured once, sixteen pairs).
-    ``users`` are as many as the threads of the server, which keep it busy and leave few requests under way
-    when a turn ends. The part ``aa`` has ten times as many cells, and shorter rounds. ``duration_s`` replaces
-    the two durations; ``same_budget_s`` is the budget of a run of the parts without a change, ``None`` for
-    that of the part, or the gate's default.
+    A round of a tuned part takes at least a second, in short slices, because its two launches cost as much.
+    Rounds of twice the length scattered less, but were no more informative in the same time (measured once,
+    sixteen pairs). ``users`` equals the threads of the server, which keeps it busy and leaves few requests
+    under way when a slice ends. The part ``aa`` has ten times as many cells, and shorter rounds.
+    ``duration_s`` replaces the two durations; ``same_budget_s`` is the budget of a run of the parts without a
+    change, ``None`` for that of the part, or the gate's default.
     """
 
     launcher: str = "process"
@@ -133,27 +133,27 @@ class Setup:
     )
 
     def scenarios_of(self, part: Part) -> tuple[str, ...]:
-        """The scenarios that a run of ``part`` compares."""
+        """Return the scenarios that a run of ``part`` compares."""
         return part.scenarios or SCENARIOS[: self.cells // len(part.stacks)]
 
     def cells_of(self, part: Part) -> int:
-        """How many cells a run of ``part`` compares."""
+        """Return how many cells a run of ``part`` compares."""
         return len(part.stacks) * len(self.scenarios_of(part))
 
     def budget_s(self, part: Part) -> int | None:
-        """The budget of a run of ``part``, ``None`` for the gate's default."""
+        """Return the budget of a run of ``part``, ``None`` for the gate's default."""
         if part.counts or part.growth is not None:
             return part.budget_s
         return self.same_budget_s or part.budget_s
 
     def arguments(self, part: Part, number: int) -> list[str]:
-        """Those of run ``number`` of ``part``, but for its budget."""
+        """Return the arguments of run ``number`` of ``part``, except its budget."""
         return [
             f"--webbench-against={'self' if part.growth is None else 'HEAD' if part.tuned else 'HEAD~1'}",
             "--webbench-stack=gate-*",
             f"--webbench-scenario={','.join(self.scenarios_of(part))}",
             f"--webbench-launcher={self.launcher}",
-            # Whoever counts has the same requests in every run.
+            # Runs that count have the same requests every time.
             *(
                 ["--webbench-measure=instructions"]
                 if part.counts

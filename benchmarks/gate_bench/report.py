@@ -1,4 +1,4 @@
-"""What was found, as a table with what stands below it."""
+"""The results as a table with notes."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ MOST_UNDECIDED = 0.5
 
 
 def gate_table(tallies: Sequence[Tally], setup: Setup, calibration: Calibration | None) -> Table:
-    """A row for each part, and how it came about."""
+    """Return a row for each part, and notes on how it was measured."""
     return Table(
         headers=(
             "part",
@@ -54,7 +54,7 @@ def _row(made: Tally) -> tuple[str, ...]:
 
 
 def _said(part: Part, said: Said) -> str:
-    """How often the rule was wrong, as the column of false alarms and missed says it of the gate."""
+    """Return how often pytest-benchmark's rule was wrong, as in the column of false alarms and missed."""
     if not said.benchmarks:
         return "-"
     if part.growth is None:
@@ -94,7 +94,7 @@ def _budget(setup: Setup) -> str:
 
 
 def describe_calibration(calibration: Calibration, growth: float) -> str:
-    """What base and head do for a request, and by how much that is more."""
+    """Return the work of base and head per request, and the difference."""
     base, head = calibration.base_units, calibration.head_units(growth)
     base_s, head_s = calibration.request_s(base), calibration.request_s(head)
     return (

@@ -12,9 +12,9 @@ from pytest_webbench.suites.items import STACKS
 __all__ = ["BASE", "HEAD", "make_looped", "make_same", "make_slowed", "with_loop"]
 
 STACK = "flask-sqlite3"
-"""The one that gets work beside its own."""
+"""The stack that gets additional work."""
 HANDLER = Path("items/views.py"), "get_item"
-"""The handler of it that gets a loop."""
+"""Its handler that gets a loop."""
 BASE, HEAD = "base", "head"
 WORK = Path(__file__).with_name("counted_work.py")
 CONFTEST = '''"""The stacks of this repository, in the settings of those that they were copied from."""
@@ -39,7 +39,7 @@ app.before_request(counted_work.work)
 
 
 def make_same(folder: Path, stacks: Sequence[str]) -> None:
-    """A repository in ``folder``, made anew, with copies of ``stacks``.
+    """Create a repository in ``folder`` anew, with copies of ``stacks``.
 
     Raises :class:`~pytest_webbench.model.errors.WebbenchError` if git fails.
     """
@@ -48,9 +48,9 @@ def make_same(folder: Path, stacks: Sequence[str]) -> None:
 
 
 def make_slowed(folder: Path, *, base: int, head: int) -> None:
-    """A repository in ``folder``, made anew, with a stack that does counted work.
+    """Create a repository in ``folder`` anew, with a stack that does counted work.
 
-    For each request it is ``base`` units in the commit and ``head`` units in the working tree. Raises
+    Each request does ``base`` units in the commit and ``head`` units in the working tree. Raises
     :class:`~pytest_webbench.model.errors.WebbenchError` if git fails.
     """
     _make(folder, (STACK,))
@@ -65,7 +65,7 @@ def make_slowed(folder: Path, *, base: int, head: int) -> None:
 
 
 def make_looped(folder: Path, *, turns: int) -> None:
-    """A repository in ``folder``, made anew, whose last commit adds an empty loop to one handler.
+    """Create a repository in ``folder`` anew, whose last commit adds an empty loop to one handler.
 
     Without ``turns`` there is only the commit before it. Raises
     :class:`~pytest_webbench.model.errors.WebbenchError` if git fails.
@@ -79,7 +79,7 @@ def make_looped(folder: Path, *, turns: int) -> None:
 
 
 def with_loop(source: str, function: str, turns: int) -> str:
-    """``source`` whose ``function`` begins with an empty loop of so many ``turns``."""
+    """Return ``source`` with an empty loop of ``turns`` iterations at the start of ``function``."""
     (found,) = (
         each
         for each in ast.walk(ast.parse(source))
@@ -98,7 +98,7 @@ def _make(folder: Path, names: Sequence[str]) -> None:
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(stack.folder, folder / "apps" / stack.name, ignore=ignored)
     (folder / "conftest.py").write_text(CONFTEST)
-    (folder / "pytest.ini").write_text("[pytest]\n")  # else one further up would count
+    (folder / "pytest.ini").write_text("[pytest]\n")  # otherwise one further up would apply
     (folder / ".gitignore").write_text("__pycache__\n")
 
 

@@ -24,15 +24,15 @@ from pytest_webbench.runs.store import read_run
 __all__ = ["Counted", "Found", "Rounds", "Run", "Work", "carry_out"]
 
 END_TIMEOUT_S = 30.0
-"""How long a run may take to take its servers down."""
+"""How long a run may take to stop its servers."""
 NOT_OURS = ("GITHUB_STEP_SUMMARY", "PYTEST_ADDOPTS", "PYTEST_PLUGINS")
-"""What of the environment would write elsewhere, or change what is run."""
+"""Environment variables that would write elsewhere, or change what is run."""
 COUNTED = re.compile(r"^counted tree=(\w+) pid=(\d+) requests=(\d+) units=(\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """``None`` where there is none, such as for errors."""
+    """A ratio with its interval; ``None`` where there is none, such as for errors."""
 
     estimate: float | None
 
@@ -53,7 +53,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounds:
-    """Seconds for each request in each round of a cell, as pytest-benchmark gets them."""
+    """Seconds per request in each round of a cell, as pytest-benchmark gets them."""
 
     cell: Cell
     base_s: tuple[float, ...]
@@ -75,7 +75,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What the applications of base and head counted."""
+    """The counts of the applications of base and head."""
 
     base: Counted = field(default_factory=Counted)
     head: Counted = field(default_factory=Counted)
@@ -83,10 +83,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a run found.
+    """The results of a run.
 
-    ``seconds`` lie between the beginning of its folder and its verdicts, ``whole_s`` between the start of
-    pytest and its verdicts. ``needed_s`` is the budget that it asks for, if it is undecided and can say.
+    ``seconds`` is the time from the creation of its folder to its verdicts, ``whole_s`` from the start of
+    pytest to its verdicts. ``needed_s`` is the budget that it asks for, if it is undecided and knows.
     ``busy``: other processes kept all processors busy.
     """
 
@@ -102,11 +102,11 @@ class Run:
     busy: bool = False
 
     def told(self) -> str:
-        """What was said of metrics that could not be judged, each sentence once."""
+        """Return the remarks on metrics that could not be judged, each once."""
         return "\n".join(dict.fromkeys(each.why for each in self.found if each.why))
 
     def verdicts(self, cell: Cell) -> set[Verdict]:
-        """Those on ``cell``, of all metrics."""
+        """Return the verdicts on ``cell``, of all metrics."""
         return {each.verdict for each in self.found if each.cell == cell}
 
 
@@ -122,12 +122,12 @@ def carry_out(
     timeout_s: float,
     busy: bool = False,
 ) -> Run:
-    """Run ``pytest --webbench`` with ``arguments`` in ``repository``; ``output`` is made anew.
+    """Run ``pytest --webbench`` with ``arguments`` in ``repository``; ``output`` is created anew.
 
     If ``busy``, other processes keep all processors busy meanwhile.
 
-    Raises :class:`~pytest_webbench.model.errors.WebbenchError` if it does not give verdicts on so many
-    ``cells``, or takes longer than ``timeout_s``.
+    Raises :class:`~pytest_webbench.model.errors.WebbenchError` if it does not give verdicts on ``cells``
+    cells, or takes longer than ``timeout_s``.
     """
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
@@ -135,7 +135,7 @@ def carry_out(
     command = [sys.executable, "-m", "pytest", "--webbench", "-p", "no:cacheprovider", *arguments, *budget]
     command.append(f"--webbench-output={output}")
     log = output / "terminal.txt"
-    begun = time.time()  # files have times of this clock
+    begun = time.time()  # timestamps of files use this clock
     with busy_processors(busy=busy):
         _execute(command, repository, log, timeout_s=timeout_s)
     verdicts = next(output.glob("*/comparisons.json"), None)
@@ -172,7 +172,7 @@ def _execute(command: Sequence[str], folder: Path, log: Path, *, timeout_s: floa
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for this process, which ends the run
+            start_new_session=True,  # Ctrl-C goes to this process, which ends the run
         )
         try:
             process.wait(timeout_s)
@@ -183,7 +183,7 @@ def _execute(command: Sequence[str], folder: Path, log: Path, *, timeout_s: floa
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Ask a run that goes on to end, its servers with it; one that does not is killed."""
+    """Ask a run that still goes on to end, with its servers; one that does not is killed."""
     if process.poll() is not None:
         return
     process.terminate()
@@ -209,7 +209,7 @@ def _read_rounds(run: Path, cells: Sequence[Cell]) -> tuple[Rounds, ...]:
 
 
 def _read_work(logs: Path) -> Work:
-    """The last counts of each process that stand in the servers' logs."""
+    """Return the last counts of each process in the servers' logs."""
     last = {
         (log, pid): (tree, Counted(requests=int(requests), units=int(units)))
         for log in logs.glob("*.log")

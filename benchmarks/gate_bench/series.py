@@ -1,4 +1,4 @@
-"""The runs of a part, one after the other, with what is left to do."""
+"""The runs of a part, one after the other, and the time left."""
 
 import math
 import time
@@ -19,20 +19,20 @@ from pytest_webbench.report.content.text import duration
 __all__ = ["Series"]
 
 DEFAULT_BUDGET_S = 60
-"""For each cell: what the gate takes if no budget is given."""
+"""The gate's default budget, per cell."""
 MARGIN_S = 300
-"""How much longer than its budget a run may take: environments that are made, the launches of a round."""
+"""How much longer than its budget a run may take: creating environments, the launches of a round."""
 GUESS_S = {"ab10": 60.0, "ab5": 90.0}
-"""What a cell takes, about, before the first run of a part says it; the others take :data:`USUAL_S`."""
+"""A rough time per cell before the first run of a part; other parts take :data:`USUAL_S`."""
 USUAL_S = 12.0
 
 
 @dataclass(kw_only=True)
 class Series:
-    """Carries out ``runs`` runs of each of ``parts``, or as many as they have, but for what ``kept`` has.
+    """Carries out ``runs`` runs of each of ``parts``, or their own number, except those that ``kept`` has.
 
-    A run whose budget would be longer than ``longest_s`` is not made again. ``failed_runs`` counts those
-    of a part that gave no verdicts, which are not kept.
+    A run whose budget would be longer than ``longest_s`` is not repeated. ``failed_runs`` counts the runs
+    of a part without verdicts, which are not kept.
     """
 
     kept: Kept
@@ -44,7 +44,7 @@ class Series:
     _took_s: dict[str, list[float]] = field(default_factory=dict)
 
     def calibrated(self) -> Calibration:
-        """The units of work that take CPU time, calibrated once for all runs of a folder."""
+        """Return the units of work for CPU time, calibrated once for all runs of a folder."""
         made = self.kept.find(Calibration)
         if made is None:
             self.say("calibrating the units of work")
@@ -53,7 +53,7 @@ class Series:
         return made
 
     def loops(self) -> Loops:
-        """The loops that execute instructions, counted once for all runs of a folder."""
+        """Return the loops for instructions, counted once for all runs of a folder."""
         made = self.kept.find(Loops)
         if made is None:
             self.say("counting the turns of loops")
@@ -62,11 +62,11 @@ class Series:
         return made
 
     def runs_of(self, part: Part) -> int:
-        """How many runs ``part`` has."""
+        """Return how many runs ``part`` has."""
         return self.runs or part.runs
 
     def carry_out(self) -> None:
-        """Make all runs that are not there yet; raises if two in a row, or the first one, fail."""
+        """Make all missing runs; raises an error if two in a row, or the first one, fail."""
         for part in self.parts:
             missing = [number for number in range(self.runs_of(part)) if not self._is_over(part, number)]
             if missing:
@@ -87,7 +87,7 @@ class Series:
                 self.say(f"{part.name}: run {number + 1} of {self.runs_of(part)}: {said}; {self._left()}")
 
     def attempts(self, part: Part) -> list[list[Run]]:
-        """The attempts of each run of ``part`` that gave verdicts."""
+        """Return the attempts of each run of ``part`` that gave verdicts."""
         made = [self.kept.attempts(part, number) for number in range(self.runs_of(part))]
         return [each for each in made if each]
 
@@ -107,13 +107,13 @@ class Series:
         return bool(made) and (len(made) > 1 or self._asked_budget_s(part, made[0]) is None)
 
     def _asked_budget_s(self, part: Part, first: Run) -> int | None:
-        """The budget with which ``first`` has to be made again, as it printed it."""
+        """Return the budget that ``first`` asked for, with which it must be repeated."""
         if not part.asks_again or first.needed_s is None:
             return None
         return None if _is_slower(first) or first.needed_s > self.longest_s else math.ceil(first.needed_s)
 
     def _carry_out(self, part: Part, number: int) -> str:
-        """Make the attempts that are missing; what the last one found."""
+        """Make the missing attempts; return the result of the last one."""
         made = self.kept.attempts(part, number)
         if not made:
             first_s = self.kept.setup.budget_s(part)
@@ -125,7 +125,7 @@ class Series:
         return _describe(made[-1]) + self._refused(part, made)
 
     def _refused(self, part: Part, made: Sequence[Run]) -> str:
-        """Why a run that is undecided is not made again."""
+        """Return why an undecided run is not repeated."""
         if not part.asks_again or len(made) > 1 or _is_slower(made[0]):
             return ""
         if made[0].needed_s is None:
@@ -150,7 +150,7 @@ class Series:
         return run
 
     def _left(self) -> str:
-        """The time left, from the runs of each part so far, or a guess."""
+        """Return the time left, from the runs of each part so far, or a guess."""
         left_s = 0.0
         for part in self.parts:
             missing = sum(not self._is_over(part, number) for number in range(self.runs_of(part)))
@@ -165,7 +165,7 @@ def _is_slower(run: Run) -> bool:
 
 
 def _describe(run: Run) -> str:
-    """The verdicts of ``run`` with how long they took; the ratios of what is slower or faster."""
+    """Return the verdicts of ``run`` with the time taken, and the ratios of slower or faster cells."""
     alarms = [
         f"{each.metric} of {each.cell} {each.verdict} ({each.ratio.estimate or math.nan:.3f})"
         for each in run.found

@@ -1,4 +1,4 @@
-"""From the runs of a part to how often the gate was right, and whether that is often enough."""
+"""Derives from the runs of a part how often the gate was right, and whether that is enough."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from pytest_webbench.model.results import Verdict
 __all__ = ["Tally", "missed_goals", "tally"]
 
 MOST_ALARMS = 0.01
-"""Of the comparisons of cells that are the same."""
+"""As a fraction of the comparisons of unchanged cells."""
 LEAST_FOUND = 0.9
-"""Of the runs with a regression: 18 of 20."""
+"""As a fraction of the runs with a regression: 18 of 20."""
 ALARMS = {Verdict.SLOWER, Verdict.FASTER}
 
 
@@ -26,8 +26,8 @@ class Tally:
 
     A comparison is that of a cell in a run, with all its metrics. ``wrong`` of them were false alarms, or
     missed, in ``wrong_runs`` of the runs. ``undecided`` ones have an inconclusive metric, and none that is
-    slower or faster. ``seconds_per_cell``, ``rounds`` and ``cpu_ratio`` are medians. ``beside`` is what the
-    limits of pytest-benchmark would have said.
+    slower or faster. ``seconds_per_cell``, ``rounds`` and ``cpu_ratio`` are medians. ``beside`` is the
+    verdict of pytest-benchmark's limits.
     """
 
     part: Part
@@ -53,7 +53,7 @@ class Tally:
 def tally(
     part: Part, attempts: Sequence[Sequence[Run]], *, failed_runs: int, calibration: Calibration | None
 ) -> Tally:
-    """Count the ``attempts`` of each run, of which the last one counts; there is one at least."""
+    """Count the ``attempts`` of each run, at least one, of which the last one counts."""
     runs = [each[-1] for each in attempts]
     wrong = [[cell for cell in _cells(run) if _is_wrong(part, run.verdicts(cell))] for run in runs]
     undecided = [cell for run in runs for cell in _cells(run) if _is_undecided(run.verdicts(cell))]
@@ -89,7 +89,7 @@ def _is_undecided(verdicts: set[Verdict]) -> bool:
 
 
 def _as_wanted(part: Part, run: Run, calibration: Calibration) -> bool:
-    """Whether base and head did for each request exactly the units that they were given."""
+    """Tell whether base and head did exactly the given units for each request."""
     if part.growth is None:
         return True
     wanted = calibration.base_units, calibration.head_units(part.growth)
@@ -97,7 +97,7 @@ def _as_wanted(part: Part, run: Run, calibration: Calibration) -> bool:
 
 
 def missed_goals(made: Tally) -> list[str]:
-    """What was asked of the part and not reached, in sentences."""
+    """Return the goals of the part that were not reached, as sentences."""
     part, missed = made.part, []
     if made.failed_runs:
         missed.append(f"{part.name}: {made.failed_runs} runs gave no verdicts")

@@ -54,7 +54,7 @@ PIN = re.compile(r"^(?P<name>[a-z0-9.-]+)==(?P<version>[^ ;\\]+)(?: ; (?P<marker
 
 
 def numbers() -> dict[str, str]:
-    """The package's bounds and defaults, by the names under which the text uses them."""
+    """Return the package's bounds and defaults, by the names used in the text."""
     return {
         "confidence": _percent(CONFIDENCE),
         "alpha": _percent(ALPHA),
@@ -81,7 +81,7 @@ def _percent(share: float) -> str:
 
 
 def options() -> str:
-    """Every option: what it does, its ini value and its default."""
+    """Return every option: what it does, its ini value and its default."""
     return "\n\n".join(map(_option, OPTIONS))
 
 
@@ -96,7 +96,7 @@ def _option(option: Option) -> str:
 
 
 def stacks() -> str:
-    """Each stack with its server."""
+    """Return each stack with its server."""
     return _table(("Stack", "Description", "Gunicorn worker class", "Folder"), map(_stack, STACKS))
 
 
@@ -106,7 +106,7 @@ def _stack(stack: Stack) -> Sequence[str]:
 
 
 def versions() -> str:
-    """Each set of versions, and what is installed for each stack, as its lock says."""
+    """Return each set of versions, and what its lock installs for each stack."""
     return "\n\n".join(map(_version_set, VERSION_SETS.values()))
 
 
@@ -138,7 +138,7 @@ def _pins(lock: Path) -> list[tuple[str, str]]:
 
 
 def scenarios() -> str:
-    """Each scenario with its numbers in the ``paper`` profile."""
+    """Return each scenario with its numbers in the ``paper`` profile."""
     header = ("Scenario", "Description", "Users", "Amount", "Result", "Writes", "Repeats requests")
     return _table(header, map(_scenario, SCENARIOS))
 
@@ -156,7 +156,7 @@ def _scenario(scenario: Scenario) -> Sequence[str]:
 
 
 def metrics() -> str:
-    """Each metric that gets verdicts, with its thresholds."""
+    """Return each metric with verdicts, with its thresholds."""
     return _table(("Metric", "Description", "Limit", "Default", "Floor"), map(_judged, judged()))
 
 
@@ -169,7 +169,7 @@ def _judged(metric: Metric) -> Sequence[str]:
 
 
 def derived_rows() -> str:
-    """Each row of pytest-benchmark's JSON beside that of the cell."""
+    """Return each derived row in pytest-benchmark's JSON."""
     return _table(("Name", "Group", "`metric`", "What one value is, in seconds"), map(_derived, derived()))
 
 
@@ -179,7 +179,7 @@ def _derived(metric: Metric) -> Sequence[str]:
 
 
 def stored_metrics() -> str:
-    """Each key of ``extra_info`` that holds the value of a metric."""
+    """Return each key of ``extra_info`` that holds the value of a metric."""
     names = {each.stored_name: each for each in (*stored(Stored.CELL), *stored(Stored.ROUNDS))}
     return _table(("Key", "Unit", "Meaning", "Of"), map(_stored, names.values()))
 
@@ -195,7 +195,7 @@ def _stored(metric: Metric) -> Sequence[str]:
 
 
 def profiles() -> str:
-    """A row for each number of a profile, a column for each profile."""
+    """Return a row for each number of a profile, with a column for each profile."""
     rows: list[tuple[str, Callable[[Profile], str]]] = [
         ("Rounds per benchmark, each a fresh launch", lambda each: str(each.rounds)),
         ("Order", lambda each: each.order),
@@ -229,7 +229,7 @@ def _seconds(value: float | None) -> str:
 
 
 def reasons() -> str:
-    """Each code with its sentence."""
+    """Return each code with its sentence."""
     rows = ((f"`{each.value}`", _FORMAT.sub("…", each.sentence)) for each in Code)
     return _table(("Code", "Sentence"), rows)
 
@@ -242,7 +242,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _directive(write: Callable[[], str]) -> type[SphinxDirective]:
     class Generated(SphinxDirective):
         def run(self) -> list[nodes.Node]:
-            self.env.note_reread()  # the package may change where the page does not
+            self.env.note_reread()  # the package may change without the page
             return self.parse_text_to_nodes(write())
 
     return Generated
@@ -251,7 +251,7 @@ def _directive(write: Callable[[], str]) -> type[SphinxDirective]:
 def clear_signature(
     _app: Sphinx, _what: str, name: str, obj: Any, _options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
-    """Leave out of signatures what says nothing: those of protocols and enumerations, reprs of defaults."""
+    """Omit uninformative signatures: those of protocols and enumerations, and reprs of defaults."""
     if isinstance(obj, type) and (getattr(obj, "_is_protocol", False) or issubclass(obj, Enum)):
         return "", returns
     if name in GIVEN_BY_FIXTURES:
@@ -280,7 +280,7 @@ def find_by_last_name(
 
 
 def check_extra_info(_app: Sphinx, docname: str, source: list[str]) -> None:
-    """Warn of a key of ``extra_info`` that the page on the output does not name."""
+    """Warn of a key of ``extra_info`` that the page on the output does not mention."""
     if docname == "reference/output":
         for key in KEYS:
             if f"`{key}`" not in source[0]:

@@ -1,8 +1,8 @@
-"""One page, asked by tasks of asyncio in a closed loop, with uvloop and a library.
+"""Asyncio tasks that request one page in a closed loop, with uvloop and a library.
 
 python asyncio_tasks.py aiohttp|httpx URL BODY SECONDS CONNECTIONS
 
-Prints requests, failures, seconds and CPU seconds as JSON. Each answer is compared; no latency is kept.
+Prints requests, failures, seconds and CPU seconds as JSON. Each response is compared; no latency is kept.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from functools import partial
 import uvloop
 
 Ask = Callable[[], Awaitable[bool]]
-"""Asks once; whether the answer was right."""
+"""Sends one request; returns whether the response was the expected one."""
 Load = Callable[[Sequence[Ask]], Awaitable[None]]
-"""Makes the load, with one task for each way to ask."""
+"""Makes the load, with one task for each ``Ask``."""
 
 
 async def with_aiohttp(url: str, body: bytes, connections: int, load: Load) -> None:
-    """Make the load with one session of aiohttp, without a limit of its own and without cookies."""
+    """Make the load with one session of aiohttp, without its connection limit and without cookies."""
     import aiohttp  # noqa: PLC0415 - each process needs one of the two
 
     async def ask() -> bool:
@@ -36,9 +36,9 @@ async def with_aiohttp(url: str, body: bytes, connections: int, load: Load) -> N
 
 
 async def with_httpx(url: str, body: bytes, connections: int, load: Load) -> None:
-    """Make the load with a client of httpx for each task.
+    """Make the load with one httpx client per task.
 
-    The pool of one client that 50 tasks share looks at all its connections for each request, which takes
+    The pool of a client shared by 50 tasks checks all its connections on each request, which takes
     five times as long as the request itself.
     """
     import httpx  # noqa: PLC0415
@@ -56,7 +56,7 @@ async def with_httpx(url: str, body: bytes, connections: int, load: Load) -> Non
 
 
 async def closed_loop(asks: Sequence[Ask], *, seconds: float) -> None:
-    """Ask by a task for each of ``asks`` for ``seconds``, and print what ended in that time."""
+    """Send requests in one task for each of ``asks`` for ``seconds``, and print what ended in that time."""
     right = wrong = 0
 
     async def user(ask: Ask) -> None:
@@ -73,13 +73,13 @@ async def closed_loop(asks: Sequence[Ask], *, seconds: float) -> None:
     await asyncio.gather(*map(user, asks))
     taken_s = time.perf_counter() - begun_s
     cpu_s = time.process_time() - cpu_s
-    # What ran on after the deadline is neither counted nor timed, but for its CPU time.
+    # Requests that end after the deadline are neither counted nor timed, except for their CPU time.
     counted = {"requests": right, "failed": wrong, "seconds": seconds, "cpu_s": cpu_s * seconds / taken_s}
     print(json.dumps(counted))
 
 
 async def main(library: str, url: str, body: str, seconds: str, connections: str) -> None:
-    """Run ``library`` as the arguments of the command say."""
+    """Run ``library`` with the arguments of the command."""
     make = {"aiohttp": with_aiohttp, "httpx": with_httpx}[library]
     await make(url, body.encode(), int(connections), partial(closed_loop, seconds=float(seconds)))
 

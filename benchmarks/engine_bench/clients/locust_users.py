@@ -1,8 +1,8 @@
-"""One page, asked by users of Locust's fastest class in a closed loop, in one process.
+"""Users of Locust's fastest class that request one page in a closed loop, in one process.
 
 python locust_users.py URL BODY SECONDS CONNECTIONS
 
-Prints requests, failures, seconds and CPU seconds as JSON. They are counted from the moment at which all
+Prints requests, failures, seconds and CPU seconds as JSON, counted from the moment at which all
 users run. The body is compared without ``catch_response``, which would cost some percent.
 """
 
@@ -23,20 +23,20 @@ START_TIMEOUT_S = 30.0
 
 
 class Visitor(FastHttpUser):
-    """Asks again as soon as it has its answer."""
+    """Sends the next request as soon as it has a response."""
 
     host = URL
     wrong = 0
 
     @task
     def ask(self) -> None:
-        """Ask once; Locust counts a status of 400 and above as a failure by itself."""
+        """Send one request; Locust itself counts a status of 400 and above as a failure."""
         if self.client.get(URL).content != BODY:
             Visitor.wrong += 1
 
 
 def main() -> None:
-    """Run the users and print what was counted."""
+    """Run the users and print the counts."""
     environment = Environment(user_classes=[Visitor])
     runner = environment.create_local_runner()
     all_run = Event()

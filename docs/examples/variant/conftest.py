@@ -7,7 +7,7 @@ from pytest_webbench.suites.items import STACKS
 
 
 def missing(records, count, rng):
-    """Ids above those of all records."""
+    """Return ids above those of all records."""
     first = len(records) + 1
     paths = [f"/items/{rng.randrange(first, first + 10_000)}" for _ in range(count or 500)]
     return [Exchange(request=Request(path=path), answer=Answer(status=404)) for path in paths]
