@@ -18,12 +18,14 @@ from pathlib import Path
 
 import psutil
 
+from pytest_webbench.host.closing import close_despite_interrupt
+
 __all__ = ["Claim", "Owner", "Swept", "describe_swept", "owned_folder", "sweep", "temporary_folders"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """A process on a machine; its start time tells it from a later one of its number."""
+    """A process on a machine; its start time distinguishes it from a later one with the same id."""
 
     host: str
     pid: int
@@ -104,7 +106,7 @@ class Claim:
 
 @contextmanager
 def owned_folder() -> Iterator[Claim]:
-    """A new temporary folder of this process, gone when the context is left, also by an interrupt."""
+    """Yield a new temporary folder of this process; remove it at the end, even after an interrupt."""
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
         claim = Claim(folder)
@@ -114,11 +116,7 @@ def owned_folder() -> Iterator[Claim]:
     try:
         yield claim
     finally:
-        try:
-            claim.remove()
-        except KeyboardInterrupt:
-            claim.remove()
-            raise
+        close_despite_interrupt(claim.remove)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +128,7 @@ class Swept:
 
 
 def describe_swept(swept: Swept) -> str:
-    """``2 processes; /tmp/webbench-a, /tmp/webbench-b``."""
+    """Return a description such as ``2 processes; /tmp/webbench-a, /tmp/webbench-b``."""
     processes = f"{swept.processes} process{'es' * (swept.processes != 1)}; " if swept.processes else ""
     return processes + ", ".join(map(str, swept.folders))
 
@@ -141,7 +139,7 @@ def temporary_folders() -> list[Path]:
 
 
 def sweep(folders: Iterable[Path]) -> Swept:
-    """Remove those of ``folders`` that have an owner who is gone, and end the processes noted in them.
+    """Remove those of ``folders`` whose owner is gone, and end the processes noted in them.
 
     Folders of other users, unclaimed folders and those that this process may not touch are left alone.
     """
@@ -185,12 +183,15 @@ def _content_if_free(folder: Path, descriptor: int) -> list[str] | None:
 
 
 def _end(folder: Path, leaders: list[Owner]) -> int:
-    """Kill the sessions that ``leaders`` began, and all that have ``folder`` for a home; their number."""
+    """Kill the sessions that ``leaders`` began, and all processes with ``folder`` as home.
+
+    Return their number.
+    """
     sessions = {leader.pid for leader in leaders if leader.process() is not None}
     doomed = [process for process in psutil.process_iter() if _belongs(process, sessions, folder)]
     for process in doomed:
         with suppress(psutil.Error):
-            process.kill()  # which psutil refuses if the process id has been used again
+            process.kill()  # psutil refuses if the process id has been reused
     psutil.wait_procs(doomed, END_TIMEOUT_S)
     return len(doomed)
 

@@ -1,4 +1,4 @@
-"""A program under a supervisor, seen from the process that wants it."""
+"""A program under a supervisor, as seen by the process that starts it."""
 
 import json
 import os
@@ -11,22 +11,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from pytest_webbench.host.closing import close_despite_interrupt
+
 __all__ = ["Supervised"]
 
 PROGRAM = Path(__file__).with_name("supervisor.py")
 START_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 15.0
-"""How long the supervisor may take to end all, beyond what the program is given."""
+"""How long the supervisor may take to end everything, beyond the program's own time."""
 KILLED = -9
 
 
 class Supervised:
-    """``command`` in ``folder``, which ends with us, as does all that it starts: see the supervisor.
+    """``command`` in ``folder``, which ends with us, as do all processes it starts: see the supervisor.
 
-    ``pid`` is its process id, ``begun`` when it was started, by :func:`time.monotonic`.
-    It sees ``environment`` alone, is the leader of a session of its own, and inherits ``descriptors``.
-    Standard output and error go to ``log``, unless ``stdout`` and ``stderr`` are descriptors for them.
-    ``remove`` is a folder that is removed when all has ended. The descriptors stay the caller's.
+    ``pid`` is its process id, ``begun`` when it was started, by :func:`time.monotonic`. It has only
+    ``environment``, is the leader of its own session, and inherits ``descriptors``. Standard output and error
+    go to ``log``, unless ``stdout`` and ``stderr`` are descriptors for them. ``remove`` is a folder that is
+    removed when everything has ended. The descriptors still belong to the caller.
 
     :meth:`close` must be called. Raises :class:`OSError` if the program cannot be run.
     """
@@ -87,7 +89,7 @@ class Supervised:
         return self._code()
 
     def wait(self, timeout_s: float) -> int | None:
-        """Wait until the program has ended, for ``timeout_s`` at most; what :meth:`poll` says then."""
+        """Wait until the program has ended, for ``timeout_s`` at most; return the result of :meth:`poll`."""
         self._await({"code"}, timeout_s)
         return self._code()
 
@@ -100,9 +102,9 @@ class Supervised:
         self.send_signal(-KILLED)
 
     def end(self, grace_s: float) -> None:
-        """Ask the program to end, and after ``grace_s`` seconds kill what is left of all that it started.
+        """Ask the program to end; after ``grace_s`` seconds kill the rest of all that it started.
 
-        If this is broken off, by Ctrl-C in the middle, all is killed at once.
+        If Ctrl-C interrupts this, everything is killed at once.
         """
         try:
             self._order(end=grace_s)
@@ -112,11 +114,7 @@ class Supervised:
 
     def close(self) -> None:
         """Kill the program and all that it has started, and wait until it is gone. Safe to call again."""
-        try:
-            self._close()
-        except KeyboardInterrupt:  # the supervisor knows, and is waited for all the same
-            self._close()
-            raise
+        close_despite_interrupt(self._close)  # interrupted, the supervisor must still be awaited
 
     def _close(self) -> None:
         orders, replies = self._pipes()
@@ -148,7 +146,7 @@ class Supervised:
                 view = view[orders.write(view) :]
 
     def _await(self, kinds: set[str], timeout_s: float) -> None:
-        """Read replies until there is one of ``kinds``, no more can come, or the time is over."""
+        """Read replies until there is one of ``kinds``, no more can come, or the timeout has passed."""
         deadline = time.monotonic() + timeout_s
         _, replies = self._pipes()
         if replies.closed:

@@ -1,4 +1,4 @@
-"""Commands of a stack: those that prepare it, and those of its Python that run beside it."""
+"""Commands of a stack: those that prepare it, and Python commands that run beside it."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from pytest_webbench.host.closing import close_despite_interrupt
 from pytest_webbench.host.leftovers import Claim
 from pytest_webbench.host.supervised import Supervised
 from pytest_webbench.model.errors import StartError
@@ -34,8 +35,8 @@ def run_preparation(
 ) -> None:
     """Run the commands one after the other, as local processes in the folder of ``stack``.
 
-    Their output goes to ``log``. All of them together may take ``timeout_s``; what they leave running is
-    ended. Raises :class:`~pytest_webbench.model.errors.StartError` for the first one that fails.
+    Their output goes to ``log``. All of them together may take ``timeout_s``; processes they leave running
+    are ended. Raises :class:`~pytest_webbench.model.errors.StartError` for the first one that fails.
     """
     deadline = time.monotonic() + timeout_s
     for command in stack.prepare:
@@ -162,15 +163,10 @@ class Commands:
         return _Server(process=process, orders=writer, replies=reader)
 
     def _end(self) -> None:
-        """End the server, and what it runs."""
+        """End the server, and the command it runs."""
         server, self._server = self._server, None
-        if server is None:
-            return
-        try:
-            server.end()
-        except KeyboardInterrupt:
-            server.end()
-            raise
+        if server is not None:
+            close_despite_interrupt(server.end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from pytest_webbench.host.closing import close_despite_interrupt
 from pytest_webbench.host.connections import held_connections
 from pytest_webbench.model.errors import SeedError, StartError
 from pytest_webbench.model.load import Held
@@ -52,20 +53,20 @@ LOG_LINES = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a container may use; ``None`` is as much as there is."""
+    """The resource limits of a container; ``None`` means no limit."""
 
     cpus: float | None = None
     memory_bytes: int | None = None
 
 
 class ContainerLauncher:
-    """Starts each stack in a container of its own, hardened and without a proxy in the path.
+    """Starts each stack in its own container, hardened and without a proxy in the path.
 
     On an engine that shares our network the container is on the host's network, and the server bound
-    to 127.0.0.1 alone; elsewhere its port is published. The root is read-only, but for a tmpfs at
+    only to 127.0.0.1; elsewhere its port is published. The root is read-only, except for a tmpfs at
     ``/tmp`` and a volume at ``/data``; there are no capabilities and no new privileges. Each command that
-    prepares a stack runs in a container of its own, of the same image and with the same volume, so that
-    the server's control group has the server alone in it.
+    prepares a stack runs in its own container, with the same image and volume, so that
+    the server's control group contains only the server.
     """
 
     name = "container"
@@ -101,11 +102,11 @@ class ContainerLauncher:
         self.about = f"containers ({engine.name}, {network})"
 
     def reconnect(self) -> None:
-        """Connect to the engine anew: in a fork, where the connections are those of another process."""
+        """Reconnect to the engine: in a fork, where the connections belong to another process."""
         self._engine.close()
 
     def prepare(self, stack: Stack) -> None:
-        """Build the image of ``stack`` if there is none of its content."""
+        """Build the image of ``stack`` if there is none with its content."""
         self._images[_key(stack)] = ensure_image(
             self._engine,
             stack,
@@ -126,18 +127,14 @@ class ContainerLauncher:
             yield running
             running.keep_log(self._logs)
         finally:
-            try:
-                self._remove(launch)
-            except KeyboardInterrupt:  # it came in the midst of an ordinary removal, which is begun again
-                self._remove(launch)
-                raise
+            close_despite_interrupt(lambda: self._remove(launch))
 
     def _remove(self, launch: str) -> None:
         with suppress(*ENGINE_FAULTS()):
             remove_launch(self._engine, launch)
 
     def _start_on_free_port(self, stack: Stack, launch: str) -> "RunningContainer":
-        """Start; again on another port if somebody took it between our choice and the server's bind."""
+        """Start the container; retry on another port if another process takes the chosen one first."""
         for attempt in range(PORT_ATTEMPTS):
             running = self._start_once(stack, launch)
             try:
@@ -231,10 +228,10 @@ class ContainerLauncher:
         made.with_tmpfs_mount("/tmp")  # noqa: S108
         made.with_kwargs(**options)
         if port is not None:
-            # The address cannot be said through the methods of testcontainers, only in its dictionary.
+            # testcontainers has no method for the address, only its dictionary.
             ports: dict[str, Any] = made.ports
             ports[f"{port}/tcp"] = None if self._engine.bind is None else (self._engine.bind, None)
-        # Our labels and sweeps do what the reaper is for, without a container that runs beside.
+        # Our labels and sweeps replace the reaper, without another container that runs beside.
         reaper_was_off = testcontainers_config.ryuk_disabled
         testcontainers_config.ryuk_disabled = True
         try:
@@ -288,7 +285,7 @@ class RunningContainer:
 
     @property
     def launch(self) -> LaunchRecord:
-        """The record of the launch, with as many workers as take connections, if they are on this machine."""
+        """The record of the launch, with the number of workers that accept connections, if known."""
         if "workers" not in self.record.config or self.server_pid is None:
             return self.record
         held = self._held or held_connections(self._first_pid(), self.port_inside)
@@ -297,11 +294,14 @@ class RunningContainer:
         return replace(self.record, config={**self.record.config, "workers": len(held.processes)})
 
     def become_ready(self, *, timeout_s: float) -> float:
-        """When the first successful response came, by :func:`time.monotonic`."""
+        """Wait until it is ready.
+
+        Return when the first successful response came, by :func:`time.monotonic`.
+        """
         return wait_until_ready(self, timeout_s=timeout_s, port=self._own_port())
 
     def verify(self) -> None:
-        """See who listens. All that it can load is in its image: a side's own folder, and its lock."""
+        """Check which process listens. Its code is in its image: only a side's own folder, and its lock."""
         if port := self._own_port():
             port.refuse_others()
 
@@ -312,7 +312,7 @@ class RunningContainer:
 
     @property
     def accounts(self) -> Accounts:
-        """Reads the accounts of the container's control group inside of it."""
+        """A reader of the accounts of the container's control group, inside the container."""
         return self._read_inside
 
     @property
@@ -337,7 +337,7 @@ class RunningContainer:
         if self._pid is None:
             try:
                 self.container.reload()
-            except ENGINE_FAULTS():  # it is gone; whoever asks whether it has ended hears that
+            except ENGINE_FAULTS():  # it is gone, which ended() will report
                 return 0
             self._pid = int(self.container.attrs["State"]["Pid"])
         return self._pid
@@ -421,7 +421,7 @@ def _neighbours(engine: Engine) -> Iterator[str]:
 
 
 def _free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody has now."""
+    """Return a port of 127.0.0.1 that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Stacks as local processes, each in an environment of its own."""
+"""Stacks as local processes, each in its own environment."""
 
 import os
 import signal
@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pytest_webbench.host.closing import close_despite_interrupt
 from pytest_webbench.host.connections import held_connections
 from pytest_webbench.host.leftovers import owned_folder
 from pytest_webbench.host.meters.process_tree import ancestors, process_tree
@@ -31,7 +32,10 @@ __all__ = ["ProcessLauncher"]
 
 HOST = "127.0.0.1"
 ALLOWED_ENVIRONMENT = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "TMPDIR", "TZ")
-"""What of our environment a stack sees: no credentials, no settings that would change its speed."""
+"""The environment variables that a stack inherits.
+
+No credentials, no settings that would change its speed.
+"""
 EXECUTE_TIMEOUT_S = 60.0
 LOG_LINES = 15
 
@@ -39,9 +43,9 @@ LOG_LINES = 15
 class ProcessLauncher:
     """Starts each stack on a port that the kernel picks, bound to 127.0.0.1.
 
-    A command with ``{bind}`` or ``{fd}`` is handed a socket that is bound already, so that no other
-    process can take the port; one with ``{port}`` alone gets the number of a port that was free a moment
-    before, and another one if somebody was faster. A stack is the leader of a session of its own, and is
+    A command with ``{bind}`` or ``{fd}`` gets a socket that is already bound, so that no other
+    process can take the port; one with only ``{port}`` gets the number of a port that was free a moment
+    before, and another one if another process took it. A stack is the leader of its own session, and is
     asked to end when we are killed.
     """
 
@@ -60,7 +64,7 @@ class ProcessLauncher:
         grace_s: float = 2.0,
         reason: str = "",
     ) -> None:
-        """``grace_s`` is how long a stack may take to end after it is asked to, before it is killed."""
+        """Create a launcher; ``grace_s`` is how long a stack may take to end before it is killed."""
         self.about = f"local processes ({reason})" if reason else "local processes"
         self._interpreter = python
         self._cache = cache
@@ -74,7 +78,7 @@ class ProcessLauncher:
         self._launches = 0
 
     def prepare(self, stack: Stack) -> None:
-        """Make the environment of ``stack`` if it is not there yet."""
+        """Create the environment of ``stack`` if necessary."""
         if not stack.folder.is_dir():
             raise InstallError(f"the folder of {stack.name} is not there: {stack.folder}")
         python = ensure_environment(stack, self._cache, self._interpreter)
@@ -189,7 +193,7 @@ class RunningProcess:
 
     @property
     def launch(self) -> LaunchRecord:
-        """The record of the launch, with as many workers as take connections."""
+        """The record of the launch, with the number of workers that accept connections."""
         held = self.connections() or self._held
         if held is None or "workers" not in self.record.config:
             return self.record
@@ -197,7 +201,7 @@ class RunningProcess:
         return replace(self.record, config={**self.record.config, "workers": len(seen.processes)})
 
     def verify(self) -> None:
-        """See who listens, and what of the repository was loaded."""
+        """Check which process listens, and which files of the repository were loaded."""
         self.own_port.refuse_others()
         if self.loaded is None:
             return
@@ -274,7 +278,7 @@ def _environment(stack: Stack, fill: Mapping[str, str], *, python: Path, home: P
     environment = {name: os.environ[name] for name in ALLOWED_ENVIRONMENT if name in os.environ}
     environment["PATH"] = f"{python.parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
     environment["HOME"] = str(home)
-    # The application's folder may be shared or read-only: nothing is written to it.
+    # The application's folder may be shared or read-only, so nothing is written to it.
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
     environment["PYTHONUNBUFFERED"] = "1"
     environment.update({name: fill_in(value, fill) for name, value in stack.env})
@@ -320,8 +324,4 @@ def _ended_at_last(process: Supervised, grace_s: float) -> Iterator[None]:
         yield
         process.end(grace_s)
     finally:
-        try:
-            process.close()
-        except KeyboardInterrupt:
-            process.close()
-            raise
+        close_despite_interrupt(process.close)

@@ -81,7 +81,7 @@ def test_a_scenario_that_fails_its_check_is_never_timed_and_its_neighbours_are(
         assert len(rows[name]["extra_info"]["webbench"]["rounds"]) == 2
     said = 'django-drf gave a wrong response to GET /hello: "message" is "Hello!", expected "Hello, World!"'
     assert outcome.text.count(f"webbench: hello[django-drf] failed the check before timing: {said}") == 1
-    assert f"  FAILED django-drf: {said}" in outcome.text
+    assert f"FAILED django-drf: {said}" in " ".join(outcome.text.split())
     (line,) = (line for line in outcome.lines_of_trials() if "check_failed" in line)
     assert line["check_failed"] == {"scenario": "hello", "stack": "django-drf"}
     assert line["error"].startswith(said)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from pytest_webbench.host.closing import close_despite_interrupt
 from pytest_webbench.host.leftovers import owned_folder
 from pytest_webbench.host.supervised import Supervised
 from pytest_webbench.model.errors import ProfilerError, UsageError
@@ -69,11 +70,7 @@ class PySpyProfiler:
                     yield recording
                     said.have_end(process)
                 finally:
-                    try:
-                        process.close()
-                    except KeyboardInterrupt:
-                        process.close()
-                        raise
+                    close_despite_interrupt(process.close)
                     said.join()
                     words.close()
             recording.stacks = tidy_stacks(_read(output), application)
@@ -89,7 +86,7 @@ class PySpyProfiler:
                 begin = [str(self._binary), "record", "--pid", str(pid)]
                 if deep and not _shares_files(pid):
                     begin = [*_within(pid), f"/dev/fd/{binary.fileno()}", "record", "--pid", _pid_within(pid)]
-                process = Supervised(  # in a session of its own: Ctrl-C is for us, who end it
+                process = Supervised(  # in its own session: Ctrl-C goes to us, and we end it
                     [*begin, *options],
                     folder=Path.cwd(),
                     environment={**os.environ, "RUST_BACKTRACE": "0"},
@@ -106,7 +103,7 @@ class PySpyProfiler:
             raise
         finally:
             os.close(theirs)
-        with suppress(OSError):  # ahead of the server and the load, or it comes late and misses samples
+        with suppress(OSError):  # before the server and the load, or it misses samples
             os.setpriority(os.PRIO_PGRP, process.pid, NICENESS)
         return process, words
 
@@ -177,7 +174,7 @@ class _Said:
 
     def have_end(self, process: Supervised) -> None:
         """Have ``process`` write its samples, and wait for that; raises :class:`ProfilerError`."""
-        process.send_signal(signal.SIGINT)  # also to what it has started: nsenter passes none on
+        process.send_signal(signal.SIGINT)  # also to its children: nsenter does not forward signals
         if not self.join(END_TIMEOUT_S):
             raise self._error("does not end looking at")
         if process.wait(END_TIMEOUT_S) not in (0, -signal.SIGINT):  # nsenter is ended by the signal
@@ -221,11 +218,11 @@ def _read(output: Path) -> Counter[str]:
 
 
 def tidy_stacks(stacks: Mapping[str, int], application: str) -> dict[str, int]:
-    """``stacks`` with short files, by which :mod:`pytest_webbench.analysis.hot_spots` knows the parts.
+    """Return ``stacks`` with short files, by which :mod:`pytest_webbench.analysis.hot_spots` knows the parts.
 
-    What is installed loses the path to it, the standard library keeps ``python3.13/``, and files below the
-    folder of the ``application`` begin with ``./``. Machine code keeps the end of its path, no line and,
-    where it has no symbol, no address, and calls of it that then look the same are one. Frames of
+    Installed files lose the path to them, the standard library keeps ``python3.13/``, and files below the
+    folder of the ``application`` begin with ``./``. Machine code keeps the end of its path but no line and,
+    where it has no symbol, no address; calls of it that then look the same are merged. Frames of
     processes, which py-spy puts before the calls, are left out.
     """
     known: dict[str, str] = {}
