@@ -1,4 +1,4 @@
-"""Which calls of a request became more or fewer: what grew, in the words of the application."""
+"""Which calls of a request increased or decreased, in the terms of the application."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from pytest_webbench.model.growth import CallChange, Place
 __all__ = ["CountedCalls", "call_changes", "plain_name"]
 
 SMALLEST = 0.5
-"""Calls per request: less is what comes now and then, such as a timer's, and not with each request."""
+"""Calls per request: smaller numbers come from occasional events, such as a timer, not from each request."""
 
 _INSTALLED = re.compile(r"^.*/(?:site|dist)-packages/(?=.)")
 _STANDARD = re.compile(r"^.*/lib(?:64)?/python3\.\d+t?/(?=.)")
@@ -19,9 +19,9 @@ _COMPREHENSION = re.compile(r"(?:^|\.)<(?:list|set|dict)comp>|(?:^|\.)<genexpr>"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedCalls:
-    """The calls of ``requests``, and the folders in which an application lies, as the server sees them.
+    """The calls of ``requests``, and the folders of the application, as the server sees them.
 
-    A file is shown relative to the first of ``folders`` that it lies in.
+    A file is shown relative to the first of ``folders`` that contains it.
     """
 
     calls: Mapping[Place, int]
@@ -30,20 +30,20 @@ class CountedCalls:
 
 
 def plain_name(name: str) -> str:
-    """A qualified name as people write it.
+    """Return a qualified name as people write it.
 
-    A comprehension or generator expression is code of the function that it stands in, and what is defined in
-    a function is named behind it: ``outer.inner``.
+    A comprehension or generator expression counts as code of the function that contains it, and what is
+    defined in a function is named after it: ``outer.inner``.
     """
     outside = _COMPREHENSION.sub("", name.replace(".<locals>", ""))
     return outside or "<module>"
 
 
 def call_changes(base: CountedCalls, head: CountedCalls) -> tuple[CallChange, ...]:
-    """What changed by :data:`SMALLEST` calls per request: the application's first, then the largest.
+    """Return what changed by :data:`SMALLEST` calls per request: the application's first, then the largest.
 
     Calls are the same if the same function of the same file makes them, whatever its lines; of several
-    lines, the one is named that was added, as its text says, or that makes most of the calls.
+    lines, the one is named that was added, judging by its text, or that makes most of the calls.
     """
     was, now = _by_function(base), _by_function(head)
     changes = []
@@ -67,7 +67,7 @@ _Key = tuple[bool, str, str, str]
 
 
 def _by_function(counted: CountedCalls) -> dict[_Key, dict[Place, float]]:
-    """The calls per request that each function makes of another, by their places."""
+    """Return the calls per request that each function makes of another, by their places."""
     found: dict[_Key, dict[Place, float]] = {}
     for place, count in counted.calls.items():
         own, file = _relative(place.file, counted.folders)
@@ -78,7 +78,7 @@ def _by_function(counted: CountedCalls) -> dict[_Key, dict[Place, float]]:
 
 
 def _grown(before: Mapping[Place, float], after: Mapping[Place, float]) -> Place:
-    """The place in ``after`` that makes most calls more than the same text makes in ``before``."""
+    """Return the place in ``after`` with the largest increase in calls over the same text in ``before``."""
     known: dict[str, float] = {}
     for place, count in before.items():
         known[place.source] = known.get(place.source, 0.0) + count
@@ -87,9 +87,10 @@ def _grown(before: Mapping[Place, float], after: Mapping[Place, float]) -> Place
 
 
 def _relative(file: str, folders: Sequence[str]) -> tuple[bool, str]:
-    """Whether ``file`` is the application's, and its path below the application or the libraries.
+    """Return whether ``file`` is the application's, and its path below the application or the libraries.
 
-    What is neither installed nor of Python itself is the application's, too, wherever it lies.
+    Files that neither are installed nor belong to Python itself are the application's, too, wherever they
+    are.
     """
     for known in (_INSTALLED, _STANDARD):
         if known.match(file):

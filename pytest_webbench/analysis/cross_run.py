@@ -1,4 +1,4 @@
-"""Saved runs side by side: which results can be compared, and in which stacks really differ."""
+"""Compares saved runs: which results are comparable, and in which the stacks really differ."""
 
 import json
 import math
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 INCOMPARABLE = ("measure", "launcher", "engine", "loop", "users", "records")
-"""Another path to the server, another ruler or another load: such results say nothing of each other."""
+"""Another measure, path to the server, generator or load: such results cannot be compared."""
 
 
 NAMES = {
@@ -57,7 +57,7 @@ NAMES = {
     "valgrind": "Valgrind",
     "python_build": "build of Python",
 }
-"""What people read for the fields of a provenance that have one value."""
+"""The labels of the fields of a provenance that have one value."""
 
 
 OF_LAUNCH = (
@@ -70,7 +70,7 @@ KEYS_OF_LAUNCH = (
 )
 """The keys in the configuration of a launch that are not settings of the stack."""
 SAID_BY_AMOUNT = ("name", "title", "duration_s", "request_share", "min_requests")
-"""What of a profile the name and the amount of a load say already."""
+"""The parts of a profile that its name and the amount of a load already convey."""
 
 
 OF_MACHINE = ("processor", "cores", "memory_bytes", "system", "governor", "python")
@@ -80,7 +80,7 @@ VARYING = frozenset(
     {
         "cpu.hz_actual",
         "cpu.hz_actual_friendly",
-        # These only repeat others, or are about what wrote the file.
+        # These only repeat others, or concern the program that wrote the file.
         "cpu.cpuinfo_version",
         "cpu.cpuinfo_version_string",
         "cpu.python_version",
@@ -135,10 +135,10 @@ def launch_facts(provenance: Provenance) -> dict[str, str]:
 def match_baselines(
     baselines: Mapping[str, Mapping[str, Provenance | None]], now: Mapping[str, Provenance | None]
 ) -> BaselineMatch:
-    """Compare how the benchmarks of ``now`` came about with those in each of ``baselines``.
+    """Compare the provenance of the benchmarks of ``now`` with that in each of ``baselines``.
 
-    All are known by their full names. The provenance of what another plugin measured is ``None``, and it is
-    not missed where it is missing.
+    All are given by their full names. The provenance of another plugin's results is ``None``, and
+    not reported as missing.
     """
     known = {name for names in baselines.values() for name in names}
     differing: dict[tuple[str, Difference], tuple[str, ...]] = {}
@@ -158,11 +158,11 @@ def match_baselines(
 
 
 def differences(base: Provenance | None, now: Provenance | None) -> list[Difference]:
-    """In what ``now`` came about otherwise than ``base``; ``None`` is a result that is not ours.
+    """Return the differences between the provenance of ``now`` and ``base``; ``None`` is a foreign result.
 
-    What is known of one of them alone is no difference. If they cannot be compared at all, only what speaks
-    against it is told. Seeds, versions of packages and commands are no difference: they vary, or are what
-    is compared. Values that read the same are the same: rates are told with six digits.
+    A value known on one side only is not a difference. If the two cannot be compared at all, only the reasons
+    are returned. Seeds, versions of packages and commands are not differences: they vary, or are what
+    is compared. Values that read the same are equal: rates are shown with six digits.
     """
     if base is None or now is None:
         makers = [_maker(base), _maker(now)]
@@ -189,7 +189,7 @@ def _maker(provenance: Provenance | None) -> str:
 
 
 def _facts(provenance: Provenance) -> Iterator[tuple[str, Any]]:
-    """Yield all that should be the same, by the name that people read; without what is not known."""
+    """Yield all values that should agree, by their labels, except unknown ones."""
     for field, name in NAMES.items():
         value = getattr(provenance, field)
         if value is not None:
@@ -215,7 +215,7 @@ def _facts_of_machine(machine: Machine) -> Iterator[tuple[str, Any]]:
 
 
 def machine_differences(base: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
-    """In what the machines (``machine_info`` of pytest-benchmark) differ; not in what varies by itself."""
+    """Return how the machines (``machine_info`` of pytest-benchmark) differ, ignoring what always varies."""
     old, new = dict(_flat(base)), dict(_flat(now))
     return [
         _difference(f"machine, {name}:", old.get(name, "unknown"), new.get(name, "unknown"))
@@ -246,14 +246,14 @@ def _text(value: Any) -> str:
 
 
 NOTHING = Provenance()
-"""Nothing is known of it, so that it differs in nothing."""
+"""An empty provenance, which differs from no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellAcross:
     """A cell in two runs. ``ratio``: how many times as long it takes in the second one.
 
-    It is ``None``, and ``reason`` says why, where the two results must not be compared.
+    It is ``None``, with a ``reason``, if the two results must not be compared.
     """
 
     cell: Cell
@@ -264,7 +264,7 @@ class CellAcross:
 
     @property
     def verdict(self) -> str:
-        """In a word or two; ``indistinguishable`` if the interval has 1 in it."""
+        """The verdict in a word or two; ``indistinguishable`` if the interval contains 1."""
         if self.ratio is None:
             return "not compared"
         if self.ratio.low > 1:
@@ -274,10 +274,10 @@ class CellAcross:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcrossRuns:
-    """What two runs have in common, and in what they came about otherwise.
+    """The cells that two runs share, and the differences in provenance.
 
     ``differing`` maps each difference to the cells concerned, ``only_base`` and ``only_head`` are
-    cells that one of them has alone.
+    the cells that only one of them has.
     """
 
     base: str
@@ -318,11 +318,11 @@ def _across(base: CellSummary, head: CellSummary, found: Sequence[Difference]) -
 
 
 def independent_ratio(values: Sequence[float], base: Sequence[float]) -> Interval:
-    """Return how many times ``base`` the ``values`` are, from rounds that do not belong together in pairs.
+    """Return how many times ``base`` the ``values`` are, from rounds that are not paired.
 
-    The ratio of geometric means, with Welch's t interval of the difference of the logarithms: the spread of
-    either side counts, and they need not be alike. With one round on a side, the interval is infinite. What
-    shifts from run to run is not in it.
+    The ratio of geometric means, with Welch's t interval of the difference of the logarithms: it uses the
+    spread of either side, and they need not be equal. With one round on a side, the interval is infinite.
+    Shifts from run to run are not included.
     """
     logs, base_logs = [math.log(each) for each in values], [math.log(each) for each in base]
     centre = fmean(logs) - fmean(base_logs)
@@ -367,10 +367,10 @@ class Beside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """What a publication and a run say of a scenario.
+    """The agreement of a publication and a run about a scenario.
 
     ``tau`` is Kendall's tau-b of the two rankings (1: the same order, -1: the opposite one), ``None`` if
-    fewer than three stacks are in both or one of the two ranks them all alike. ``ties`` says whether some of
+    fewer than three stacks are in both or one of the two ranks them all equal. ``ties`` says whether some of
     ours share a rank; tau-b counts such a pair neither for nor against.
     """
 
@@ -385,7 +385,7 @@ class Agreement:
 def set_beside(published: Published, scenario: str, summaries: Sequence[CellSummary]) -> Agreement | None:
     """Return published results of ``scenario`` next to ours; ``None`` if either is missing.
 
-    Nor for an open loop, which has another kind of result. ``summaries`` may be ranked together.
+    Also ``None`` for an open loop, whose results are of another kind. ``summaries`` may be ranked together.
     """
     theirs = published.figures.get(scenario)
     if not theirs or not summaries or summaries[0].schedule is not None:
@@ -418,7 +418,7 @@ def set_beside(published: Published, scenario: str, summaries: Sequence[CellSumm
 
 
 def agreement(one: Mapping[str, float], other: Mapping[str, float]) -> float | None:
-    """Kendall's tau-b of two rankings of the same names, with ties; ``None`` where it says nothing."""
+    """Return Kendall's tau-b of two rankings of the same names, with ties; ``None`` where it is undefined."""
     if len(one) < FEWEST:
         return None
     from scipy.stats import kendalltau  # noqa: PLC0415
@@ -428,7 +428,7 @@ def agreement(one: Mapping[str, float], other: Mapping[str, float]) -> float | N
 
 
 def _ranks(values: Mapping[str, float], unit: Unit) -> dict[str, float]:
-    """Numbers that grow from the best stack to the worst."""
+    """Return numbers that grow from the best stack to the worst."""
     return {name: -value if unit is Unit.RATE else value for name, value in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""What the database must hold after a load."""
+"""Checks the database after a load."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,9 +28,9 @@ def state_faults(
 ) -> tuple[str, ...]:
     """Return what is wrong in ``after`` as sentences; empty if nothing is.
 
-    ``before`` is what the database held, ``exchanges`` the load's, of which the first ``sent`` (over
-    and over) were sent. Those numbered in ``unconfirmed`` got no successful response, so that their effects
-    may or may not be there. Of several replacements of one record any may be the last.
+    ``before`` is the earlier content of the database, ``exchanges`` the load's, of which the first ``sent``
+    (over and over) were sent. Those numbered in ``unconfirmed`` got no successful response, so that their
+    effects may or may not be there. Of several replacements of one record any may be the last.
     """
     expected = _Expected(before)
     doubtful = frozenset(unconfirmed)
@@ -45,15 +45,15 @@ def state_faults(
 
 
 class _Expected:
-    """What may stand under each key, and which records may have been added."""
+    """The contents allowed under each key, and the records that may have been added."""
 
     def __init__(self, before: Mapping[int, Record]) -> None:
         self._before = before
-        # For each key that was written to: what may stand there now (None: nothing).
+        # For each key that was written to: the allowed contents (None: nothing).
         self._allowed: dict[int, list[Record | None]] = {}
-        # The keys at which a write surely happened, so that the original cannot stand there any more.
+        # The keys that were certainly written to, so that the original content must be gone.
         self._certain: set[int] = set()
-        # For each content that was added: how often it must at least, and may at most, be there.
+        # For each content that was added: how often it must occur at least, and may occur at most.
         self._inserted: dict[_Content, list[int]] = {}
 
     def apply(self, effect: Effect, *, certain: bool) -> None:

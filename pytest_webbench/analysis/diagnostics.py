@@ -1,4 +1,4 @@
-"""What the first screen of a report says of whether a run can be trusted."""
+"""The first screen of a report: can the run be trusted?"""
 
 from collections.abc import Iterator, Sequence
 from statistics import fmean, median
@@ -21,7 +21,7 @@ UNEVEN = 0.1
 
 
 def judge_trust(record: SavedRun) -> tuple[Diagnostic, ...]:
-    """Everything that can be said of ``record``, and what cannot."""
+    """Return all diagnostics of ``record``, including the unknowns."""
     summaries, rounds = record.summaries, record.measurements
     if not summaries:
         nothing = Code.NOTHING_MEASURED.reason()
@@ -42,7 +42,7 @@ def judge_trust(record: SavedRun) -> tuple[Diagnostic, ...]:
 
 
 def overall(diagnostics: Sequence[Diagnostic]) -> Level:
-    """Return the worst of the levels; what is not known makes a run no worse."""
+    """Return the worst of the levels; unknowns do not make a run worse."""
     levels = {each.level for each in diagnostics}
     return next((each for each in (Level.BAD, Level.DOUBTFUL) if each in levels), Level.GOOD)
 
@@ -144,7 +144,7 @@ def _window_s(measurement: Measurement) -> float:
 
 
 def _noise(rounds: Sequence[Measurement], cores: int | None) -> Iterator[Diagnostic]:
-    """Steal time, and what anybody else used."""
+    """Yield steal time, and the usage of other processes."""
     known = [each for each in rounds if each.machine and each.machine.elapsed_s]
     capacity_s = sum(_elapsed_s(each) for each in known) * (cores or 0)
     steal = [each.machine.steal_s for each in known if each.machine and each.machine.steal_s is not None]
@@ -200,9 +200,9 @@ def _balance(rounds: Sequence[Measurement]) -> Iterator[Diagnostic]:
 
 
 def _unevenness(measurement: Measurement) -> float:
-    """By how much the process with the most connections has more than the least, as a share of the mean.
+    """Return how many more connections the busiest process has than the least busy, as a share of the mean.
 
-    A difference of one cannot be helped.
+    A difference of one cannot be avoided.
     """
     held = measurement.load.held
     return max(0, held[0] - held[-1] - 1) / fmean(held) if sum(held) else 0.0

@@ -1,4 +1,4 @@
-"""Where a server's CPU time goes: samples to parts of a stack, and flame graphs."""
+"""Where a server's CPU time goes: attributes samples to parts of a stack, and builds flame graphs."""
 
 import math
 from collections import Counter
@@ -80,7 +80,7 @@ PARTS: Mapping[str, str] = {
     )
     for pattern in patterns.split()
 }
-"""Which part of a stack a file belongs to, by a pattern of :mod:`fnmatch`; the longest that fits counts."""
+"""The part of a stack that a file belongs to, by a pattern of :mod:`fnmatch`; the longest match counts."""
 
 FUNCTIONS: Mapping[str, str] = {
     "pysqlite_*": "database driver",
@@ -91,7 +91,7 @@ FUNCTIONS: Mapping[str, str] = {
     "sock_*": "server",
     "select_*": "server",
 }
-"""The same by the function, for machine code that an interpreter has built in: there the file is its own."""
+"""The same by function, for machine code built into an interpreter, where the file is the interpreter's."""
 
 IDLE = frozenset(
     {
@@ -100,7 +100,7 @@ IDLE = frozenset(
         "waitid", "waitpid", "__poll", "__select",
     }
 )  # fmt: skip
-"""Functions of machine code in which a thread waits for the world: a request, a moment, a child."""
+"""Machine-code functions in which a thread waits for an event: a request, a time, a child process."""
 LOCKED = frozenset(
     {
         "do_futex_wait", "lock_PyThread_acquire_lock", "pthread_cond_clockwait", "pthread_cond_timedwait",
@@ -109,7 +109,7 @@ LOCKED = frozenset(
         "PyThread_acquire_lock_timed_with_retries", "_queue_SimpleQueue_get_impl",
     }
 )  # fmt: skip
-"""Those in which it waits for another thread: a lock, the interpreter."""
+"""Machine-code functions in which it waits for another thread: a lock, the interpreter."""
 PYTHON_WAITS = frozenset(
     {
         ("accept", "socket.py"),
@@ -124,7 +124,7 @@ PYTHON_WAITS = frozenset(
         ("_worker", "thread.py"),
     }
 )
-"""The same in Python, by function and file: innermost where machine code is not seen."""
+"""The same in Python, by function and file: the innermost where machine code is not visible."""
 DEPTH_OF_WAITS = 4
 """How many calls such a function may itself have made, into a C library without symbols."""
 
@@ -142,10 +142,10 @@ def split_frame(frame: str) -> tuple[str, str]:
 
 
 class Attributor:
-    """Says which part of a stack a frame belongs to.
+    """Tells which part of a stack a frame belongs to.
 
-    ``parts`` are patterns of one's own, which win over :data:`PARTS`. What was found out is kept, for the
-    same frames come over and over.
+    ``parts`` are additional patterns, which take precedence over :data:`PARTS`. Results are cached, because
+    the same frames occur over and over.
     """
 
     def __init__(self, parts: Mapping[str, str] | None = None) -> None:
@@ -199,7 +199,7 @@ def _is_within(functions: Set[str], frames: Sequence[str]) -> bool:
 
 
 def working_stacks(profile: CodeProfile) -> Mapping[tuple[str, ...], int]:
-    """Return the frames of each stack in which the server worked, and how often it was met."""
+    """Return the frames of each stack in which the server worked, and the number of its samples."""
     found: Counter[tuple[str, ...]] = Counter()
     for stack, count in profile.stacks.items():
         frames = tuple(stack.split(";"))
@@ -233,16 +233,16 @@ def _proportion(count: int, total: int) -> Interval:
     share = count / total
     centre = (share + Z**2 / (2 * total)) / (1 + Z**2 / total)
     half = Z / (1 + Z**2 / total) * math.sqrt(share * (1 - share) / total + Z**2 / (4 * total**2))
-    # At the ends the formula gives 0 and 1, but for what floating point makes of it.
+    # At the ends the formula gives 0 and 1, except for floating-point error.
     low, high = min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
     return Interval(estimate=share, low=low, high=high)
 
 
 def compare_parts(first: CodeProfile, second: CodeProfile) -> tuple[PartDifference, ...]:
-    """Return how the CPU time for each request differs, part by part, the largest difference first.
+    """Return how the CPU time per request differs, part by part, the largest difference first.
 
-    The intervals of the two sides are joined by Newcombe's method; what the CPU time of a request itself
-    varies by is not in them. Empty where CPU time or samples are missing.
+    The intervals of the two sides are combined by Newcombe's method; the variation of the CPU time per
+    request itself is not included. Empty where CPU time or samples are missing.
     """
     sides = [
         {part.part: part.cpu_ms for part in attribute(each).parts if part.cpu_ms is not None}
@@ -292,7 +292,7 @@ def flame(profile: CodeProfile, *, smallest: float = SMALLEST) -> tuple[FlameRec
     """Return the rectangles of ``profile``: callers before callees, siblings by decreasing samples.
 
     Calls of one function from one caller are one rectangle, whatever the line. Machine code that belongs to
-    no part (the interpreter, the C library) is left out, for it works for its caller. Siblings that have
+    no part (the interpreter, the C library) is left out, since it works for its caller. Siblings with
     less than the share ``smallest`` of all samples are folded into one.
     """
     root = _grow(profile)
@@ -349,16 +349,17 @@ Calls = tuple[str, ...]
 
 
 def add_machine_code(stacks: Mapping[str, int], deep: Mapping[str, int]) -> dict[str, int]:
-    """``stacks`` of Python calls, with the machine code above them that the samples ``deep`` met there.
+    """Return ``stacks`` of Python calls, extended by the machine code that the samples ``deep`` found there.
 
-    A profiler that looks into machine code loses samples where it cannot find its way back to Python, so
-    ``deep`` does not say how often a call was met, which ``stacks`` do. What it does say is how the time of
+    A profiler that looks into machine code loses samples where it cannot unwind to Python, so
+    ``deep`` does not tell how often a call was sampled; ``stacks`` do. But it does tell how the time of
     one Python line divides into the machine code that it calls. So the samples of each innermost Python line
-    are shared out in that proportion; those of a line that is not in ``deep``, in that of its function; and
-    where that is missing, too, they stay as they are, as do those that only wait.
+    are split in that proportion; those of a line that is not in ``deep``, in that of its function; and
+    if that is missing too, they stay as they are, as do those that only wait.
 
-    ``stacks`` are of threads that the system calls active. So those of ``deep`` that wait for another thread
-    are left out; an event loop in machine code that waits for requests is not, for it looks active even then.
+    ``stacks`` are of threads that the system reports as active. So those of ``deep`` that wait for another
+    thread are left out; an event loop in machine code that waits for requests is not, because it looks active
+    even then.
     """
     by_line, by_function = _met(deep)
     innermost: dict[str, list[str]] = {}
@@ -376,7 +377,7 @@ def add_machine_code(stacks: Mapping[str, int], deep: Mapping[str, int]) -> dict
 
 
 def _met(deep: Mapping[str, int]) -> tuple[dict[str, Counter[Calls]], dict[tuple[str, str], Counter[Calls]]]:
-    """Return the machine code above each Python line, and above each function, and how often it was met."""
+    """Return the machine code above each Python line, and above each function, with its number of samples."""
     by_line: dict[str, Counter[Calls]] = {}
     by_function: dict[tuple[str, str], Counter[Calls]] = {}
     for stack, count in deep.items():
@@ -390,7 +391,7 @@ def _met(deep: Mapping[str, int]) -> tuple[dict[str, Counter[Calls]], dict[tuple
 
 
 def _deal(met: Mapping[Calls, int], count: int) -> Sequence[Calls]:
-    """``count`` items of ``met`` in its proportions, to the nearest whole ones, each evenly spread."""
+    """Return ``count`` items of ``met`` in its proportions, rounded, each evenly spread."""
     total = sum(met.values())
     exact = {calls: count * times / total for calls, times in met.items()}
     quotas = {calls: int(share) for calls, share in exact.items()}

@@ -1,4 +1,4 @@
-"""What callgrind counted: the instructions of a load, and which objects and functions executed them.
+"""Callgrind's output: the instructions of a load, and which objects and functions executed them.
 
 The format is described in the manual of Valgrind, "Callgrind Format Specification".
 """
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 UNKNOWN_OBJECT = "???"
-"""Callgrind's name of code that belongs to no file, such as what a JIT compiler made."""
+"""Callgrind's name for code that belongs to no file, such as a JIT compiler's output."""
 
 _NAME = re.compile(r"^(c?(?:ob|fn))=\((\d+)\)(?: (.*))?$")
 _COST = re.compile(r"^[+*\-0-9]")
@@ -35,9 +35,9 @@ _RECURSION = re.compile(r"'\d+$")  # callgrind's mark of a function that called 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstructionCounts:
-    """Counts of a process, or of several together, in user space.
+    """Counts of one process, or of several together, in user space.
 
-    ``functions`` has the instructions of each function itself, without what it called, by its object (a
+    ``functions`` has the instructions of each function itself, without its callees, by its object (a
     shared library or a program) and its name.
     """
 
@@ -65,7 +65,7 @@ def parse_dump(text: str) -> InstructionCounts:
     place, of_call = {"ob": UNKNOWN_OBJECT, "fn": ""}, False
     for line in text.splitlines():
         if _COST.match(line):
-            if not of_call:  # the line behind "calls=" holds what the called function cost
+            if not of_call:  # the line after "calls=" has the cost of the called function
                 functions[place["ob"], _RECURSION.sub("", place["fn"])] += int([*line.split(), "0"][1])
             of_call = False
         elif found := _NAME.match(line):
@@ -103,9 +103,9 @@ def add_counts(parts: Iterable[InstructionCounts]) -> InstructionCounts:
 # --- by function ------------------------------------------------------------------------------------
 
 SMALLEST_SHARE = 1e-4
-"""A function with a smaller share of the instructions is not named: far below what a verdict is about."""
+"""A function with a smaller share of the instructions is not named: it is far below any verdict."""
 SMALLEST_CHANGE = 0.01
-"""The same of what changed between two versions."""
+"""The same for changes between two versions."""
 
 _INSTALLED = re.compile(r"^.*/(?:site|dist)-packages/(?=.)")
 _MODULE = re.compile(r"\.(?:cpython|abi3|pypy)[\w.-]*\.so$")
@@ -116,9 +116,9 @@ _COPY = re.compile(r"@@?[A-Z][\w.]*$|\.(?:cold|constprop|isra|llvm|lto_priv|part
 
 
 def short_object(path: str) -> str:
-    """An object as people know it: without its folder, its version and the name of the platform.
+    """Return an object's short name: without its folder, its version and the name of the platform.
 
-    ``libpython3.13.so``, ``libc.so``; the module of a package keeps that: ``markupsafe/_speedups.so``.
+    ``libpython3.13.so``, ``libc.so``; a module keeps its package: ``markupsafe/_speedups.so``.
     """
     name = _INSTALLED.sub("", path)
     if name == path:
@@ -127,13 +127,16 @@ def short_object(path: str) -> str:
 
 
 def short_function(name: str) -> str:
-    """A function without what compilers add to its name; empty if it has none, but an address."""
+    """Return a function's name without compilers' suffixes; empty if it has only an address."""
     short = _COPY.sub("", name)
     return "" if _ADDRESS.match(short) else short
 
 
 def by_function(counts: InstructionCounts) -> dict[str, dict[str, int]]:
-    """What is stored of ``counts``: an :data:`~pytest_webbench.model.growth.InstructionsByFunction`."""
+    """Return ``counts`` as they are stored.
+
+    An :data:`~pytest_webbench.model.growth.InstructionsByFunction`.
+    """
     found: dict[str, Counter[str]] = {}
     for (path, function), count in counts.functions.items():
         found.setdefault(short_object(path), Counter())[short_function(function)] += count
@@ -148,7 +151,7 @@ def _without_small(functions: Mapping[str, int], least: float) -> dict[str, int]
 
 
 def add_functions(parts: Iterable[InstructionsByFunction]) -> dict[str, dict[str, int]]:
-    """The instructions of all ``parts`` together."""
+    """Return the instructions of all ``parts`` together."""
     found: dict[str, Counter[str]] = {}
     for part in parts:
         for name, functions in part.items():
@@ -157,7 +160,7 @@ def add_functions(parts: Iterable[InstructionsByFunction]) -> dict[str, dict[str
 
 
 def instructions_per_request(rounds: Iterable[Measurement]) -> dict[tuple[str, str], float]:
-    """For each object and function the instructions of a completed request, over all ``rounds`` together."""
+    """Return instructions per completed request by object and function, over all ``rounds`` together."""
     found: Counter[tuple[str, str]] = Counter()
     completed = 0
     for each in rounds:
@@ -168,16 +171,16 @@ def instructions_per_request(rounds: Iterable[Measurement]) -> dict[tuple[str, s
 
 
 Places = Mapping[tuple[str, str], float]
-"""What :func:`instructions_per_request` gives."""
+"""The return type of :func:`instructions_per_request`."""
 
 
 def changes_of_objects(base: Places, head: Places) -> tuple[CodeChange, ...]:
-    """The objects that changed, the largest change first, whatever its sign."""
+    """Return the objects that changed, the largest change first, whatever its sign."""
     return _changes(*({(name, ""): count for name, count in _objects(each).items()} for each in (base, head)))
 
 
 def changes_of_functions(base: Places, head: Places) -> tuple[CodeChange, ...]:
-    """The same of functions, without those that are too small to be named."""
+    """Return the functions that changed, without those too small to be named."""
     return _changes(*({place: count for place, count in each.items() if place[1]} for each in (base, head)))
 
 

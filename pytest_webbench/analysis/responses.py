@@ -1,9 +1,8 @@
-"""Whether what came back is the expected response, and if not, why, in one sentence.
+"""Checks responses against their expectations, and exchanges against their types, with a sentence per fault.
 
-Are the exchanges that a user's functions make what they have to be?
-
-Every fault is a sentence: which field, what came, what is wanted. Python checks no types of dataclasses,
-and a wrong one would come to light as a traceback, deep inside of a run.
+A user's functions may return anything, and Python does not check the types of dataclass fields: without these
+checks, a wrong type would only surface as a traceback deep inside a run. Every sentence names the field, the
+value found, and what is expected.
 """
 
 import json
@@ -46,7 +45,7 @@ __all__ = [
 _Difference = tuple[str, ...]
 
 _SHOWN = 80
-"""How many characters of a value or of a body a sentence shows."""
+"""The longest part of a value or of a body that a sentence shows, in characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +57,9 @@ class Mismatch:
 
 
 def judge(answer: Answer, status: int, body: bytes) -> Mismatch | None:
-    """``None`` if ``status`` and ``body`` are what ``answer`` asks for, else what is wrong with them.
+    """Return what is wrong with ``status`` and ``body``, compared with ``answer``; ``None`` if nothing is.
 
-    ``body`` comes from a server and may be anything: whatever it holds, this returns and does not raise.
+    ``body`` comes from a server and may contain anything: this never raises because of it.
     """
     if status != answer.status:
         came = f"; the body is {excerpt(body)}" if body else ""
@@ -102,7 +101,7 @@ def _json_difference(answer: Answer, body: bytes) -> str:
 
 
 class _GeneratedMissingError(Exception):
-    """A key that the server was to make up is not there."""
+    """A key that the server should generate is missing."""
 
 
 def _without_generated(actual: Any, answer: Answer) -> tuple[Any, Any]:
@@ -160,7 +159,7 @@ def _array_difference(actual: list[Any], expected: Sequence[Any]) -> _Difference
 
 
 def _same_number(actual: Any, expected: Any) -> bool:
-    """Return whether two values are equal and finite numbers: an infinity less itself is NaN."""
+    """Return whether two values are equal and finite numbers: infinity minus itself is NaN."""
     if isinstance(actual, bool) or isinstance(expected, bool) or not isinstance(actual, (int, float)):
         return False
     return bool(actual == expected) and actual - actual == 0
@@ -175,7 +174,7 @@ def _sentence(difference: _Difference) -> str:
 
 
 def _show(value: Any) -> str:
-    """``value`` as JSON, cut where it gets long, safe to print on a terminal."""
+    """Return ``value`` as JSON, cut where it gets long, safe to print on a terminal."""
     text = ""
     for piece in _ENCODER.iterencode(value):
         text += piece[: _SHOWN + 1]
@@ -185,7 +184,7 @@ def _show(value: Any) -> str:
 
 
 def _printable(text: str) -> str:
-    """``text`` with everything escaped that would not show, or would steer a terminal."""
+    """Return ``text`` with everything escaped that is invisible or would control a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
@@ -194,7 +193,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of ``pairs``; two values for one key are read differently by different parsers."""
+    """Return the object of ``pairs``; parsers disagree about two values for one key."""
     made = dict(pairs)
     if len(made) != len(pairs):
         ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
@@ -209,7 +208,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
 
 LONGEST = 60
 MOST_EXCHANGES = 1_000_000
-"""More than these, or than the round has requests, come from a generator that does not end."""
+"""More exchanges than this, or than the round has requests, come from a generator that does not end."""
 
 Faults = Iterator[str]
 
@@ -219,14 +218,14 @@ def exchanges_of(
 ) -> tuple[Exchange, ...]:
     """Return the exchanges that the traffic of ``scenario`` makes for ``count`` requests.
 
-    Raises :class:`~pytest_webbench.model.errors.UsageError` for what are none, and whatever the function
-    raises.
+    Raises :class:`~pytest_webbench.model.errors.UsageError` for objects that are not exchanges, and any
+    exception of the function.
     """
     where, hint = f"the traffic of scenario {scenario.name}", "traffic returns a list of Exchange"
     made: Any = scenario.traffic(records, count, rng)
     if isinstance(made, str | bytes | Mapping) or not hasattr(made, "__iter__"):
         if hasattr(made, "close") and hasattr(made, "cr_frame"):
-            made.close()  # else Python warns of a coroutine that nobody waited for
+            made.close()  # otherwise Python warns of a coroutine that was never awaited
         raise UsageError(f"{where} returned {shown(made)}", hint=hint)
     most = max(MOST_EXCHANGES, count or 0)
     exchanges = tuple(islice(made, most + 1))
@@ -247,7 +246,7 @@ def exchanges_of(
 
 
 def shown(value: Any) -> str:
-    """``value`` for a message: what kind of thing it is, and its beginning."""
+    """Return ``value`` for a message: its type, and its beginning."""
     if value is None or isinstance(value, bool | int | float):
         text = repr(value) if not isinstance(value, int) or abs(value) < 10**LONGEST else "a huge number"
     elif isinstance(value, str):
@@ -328,7 +327,7 @@ def _effect_faults(effect: Any) -> Faults:
 
 
 def fault(field: str, value: Any, wanted: str) -> str:
-    """Return the sentence: which ``field``, what came, what is ``wanted``."""
+    """Return the sentence: which ``field``, the ``value`` found, what is ``wanted``."""
     return f"{field} is {shown(value)}; wanted: {wanted}"
 
 
@@ -353,12 +352,12 @@ def _is_status(value: Any) -> bool:
 
 
 def are_texts(pair: Any) -> bool:
-    """Return whether ``pair`` is a pair of texts."""
+    """Return whether ``pair`` is a pair of strings."""
     return isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(each, str) for each in pair)
 
 
 def _is_json(value: Any, depth: int = 0) -> bool:
-    if type(value) in _PLAIN or isinstance(value, str | int):  # the first is asked a million times
+    if type(value) in _PLAIN or isinstance(value, str | int):  # the first check runs a million times
         return True
     if isinstance(value, float):
         return math.isfinite(value)

@@ -1,8 +1,8 @@
-"""Intervals, ratios and percentiles, and times counted in buckets where there is no room for each.
+"""Intervals, ratios and percentiles, and times counted in buckets where memory does not suffice for each.
 
-This module says which method is used for which question. The buckets are those of an HDR histogram: each
-doubling of a time is cut into 2048 of the same width. They stand ready in the bits of a floating-point number
-of 64 bits: its exponent, and the first 11 bits of what follows. So NumPy counts many samples by one
+This module defines which method is used for which question. The buckets are those of an HDR histogram: each
+doubling of a time is divided into 2048 of the same width. The bits of a 64-bit floating-point number already
+contain them: its exponent, and the first 11 bits of the mantissa. So NumPy counts many samples by one
 conversion, one shift and one addition.
 """
 
@@ -36,7 +36,7 @@ CONFIDENCE = 0.95
 def mean_interval(values: Sequence[float]) -> Interval:
     """Return the geometric mean of positive ``values`` with Student's t interval of its logarithm.
 
-    One value is one launch: what varies between launches is in the interval. Logarithms, because times
+    One value is one launch: variation between launches is in the interval. Logarithms, because times
     are positive and vary by factors; so the interval of a rate is the inverse of that of a time.
     """
     centre, half = _t_interval([math.log(value) for value in values])
@@ -46,8 +46,8 @@ def mean_interval(values: Sequence[float]) -> Interval:
 def ratio_interval(values: Sequence[float], base: Sequence[float]) -> Interval:
     """Return how many times ``base`` the ``values`` are, from pairs (same block), with an interval.
 
-    The geometric mean of the pairs' ratios with Student's t interval of its logarithm: what a block
-    has in common, such as a slow minute of the machine, falls out of each pair's ratio.
+    The geometric mean of the pairs' ratios with Student's t interval of its logarithm: whatever affects a
+    whole block, such as a slow minute of the machine, cancels out of each pair's ratio.
     """
     return mean_interval([value / other for value, other in zip(values, base, strict=True)])
 
@@ -74,7 +74,7 @@ def percentiles(times: Sequence[Latencies], shares: Sequence[float]) -> list[flo
     The smallest sample that at least the share lies at or below (``inverted_cdf`` of NumPy, type 1 of
     Hyndman and Fan 1996), so that each value is a latency that was observed. The items may be of 4
     bytes in one part and of 8 in another. All samples are copied once, and no more than that. If one part
-    is a histogram, what is said is within
+    bytes in one part and of 8 in another. All samples are copied only once. If one part
     :data:`~pytest_webbench.model.load.RELATIVE_ERROR` of that.
     """
     if not all(part.exact for part in times):
@@ -110,9 +110,9 @@ def slowest_share(rates: Sequence[float]) -> float:
 _MANTISSA_BITS = 52
 _SHIFT = _MANTISSA_BITS - BUCKET_BITS
 _OF_ONE = 1023 << BUCKET_BITS
-"""The exponent of 1.0, as it stands in the bits."""
+"""The exponent of 1.0, at its position in the bits."""
 _LARGEST = 2**_MANTISSA_BITS
-"""Times from 52 days on, which no request takes, are counted as that."""
+"""Times from 52 days on, which no request takes, are counted as this."""
 _BUCKETS = (_MANTISSA_BITS + 1) << BUCKET_BITS
 
 
@@ -138,7 +138,7 @@ class Buckets:
         self.count += len(samples)
 
     def add_all(self, times: Latencies) -> None:
-        """Count ``times``, whatever their form."""
+        """Count ``times``, in either form."""
         histogram = times.histogram
         if histogram is None:
             self.add(times.samples)

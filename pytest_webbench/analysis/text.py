@@ -1,4 +1,4 @@
-"""Text that people read: names that they type, addresses without secrets, examples of failures."""
+"""Text for and from people: names they type, addresses without secrets, examples of failures."""
 
 import difflib
 import re
@@ -31,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 NAME_WORDS = "1 to 64 letters (a-z, A-Z), digits, and _ . - after the first"
-"""What a name consists of. It stands in names of files and of tests, in options and in tables."""
+"""The rule for names, which are used in names of files and of tests, in options and in tables."""
 
 
 def is_name(value: Any) -> bool:
@@ -59,7 +59,7 @@ def select(kind: str, patterns: Iterable[str], known: Sequence[str]) -> tuple[st
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the known name nearest to ``name``, or nothing.
+    """Return ``; did you mean 'x'?`` for the known name nearest to ``name``, or nothing.
 
     A name of several words is compared by its beginning, too: ``flsk`` is near to ``flask-sqlite3``.
     """
@@ -75,7 +75,7 @@ def _likeness(one: str, other: str) -> float:
 def duplicates(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names that occur more than once, each once, in the order of their second occurrence.
 
-    Capital letters make no difference: two logs would be one file on some file systems.
+    Case is ignored: two logs would be one file on some file systems.
     """
     seen: set[str] = set()
     twice: dict[str, None] = {}
@@ -96,7 +96,7 @@ _WORDS = "token|secret|passw|pwd|auth(?!or)|signature|session|credential|jwt"
 
 
 _SECRET = rf"(?:[^=&;#\"\s]*(?:{_WORDS})[^=&;#\"\s]*|(?:[^=&;#\"\s]*[_.-])?(?:api|access)?key|sig|code)"
-"""A name that speaks of a secret."""
+"""A name that suggests a secret."""
 
 
 _CREDENTIALS = re.compile(r"://\S*@")
@@ -112,7 +112,7 @@ _FIELD = re.compile(rf"((?:^|&){_SECRET}=)[^&\s]+", re.IGNORECASE)
 
 
 def mask_credentials(text: str) -> str:
-    """``text`` without what stands between ``://`` and the last ``@``, be it a valid address or not."""
+    """Return ``text`` without what is between ``://`` and the last ``@``, even if the address is invalid."""
     return _CREDENTIALS.sub(f"://{MASK}@", text)
 
 
@@ -128,7 +128,7 @@ def mask_url(text: str) -> str:
 
 
 def mask_path(path: str) -> str:
-    """``path`` without the values of parameters whose names speak of a secret, and cut where it is long."""
+    """Return ``path`` without the values of parameters whose names suggest a secret, cut where it is long."""
     shown = _PARAMETER.sub(rf"\1{MASK}", path)
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
 
@@ -139,7 +139,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def mask_body(body: str) -> str:
-    """``body``, of JSON or a form, without the values whose names speak of a secret."""
+    """Return ``body``, of JSON or a form, without the values whose names suggest a secret."""
     return _FIELD.sub(rf"\1{MASK}", _MEMBER.sub(rf'\1"{MASK}"', body))
 
 
@@ -147,7 +147,7 @@ _MOST = 3
 
 
 class Examples:
-    """The first different failures, counted; later ones of other kinds are not kept."""
+    """The first distinct failures, counted; later ones of other kinds are not kept."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
@@ -156,28 +156,28 @@ class Examples:
         return len(self._counts)
 
     def add(self, request: Request, why: str) -> None:
-        """``request`` failed, for the reason in ``why``."""
+        """Add the failure of ``request``, for the reason in ``why``."""
         self.count(f"{request.method} {mask_path(request.path)}: {why}", 1)
 
     def count(self, text: str, times: int) -> None:
-        """``text`` came so many ``times``."""
+        """Count ``text`` ``times`` times."""
         if text in self._counts:
             self._counts[text] += times
         elif len(self._counts) < _MOST:
             self._counts[text] = times
 
     def clear(self) -> None:
-        """Begin again."""
+        """Forget everything."""
         self._counts.clear()
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Each once, the first one first."""
+        """The texts, each once, in the order of their first occurrence."""
         return tuple(self._counts)
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """How often each of the texts came."""
+        """How often each of the texts occurred."""
         return tuple(self._counts.values())
 
 
@@ -185,7 +185,7 @@ def join_examples(results: Iterable[LoadResult]) -> Examples:
     """Return the examples of all ``results`` together."""
     joined = Examples()
     for result in results:
-        # An engine from elsewhere may give the texts alone.
+        # A third-party engine may give only the texts.
         counts = result.example_counts or (1,) * len(result.examples)
         for text, times in zip(result.examples, counts, strict=True):
             joined.count(text, times)

@@ -1,1 +1,1 @@
-"""This machine: its processes, connections, files and what a load costs on it."""
+"""This machine: its processes, connections and files, and the meters of a server's usage."""

@@ -38,10 +38,10 @@ def tcp_sockets(table: str, *, pid: int | str = "self", containing: str = "") ->
 def held_connections(pid: int, port: int) -> Held | None:
     """Return the connections to TCP ``port`` of the process ``pid`` and its descendants; ``None`` if unseen.
 
-    A process takes connections if it has a socket that listens on the port and none of its descendants
-    has one: Gunicorn's first process has it for its workers alone. One that holds connections takes them,
-    too, and what it has forked only helps it, as long as it holds none. A connection that waits in the kernel
-    to be taken has no holder yet.
+    A process accepts connections if it has a socket that listens on the port and none of its descendants
+    has one: Gunicorn's first process holds it only for its workers. A process that holds connections accepts
+    them, too; its forks count as helpers, as long as they hold none. A connection that waits in the kernel
+    to be accepted has no holder yet.
     """
     try:
         return held_by(process_tree(pid), port)

@@ -22,7 +22,7 @@ def write_whole(path: Path, content: bytes) -> None:
     if Path("/dev") in path.absolute().parents or (path.exists() and not path.is_file()):
         path.write_bytes(content)
         return
-    target = Path(os.path.realpath(path))  # a link stays one
+    target = Path(os.path.realpath(path))  # a link stays a link
     with _temporary(target.parent, content) as temporary:
         temporary.replace(target)
 
@@ -40,7 +40,7 @@ def check_writable(path: Path) -> None:
 
 @contextmanager
 def _temporary(folder: Path, content: bytes) -> Iterator[Path]:
-    """A file with ``content`` in ``folder`` that no pattern for JSON finds, gone when the context is left."""
+    """Yield a file with ``content`` in ``folder`` that no pattern for JSON matches; remove it at the end."""
     path = folder / f".{uuid4().hex}.tmp"
     try:
         with path.open("xb") as file:
@@ -53,7 +53,7 @@ def _temporary(folder: Path, content: bytes) -> Iterator[Path]:
 
 
 LEAST_FREE = 1 << 20
-"""With fewer bytes than these left, a database of a stack cannot grow, nor a command print its rows."""
+"""With fewer free bytes than this, a stack's database cannot grow, and commands cannot print rows."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -61,8 +61,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 def disk_faults(name: str, cannot: str = "cannot be launched") -> Iterator[None]:
     """Raise ``StartError`` for an :class:`OSError` in work for stack ``name``.
 
-    To a failure of the stack itself it adds that the temporary folder is full, where it is: programs that
-    find no space left say so in their own ways, or not at all.
+    If the temporary folder is full, a failure of the stack itself says so as well: programs
+    report a full disk in their own ways, or not at all.
     """
     try:
         yield
@@ -89,7 +89,7 @@ def disk_faults(name: str, cannot: str = "cannot be launched") -> Iterator[None]
 def raise_if_full(errors: Iterable[StackError]) -> None:
     """Raise the first of ``errors``, within :func:`disk_faults`, if the temporary folder is full.
 
-    Then it is not the fault of the scenarios that failed, and says nothing for those that did not.
+    Then neither the failed scenarios are at fault, nor can the others be trusted.
     """
     for error in errors:
         if full_folder(Path(tempfile.gettempdir())) is not None:
@@ -98,7 +98,7 @@ def raise_if_full(errors: Iterable[StackError]) -> None:
 
 
 def full_folder(folder: Path, least: int = LEAST_FREE) -> str | None:
-    """``folder`` and how much space it has left, in words, if that is less than ``least`` bytes."""
+    """Return ``folder`` with its free space, in words, if that is less than ``least`` bytes."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError:

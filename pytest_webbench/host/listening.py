@@ -1,4 +1,4 @@
-"""Who listens on a port of this machine."""
+"""The processes that listen on a port of this machine."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ from pytest_webbench.host.meters.process_tree import process_tree
 __all__ = ["Holder", "foreign_holder", "ports_of"]
 
 TAKE_S = 1.0
-"""How long a process may take to accept a connection, where that shows who serves."""
+"""How long a process may take to accept a connection, where that reveals which one serves."""
 _OURS_WOULD_GET_IT = frozenset(
     {
         "0100007F",  # 127.0.0.1, as the kernel writes it on a little-endian machine
@@ -33,7 +33,7 @@ _OURS_WOULD_GET_IT = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """A process that listens; without its arguments, which may have secrets in them.
+    """A process that listens; without its arguments, which may contain secrets.
 
     ``pid`` is ``None`` for one of another user, and ``program`` empty.
     """
@@ -48,17 +48,17 @@ class Holder:
 
 
 def foreign_holder(pid: int, port: int) -> Holder | None:
-    """Who listens on ``port`` of 127.0.0.1, alone or as well, and is no process of the tree of ``pid``.
+    """Return a process that listens on ``port`` of 127.0.0.1 and is not in the tree of ``pid``, if any.
 
-    A process that inherited the socket of the tree (a helper in the background) is one only if it takes a
-    connection that is made to find out. This process and those above the tree may have it open, too.
-    ``None`` if nobody does, as far as can be seen: sockets of a tree of another user cannot be told from
-    those of others. Where there is no ``/proc`` (macOS), only whether the tree listens at all is seen.
+    A process that inherited the socket of the tree (a helper in the background) counts only if it accepts a
+    test connection. This process and the ancestors of the tree may have it open, too.
+    ``None`` if there is none, as far as can be seen: the sockets of a tree of another user look like
+    those of others. Where there is no ``/proc`` (macOS), only whether the tree listens at all is known.
     """
     if sys.platform != "linux":
         return None if port in ports_of(pid) else _any_holder(port)
     found = _holder(pid, port)
-    # Between two looks a process of the tree may have ended, with its socket: only what stays is believed.
+    # A process of the tree may end between two checks, with its socket: only a lasting holder counts.
     return _holder(pid, port) if found is not None and found.pid is None else found
 
 
@@ -96,7 +96,7 @@ def _taker(port: int, candidates: Iterable[int]) -> int | None:
         while time.monotonic() < deadline:
             ours = (each for each in _connections() if (each.port, each.peer_port) == (port, here))
             inode = next((each.inode for each in ours), "0")
-            if inode != "0":  # until it is taken, it is nobody's
+            if inode != "0":  # it has no holder until it is accepted
                 return next((each for each in candidates if inode in (_sockets_of(each) or set())), None)
             time.sleep(0.005)
     return None

@@ -1,4 +1,4 @@
-"""This machine: what it is, what its processors do, and the lock that one measurement at a time holds."""
+"""This machine: its description, its processors' usage, and the lock held by one measurement at a time."""
 
 import fcntl
 import json
@@ -48,7 +48,7 @@ def describe_machine() -> Machine:
 
 
 def usable_cores() -> int:
-    """How many processors this process may use."""
+    """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,6 +1,6 @@
-"""Set-up of a process by itself: to end with its parent, and to open many files.
+"""Set-up of a process: to end with its parent, and to open many files.
 
-Also a program, which knows nothing of this package: ``own_process.py PARENT COMMAND ...`` becomes the
+Also a program that is independent of this package: ``own_process.py PARENT COMMAND ...`` becomes the
 command, which then ends with the process ``PARENT``.
 """
 
@@ -18,7 +18,7 @@ _PR_SET_PDEATHSIG = 1
 def end_with(parent: int) -> None:
     """Have the kernel end this process with the thread of ``parent`` that started it, where it can (Linux).
 
-    That lasts over an exec. A process whose parent has ended already ends here.
+    This survives an exec. A process whose parent has already ended exits here.
     """
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):

@@ -1,4 +1,4 @@
-"""Output that can be read where the terminal, or the file behind a pipe, has no Unicode."""
+"""Readable output where the terminal, or the file behind a pipe, does not support Unicode."""
 
 import codecs
 import sys
@@ -27,10 +27,10 @@ PLAIN = {
 
 @contextmanager
 def plain_output() -> Iterator[None]:
-    """Write to standard output and error what their encodings have, and the nearest thing for the rest.
+    """Replace characters that the encodings of standard output and error lack by the nearest ones they have.
 
-    Without it a line of a table is an error, for which pytest writes the whole table in one line, escaped.
-    Streams that are no files, and those in Unicode, are left as they are.
+    Otherwise a line of a table raises an error, and pytest writes the whole table in one escaped line.
+    Streams that are not files, and those in Unicode, are left as they are.
     """
     changed: list[tuple[Any, str]] = []
     for stream in (sys.stdout, sys.stderr):
@@ -66,7 +66,7 @@ def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _nearest(character: str) -> str:
-    """In ASCII, which every encoding of a terminal has: the letter without its accents, or the code."""
+    """Return ASCII text, which every terminal's encoding has: the letter without its accents, or the code."""
     if character in PLAIN:
         return PLAIN[character]
     letters = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode("ascii")

@@ -1,4 +1,4 @@
-"""A server that somebody else started on this machine: which process holds which connection (Linux)."""
+"""A server that was already running on this machine: which process holds which connection (Linux)."""
 
 import socket
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _FORWARDERS = frozenset(
         "kubectl",
     }
 )
-"""Processes that take connections for others: what they hold says nothing of the server behind them."""
+"""Processes that accept connections for others: what they hold says nothing about the server behind them."""
 
 
 class RunningServer:
@@ -56,7 +56,7 @@ class RunningServer:
             parents |= process_tree(root)
         try:
             return held_by(parents, self._port) if parents else None
-        except OSError:  # one has ended meanwhile, or is another user's
+        except OSError:  # one has ended meanwhile, or belongs to another user
             return None
 
 
@@ -112,7 +112,7 @@ def _owners(listening: set[str]) -> dict[int, set[str]]:
     for folder in Path("/proc").iterdir() if listening else ():
         if folder.name.isdecimal():
             pid = int(folder.name)
-            with suppress(OSError):  # it has ended, or is another user's
+            with suppress(OSError):  # it has ended, or belongs to another user
                 if own := sockets_of(pid) & listening:
                     owners[pid] = own
     return owners

@@ -1,20 +1,20 @@
 """Starts one program, and ends it with all that it has started: run as a file, by ``python -I -S``.
 
-It stands between us and the program, asleep, and nothing of it is in the program's process tree. What the
-program starts stays below this process even if it has a session of its own or its parent has ended
-(``PR_SET_CHILD_SUBREAPER``, Linux), so that all of it is found and killed when
+It is a sleeping process between us and the program, and not part of the program's process tree. All processes
+that the program starts stay below this one even if they have their own session or their parent has ended
+(``PR_SET_CHILD_SUBREAPER``, Linux), so that all are found and killed when
 
-* we say so,
-* standard input ends or the process that started this one does, by SIGKILL too,
+* we ask for it,
+* standard input ends or the process that started this one does, even by SIGKILL,
 * or this process is asked to end.
 
-Orders come as lines of JSON: first what to start, then ``{"signal": 15}`` for the program and its group, or
-``{"end": 2.0}``, which asks the program to end (SIGTERM) and gives it so many seconds. Replies are lines of
-JSON, too: ``{"pid": 7, "begun": 12.5}`` (seconds of :func:`time.monotonic`) or ``{"errno": 2}``, then
-``{"code": -9}`` once the program has ended, and at last ``{"left": []}``: what could not be ended.
+Orders are lines of JSON: first the program to start, then ``{"signal": 15}`` for the program and its group,
+or ``{"end": 2.0}``, which asks the program to end (SIGTERM) and gives it so many seconds. Replies are lines
+of JSON, too: ``{"pid": 7, "begun": 12.5}`` (seconds of :func:`time.monotonic`) or ``{"errno": 2}``, then
+``{"code": -9}`` once the program has ended, and finally ``{"left": []}``: processes that could not be ended.
 
-It needs nothing but the standard library, so that it is there soon. Elsewhere than on Linux, it ends the
-program and its process group, and does not see what left that.
+It needs only the standard library, so that it starts quickly. Elsewhere than on Linux, it ends the
+program and its process group, and misses processes that left the group.
 """
 
 import ctypes
@@ -31,10 +31,10 @@ from typing import Any
 __all__ = ["main"]
 
 PATIENCE_S = 5.0
-"""How long what was killed may take to go. One of another user stays, or one that hangs in the kernel."""
+"""How long killed processes may take to end. Another user's, or one that hangs in the kernel, stays."""
 LOOK_S = 0.01
 ORPHAN_S = 1.0
-"""How often it is looked whether the parent lives, where the kernel does not tell."""
+"""How often to check whether the parent lives, where the kernel does not report it."""
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LINUX = sys.platform == "linux"
@@ -67,7 +67,7 @@ class _Supervisor:
             signal.signal(number, _note)
 
     def serve(self) -> None:
-        """Return when all is to be ended."""
+        """Carry out orders until everything is to be ended."""
         poll = select.poll()
         poll.register(0, select.POLLIN)
         poll.register(self._woken, select.POLLIN)
@@ -93,7 +93,7 @@ class _Supervisor:
         return any(number in _ENDING for number in os.read(self._woken, 512))
 
     def _read_orders(self) -> bool:
-        """Carry out what has come; whether more may come."""
+        """Carry out the orders that have arrived; return whether more may come."""
         data = os.read(0, 1 << 16)
         *lines, self._lines = (self._lines + data).split(b"\n")
         for line in lines:
@@ -131,7 +131,7 @@ class _Supervisor:
         _reply({"errno": int(said)} if said else {"pid": child, "begun": begun})
 
     def _reap(self) -> None:
-        """Take note of what has ended; what was orphaned comes to us, and nobody else asks for it."""
+        """Reap ended processes; orphans become our children, and nobody else waits for them."""
         with suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -142,10 +142,10 @@ class _Supervisor:
                     _reply({"code": os.waitstatus_to_exitcode(status)})
 
     def end_all(self) -> None:
-        """Kill what is there until nothing is left, and remove the folder that was made for it."""
-        signal.set_wakeup_fd(-1)  # nothing cuts this short
+        """Kill processes until none is left, and remove the folder that was made for them."""
+        signal.set_wakeup_fd(-1)  # nothing may interrupt this
         deadline = time.monotonic() + PATIENCE_S
-        # Not the program first: what it has put into another namespace of processes would get out of sight.
+        # Not the program first: its children in another PID namespace would become invisible.
         left = _descendants() or ([self._program] if self._program and not self._has_ended else [])
         while left:
             if not _LINUX:
@@ -166,7 +166,7 @@ class _Supervisor:
 
 
 def _note(number: int, frame: object) -> None:
-    """A handler of Python's own, without which the wake-up descriptor is not written to."""
+    """Do nothing: without a Python handler, the wake-up descriptor is not written to."""
 
 
 def _watch(parent: int) -> int | None:
@@ -178,7 +178,7 @@ def _watch(parent: int) -> int | None:
 
 
 def _become(order: dict[str, Any]) -> None:
-    """Become the program, in a session of its own; raises :class:`OSError`."""
+    """Become the program, in its own session; raises :class:`OSError`."""
     os.setsid()
     if _LINUX:  # if this supervisor is killed; one thread is all it has
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -222,7 +222,7 @@ def _descendants() -> list[int]:
 
 
 def _remove(folder: str) -> None:
-    """Remove ``folder``; what ends just now may still write to it."""
+    """Remove ``folder``, to which an ending process may still write."""
     import shutil  # noqa: PLC0415
 
     for _ in range(10):

@@ -1,1 +1,1 @@
-"""Bring a stack up, and take it down whatever happens."""
+"""Starts stacks, and stops them whatever happens."""

@@ -1,4 +1,4 @@
-"""Servers that run already."""
+"""Servers that are already running."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,10 +17,10 @@ __all__ = ["AttachedLauncher"]
 
 
 class AttachedLauncher:
-    """Measures servers that somebody else started, at the URLs given by the names of the stacks.
+    """Measures servers that are already running, at the URLs given by the names of the stacks.
 
-    Nothing is launched, seeded or ended; of the server's processes only the connections are seen, and its
-    versions are not.
+    Nothing is launched, seeded or stopped; of the server's processes only the connections are visible, and
+    its versions are not.
     """
 
     name = "attached"
@@ -32,7 +32,7 @@ class AttachedLauncher:
         self._start_timeout_s = start_timeout_s
 
     def prepare(self, stack: Stack) -> None:
-        """Nothing to prepare."""
+        """Do nothing: the server is running already."""
 
     @contextmanager
     def start(self, stack: Stack) -> Iterator["AttachedStack"]:
@@ -45,7 +45,7 @@ class AttachedLauncher:
 
 @dataclass(frozen=True, kw_only=True)
 class AttachedStack:
-    """A server that runs already; see :class:`~pytest_webbench.model.stack.RunningStack`."""
+    """A server that was already running; see :class:`~pytest_webbench.model.stack.RunningStack`."""
 
     stack: Stack
     base_url: str = field(repr=False)
@@ -72,11 +72,11 @@ class AttachedStack:
         """Do nothing: the server was not launched by us."""
 
     def put_file(self, name: str, content: bytes) -> str:  # noqa: ARG002
-        """There is no way in: raises :class:`~pytest_webbench.model.errors.SeedError`."""
+        """Raise :class:`~pytest_webbench.model.errors.SeedError`: there is no access to its files."""
         raise SeedError(f"{self.stack.name} runs already: no file can be put beside it ({name})")
 
     def execute(self, arguments: Sequence[str]) -> bytes:
-        """There is no way in: raises :class:`~pytest_webbench.model.errors.SeedError`."""
+        """Raise :class:`~pytest_webbench.model.errors.SeedError`: no command can be run beside it."""
         raise SeedError(f"{self.stack.name} runs already: no command can be run beside it ({arguments[0]})")
 
     def log_tail(self) -> str:

@@ -1,7 +1,7 @@
-"""Runs commands of Python, each in a fork of a process whose interpreter is up already.
+"""Runs Python commands, each in a fork of a process whose interpreter is already initialised.
 
-It is run by the Python of a stack and needs nothing but the standard library. Orders come as lines of JSON:
-``{"arguments": [...], "timeout_s": 60}``, with arguments as after ``python``. Each is answered by a line
+Run by the Python of a stack; it needs only the standard library. Orders are lines of JSON:
+``{"arguments": [...], "timeout_s": 60}``, with arguments as after ``python``. The reply to each is a line
 of JSON, ``{"code": 0, "output": 12, "errors": 0}``, and as many bytes of standard output and error.
 """
 
@@ -31,7 +31,7 @@ def main() -> None:
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             child = os.fork()
             if child == 0:
-                for pipe in (orders, replies):  # else nobody sees that the server has ended
+                for pipe in (orders, replies):  # otherwise the end of the server goes unnoticed
                     os.close(pipe.fileno())
                 os._exit(_carry_out(order, output.fileno(), errors.fileno()))
             _, status = os.waitpid(child, 0)
@@ -48,14 +48,15 @@ def _content(file: IO[bytes]) -> bytes:
 
 
 def _carry_out(order: dict[str, Any], output: int, errors: int) -> int:
-    """Do in a fork what Python does with such arguments, and return the code with which it would end.
+    """Run ``arguments`` in a fork as Python would, and return the exit code.
 
-    Not by ending as Python does, for it takes ten times as long as the command to tidy up what was forked.
+    The fork does not exit as Python does: the clean-up after a fork would take ten times as long as the
+    command.
     """
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (output, 1), (errors, 2)):
         os.dup2(source, target)
-    signal.setitimer(signal.ITIMER_REAL, order["timeout_s"])  # nobody handles it, so that it ends the fork
+    signal.setitimer(signal.ITIMER_REAL, order["timeout_s"])  # unhandled, so that it ends the fork
     code = 0
     try:
         _become(order["arguments"])

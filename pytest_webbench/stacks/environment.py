@@ -1,6 +1,6 @@
-"""The environment of a stack: made by uv from its hash-pinned lock, and kept.
+"""The environment of a stack: created by uv from its hash-pinned lock, and kept.
 
-The placeholders in a stack's command and environment.
+Also the placeholders in a stack's command and environment.
 """
 
 import hashlib
@@ -43,16 +43,16 @@ def default_cache() -> Path:
 
 
 def ensure_environment(stack: Stack, cache: Path, wanted: str | None = None) -> Path:
-    """Return the Python interpreter of the environment of ``stack``, which is made if it is not there yet.
+    """Return the Python interpreter of the environment of ``stack``, which is created if necessary.
 
     ``wanted`` is a version of Python that uv looks for (``3.11``), by default the one that runs pytest.
 
     An environment is named by the stack's folder and a hash of the lock and of the interpreter, so that
-    a lock that did not change installs nothing and needs no network, and two commits of a stack that have
-    the same lock share one: what is compared then differs in nothing else. A half-made one is never used:
+    an unchanged lock installs nothing and needs no network, and two commits of a stack with
+    the same lock share one: then they differ in nothing but their code. An incomplete one is never used:
     a file that says "complete" is written last, under a lock that other runs wait for. Without a lock it
     is the interpreter that runs pytest. Raises :class:`~pytest_webbench.model.errors.InstallError`, and
-    :class:`~pytest_webbench.model.errors.UsageError` for a cache that cannot be written to.
+    :class:`~pytest_webbench.model.errors.UsageError` for a cache that is not writable.
     """
     if stack.lock is None:
         return Path(sys.executable)
@@ -88,7 +88,7 @@ def ensure_environment(stack: Stack, cache: Path, wanted: str | None = None) -> 
 
 
 def _install(stack: Stack, folder: Path, lock: Path, wanted: str | None) -> None:
-    """Make the environment in ``folder`` from ``lock``."""
+    """Create the environment in ``folder`` from ``lock``."""
     python = wanted or sys.executable
     _uv(stack, folder.parent, "venv", "--quiet", "--clear", "--python", python, str(folder))
     sync = (
@@ -147,7 +147,7 @@ def asks_for(stack: Stack, name: str) -> bool:
 
 
 def fill_in(word: str, values: Mapping[str, str]) -> str:
-    """``word`` with each ``{name}`` replaced by its value; other braces are left as they are."""
+    """Return ``word`` with each ``{name}`` replaced by its value; other braces are left as they are."""
     for name, value in values.items():
         word = word.replace(f"{{{name}}}", value)
     return word

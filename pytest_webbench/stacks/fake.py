@@ -1,4 +1,4 @@
-"""A launcher without processes, for tests of what is built on launchers."""
+"""A launcher without processes, for tests of the code around launchers."""
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,9 +14,9 @@ __all__ = ["FakeLauncher", "FakeStack"]
 
 @dataclass(kw_only=True)
 class FakeStack:
-    """A stack without a server: an engine that is a fake too makes up its answers.
+    """A stack without a server: an engine that is a fake too makes up its responses.
 
-    It is not checked, nor is its database looked at. One that is made with the ``base_url`` of a server
+    Neither it nor its database is checked. One that is created with the ``base_url`` of a server
     and ``answers=True`` is checked like any other.
     """
 
@@ -32,10 +32,10 @@ class FakeStack:
     dead: str | None = None
 
     def connections(self) -> None:
-        """There are none."""
+        """Return nothing: there are no connections."""
 
     def verify(self) -> None:
-        """There is nothing that could be another."""
+        """Do nothing: there is no other server to be confused with."""
 
     def put_file(self, name: str, content: bytes) -> str:
         """Keep the file in :attr:`files`."""
@@ -43,7 +43,7 @@ class FakeStack:
         return name
 
     def execute(self, arguments: Sequence[str]) -> bytes:  # noqa: ARG002
-        """Print nothing."""
+        """Return no output."""
         return b""
 
     def log_tail(self) -> str:
@@ -56,7 +56,7 @@ class FakeStack:
 
 
 class FakeLauncher:
-    """Starts :class:`FakeStack`, fails for the stacks in ``failures``, and notes all in ``events``."""
+    """Starts :class:`FakeStack`, fails for the stacks in ``failures``, and records calls in ``events``."""
 
     name = "fake"
     notes: tuple[str, ...] = ()
@@ -72,12 +72,12 @@ class FakeLauncher:
         self.events: list[str] = []
 
     def prepare(self, stack: Stack) -> None:
-        """Note it."""
+        """Record the call."""
         self.events.append(f"prepare {stack.name}")
 
     @contextmanager
     def start(self, stack: Stack) -> Iterator[FakeStack]:
-        """Note the commands to prepare, the start and the end, whatever happens between."""
+        """Record the commands to prepare, the start and the end, whatever happens between."""
         if stack.name in self._failures:
             raise self._failures[stack.name]
         self.events += [f"run for {stack.name}: {shlex.join(command)}" for command in stack.prepare]

@@ -1,4 +1,4 @@
-"""Which launcher a run uses, and the meters for what it launches."""
+"""Chooses the launcher of a run, and attaches the meters to what it launches."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,9 +22,9 @@ __all__ = ["MeteredLauncher", "make_launcher", "meter_of"]
 
 
 class MeteredLauncher:
-    """Launches by another launcher, each stack with meters of its own.
+    """Launches by means of another launcher, and gives each stack its own meters.
 
-    The meters wrap its command, and are attached to what runs.
+    The meters wrap its command, and are attached to the running stack.
     """
 
     name: str
@@ -44,9 +44,9 @@ class MeteredLauncher:
 
     @contextmanager
     def start(self, stack: Stack) -> Iterator["MeteredStack"]:
-        """Launch the command of ``stack`` as its meters want it, and attach them.
+        """Launch the command of ``stack`` as wrapped by its meters, and attach them.
 
-        Raises what the launcher raises, in the words of a meter if the log says that the stack cannot be
+        Raises what the launcher raises, with a meter's message if the log shows that the stack cannot be
         measured with it.
         """
         meters = [make() for make in self._makers]
@@ -80,7 +80,7 @@ class MeteredStack:
 
     @property
     def launch(self) -> LaunchRecord:
-        """The record of the launch, with what the meters note."""
+        """The record of the launch, with the notes of the meters."""
         record = self._running.launch
         config = {**record.config, **self._about}
         notes = tuple(note for each in self._meters for note in each.notes)
@@ -88,7 +88,7 @@ class MeteredStack:
 
 
 class _Joined:
-    """Several meters as one."""
+    """Several meters combined into one."""
 
     def __init__(self, meters: Sequence[Meter]) -> None:
         self._meters = meters
@@ -108,7 +108,7 @@ class _Joined:
 
 
 def meter_of(running: RunningStack) -> Meter:
-    """Return the meter of what runs; one that sees nothing if it was launched without any."""
+    """Return the meter of ``running``; one without readings if it was launched without any."""
     meter: Meter | None = getattr(running, "meter", None)
     return NoMeter() if meter is None else meter
 
@@ -116,9 +116,9 @@ def meter_of(running: RunningStack) -> Meter:
 def make_launcher(settings: Settings, logs: Path, dockerfile: Path) -> Launcher:
     """Return the launcher that ``settings`` ask for.
 
-    ``auto`` takes containers where an engine answers and has, or can pull, the base image, and processes
-    elsewhere, saying why. One asked for by name is never replaced: raises
-    :class:`~pytest_webbench.model.errors.EngineError` if containers were asked for and cannot be had.
+    ``auto`` chooses containers where a container engine responds and has, or can pull, the base image, and
+    processes elsewhere, with the reason. A launcher requested by name is never replaced: raises
+    :class:`~pytest_webbench.model.errors.EngineError` if containers were requested and are not available.
     """
     if settings.urls:
         urls = {each.name: each.url for each in settings.urls}

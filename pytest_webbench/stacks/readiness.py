@@ -1,4 +1,4 @@
-"""Waiting for a server's first successful response, and making sure that it came from the launched server."""
+"""Waits for a server's first successful response, and makes sure that it came from the launched server."""
 
 import time
 from dataclasses import dataclass
@@ -17,19 +17,21 @@ __all__ = ["PORT_ATTEMPTS", "OwnPort", "PortTakenError", "wait_until_ready"]
 
 POLL_S = 0.005
 LOOK_S = 0.5
-"""How often the log is looked at."""
+"""How often to check the log, in seconds."""
 WRONG_RESPONSE_PATIENCE_S = 3.0
-"""How long a server may respond wrongly (while it warms up) before it is called wrong."""
+"""How long a server may respond wrongly (while it warms up) before that counts as a failure."""
 NOT_YET = {502, 503, 504}
-"""By these a server, or what stands before it, says that it is not ready yet: that may take all the time."""
+"""With these a server, or a proxy before it, says that it is not ready yet: that may take all the time."""
 
 
 def wait_until_ready(running: RunningStack, *, timeout_s: float, port: "OwnPort | None" = None) -> float:
-    """When the first successful response to the stack's ``ready`` request came, by :func:`time.monotonic`.
+    """Wait for the first successful response to the stack's ``ready`` request.
 
-    A single response may take all of the time that is left; with ``port``, nobody else has sent it. Raises
-    :class:`~pytest_webbench.model.errors.StartError` as soon as the server has ended, keeps responding
-    wrongly, or after ``timeout_s``, and what the methods of ``port`` raise.
+    Return its :func:`time.monotonic`.
+
+    A single response may take all the remaining time; with ``port``, only the launched server can have sent
+    it. Raises :class:`~pytest_webbench.model.errors.StartError` as soon as the server has ended or keeps
+    responding wrongly, or after ``timeout_s``, and what the methods of ``port`` raise.
     """
     try:
         _Wait(running, timeout_s).wait()
@@ -98,12 +100,12 @@ class _Wait:
                 raise StartError(sign[0], evidence=log, hint=sign[1])
 
     def _ask(self, target: Target, left_s: float) -> bool:
-        """Return whether the response is right; if not, what was seen is noted."""
+        """Return whether the response is successful; if not, it is noted."""
         try:
             wrong = _fault(self._ready, target, left_s, self._running)
         except NoResponseError as error:
             if error.late and self._has_seen and left_s < self._timeout_s / 2:
-                return False  # the last one, cut short; what was seen before says more
+                return False  # the last attempt, cut short; the earlier result says more
             self._is_wrong = False
             self._silence = error
             self._seen = f"{self._asked} failed: {error.why}"
@@ -136,7 +138,10 @@ class _Wait:
 
 
 def _fault(ready: Exchange, target: Target, left_s: float, running: RunningStack) -> tuple[int, str] | None:
-    """Return the status of a wrong response, and what is wrong with it; ``None`` for the right one."""
+    """Return the status of an unsuccessful response, and what is wrong with it.
+
+    ``None`` for a successful one.
+    """
     keep = bytes_to_keep(ready.answer)
     response = exchange(
         target, ready.request, timeout_s=left_s, keep=keep, in_vain=lambda: running.ended() is not None
@@ -152,11 +157,11 @@ def _hint_from(log: str) -> str:
 
 
 PORT_ATTEMPTS = 3
-"""On how many ports a stack is started before it is given up, where others take them."""
+"""The number of ports on which to try to start a stack, if other processes take them."""
 
 
 class PortTakenError(StartError):
-    """Another process has the port; on another port it may go well."""
+    """Another process has the port; another port may work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""What a load costs a server: CPU time, memory, and where the time goes."""
+"""The cost of a load to a server: CPU time, memory, and where the time goes."""

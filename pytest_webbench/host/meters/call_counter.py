@@ -1,18 +1,18 @@
-"""Counts the calls that the Python code of a server makes, by where they are made and what is called.
+"""Counts the calls that the Python code of a server makes, by place of the call and by callee.
 
-A launch has Python run this file as ``sitecustomize`` before anything of the application. It needs nothing
-but the standard library. All threads are covered: by ``sys.monitoring`` (PEP 669) from Python 3.12 on, before
-that by ``threading.setprofile``. It is for a launch of which nothing else is measured.
+A launch has Python run this file as ``sitecustomize`` before any code of the application. It needs only
+the standard library. All threads are covered: by ``sys.monitoring`` (PEP 669) from Python 3.12 on, before
+that by ``threading.setprofile``. In such a launch nothing else is measured.
 
-Both count the same: each function of Python that is entered, by whomever it is called (a property, a callback
-of machine code, the event loop that first runs a coroutine), and each function of machine code that Python
-code calls. The first has calls of classes of machine code, such as ``dict``, too. A generator counts once, a
-comprehension never: it is a part of the function around it. An object that is made goes by its class.
+Both count the same: each Python function that is entered, whoever calls it (a property, a callback
+of machine code, the event loop that first runs a coroutine), and each machine-code function that Python
+code calls. The first also counts calls of machine-code classes, such as ``dict``. A generator counts once, a
+comprehension never: it is a part of the function around it. The creation of an object counts as its class.
 
-The folder of the launch has a file of one byte, mapped by every process. Its value is raised to begin (odd)
-and to end (even); a process sees it at its next call. At the end it writes ``calls.PID``: a line of JSON with
-the folder in which it started, then one for each place, with the file, the function and the line of the
-caller, the name of what is called, and the count.
+The folder of the launch has a file of one byte, mapped by every process. Its value is incremented to begin
+(odd) and to end (even); a process notices at its next call. At the end it writes ``calls.PID``: a line of
+JSON with the folder in which it started, then one for each place, with the file, the function and the line of
+the caller, the name of the callee, and the count.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _qualified(code: CodeType) -> str:
 
 
 def _entered_name(frame: FrameType, caller: FrameType) -> str:
-    """The name of the function of ``frame``; of a class, where an object of it is made."""
+    """Return the name of the function of ``frame``; of a class, if it creates an object of it."""
     code = frame.f_code
     if code.co_name == "__init__" and code.co_argcount and caller.f_code.co_name != "__init__":
         made = frame.f_locals.get(code.co_varnames[0])
@@ -100,7 +100,7 @@ def _entered_name(frame: FrameType, caller: FrameType) -> str:
 
 
 def name_of(called: object) -> str:
-    """What is called, as people know it: ``Connection.execute``, ``time.time``."""
+    """Return the name of a callee as people know it: ``Connection.execute``, ``time.time``."""
     name = getattr(called, "__qualname__", None)
     if not isinstance(name, str):
         return type(called).__qualname__
@@ -110,7 +110,7 @@ def name_of(called: object) -> str:
 
 
 def is_python(called: object) -> bool:
-    """Whether ``called`` enters a function of Python, which is counted then."""
+    """Return whether ``called`` enters a Python function, which is counted on entry."""
     if isinstance(called, MethodType):
         called = called.__func__
     if isinstance(called, FunctionType):
@@ -122,11 +122,11 @@ def is_python(called: object) -> bool:
 
 
 def by_profile(counter: Counter) -> None:
-    """Count in what is called by ``sys.setprofile``, in this thread and those that start."""
+    """Count with ``sys.setprofile``, in this thread and those that start."""
     begins: dict[tuple[CodeType, int], bool] = {}
 
     def is_beginning(frame: FrameType) -> bool:
-        """Whether the function begins; that of a generator or a coroutine may go on, too."""
+        """Return whether the function begins; a generator or a coroutine may also be resumed."""
         place = frame.f_code, frame.f_lasti
         if place not in begins:
             begins[place] = frame.f_lasti < 0 or frame.f_code.co_code[frame.f_lasti + 1] == 0  # RESUME 0
@@ -146,7 +146,7 @@ def by_profile(counter: Counter) -> None:
 
 
 def by_monitoring(counter: Counter) -> None:
-    """Count what all threads call."""
+    """Count the calls of all threads."""
     monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
     lines: dict[CodeType, dict[int, int]] = {}
 

@@ -1,8 +1,8 @@
 """Counts the instructions that a server executes in user space, under Valgrind's callgrind.
 
-Each process of the server is run by Valgrind, which counts between :meth:`CallgrindMeter.begin` and
-:meth:`CallgrindMeter.end` alone. It runs one thread at a time and 30 to 50 times as slowly, so that nothing
-of such a launch is timed.
+Valgrind runs each process of the server, and counts only between :meth:`CallgrindMeter.begin` and
+:meth:`CallgrindMeter.end`. It runs one thread at a time and 30 to 50 times as slowly, so that
+such a launch is never timed.
 """
 
 import json
@@ -24,7 +24,7 @@ __all__ = ["STEADY", "CallgrindMeter", "parse_dumps"]
 AGENT = Path(__file__).with_name("callgrind_agent.py")
 ABOUT = Path(__file__).with_name("callgrind_about.py")
 _TUNABLES = {
-    # The string functions of any x86-64: others are chosen by the processor, and count otherwise.
+    # The string functions of any x86-64: others depend on the processor, with different counts.
     "glibc.cpu.hwcaps": (
         "-AVX,-AVX2,-AVX2_Usable,-AVX_Fast_Unaligned_Load,-BMI2,-ERMS,-FSRM,-SSE4_1,-SSE4_2,-SSSE3"
     ),
@@ -32,7 +32,7 @@ _TUNABLES = {
     "glibc.cpu.x86_data_cache_size": "32768",
     "glibc.cpu.x86_shared_cache_size": "1048576",
     "glibc.cpu.x86_non_temporal_threshold": "786432",
-    # Which thread gets an arena of its own is chance; thresholds that are not given follow what is freed.
+    # Which thread gets its own arena is chance; thresholds that are not set follow the sizes freed.
     "glibc.malloc.arena_max": "1",
     "glibc.malloc.mmap_threshold": "131072",
     "glibc.malloc.trim_threshold": "134217728",
@@ -41,22 +41,22 @@ STEADY: Mapping[str, str] = {
     "PYTHONHASHSEED": "0",
     "GLIBC_TUNABLES": ":".join(f"{name}={value}" for name, value in _TUNABLES.items()),
 }
-"""The environment variables that hold still what may be held still."""
+"""The environment variables that make the counts repeatable."""
 _PATIENT = "--timeout 600 --keep-alive 600"
-"""For Gunicorn, which would take a slow worker for one that hangs, and close connections that rest."""
+"""For Gunicorn, which would consider a slow worker hung, and close idle connections."""
 _START = (
     "".join(f"export {name}={shlex.quote(value)}; " for name, value in STEADY.items())
     + f'export GUNICORN_CMD_ARGS="{_PATIENT} $GUNICORN_CMD_ARGS" UVICORN_TIMEOUT_KEEP_ALIVE=600; exec "$@"'
 )
 SIDE_SHARE = 0.05
-"""A process beside the one that takes requests is mentioned if it executes this share of all instructions."""
+"""A process that accepts no connections is mentioned if it executes this share of all instructions."""
 
 
 class CallgrindMeter(Meter):
     """Reads ``instructions`` and ``syscalls``, both of user space and of the processes that serve requests.
 
-    Left out is a process that only supervises those that take connections, such as Gunicorn's first one, if
-    it can be seen which these are: what it executes depends on how long the load takes.
+    A process that only supervises those that accept connections, such as Gunicorn's first one, is left out,
+    if they can be distinguished: its instructions depend on how long the load takes.
     """
 
     readings: Mapping[str, Combine] = {"instructions": Combine.SUM, "syscalls": Combine.SUM}
@@ -95,18 +95,18 @@ class CallgrindMeter(Meter):
         self._supervisors: frozenset[int] = frozenset()
         self._serving: frozenset[int] = frozenset()
         self.counts = InstructionCounts()
-        """What was counted last, by function."""
+        """The last counts, by function."""
         self.notes: tuple[str, ...] = ()
 
     def wrap(self, command: Sequence[str]) -> Sequence[str]:
-        """``command`` under callgrind, which counts nothing yet."""
+        """Return ``command`` under callgrind, which does not count yet."""
         return (
             *("sh", "-c", _START, "sh"),
             "valgrind",
             "--tool=callgrind",
-            "--quiet",  # what it says of a crash goes to the server's log
+            "--quiet",  # its report of a crash goes to the server's log
             "--num-callers=4",
-            "--trace-children=yes",  # else vgdb does not reach the workers
+            "--trace-children=yes",  # otherwise vgdb does not reach the workers
             "--instr-atstart=no",
             "--collect-systime=nsec",  # with it, system calls are counted
             "--dump-line=no",
@@ -117,7 +117,7 @@ class CallgrindMeter(Meter):
         )
 
     def attach(self, server: RunningStack) -> None:
-        """Put what speaks to callgrind beside the server."""
+        """Put the program that controls callgrind beside the server."""
         self._server = server
         self._agent = server.put_file(AGENT.name, AGENT.read_bytes())
         with suppress(SeedError, ValueError):  # nothing of it is needed to count
@@ -126,7 +126,7 @@ class CallgrindMeter(Meter):
     def begin(self) -> None:
         """Count from zero; takes some tenths of a second.
 
-        Raises :class:`~pytest_webbench.model.errors.StackError` if several processes take requests.
+        Raises :class:`~pytest_webbench.model.errors.StackError` if several processes accept connections.
         """
         self._see_who_serves()
         self._tell("begin")
@@ -145,11 +145,11 @@ class CallgrindMeter(Meter):
         return Readings(instructions=self.counts.instructions, syscalls=self.counts.syscalls)
 
     def instructions(self) -> InstructionsByFunction:
-        """What was counted last, by function."""
+        """Return the last counts, by function."""
         return by_function(self.counts)
 
     def _see_who_serves(self) -> None:
-        """Which processes take requests, and which only supervise these, as far as that can be seen."""
+        """Find out which processes accept connections, and which only supervise these, as far as possible."""
         server = self._server
         assert server is not None
         held = server.connections()
@@ -168,7 +168,7 @@ class CallgrindMeter(Meter):
         self._supervisors = frozenset(map(_pid_inside, above))
 
     def _note_others(self, counted: Mapping[int, InstructionCounts]) -> None:
-        """Say which processes beside the one that takes requests execute much."""
+        """Note which other processes execute many instructions."""
         total = self.counts.instructions
         others = [
             dump.instructions / total
@@ -195,7 +195,7 @@ class CallgrindMeter(Meter):
 
 
 def parse_dumps(written: bytes) -> dict[int, InstructionCounts]:
-    """What the agent wrote: the counts of each process."""
+    """Return the counts of each process from the agent's output."""
     found = {}
     while written:
         line, _, rest = written.partition(b"\n")
@@ -206,7 +206,7 @@ def parse_dumps(written: bytes) -> dict[int, InstructionCounts]:
 
 
 def _pid_inside(pid: int) -> int:
-    """The id that a process has in its own namespace: in its container."""
+    """Return the id that a process has in its own namespace: in its container."""
     try:
         found = re.search(r"^NSpid:.*\s(\d+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     except OSError:

@@ -1,8 +1,8 @@
-"""Speaks to callgrind beside a server, in the environment and the container of the server.
+"""Controls callgrind beside a server, in the server's environment and container.
 
-Run by the stack's Python with the folder of the launch and ``begin`` or ``end``; it needs nothing but the
-standard library and Valgrind's ``vgdb``. ``begin`` has all processes of the server count from zero; ``end``
-stops them, and writes for each of them a line of its process id and the bytes of its dump, and the dump.
+Run by the stack's Python with the folder of the launch and ``begin`` or ``end``; it needs only the
+standard library and Valgrind's ``vgdb``. ``begin`` makes all processes of the server count from zero; ``end``
+stops them, and writes for each of them a line with its process id and the size of its dump, and the dump.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import sys
 import time
 
 LIMIT_S = 40
-"""A process that answers to nothing for so long is stuck."""
+"""A process that does not respond for this many seconds is stuck."""
 CONTAINED = any(map(os.path.exists, ("/.dockerenv", "/run/.containerenv")))
 INVOKE_MS = 1500 if CONTAINED else 10
-"""After so long a process that waits in the kernel is woken to obey, by ptrace.
+"""The delay after which a process that waits in the kernel is woken by ptrace.
 
-That fails in some containers; there it obeys when it next does something, as most servers do each second.
+That fails in some containers; there it responds at its next activity, which most servers have every second.
 """
 
 
 def processes(folder: str) -> list[int]:
-    """Return the processes under Valgrind that are still there."""
+    """Return the processes under Valgrind that still exist."""
     pipes = glob.glob(os.path.join(folder, "vgdb-from-vgdb-to-*"))
     names = map(os.path.basename, pipes)
     found = {int(each.group(1)) for each in map(re.compile(r".*-to-(\d+)-").match, names) if each}
@@ -33,7 +33,7 @@ def processes(folder: str) -> list[int]:
 
 
 def tell(folder: str, pids: list[int], *orders: str) -> None:
-    """Have the processes obey each of ``orders``, monitor commands of callgrind, at the same time."""
+    """Make all processes carry out each of ``orders``, monitor commands of callgrind, at the same time."""
     words = [word for order in orders for word in ("-c", *order.split())]
 
     def start(pid: int, invoke_ms: int) -> subprocess.Popen[bytes]:
@@ -44,7 +44,7 @@ def tell(folder: str, pids: list[int], *orders: str) -> None:
     deadline = time.monotonic() + LIMIT_S
     for pid, each in started.items():
         said = finish(pid, each, deadline)
-        if each.returncode and b"ptrace" in said:  # not allowed here: it obeys when it next does something
+        if each.returncode and b"ptrace" in said:  # not allowed here: it responds at its next activity
             again = start(pid, 0)
             said = finish(pid, again, deadline)
             each.returncode = again.returncode
@@ -53,7 +53,7 @@ def tell(folder: str, pids: list[int], *orders: str) -> None:
 
 
 def finish(pid: int, vgdb: subprocess.Popen[bytes], deadline: float) -> bytes:
-    """What it said when it has ended."""
+    """Wait for ``vgdb`` to end; return its output."""
     try:
         return vgdb.communicate(timeout=max(0.1, deadline - time.monotonic()))[0]
     except subprocess.TimeoutExpired:
@@ -63,12 +63,12 @@ def finish(pid: int, vgdb: subprocess.Popen[bytes], deadline: float) -> bytes:
 
 
 def begin(folder: str) -> None:
-    """Count from now on, from zero."""
+    """Start counting, from zero."""
     tell(folder, processes(folder), "instrumentation on", "zero")
 
 
 def end(folder: str) -> None:
-    """Stop counting, and write what was counted."""
+    """Stop counting, and write the counts."""
     pids = processes(folder)
     tell(folder, pids, "dump", "instrumentation off")
     for pid in pids:

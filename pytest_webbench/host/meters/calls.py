@@ -1,4 +1,4 @@
-"""Counts the calls that the Python code of a server makes: what grew, in the words of the application."""
+"""Counts the calls that the Python code of a server makes, to show growth in the terms of the application."""
 
 import base64
 import json
@@ -45,7 +45,7 @@ for file in pathlib.Path(sys.argv[1]).glob("calls.*"):
 
 
 class CallMeter(Meter):
-    """Counts calls between :meth:`begin` and :meth:`end`; it reads nothing that is a metric."""
+    """Counts calls between :meth:`begin` and :meth:`end`; its readings contain no metric."""
 
     readings: Mapping[str, Combine] = {}
 
@@ -57,15 +57,15 @@ class CallMeter(Meter):
         self.calls: Mapping[Place, int] = {}
         """How often each call was made, in all processes together."""
         self.folders: Sequence[str] = ()
-        """Where the server was started."""
+        """The folders in which the server was started."""
 
     def wrap(self, command: Sequence[str]) -> Sequence[str]:
-        """``command`` in an environment in which each Python counts."""
+        """Return ``command`` in an environment in which each Python counts."""
         counter = base64.b64encode(COUNTER.read_bytes()).decode()
         return ("sh", "-c", _START, "sh", self._FOLDER, counter, *command)
 
     def attach(self, server: RunningStack) -> None:
-        """Note what runs."""
+        """Note the running server."""
         self._server = server
 
     def begin(self) -> None:
@@ -73,7 +73,7 @@ class CallMeter(Meter):
         self._run(_ORDER, "begin")
 
     def end(self) -> Readings:
-        """Stop, and read what was counted; the server is woken, for it writes at its next call.
+        """Stop, and read the counts; the server is woken, because it writes at its next call.
 
         Raises :class:`~pytest_webbench.model.errors.StackError` if nothing was counted.
         """

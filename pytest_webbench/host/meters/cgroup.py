@@ -1,4 +1,4 @@
-"""What a container's processes use, from the accounts of its control group, version 1 or 2."""
+"""The resource usage of a container's processes, from its control group, version 1 or 2."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,8 +22,8 @@ class _Account:
 class CgroupMeter:
     """Reads the accounts before and after a load.
 
-    The peak of memory is the kernel's high-water mark of all that the group is charged for, its page
-    cache included. Where the mark cannot be set back, it is not known for the load alone and left out.
+    The peak of memory is the kernel's high-water mark of all memory charged to the group, including its page
+    cache. Where the mark cannot be reset, the peak is unknown for the load alone and left out.
     """
 
     def __init__(self, read: Accounts, peak: "MemoryPeak | None" = None) -> None:
@@ -32,7 +32,7 @@ class CgroupMeter:
         self._before: _Account | None = None
 
     def begin(self) -> None:
-        """Note the accounts and set back the peak."""
+        """Note the accounts and reset the peak."""
         if self._peak is not None:
             self._peak.set_back()
         self._before = _account(self._read)
@@ -117,7 +117,7 @@ def folders_of(
 
 
 class MemoryPeak:
-    """The high-water mark of a control group's memory on this machine, which can be set back.
+    """The high-water mark of a control group's memory on this machine, which can be reset.
 
     Version 1 keeps one mark for all; version 2 (Linux 6.12 and newer) one for each open file.
     """
@@ -127,7 +127,7 @@ class MemoryPeak:
         self._file: IO[str] | None = None
 
     def set_back(self) -> None:
-        """Set the mark back to what is in use now, if the kernel lets us."""
+        """Reset the mark to the current usage, if the kernel permits."""
         self.close()
         for name in ("memory.max_usage_in_bytes", "memory.peak"):
             try:
@@ -140,7 +140,7 @@ class MemoryPeak:
                 return
 
     def read_bytes(self) -> int | None:
-        """Return the mark, after which it is no longer watched; ``None`` if it could not be set back."""
+        """Return the mark and stop watching it; ``None`` if it could not be reset."""
         if self._file is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""A profiler without processes, for tests of what is built on profilers."""
+"""A profiler without processes, for tests of the code around profilers."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ __all__ = ["FakeProfiler", "FakeRecording"]
 
 @dataclass(kw_only=True)
 class FakeRecording:
-    """What a :class:`FakeProfiler` says that it saw."""
+    """The samples that a :class:`FakeProfiler` reports."""
 
     stacks: Mapping[str, int] = field(default_factory=dict)
 
 
 class FakeProfiler:
-    """Gives the same ``stacks`` each time, or raises ``failure``, and notes all in ``events``.
+    """Gives the same ``stacks`` each time, or raises ``failure``, and records all calls in ``events``.
 
     ``deep`` are the stacks with machine code, by default none.
     """
@@ -38,7 +38,7 @@ class FakeProfiler:
 
     @contextmanager
     def record(self, pid: int, *, deep: bool = False) -> Iterator[FakeRecording]:
-        """Note the beginning and the end, whatever happens between."""
+        """Record the beginning and the end, whatever happens between."""
         if self._failure is not None:
             raise self._failure
         recording = FakeRecording()

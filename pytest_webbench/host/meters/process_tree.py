@@ -1,7 +1,4 @@
-"""CPU time and memory of a process and all its descendants, from the kernel's accounts.
-
-The processes of a server.
-"""
+"""CPU time and memory of a process and all its descendants, from the kernel's accounts."""
 
 import sys
 import time
@@ -21,9 +18,9 @@ class ProcessTreeMeter:
     """Meters the process ``pid`` and its descendants.
 
     CPU time is read in nanoseconds from the clock of each process on Linux (``clock_getcpuclockid``,
-    which counts threads that have ended, too), elsewhere in hundredths of a second. The peak of the
-    resident set is the kernel's own high-water mark, set back at the beginning; it is ``None`` where the
-    kernel does not let us set it back (not Linux, or another user's process).
+    which includes ended threads), elsewhere in hundredths of a second. The peak of the
+    resident set is the kernel's own high-water mark, reset at the beginning; it is ``None`` where the
+    kernel does not permit that (not Linux, or another user's process).
     """
 
     def __init__(self, pid: int) -> None:
@@ -33,7 +30,7 @@ class ProcessTreeMeter:
         self._peaks_set_back = False
 
     def begin(self) -> None:
-        """Note the CPU time of each process and set back the peaks of memory."""
+        """Note the CPU time of each process and reset the peaks of memory."""
         self._cpu_s = _cpu_of_each(self._root.pid)
         self._reaped_s = self._cpu_of_reaped()
         set_back = [_set_back_peak(pid) for pid in self._cpu_s]
@@ -44,7 +41,7 @@ class ProcessTreeMeter:
         now = _cpu_of_each(self._root.pid)
         used_s = sum(cpu_s - self._cpu_s.get(pid, 0.0) for pid, cpu_s in now.items())
         replaced = now.keys() != self._cpu_s.keys()
-        if replaced:  # what a process used that has ended is in its parent's account of children
+        if replaced:  # the usage of an ended process is in its parent's account of children
             ended = [cpu_s for pid, cpu_s in self._cpu_s.items() if pid not in now]
             used_s += max(0.0, self._cpu_of_reaped() - self._reaped_s - sum(ended))
         peaks = [peak_bytes(pid) for pid in now] if self._peaks_set_back else [None]
@@ -69,7 +66,7 @@ def _cpu_of_each(root: int) -> dict[int, float]:
 
 
 def _cpu_seconds(pid: int) -> float | None:
-    """User and system time of the process ``pid`` so far; ``None`` if it has ended."""
+    """Return user and system time of the process ``pid`` so far; ``None`` if it has ended."""
     try:
         if sys.platform == "linux":
             return time.clock_gettime_ns((~pid << 3) | _CPUCLOCK_SCHED) / 1e9
@@ -80,7 +77,7 @@ def _cpu_seconds(pid: int) -> float | None:
 
 
 def _set_back_peak(pid: int) -> bool:
-    """Set the high-water mark of the resident set back to what is resident now (proc(5), clear_refs)."""
+    """Reset the high-water mark of the resident set to its current size (proc(5), clear_refs)."""
     try:
         Path(f"/proc/{pid}/clear_refs").write_text("5")
     except OSError:
@@ -107,7 +104,7 @@ def process_tree(pid: int) -> dict[int, int]:
     """Return the process ``pid`` and all its descendants, each with its parent; empty if it has ended.
 
     The parent of ``pid`` itself is given as 0. Linux keeps the children of each thread, if it was built so;
-    elsewhere all processes of the machine are looked through, which takes some milliseconds.
+    elsewhere all processes of the machine are searched, which takes some milliseconds.
     """
     tree: dict[int, int] = {}
     found = [(pid, 0)]

@@ -1,4 +1,4 @@
-"""The built-in meter: what the server's processes use, wherever they run."""
+"""The built-in meter: the usage of the server's processes, wherever they run."""
 
 from contextlib import suppress
 
@@ -17,7 +17,7 @@ class ServerMeter(Meter):
     """Reads CPU time, memory and the like of a container's control group or of a tree of processes.
 
     The accounts of a control group are read from here if it is on this machine, else inside. A server whose
-    processes are not seen, or that brings a meter of its own, gives no readings.
+    processes are not visible, or that brings its own meter, gives no readings.
     """
 
     readings = READINGS
@@ -36,7 +36,7 @@ class ServerMeter(Meter):
             here = read("cpu.stat") is not None
             self._meter = CgroupMeter(read, MemoryPeak(folders["memory"])) if here else CgroupMeter(accounts)
         elif pid is not None:
-            with suppress(psutil.Error):  # it has ended, which whoever measures it will be told
+            with suppress(psutil.Error):  # it has ended, which the measurement will report
                 self._meter = ProcessTreeMeter(pid)
 
     def begin(self) -> None:

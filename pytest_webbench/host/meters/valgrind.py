@@ -1,4 +1,4 @@
-"""Whether Valgrind can count on this machine; asked before anything is launched."""
+"""Checks whether Valgrind can count on this machine, before anything is launched."""
 
 import platform
 import re
@@ -18,7 +18,7 @@ _INSTEAD = "use --webbench-launcher=container with an image for x86-64, or --web
 def refuse_without_valgrind() -> None:
     """Raise :class:`~pytest_webbench.model.errors.UsageError` unless this machine can count processes.
 
-    That needs Linux on x86-64 with Valgrind 3.19 or newer, which can run a program.
+    That takes Linux on x86-64 with a working Valgrind 3.19 or newer.
     """
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
         raise UsageError(
@@ -37,7 +37,7 @@ def refuse_without_valgrind() -> None:
 
 
 def version_of(output: str) -> tuple[int, int] | None:
-    """The version in what ``valgrind --version`` says; ``None`` if there is none."""
+    """Return the version in the output of ``valgrind --version``; ``None`` if there is none."""
     found = re.search(r"(\d+)\.(\d+)", output)
     return (int(found[1]), int(found[2])) if found else None
 
@@ -55,7 +55,7 @@ def _refuse_old(program: str) -> None:
 
 
 def _try(program: str) -> None:
-    """Have it run a program that does nothing."""
+    """Run a program that does nothing under it."""
     done = _run(program, "--tool=callgrind", "--vgdb=no", "--callgrind-out-file=/dev/null", "-q", "true")
     if not done.returncode:
         return
@@ -94,7 +94,7 @@ def _run(*command: str) -> "subprocess.CompletedProcess[str]":
 
 
 def _install() -> str:
-    """The command that installs it here."""
+    """Return the command that installs it here."""
     for manager, command in (
         ("apt-get", "apt install valgrind libc6-dbg"),
         ("dnf", "dnf install valgrind"),

@@ -1,1 +1,1 @@
-"""Containers: the engine, images, labels."""
+"""Containers: the container engine, images, labels."""

@@ -1,4 +1,4 @@
-"""A container engine: where it is, and what can be done with it."""
+"""A container engine: how to find it, connect to it, and bound its calls."""
 
 import os
 import socket
@@ -30,11 +30,11 @@ __all__ = [
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_S = 10.0
-"""How long all words together may take until an engine has shown that it answers."""
+"""How long finding an engine that responds may take in all."""
 ANSWER_TIMEOUT_S = 4
-"""How long an engine may take to a word of its own; a few words are asked for."""
+"""How long an engine may take to respond to a call of its own; finding it takes a few calls."""
 CALL_TIMEOUT_S = 120
-"""How long a call may take once the engine has shown that it answers, from its sending to its last byte."""
+"""How long a call may take once the engine has responded, from its sending to its last byte."""
 LOOPBACK = "127.0.0.1"
 _DEFAULT_SOCKET = "/var/run/docker.sock"
 _SOCKET = "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"
@@ -44,17 +44,17 @@ def _faults() -> tuple[type[Exception], ...]:
     import docker.errors  # noqa: PLC0415
     import requests.exceptions  # noqa: PLC0415
 
-    # OSError: sockets that vanish; TypeError: an answer that is no JSON object.
+    # OSError: sockets that vanish; TypeError: a response that is not a JSON object.
     return (docker.errors.DockerException, requests.exceptions.RequestException, OSError, TypeError)
 
 
 ENGINE_FAULTS = _faults
-"""The exceptions with which a failing engine shows itself; a function, for their import is slow."""
+"""The exceptions with which a failing engine shows itself; a function, because their import is slow."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """An engine that answers.
+    """An engine that responds.
 
     ``shares_network`` says whether a container on the engine's host network is on ours, too: a local
     Linux engine that runs as root. ``host`` is where published ports are reached, ``bind`` the address
@@ -102,15 +102,15 @@ def connect() -> Engine:
 
 
 def _introduce() -> "tuple[docker.DockerClient, dict[str, Any], str]":
-    """Return an engine, what it says of itself, and whose product it is."""
+    """Return an engine, its own description, and its product name."""
     client = _client()
     return client, client.info(), _product(client)
 
 
 def bound_calls(client: "docker.DockerClient") -> None:
-    """Let no call take longer than its timeout, which the library sets anew for each byte that comes.
+    """Bound the total time of each call: the library restarts the timeout with each byte received.
 
-    What is read as a stream is not bounded here: a build, the output of a command.
+    Streams are not bounded here: a build, the output of a command.
     """
     api: Any = client.api
     send = api.send
@@ -124,27 +124,27 @@ def bound_calls(client: "docker.DockerClient") -> None:
 def within(timeout_s: float, call: Callable[[], T]) -> T:
     """Return or raise the result of ``call``; :class:`TimeoutError` if it takes longer than ``timeout_s``.
 
-    Then it is left alone in its thread, which does not keep this process from ending.
+    Then its thread is abandoned, which does not keep this process from exiting.
     """
     outcome: Future[T] = Future()
 
     def run() -> None:
         try:
             outcome.set_result(call())
-        except BaseException as error:  # passed on to who waits
+        except BaseException as error:  # passed on to the waiting caller
             outcome.set_exception(error)
 
     threading.Thread(target=run, name="webbench-engine", daemon=True).start()
     try:
         return outcome.result(timeout_s)
     except TimeoutError:
-        if outcome.done():  # it is the call's own
+        if outcome.done():  # raised by the call itself
             raise
         raise TimeoutError(f"timed out: not done within {timeout_s:g} s") from None
 
 
 def _client() -> "docker.DockerClient":
-    # At its import testcontainers asks the engine for its socket, for a minute if it is mute, unless
+    # On import testcontainers asks the engine for its socket, for a minute if it does not respond, unless
     # the variable is set. It serves the reaper only, which is not used.
     had_socket = _SOCKET in os.environ
     os.environ.setdefault(_SOCKET, _DEFAULT_SOCKET)
@@ -159,9 +159,9 @@ def _client() -> "docker.DockerClient":
 
 
 def _ping(address: str) -> None:
-    """Ask the engine for a sign of life, with a socket of our own.
+    """Ping the engine, with our own socket.
 
-    The client library leaves its sockets open when nobody answers, of which pytest warns later. Raises
+    The client library leaves its sockets open if nothing responds, of which pytest warns later. Raises
     :class:`OSError`; addresses that are neither a local socket nor plain TCP are left to the library.
     """
     parts = urlsplit(address)
@@ -203,11 +203,11 @@ def _product(client: "docker.DockerClient") -> str:
 def brought_to_its_end(call: Callable[[], T]) -> T:
     """Return the result of ``call``. An interrupt meanwhile is raised when it has returned.
 
-    An engine goes on with what it was asked for, whether anybody waits or not: a container that it makes
-    just then would be there only after all was looked through for what to remove.
+    An engine carries on with a request whether anybody waits or not: a container that is just being
+    created would only appear after the search for containers to remove.
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
-        pool.submit(int).result()  # from here on its thread is known, and so is waited for in any case
+        pool.submit(int).result()  # from here on its thread is known, and will be joined in any case
         return pool.submit(call).result()
 
 

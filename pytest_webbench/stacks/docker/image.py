@@ -1,4 +1,4 @@
-"""The image of a stack: built from its folder and lock, tagged by what went into it, and kept."""
+"""The image of a stack: built from its folder and lock, tagged by a hash of its inputs, and kept."""
 
 import hashlib
 import io
@@ -19,9 +19,9 @@ __all__ = ["Image", "base_image_id", "ensure_image"]
 IGNORED = ("__pycache__", ".git", ".venv", ".pytest_cache", ".webbench")
 SHOWN_LINES = 12
 UNFIT = re.compile(r"[^a-z0-9]+")
-"""What the name of an image cannot have, but the name of a stack can."""
+"""Characters allowed in the name of a stack, but not of an image."""
 NO_APT = "webbench: no apt-get"
-"""What the Dockerfile says if packages are wanted and cannot be installed."""
+"""The Dockerfile's message if packages are wanted and cannot be installed."""
 RUNNING_IN = re.compile(r"Running in ([0-9a-f]{12,64})\b")
 
 
@@ -36,7 +36,7 @@ class Image:
 def base_image_id(engine: Engine, name: str) -> str:
     """Return the id of the base image ``name``, which is pulled if the engine lacks it.
 
-    Raises :class:`~pytest_webbench.model.errors.EngineError` if it cannot be had.
+    Raises :class:`~pytest_webbench.model.errors.EngineError` if it is not available.
     """
     import docker.errors  # noqa: PLC0415
 
@@ -61,10 +61,10 @@ def ensure_image(
     logs: Path,
     packages: Sequence[str] = (),
 ) -> Image:
-    """Return the image of ``stack``, built if there is none of exactly this content.
+    """Return the image of ``stack``, built if there is none with exactly this content.
 
-    ``packages`` are those of Debian that it gets beside what the base image has. The tag is a hash of the
-    Dockerfile, the folder, the lock, the base image and the packages. Raises
+    ``packages`` are Debian packages to install in addition to those of the base image. The tag is a hash of
+    the Dockerfile, the folder, the lock, the base image and the packages. Raises
     :class:`~pytest_webbench.model.errors.InstallError` with the last step and lines of a failed build, whose
     whole log is kept in ``logs``.
     """
@@ -94,7 +94,7 @@ def _build(
     seen: list[str] = []
     failure = ""
     try:
-        with log.open("w", buffering=1) as file:  # a build that is interrupted keeps its lines
+        with log.open("w", buffering=1) as file:  # an interrupted build keeps its lines
             for message in engine.client.api.build(
                 fileobj=io.BytesIO(context),
                 custom_context=True,
@@ -128,14 +128,14 @@ def _build(
 
 
 def _remove_steps(engine: Engine, lines: Iterable[str]) -> None:
-    """Remove the containers of a build's steps that the engine, when interrupted or busy, has left.
+    """Remove the containers of a build's steps that an interrupted or busy engine has left.
 
-    They bear no label, but the engine names each one as it begins.
+    They have no label, but the engine names each one as it begins.
     """
     for line in lines:
         match = RUNNING_IN.search(line)
         if match:
-            with suppress(*ENGINE_FAULTS()):  # as a rule it is gone already
+            with suppress(*ENGINE_FAULTS()):  # usually it is already gone
                 engine.client.api.remove_container(match[1], v=True, force=True)
 
 

@@ -1,4 +1,4 @@
-"""Whose containers are whose: labels, and the sweep of what a run that was killed left behind."""
+"""Labels that show which run owns a container, and the sweep of leftovers of killed runs."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,7 +22,7 @@ FORGOTTEN_AFTER = timedelta(hours=1)
 
 
 class Labels:
-    """The labels of one run; each launch gets a mark of its own."""
+    """The labels of one run; each launch gets its own mark."""
 
     def __init__(self) -> None:
         self.owner = Owner.ourselves()
@@ -34,16 +34,16 @@ class Labels:
 
 
 def remove_launch(engine: Engine, launch: str) -> None:
-    """Remove whatever a launch made, even a container whose making was interrupted."""
+    """Remove everything a launch created, even a container whose creation was interrupted."""
     for container in _marked(engine, f"{LAUNCH}={launch}"):
         _remove(container)
 
 
 def sweep(engine: Engine) -> list[str]:
-    """Remove what runs of this machine left that are no more; the names of what was removed.
+    """Remove the leftovers of ended runs of this machine; return the names of what was removed.
 
-    The steps of a build have the label of their image alone and no owner. They are removed when they have
-    stood still for longer than any build takes: until then the build may be at work.
+    The steps of a build have only the label of their image and no owner. They are removed when they have
+    been idle for longer than any build takes: until then the build may be at work.
     """
     return [
         _remove(container)
@@ -69,12 +69,12 @@ def others_at_work(engine: Engine) -> list[Owner]:
 
 
 def prune(engine: Engine) -> tuple[list[str], list[str]]:
-    """Remove all containers whose run is no more, and all images; the names of both."""
+    """Remove all containers of ended runs, and all images; return the names of both."""
     containers = sweep(engine)
     images = []
     for image in engine.client.images.list(all=False, filters={"label": LABEL}):
         for name in image.tags or [str(image.id)]:
-            with suppress(*ENGINE_FAULTS()):  # one that a container uses stays
+            with suppress(*ENGINE_FAULTS()):  # one in use by a container stays
                 engine.client.images.remove(name, force=False)
                 images.append(name)
     return containers, images
@@ -91,7 +91,7 @@ def _marked(engine: Engine, label: str) -> list["Container"]:
 
 
 def _remove(container: "Container") -> str:
-    """Remove with its volumes; one that is gone already or on its way is as good."""
+    """Remove the container with its volumes; it may already be gone or being removed."""
     with suppress(*ENGINE_FAULTS()):
         container.remove(force=True, v=True)
     return str(container.name)

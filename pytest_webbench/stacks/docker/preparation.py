@@ -25,11 +25,13 @@ def prepare_in_containers(
     logs: Path,
     timeout_s: float,
 ) -> "Container | None":
-    """Run the commands one after the other; the container of the last one, whose data the server takes over.
+    """Run the commands one after the other.
 
-    ``run`` starts a container for a command, with the data of the one before. All commands together may take
-    ``timeout_s``. Raises :class:`~pytest_webbench.model.errors.StartError` for the first one that fails; the
-    containers stay the caller's.
+    Return the last one's container, whose data the server takes over.
+
+    ``run`` starts a container for a command, with the data of the previous one. All commands together may
+    take ``timeout_s``. Raises :class:`~pytest_webbench.model.errors.StartError` for the first one that fails;
+    the containers still belong to the caller.
     """
     deadline = time.monotonic() + timeout_s
     container: Container | None = None

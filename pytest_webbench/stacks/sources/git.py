@@ -1,4 +1,4 @@
-"""Copies of a commit of the repository, and the paths in words that lead into them."""
+"""Copies of a commit of the repository, and the relocation of paths that lead into them."""
 
 import functools
 import io
@@ -18,7 +18,7 @@ from pytest_webbench.model.stack import CopiedTree, OwnCopy, Stack
 __all__ = ["SELF", "Checkout", "Tree", "relocated"]
 
 _ENDS = re.compile(r"[\s:;,'\"&?#]")
-"""What ends a path within a longer word, as in ``PYTHONPATH`` or the address of a database."""
+"""The end of a path within a longer word, as in ``PYTHONPATH`` or the address of a database."""
 
 
 class Tree:
@@ -36,9 +36,9 @@ class Tree:
 
 
 def relocated(word: str, top: str, copy: str, tree: Tree) -> str:
-    """``word`` with each path in ``top`` that the ``tree`` of the ``copy`` has replaced by that of the copy.
+    """Return ``word`` with each path in ``top`` that the ``tree`` of the ``copy`` has replaced by the copy's.
 
-    What is not in the copy (a virtual environment, a file that will be written) stays where it is.
+    Paths that are not in the copy (a virtual environment, a file that will be written) stay as they are.
     """
     done, rest = "", word
     while top in rest:
@@ -57,7 +57,7 @@ def relocated(word: str, top: str, copy: str, tree: Tree) -> str:
 
 
 SELF = "self"
-"""In place of a commit: the stacks as they are now, against themselves."""
+"""Instead of a commit: the stacks as they are now, against themselves."""
 
 
 BASE, HEAD = "base", "head"
@@ -81,11 +81,11 @@ class _Origin:
 class Checkout:
     """The copies of the stacks below ``folder``, made by :meth:`make`, removed by :meth:`remove`.
 
-    ``heads`` are the stacks with their folders there, ``bases`` those of them that the commit has, too.
-    Paths into the repository in a command, an environment or a lock are those of the copy. A stack that is
-    compared with itself and lies in no git repository is not copied: both sides are served from its folder.
-    Raises :class:`~pytest_webbench.model.errors.UsageError` if a stack lies in no git repository, or that
-    knows no commit ``ref``.
+    ``heads`` are the stacks with their folders there, ``bases`` those of them that the commit has, too. Paths
+    into the repository in a command, an environment or a lock are those of the copy. A stack that is compared
+    with itself and is outside any git repository is not copied: both sides are served from its folder. Raises
+    :class:`~pytest_webbench.model.errors.UsageError` if a stack is outside any git repository, or that has no
+    commit ``ref``.
     """
 
     def __init__(self, stacks: Mapping[str, Stack], ref: str, folder: Path) -> None:
@@ -150,7 +150,9 @@ class Checkout:
         return self._folder.resolve() / arm / str(self._tops[top])
 
     def make(self) -> None:
-        """Copy: the base from the commit, the head from the files that git tracks or would track. Once only.
+        """Copy the base from the commit, the head from the files that git tracks or would track.
+
+        Call it only once.
 
         Raises :class:`~pytest_webbench.model.errors.UsageError` if that fails.
         """
@@ -190,7 +192,7 @@ def _no_room(place: Path, error: Exception) -> UsageError:
 
 
 def _origin(stack: Stack, ref: str) -> _Origin | None:
-    """Return where ``stack`` lies; ``None`` if it need not be copied, for it is compared with itself."""
+    """Return where ``stack`` lies; ``None`` if it need not be copied, because it is compared with itself."""
     try:
         top = Path(_git(stack.folder, "rev-parse", "--show-toplevel").decode().rstrip("\n")).resolve()
     except (OSError, subprocess.CalledProcessError) as error:
@@ -240,12 +242,12 @@ def _extract(top: Path, commit: str, place: Path) -> None:
 
 
 def _copy_tree(top: Path, place: Path, *, but: Path) -> None:
-    """Copy what git tracks or would track, links as links, without what lies in the folder ``but``."""
+    """Copy the files that git tracks or would track, links as links, except those in the folder ``but``."""
     for name in _listed(top, "."):
         source = top / name
         if source.is_relative_to(but):
             continue
-        if source.is_symlink() or source.is_file():  # a deleted file is listed still
+        if source.is_symlink() or source.is_file():  # a deleted file is still listed
             target = place / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)

@@ -1,12 +1,12 @@
-"""Says of a Python process which files of compared repositories it loads, and has it load its own copy.
+"""Records which files of compared repositories a Python process loads, and makes it load its own copy.
 
 A launch puts this file as ``sitecustomize.py`` into a folder of ``PYTHONPATH``, so that Python runs it before
-anything of the application. It needs nothing but the standard library, and nothing of it stands in the way
-of a request: a file is noted while it is loaded, once in each process that loads it.
+any code of the application. It needs only the standard library, and does not slow requests: a file is
+recorded while it is loaded, once in each process that loads it.
 
 ``PYTEST_WEBBENCH_COPIES`` names a file of lines: first the file to write to, then the folder of all copies,
-then pairs of a repository and this side's copy of it. What is written are lines of a process id, a module
-and its file, and for each interpreter that starts a line of its process id alone.
+then pairs of a repository and this side's copy of it. The output are lines of a process id, a module
+and its file, and for each interpreter that starts a line with only its process id.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sys
 
-TYPE_CHECKING = False  # the module typing is not loaded for a server that may do without
+TYPE_CHECKING = False  # not the module typing, which a server may never load
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -24,11 +24,11 @@ __all__ = ["ORDERS"]
 ORDERS = "PYTEST_WEBBENCH_COPIES"
 LIBRARIES = ("/site-packages/", "/dist-packages/")
 DEPTH = 3
-"""How deep the tables of a finder are looked through."""
+"""How many levels of a finder's tables are searched."""
 
 
 class Notes:
-    """Writes down what is loaded of a repository or a copy."""
+    """Records the loaded files of a repository or a copy."""
 
     def __init__(self, file: str, roots: list[str]) -> None:
         self._file = file
@@ -39,7 +39,7 @@ class Notes:
     def write(self, *words: str) -> None:
         """Write a line about this process."""
         line = "\t".join((str(os.getpid()), *words)) + "\n"
-        try:  # anew each time, for a daemon closes what it has inherited
+        try:  # opened each time: a daemon closes its inherited files
             file = os.open(self._file, os.O_WRONLY | os.O_APPEND)
         except FileNotFoundError:  # the launch is over
             return
@@ -49,7 +49,7 @@ class Notes:
             os.close(file)
 
     def note(self, module: str, path: str) -> None:
-        """Write down that ``module`` is loaded from ``path``, unless it is of a library."""
+        """Record that ``module`` is loaded from ``path``, unless it belongs to a library."""
         real = self._real(path)
         if real.startswith(self._roots) and not is_library(real):
             self.write(module, real)
@@ -75,7 +75,7 @@ def is_library(path: str) -> bool:
 
 
 def watch(notes: Notes) -> None:
-    """Have the loaders of files note what they load."""
+    """Have the loaders of files record what they load."""
     from importlib import machinery
 
     for loader, method in (
@@ -97,7 +97,7 @@ def _noting(load: Callable[[Any, Any], Any], notes: Notes) -> Callable[[Any, Any
 
 
 def serve_own_copy(move: Callable[[Any], Any]) -> None:
-    """Move what editable installs have put on Python's path, and into the tables of their finders."""
+    """Redirect the paths of editable installs, on Python's path and in the tables of their finders."""
     _move_all(sys.path, move)
     for finder in sys.meta_path:
         kind = finder if isinstance(finder, type) else type(finder)
@@ -110,7 +110,7 @@ def serve_own_copy(move: Callable[[Any], Any]) -> None:
 
 
 def _move_all(table: Any, move: Callable[[Any], Any], depth: int = DEPTH) -> None:
-    """Move the paths in a dictionary or list, in place."""
+    """Redirect the paths in a dictionary or list, in place."""
     if not isinstance(table, (dict, list)) or not depth:
         return
     for key, path in list(table.items() if isinstance(table, dict) else enumerate(table)):
@@ -139,7 +139,7 @@ def mover(copies: str, places: list[tuple[str, str]]) -> Callable[[str], str]:
 
 
 def begin() -> None:
-    """Read the orders, and carry them out in this process from now on."""
+    """Read the orders, and apply them to this process from now on."""
     with open(os.environ[ORDERS], encoding="utf-8", errors="surrogateescape") as orders:
         file, copies, *rest = orders.read().split("\n")[:-1]
     places = [(rest[each], rest[each + 1]) for each in range(0, len(rest), 2)]
@@ -150,7 +150,7 @@ def begin() -> None:
 
 
 def _give_way() -> None:
-    """Run the user's own sitecustomize, before which this one has come."""
+    """Run the user's own sitecustomize, which this one hides."""
     me = sys.modules.pop("sitecustomize")
     try:
         import sitecustomize  # type: ignore[import-not-found]  # noqa: F401

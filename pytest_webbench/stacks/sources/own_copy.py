@@ -1,6 +1,6 @@
-"""Whether a side of a comparison has loaded its own copy of a repository, and nothing else of it.
+"""Checks that a side of a comparison of commits has loaded only its own copy of a repository.
 
-A side of a comparison of commits: started so that it loads its own copy, and asked what it has loaded.
+A side is started so that it loads its own copy, and then asked what it has loaded.
 """
 
 import os
@@ -20,7 +20,7 @@ __all__ = ["LoadedFile", "LoadedFiles", "foreign_file", "parse_loaded"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedFile:
-    """A file that a process has loaded as ``module``; without links in its path."""
+    """A file that a process has loaded as ``module``; without symbolic links in its path."""
 
     module: str
     path: str
@@ -54,9 +54,9 @@ def foreign_file(own: OwnCopy, loaded: Iterable[LoadedFile]) -> tuple[LoadedFile
 
 
 def _is_source(inside: PurePath, tree: CopiedTree) -> bool:
-    """Return whether a file is of the repository: tracked, built beside what is tracked, or in a submodule.
+    """Return whether a file is of the repository: tracked, built beside tracked files, or in a submodule.
 
-    What git ignores with its whole folder (a virtual environment, libraries that were put somewhere) is not.
+    Folders that git ignores (a virtual environment, vendored libraries) do not count.
     """
     folder = inside.parent.as_posix()
     beside = "" if folder == "." else f"{folder}/"
@@ -74,9 +74,9 @@ HINT = (
 
 
 class LoadedFiles:
-    """What the processes of one launch load of the repositories that were copied.
+    """The files that the processes of one launch load of the copied repositories.
 
-    Python runs a hook of ours at its start, in every process that inherits the environment; see
+    Python runs our hook at its start, in every process that inherits the environment; see
     :mod:`pytest_webbench.stacks.sources.import_hook`.
     """
 
@@ -87,7 +87,7 @@ class LoadedFiles:
         self._notes = self._folder / "loaded"
 
     def prepare(self, environment: dict[str, str]) -> None:
-        """Make what the hook needs, and have Python run it by ``environment``."""
+        """Prepare the hook's files, and have Python run it by ``environment``."""
         self._folder.mkdir()
         self._notes.touch()
         shutil.copyfile(HOOK, self._folder / "sitecustomize.py")
@@ -100,9 +100,9 @@ class LoadedFiles:
         environment["PYTHONPATH"] = f"{self._folder}{os.pathsep}{own}" if own else str(self._folder)
 
     def verify(self, serving: Mapping[int, tuple[int, ...]]) -> str | None:
-        """Raise for what is not of the own copy; in words, what could not be found out.
+        """Raise for loaded files outside the own copy; return what could not be determined, in words.
 
-        ``serving`` has the processes that take connections, each with its ancestors in the server's tree.
+        ``serving`` has the processes that accept connections, each with its ancestors in the server's tree.
         Raises :class:`~pytest_webbench.model.errors.OwnCopyError`.
         """
         started, loaded = parse_loaded(self._notes.read_text(encoding="utf-8", errors="surrogateescape"))
@@ -141,7 +141,7 @@ def _is_watched(pid: int, above: tuple[int, ...], started: frozenset[int]) -> bo
 
 
 def _program(pid: int) -> Path:
-    """Return the program that the process runs; an empty path where that cannot be seen."""
+    """Return the program that the process runs; an empty path if that is not visible."""
     try:
         return Path(f"/proc/{pid}/exe").readlink()
     except OSError:

@@ -34,7 +34,7 @@ def load(template: str, path: str) -> None:
 
 
 def _patience() -> Callable[[int, int, int], None]:
-    """Called after each step of a backup, which would otherwise wait for a lock forever."""
+    """Return a progress callback for a backup, which would otherwise wait for a lock forever."""
     begun = time.monotonic()
 
     def look(status: int, *_: int) -> None:

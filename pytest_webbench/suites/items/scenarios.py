@@ -38,28 +38,31 @@ HELLO = _get("/hello", {"message": "Hello, World!"})
 
 
 def hello(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:  # noqa: ARG001
-    """Return a short JSON response, without the database."""
+    """Return requests for a short JSON response, without the database."""
     return [HELLO]
 
 
 def echo(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:  # noqa: ARG001
-    """Return a JSON object, echoed; a hundred different ones, so that responses cannot be cached."""
+    """Return requests that echo a JSON object.
+
+    A hundred different ones, so that responses cannot be cached.
+    """
     return [_echo({"message": "Hello, World!", "number": rng.randrange(10**6)}) for _ in range(100)]
 
 
 def list_items(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:  # noqa: ARG001
-    """Return all records."""
+    """Return requests for all records."""
     return [_get("/items/", [dict(record) for record in records])]
 
 
 def get_item(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:
-    """Return one record, chosen at random each time."""
+    """Return requests for one record, chosen at random each time."""
     drawn = rng.choices(records, k=count or len(records)) if records else []
     return [_get(f"/items/{record['id']}", dict(record)) for record in drawn]
 
 
 def create_item(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:  # noqa: ARG001
-    """Return a new record, different each time."""
+    """Return requests that create a record, different each time."""
     return [_create(make_item(rng)) for _ in range(count or 1000)]
 
 
@@ -72,9 +75,9 @@ def _create(item: Record) -> Exchange:
 
 
 def update_item(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:
-    """New values for a record, each record in turn in a random order.
+    """Return requests with new values for a record, each record in turn in a random order.
 
-    Two users that update the same record at once may each be sent what the other one wrote.
+    Two users that update the same record at once may each get the values that the other one wrote.
     """
     order = rng.sample(records, len(records))
     return [_update(record["id"], make_item(rng)) for record in islice(cycle(order), count or len(records))]
@@ -89,7 +92,7 @@ def _update(key: int, item: Record) -> Exchange:
 
 
 def delete_item(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:
-    """Existing records, each once."""
+    """Return requests that delete existing records, each once."""
     drawn = rng.sample(records, min(count or len(records), len(records)))
     return [
         Exchange(
@@ -169,7 +172,7 @@ CLIENT_ERRORS = tuple(range(400, 500))
 
 
 def examples(records: Sequence[Record]) -> list[Exchange | Refusal]:
-    """Echoes of JSON objects, some of the records, and requests that must be refused."""
+    """Return echoes of JSON objects, some of the records, and requests that must be rejected."""
     unknown = max((record["id"] for record in records), default=0) + 10**6
     edges = [records[0], records[len(records) // 2], records[-1]] if records else []
     item = make_item(random.Random(0))
