@@ -99,7 +99,10 @@ def _load(words: Sequence[str]) -> int:
 
 
 def _report(words: Sequence[str]) -> int:
-    """Exit codes: 0 written; 1 cannot be written; 2 a usage error, or a file cannot be read."""
+    """Write the report.
+
+    Exit codes: 0 written; 1 cannot be written; 2 a usage error, or a file cannot be read.
+    """
     given = _report_parser().parse_args(words)
     kinds = tuple(kind for kind in KINDS if getattr(given, kind)) or ("html",)
     folder = given.output or _folder_of(given.files[-1])
@@ -111,7 +114,7 @@ def _report(words: Sequence[str]) -> int:
     except OSError as error:
         return _fail(f"{error.filename or folder} cannot be written: {error.strerror or error}", UNWRITABLE)
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
-        # Values of the right types that no run has, in a file that somebody else wrote.
+        # Values of the right types that no run has, in a file from elsewhere.
         why = " ".join(str(error).split())[:200]
         return _fail(
             f"{given.files[-1]} cannot be shown: it is damaged, or not a run of ours "
@@ -154,7 +157,7 @@ def _report_parser() -> argparse.ArgumentParser:
 
 
 def _size(text: str) -> int:
-    """A number of bytes, with or without k, m or g."""
+    """Return a number of bytes, with or without k, m or g."""
     factor = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}.get(text[-1:].lower(), 1)
     digits = text[:-1] if factor > 1 else text
     if not digits.isdecimal() or not int(digits):
@@ -163,7 +166,7 @@ def _size(text: str) -> int:
 
 
 def _folder_of(path: Path) -> Path:
-    """The folder of a run, or the one that the file is in."""
+    """Return the folder of a run, or the one that contains the file."""
     return path if path.is_dir() else path.parent
 
 

@@ -32,21 +32,21 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_webbench_suites() -> "Sequence[Suite]":
-    """The built-in suite."""
+    """Return the built-in suite."""
     from pytest_webbench.suites.items import SUITE
 
     return [SUITE]
 
 
 def pytest_webbench_stacks() -> "Sequence[Stack]":
-    """The five built-in stacks."""
+    """Return the five built-in stacks."""
     from pytest_webbench.suites.items import STACKS
 
     return STACKS
 
 
 def pytest_webbench_scenarios() -> "Sequence[Scenario]":
-    """The seven built-in scenarios."""
+    """Return the seven built-in scenarios."""
     from pytest_webbench.suites.items import SCENARIOS
 
     return SCENARIOS
@@ -54,7 +54,10 @@ def pytest_webbench_scenarios() -> "Sequence[Scenario]":
 
 @pytest.hookimpl(trylast=True)
 def pytest_webbench_launcher(settings: "Settings", logs: Path) -> "Launcher":
-    """Containers if a container engine responds, else processes; or the servers of ``--webbench-url``."""
+    """Choose containers if a container engine responds, else processes.
+
+    Or the servers of ``--webbench-url``.
+    """
     from pytest_webbench.stacks.launcher import make_launcher
     from pytest_webbench.suites.items.stacks import DOCKERFILE
 
@@ -63,14 +66,14 @@ def pytest_webbench_launcher(settings: "Settings", logs: Path) -> "Launcher":
 
 @pytest.hookimpl(trylast=True)
 def pytest_webbench_engine(settings: "Settings") -> "LoadEngine":
-    """The native engine, k6 or Locust."""
+    """Choose the native engine, k6 or Locust."""
     from pytest_webbench.load.engine import make_engine
 
     return make_engine(settings)
 
 
 def pytest_webbench_meter(settings: "Settings") -> "Callable[[], Meter]":
-    """CPU time and memory of a container's control group, or of a tree of processes; or instructions."""
+    """Meter CPU time and memory of a container's control group or of a tree of processes; or instructions."""
     if settings.profile.counts:
         from pytest_webbench.host.meters.callgrind import CallgrindMeter
 
@@ -82,7 +85,7 @@ def pytest_webbench_meter(settings: "Settings") -> "Callable[[], Meter]":
 
 @pytest.hookimpl(trylast=True)
 def pytest_webbench_profiler() -> "Profiler":
-    """py-spy."""
+    """Choose py-spy."""
     from pytest_webbench.host.meters.py_spy import PySpyProfiler
 
     return PySpyProfiler()
@@ -107,7 +110,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With ``--webbench``, register the plugin that does the work."""
+    """Register the plugin that does the work, if ``--webbench`` is given."""
     if not config.getoption("webbench"):
         return
     from pytest_webbench.host.plain_output import plain_output
@@ -126,7 +129,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def webbench_stack(request: pytest.FixtureRequest) -> "Iterator[LiveStack]":
-    """A stack that was launched, seeded and checked; each test runs once for every selected stack.
+    """Provide a stack that is launched, seeded and checked; each test runs once for every selected stack.
 
     ``base_url`` is its address, ``log`` the end of its log, ``seed()`` resets its database.
     Without ``--webbench`` the test is skipped.
@@ -137,7 +140,7 @@ def webbench_stack(request: pytest.FixtureRequest) -> "Iterator[LiveStack]":
 
 @pytest.fixture
 def webbench(request: pytest.FixtureRequest, webbench_stack: "LiveStack", benchmark: Any) -> "LiveBench":
-    """Measures a scenario or a request against ``webbench_stack``, for pytest-benchmark.
+    """Measure a scenario or a request against ``webbench_stack``, for pytest-benchmark.
 
     ``webbench("get_item")`` or ``webbench(Request(path="/search?q=x"), users=10, duration_s=2)``
     returns the results. Without ``--webbench`` the test is skipped.
@@ -146,7 +149,7 @@ def webbench(request: pytest.FixtureRequest, webbench_stack: "LiveStack", benchm
 
 
 def _run_of(config: pytest.Config) -> "Run":
-    """The run that the tests belong to; skips those of a run without ``--webbench``."""
+    """Return the run that the tests belong to; skip them if there is none, without ``--webbench``."""
     if not config.getoption("webbench"):
         pytest.skip(NEEDED)
     from pytest_webbench.session.measuring.run import RUN

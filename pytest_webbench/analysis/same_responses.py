@@ -1,7 +1,7 @@
-"""Whether base and head respond alike: counts of different work say nothing of each other.
+"""Checks that base and head respond alike: counts of different work cannot be compared.
 
-Each launch is sent the same few requests. What differs from launch to launch of one side, such as a time or
-a generated id, differs by its nature, and is compared by nothing but its place.
+Each launch gets the same few requests. Values that differ between launches of one side, such as a time or
+a generated id, vary by nature, and only their presence is compared.
 """
 
 import json
@@ -20,9 +20,9 @@ BY_NATURE = frozenset(
     {"date", "age", "expires", "etag", "last-modified", "server"}
     | {"connection", "keep-alive", "transfer-encoding", "content-length"}
 )
-"""Headers that say when something was sent, or how; the body itself is compared."""
+"""Headers about when or how a response was sent; the body itself is compared."""
 FEWEST = 2
-"""From one launch of a side it cannot be known what differs by its nature."""
+"""A single launch of a side does not show which values vary by nature."""
 _SHOWN = 60
 _MOST_DEPTH = 100
 
@@ -31,10 +31,10 @@ Launches = Sequence[Sequence[SeenResponse]]
 
 
 def first_difference(base: Launches, head: Launches, *, headers: bool) -> str:
-    """The first request that base and head respond to differently, and how; empty if there is none.
+    """Return the first request to which base and head respond differently, and how; empty if there is none.
 
-    ``headers``: those beside the media type are compared, too, as of two versions of one application. With a
-    single launch of a side, only the status and the media type are.
+    With ``headers``, headers beside the media type are compared, too, as for two versions of one application.
+    With a single launch of a side, only the status and the media type are compared.
     """
     fewest = min((len(launch) for launch in (*base, *head)), default=0)
     for number in range(fewest):
@@ -70,7 +70,7 @@ STATUS, TYPE = "the status is", "the media type is"
 
 
 def _facts(seen: SeenResponse, *, headers: bool) -> Iterator[tuple[str, str]]:
-    """All that can differ, by what it is called in a sentence."""
+    """Yield all values that can differ, by their names in a sentence."""
     yield STATUS, str(seen.status)
     named = {name.lower(): value for name, value in seen.headers}
     yield TYPE, named.pop("content-type", "none").replace(" ", "").lower()
@@ -86,7 +86,7 @@ def _facts(seen: SeenResponse, *, headers: bool) -> Iterator[tuple[str, str]]:
 
 
 def _leaves(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[str, str]]:
-    """The single values of a JSON document, and the lengths of its lists."""
+    """Yield the single values of a JSON document, and the lengths of its lists."""
     place = ": ".join(path) or "the body"
     if isinstance(value, Mapping) and value and depth < _MOST_DEPTH:
         for key, each in value.items():
@@ -100,7 +100,7 @@ def _leaves(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[str
 
 
 def _shown(name: str, value: str | None, other: str | None) -> str:
-    """``value`` short, from where it differs from ``other``, and without what its name says is a secret."""
+    """Return ``value``, shortened, from where it differs from ``other``, and masked if it is a secret."""
     if value is None:
         return "not there"
     words = re.findall(r"[\w.-]+", name)

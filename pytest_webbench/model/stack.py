@@ -47,7 +47,7 @@ class FatalSign:
     hint: str
 
     def found_in(self, log: str) -> str | None:
-        """The message filled in; ``None`` if the log does not say so."""
+        """Return the message, filled in; ``None`` if the log does not match."""
         match = re.search(self.pattern, log)
         return None if match is None else self.message.format(*match.groups())
 
@@ -203,7 +203,7 @@ class Stack:
     fatal: tuple[FatalSign, ...] = ()
 
     def fatal_sign(self, log: str) -> tuple[str, str] | None:
-        """The sentence and the next step, if the log says that it cannot be measured."""
+        """Return the sentence and the next step, if the log shows that it cannot be measured."""
         for sign in self.fatal:
             if message := sign.found_in(log):
                 return f"{self.name} {message}", sign.hint

@@ -1,1 +1,1 @@
-"""Renderers: they return strings or lines; others write them."""
+"""Renderers of reports: they return strings or lines; others write them."""

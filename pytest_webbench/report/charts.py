@@ -1,7 +1,7 @@
 """The charts of a report, drawn with Altair.
 
-A stack has the same colour and shape in every chart. They come from the configuration that a chart is drawn
-with (:data:`SCREEN`, whose colours the style sheet of the page defines, or :data:`PRINT`) and the place of
+A stack has the same colour and shape in every chart. They depend on the configuration of the chart
+(:data:`SCREEN`, whose colours the style sheet of the page defines, or :data:`PRINT`) and the place of
 the stack in ``stacks``, so that one chart serves dark and light.
 """
 
@@ -44,7 +44,7 @@ STEP = 30
 """Pixels per stack."""
 FLAME_STEP = 18
 FLAME_WIDTH = 900
-"""About how many pixels wide a flame graph is drawn; it decides how much of a name fits."""
+"""The approximate width of a flame graph in pixels, which decides how much of a name fits."""
 VERDICTS = ("faster", "slower", "no change", "inconclusive", "indistinguishable")
 VERDICT_SHAPES = ("triangle-down", "triangle-up", "circle", "diamond", "square")
 
@@ -83,17 +83,17 @@ PRINT = _config("#1c2024", "#5b636e", "#d9dde3", COLOURS) | {"background": "#fff
 
 
 def as_spec(chart: AltairChart, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The specification of Vega-Lite, with the colours of ``config`` and its texts escaped.
+    """Return the Vega-Lite specification, with the colours of ``config`` and its texts escaped.
 
     Altair's validation against the schema takes longer than everything else, so a test does it instead.
     """
     made: dict[str, Any] = _cleaned(chart.to_dict(validate=False))
-    del made["$schema"]  # the renderer knows its version of Vega-Lite
+    del made["$schema"]  # the renderer has its own version of Vega-Lite
     return {**made, "config": dict(config), "autosize": {"type": "fit-x", "contains": "padding"}}
 
 
 def _cleaned(value: Any) -> Any:
-    """``value`` with all its texts escaped, and ``null`` for NaN and infinity."""
+    """Return ``value`` with all its texts escaped, and ``null`` for NaN and infinity."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
@@ -112,7 +112,7 @@ def _tooltip(**titles: str) -> list[alt.Tooltip]:
 
 
 def _rows_of(field: str, order: Sequence[str], **options: Any) -> alt.Y:
-    """The names down the left-hand side."""
+    """Return the axis with the names down the left-hand side."""
     axis = alt.Axis(ticks=False, domain=False, labelPadding=8, **options)
     return alt.Y(f"{field}:N", title=None, sort=list(order), axis=axis)
 
@@ -132,21 +132,21 @@ def _round_rows(group: Sequence[CellSummary]) -> list[dict[str, Any]]:
 
 
 class Charts:
-    """Draws the charts, with a ``legend`` of the stacks if they are to stand alone."""
+    """Draws the charts, with a ``legend`` of the stacks if each must be readable by itself."""
 
     def __init__(self, *, legend: bool = False) -> None:
         self._legend = alt.Legend(title=None, orient="bottom", columns=3) if legend else None
 
     def _marks(self, stacks: Sequence[str]) -> tuple[alt.Color, alt.Shape]:
-        """The colour and the shape of each stack, the same in every chart."""
+        """Return the colour and the shape of each stack, the same in every chart."""
         scale = alt.Scale(domain=list(stacks))
         colour = alt.Color("stack:N", scale=scale, legend=self._legend)
         return colour, alt.Shape("stack:N", scale=scale, legend=self._legend)
 
     def ranking(self, group: Sequence[CellSummary], stacks: Sequence[str]) -> AltairChart:
-        """The stacks of a scenario, the fastest first: result, interval, and each round as a small dot.
+        """Draw the stacks of a scenario, the fastest first: result, interval, and each round as a small dot.
 
-        Invalid cells stand last, crossed out.
+        Invalid cells come last, crossed out.
         """
         unit, ranked, metrics = group[0].unit, rank(group), columns(brief=True)
         cells: list[dict[str, Any]] = []
@@ -205,7 +205,7 @@ class Charts:
         )
 
     def latencies(self, curves: Mapping[str, Sequence[Point]], stacks: Sequence[str]) -> AltairChart:
-        """Response times over percentiles, on an axis on which each nine takes as much room as the last."""
+        """Draw response times over percentiles, on an axis that gives each nine as much room as the last."""
         rows: list[dict[str, Any]] = [
             {
                 "stack": stack,
@@ -235,7 +235,7 @@ class Charts:
         return self._lines(base, stacks)
 
     def rounds(self, group: Sequence[CellSummary], stacks: Sequence[str]) -> AltairChart:
-        """The result of each round, in order."""
+        """Draw the result of each round, in order."""
         rows = _round_rows(group)
         count = len({row["round"] for row in rows})
         ticks = alt.Axis(tickMinStep=1, tickCount=min(10, max(1, count)), format="d", grid=False)
@@ -249,14 +249,17 @@ class Charts:
         return self._lines(base, stacks)
 
     def _lines(self, base: alt.Chart, stacks: Sequence[str]) -> AltairChart:
-        """A line with its points for each stack."""
+        """Draw a line with its points for each stack."""
         colour, shape = self._marks(stacks)
         lines = base.encode(color=colour)
         points = lines.mark_point(filled=True, size=36, opacity=1).encode(shape=shape)
         return alt.layer(lines.mark_line(strokeWidth=2), points).properties(width="container", height=220)
 
     def beside(self, found: Agreement, stacks: Sequence[str], theirs: str) -> AltairChart:
-        """How many times as long as the fastest each stack takes: published (hollow) and here (filled)."""
+        """Draw how many times as long as the fastest each stack takes.
+
+        Published (hollow) and here (filled).
+        """
         rows = [
             {
                 "stack": each.stack,
@@ -283,7 +286,7 @@ class Charts:
         return alt.layer(line, hollow, full).properties(width="container", height=24 * max(1, len(rows)))
 
     def ratios(self, ratios: Sequence[RatioRow]) -> AltairChart:
-        """Ratios with their intervals beside 1, and the growth that is allowed."""
+        """Draw ratios with their intervals beside 1, and the growth that is allowed."""
         rows = [
             {
                 "label": each.label,
@@ -321,7 +324,7 @@ class Charts:
         return alt.layer(one, interval, allowed, points).properties(width="container", height=22 * len(rows))
 
     def costs(self, record: SavedRun) -> AltairChart:
-        """The CPU time of the server per request, by scenario."""
+        """Draw the server's CPU time per request, by scenario."""
         stacks, scenarios, metric = record.stacks(), record.scenarios(), METRICS["cpu"]
         rows: list[dict[str, Any]] = [
             {
@@ -351,9 +354,9 @@ class Charts:
         ).properties(width="container", height=STEP * max(1, len(scenarios)))
 
     def part_times(self, profiles: Sequence[CodeProfile]) -> AltairChart:
-        """A bar for each stack of a scenario, made up of its parts.
+        """Draw a bar for each stack of a scenario, made up of its parts.
 
-        In milliseconds of CPU time per request, or in shares of the samples where that is not known for all.
+        In milliseconds of CPU time per request, or in shares of the samples if that is not known for all.
         """
         in_ms = all(each.cpu_s_per_request is not None for each in profiles)
         rows = [_part_row(each, part, in_ms=in_ms) for each in profiles for part in attribute(each).parts]
@@ -378,7 +381,7 @@ class Charts:
         ).properties(width="container", height=STEP * len(profiles))
 
     def flame(self, profile: CodeProfile) -> AltairChart:
-        """The calls, the outermost on top; hovering shows the function and its share."""
+        """Draw the calls, the outermost on top; hovering shows the function and its share."""
         calls = flame(profile)
         rows = [
             {
@@ -415,7 +418,10 @@ class Charts:
 
 
 def _log_ticks(values: Sequence[float]) -> list[float]:
-    """Numbers such as 0.5, 1, 2, 5 and 10 in the range of ``values``, or only powers of ten if it is wide."""
+    """Return numbers such as 0.5, 1, 2, 5 and 10 within ``values``.
+
+    Only powers of ten if the range is wide.
+    """
     if not values:
         return []
     low, high = min(values) * 0.95, max(values) * 1.05
@@ -426,7 +432,7 @@ def _log_ticks(values: Sequence[float]) -> list[float]:
 
 
 def _part_colour(parts: Sequence[str]) -> alt.Color:
-    """The colour of each part, the same in every chart; the legend has those that occur, in order."""
+    """Return the colour of each part, the same in every chart; the legend has those that occur, in order."""
     order = in_order(parts)
     domain = [*KNOWN_PARTS, *(part for part in order if part not in KNOWN_PARTS)]
     legend = alt.Legend(title=None, orient="bottom", values=order)
@@ -446,7 +452,7 @@ def _part_row(profile: CodeProfile, time: PartTime, *, in_ms: bool) -> dict[str,
 
 
 def _fitting(label: str, width_px: float) -> str:
-    """As much of ``label`` as about fits, or nothing if that is too little to read."""
+    """Return as much of ``label`` as about fits, or nothing if that is too little to read."""
     letters = int(width_px / 5.6) - 1
     if letters < 4:
         return ""

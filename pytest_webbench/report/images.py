@@ -17,7 +17,7 @@ WIDTH = 640
 
 
 def chart_images(records: Sequence[SavedRun]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A file name and a specification for each chart in a report of the last of ``records``."""
+    """Yield a file name and a specification for each chart in a report of the last of ``records``."""
     taken = set[str]()
     charts = (chart for each in make_sections(records) for part in each.parts for chart in part.charts)
     for chart in charts:
@@ -26,19 +26,19 @@ def chart_images(records: Sequence[SavedRun]) -> Iterator[tuple[str, dict[str, A
 
 
 def as_svg(spec: Mapping[str, Any]) -> str:
-    """The chart as SVG."""
+    """Return the chart as SVG."""
     made: str = vl_convert.vegalite_to_svg(dict(spec))
     return made
 
 
 def as_png(spec: Mapping[str, Any]) -> bytes:
-    """The chart as PNG, at twice the resolution."""
+    """Return the chart as PNG, at twice the resolution."""
     made: bytes = vl_convert.vegalite_to_png(dict(spec), scale=2)
     return made
 
 
 def _file_name(words: str, taken: set[str]) -> str:
-    """Letters, digits and dashes, whatever a scenario is called, and no name twice."""
+    """Return a unique name of letters, digits and dashes, whatever the scenario is called."""
     name = re.sub(r"[^A-Za-z0-9_]+", "-", words).strip("-") or "chart"
     number, chosen = 2, name
     while chosen in taken:

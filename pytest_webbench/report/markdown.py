@@ -34,7 +34,7 @@ SIGNS = {
 
 
 def render_report(records: Sequence[SavedRun]) -> str:
-    """The last of ``records``, compared with those before it."""
+    """Render the last of ``records``, compared with those before it."""
     document = make_document(records)
     lines = [f"# {_escaped(document.title)}", "", _escaped(document.subtitle), ""]
     lines += [f"> {_escaped(document.banner)}", ""] if document.banner else []
@@ -53,7 +53,7 @@ def render_report(records: Sequence[SavedRun]) -> str:
 
 
 def render_pull_request(record: SavedRun) -> str:
-    """The verdicts of ``record``, with unchanged metrics and the configuration folded."""
+    """Render the verdicts of ``record``, with unchanged metrics and the configuration folded."""
     verdicts, *rest = pull_request_parts(record)
     parts = [verdicts, *growth_parts(record), *rest]
     if record.summaries:
@@ -107,13 +107,13 @@ def _cell(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """``text`` as plain words in one line of Markdown."""
+    """Return ``text`` as plain words in one line of Markdown."""
     text = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
     return "".join(f"\\{each}" if each in "\\`*_[]|#" else each for each in text)
 
 
 def _fenced(text: str) -> list[str]:
-    """``text`` as a code block, with a fence longer than any in it."""
+    """Return ``text`` as a code block, with a fence longer than any in it."""
     runs = "".join(each if each == "`" else " " for each in text).split()
     fence = "`" * max(3, 1 + max(map(len, runs), default=0))
     return [f"{fence}text", clean(text).rstrip(), fence]

@@ -28,7 +28,7 @@ FOLDER = resources.files("pytest_webbench.report").joinpath("templates")
 
 
 def render_page(records: Sequence[SavedRun]) -> str:
-    """The page of the last of ``records``, compared with those before it."""
+    """Render the page of the last of ``records``, compared with those before it."""
     document = make_document(records)
     shown = [(section, fitted_parts(section, Room.FULL)) for section in document.sections]
     charts = [chart for _, parts in shown for part in parts for chart in part.charts]
@@ -63,10 +63,10 @@ def render_page(records: Sequence[SavedRun]) -> str:
 
 @lru_cache(maxsize=1)
 def _bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script.
+    """Return Vega, Vega-Lite and Vega-Embed as one script.
 
-    It takes seconds to put together, which would be half of the time of a short run: it is kept in the
-    user's cache folder, if that can be written to.
+    Building it takes seconds, half the time of a short run, so it is kept in the
+    user's cache folder, if that is writable.
     """
     kept = user_cache_path("pytest-webbench") / f"vega-{version('vl-convert-python')}.js"
     with suppress(OSError, UnicodeDecodeError):
@@ -88,13 +88,13 @@ def _hash(text: str) -> str:
 
 
 def _json(value: object) -> str:
-    """JSON in which an HTML parser finds no markup."""
+    """Return JSON in which an HTML parser finds no markup."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _finalised(value: object) -> object:
-    """``value`` as the template shows it: texts without control characters, whoever wrote them."""
+    """Return ``value`` as the template shows it: texts without control characters, whatever their source."""
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

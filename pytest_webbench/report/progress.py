@@ -1,4 +1,4 @@
-"""What a person sees while the plan is carried out."""
+"""Shows progress while the plan is carried out."""
 
 import time
 from collections import Counter
@@ -51,7 +51,7 @@ class LineProgress:
         self._trials = 0
 
     def consume(self, event: Event) -> None:
-        """Write a line where there is something to say."""
+        """Write a line if the event calls for one."""
         match event:
             case StackFailed(stack=stack, error=error):
                 self._write(f"{stack} failed: {error.message}")
@@ -72,7 +72,7 @@ class LineProgress:
                 self._write(line)
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing."""
 
     def _write(self, text: str) -> None:
         self._file.write(f"webbench: {clean(text)}\n")
@@ -98,7 +98,7 @@ class BarProgress:
         self._progress.start()
 
     def consume(self, event: Event) -> None:
-        """Move the bar, or say what happens."""
+        """Move the bar, or print what happens."""
         match event:
             case StackPreparing(stack=stack):
                 self._say(f"installing {stack}")
@@ -122,11 +122,11 @@ class BarProgress:
                 self._leave_out(lambda cell: cell == failed)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._progress.stop()
 
     def _leave_out(self, concerned: Callable[[Cell], bool]) -> None:
-        """The trials of these cells that are left never come."""
+        """Remove the remaining trials of these cells from the total."""
         for cell in filter(concerned, list(self._left)):
             del self._left[cell]
         done = self._progress.tasks[self._bar].completed

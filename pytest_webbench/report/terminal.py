@@ -1,4 +1,4 @@
-"""Reports as text for a terminal, which shows the brief blocks only."""
+"""Reports as text for a terminal, which shows only the brief blocks."""
 
 import io
 import textwrap
@@ -43,7 +43,7 @@ NOTES = {
 
 
 def describe_run(settings: Settings, plan: Plan, *, launcher: str, expected_s: float) -> str:
-    """One line: launcher (if any), profile, order, seed and expected duration."""
+    """Return one line: launcher (if any), profile, order, seed and expected duration."""
     trials = sum(len(block.trials) for block in plan.blocks)
     return (
         f"webbench: {launcher + ', ' if launcher else ''}profile {settings.profile.name} "
@@ -55,7 +55,7 @@ def describe_run(settings: Settings, plan: Plan, *, launcher: str, expected_s: f
 def describe_known(
     stacks: Iterable[Stack], scenarios: Iterable[Scenario], profiles: Iterable[Profile], *, width: int
 ) -> str:
-    """What ``--webbench-list`` shows."""
+    """Return the text of ``--webbench-list``."""
     tables = (
         Table(
             caption="stacks",
@@ -90,7 +90,7 @@ def describe_known(
 
 
 def render_run(record: SavedRun, *, width: int, colour: bool) -> str:
-    """The report of ``record``, as far as a terminal has room for it."""
+    """Render the report of ``record``, as far as a terminal has room for it."""
     sections = sorted(make_sections([record]), key=lambda each: each.name in LAST)
     parts = [part for each in sections for part in fitted_parts(each, Room.BRIEF)]
     banner = [Part(title=TITLE, lead=(LEAVES_OUT,))] if record.counts else []
@@ -98,14 +98,14 @@ def render_run(record: SavedRun, *, width: int, colour: bool) -> str:
 
 
 def render_hot_spots(profiles: Sequence[CodeProfile], *, width: int, colour: bool) -> str:
-    """Where the time goes in each scenario that was sampled."""
+    """Render the hot spots of each sampled scenario."""
     record = SavedRun(source="", explained=tuple(profiles))
     parts = [part for each in hot_spot_sections([record]) for part in fitted_parts(each, Room.BRIEF)]
     return _render(parts, width=width, colour=colour)
 
 
 def _render(parts: Iterable[Part], *, width: int, colour: bool) -> str:
-    """The parts one below the other; names and messages are text, never markup."""
+    """Render the parts one below the other; names and messages are text, never markup."""
     output = io.StringIO()
     console = Console(
         file=output, width=width, force_terminal=colour, no_color=not colour, legacy_windows=False
@@ -144,7 +144,7 @@ def _table(table: Table) -> RichTable:
 
 
 def _pieces(table: Table, width: int) -> Iterator[Table]:
-    """``table``, split so that all its columns of numbers fit; numbers cannot be wrapped."""
+    """Split ``table`` so that all its columns of numbers fit; numbers cannot be wrapped."""
     if not all(each.numeric for each in table.columns[1:]):
         yield table
         return
@@ -159,11 +159,11 @@ def _pieces(table: Table, width: int) -> Iterator[Table]:
 
 
 def _texts(table: Table) -> list[tuple[str, ...]]:
-    """The texts of each column."""
+    """Return the texts of each column."""
     names = tuple(each.name for each in table.columns)
     return list(zip(names, *table.rows, strict=True))
 
 
 def _text(text: str, style: str = "") -> Text:
-    """``text`` taken literally: no markup, no control characters."""
+    """Return ``text`` taken literally: no markup, no control characters."""
     return Text(clean(text), style=style)

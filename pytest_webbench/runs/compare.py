@@ -256,12 +256,12 @@ class Comparing:
         return ""
 
     def void_line(self, cell: Cell) -> str:
-        """That ``cell`` and its base do different work, so that nothing is compared; empty if not."""
+        """Return a line if ``cell`` and its base do different work, which is not compared; else empty."""
         voids = (each.why for each in self.comparisons if each.cell == cell and each.verdict is Verdict.VOID)
         return next((f"{cell}: {why}" for why in voids), "")
 
     def _void(self, cell: Cell, base: Cell, results: Results) -> str:
-        """Why the two sides do different work, where that is looked at: in counts."""
+        """Return why the two sides do different work; checked only for counts."""
         if not self.profile.counts or results.failure_of(cell) or base.stack in results.stack_failures:
             return ""
         failed = results.check_failures.get(base)

@@ -38,7 +38,7 @@ CALLS_MISSING = "calls of Python functions were not counted: {}"
 def what_executes_more(
     comparisons: Sequence[Comparison], rounds: Mapping[Cell, Sequence[Measurement]]
 ) -> list[WhatGrew]:
-    """The cells that failed by what is counted of them, the most by ratio first, with the code that grew."""
+    """Return the cells that failed by their counts, the largest ratio first, with the code that grew."""
     failed = [each for each in comparisons if each.fails and find_metric(each.metric).rule is Rule.EXACT]
     found: dict[Cell, WhatGrew] = {}
     for each in sorted(failed, key=lambda each: -each.ratio.estimate):
@@ -115,7 +115,7 @@ class _Side:
         return self
 
     def count(self, scenario: str) -> CountedCalls:
-        """The calls of a few requests, after the warm-up of the cell.
+        """Return the calls of a few requests, after the warm-up of the cell.
 
         Raises :class:`~pytest_webbench.model.errors.StackError`, of which
         :class:`~pytest_webbench.model.errors.ContractError` concerns this scenario alone, and

@@ -1,1 +1,1 @@
-"""pytest's side."""
+"""The pytest side: options, hooks, fixtures and output."""

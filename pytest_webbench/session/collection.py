@@ -1,6 +1,6 @@
-"""The items of the built-in run: one per scenario and stack, without a file of their own.
+"""The items of the built-in run: one per scenario and stack, without files.
 
-Their node ids are the same on every machine and in every way of installing, for pytest-benchmark
+Their node ids are the same on every machine and for every kind of installation, because pytest-benchmark
 compares by them: ``webbench/items::hello[fastapi-sqlite3]``.
 """
 
@@ -19,11 +19,11 @@ from pytest_webbench.session.options.project_file import find_project
 __all__ = ["ROOT", "SuiteModule", "cell_of", "split_arguments", "suite_modules", "take_arguments"]
 
 ROOT = "webbench"
-"""The folder that node ids begin with; there is none of this name on disk."""
+"""The folder that node ids begin with; it does not exist on disk."""
 
 
 class SuiteModule(pytest.Module):
-    """A module made in memory: a function per scenario, parametrized over the stacks."""
+    """A module created in memory: a function per scenario, parametrized over the stacks."""
 
     _made: types.ModuleType
     _wanted: frozenset[str] | None
@@ -32,7 +32,7 @@ class SuiteModule(pytest.Module):
     def make(
         cls, session: pytest.Session, module: types.ModuleType, wanted: frozenset[str] | None
     ) -> "SuiteModule":
-        """The node for ``module``; ``wanted`` are names of functions or items, ``None`` for all.
+        """Create the node for ``module``; ``wanted`` are names of functions or items, ``None`` for all.
 
         Its path is the project's folder, so that the hooks of the ``conftest.py`` there see its items.
         """
@@ -45,18 +45,18 @@ class SuiteModule(pytest.Module):
         return self._made
 
     def funcnamefilter(self, name: str) -> bool:  # noqa: ARG002
-        """Every function is a benchmark, whatever it is called."""
+        """Return true: every function is a benchmark, whatever its name."""
         return True
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
-        """The items, or those of them that were asked for by their node ids."""
+        """Yield the items, or those of them that were asked for by their node ids."""
         for node in super().collect():
             if self._wanted is None or self._wanted & {node.name, getattr(node, "originalname", None)}:
                 yield node
 
 
 def cell_of(item: pytest.Item) -> Cell:
-    """The cell that an item of a suite stands for."""
+    """Return the cell that an item of a suite stands for."""
     callspec = item.callspec  # type: ignore[attr-defined]
     return Cell(scenario=item.originalname, stack=callspec.params["stack"])  # type: ignore[attr-defined]
 
@@ -82,8 +82,8 @@ def split_arguments(
 ) -> tuple[dict[str, frozenset[str] | None], list[str]]:
     """Take the node ids of the built-in run out of pytest's arguments.
 
-    Returns the names wanted for each suite (``None``: all), and the arguments left for pytest. What
-    ``exists`` says is a real path is left alone.
+    Returns the names wanted for each suite (``None``: all), and the arguments left for pytest. Real paths,
+    according to ``exists``, are left alone.
     """
     wanted: dict[str, set[str] | None] = {}
     left = []
@@ -119,7 +119,7 @@ def _check_wanted(wanted: Mapping[str, frozenset[str] | None], registry: Registr
 def suite_modules(
     session: pytest.Session, registry: Registry, wanted: Mapping[str, frozenset[str] | None]
 ) -> list[SuiteModule]:
-    """The nodes of the suites named in ``wanted``."""
+    """Return the nodes of the suites named in ``wanted``."""
     return [SuiteModule.make(session, _module(suite, registry), names) for suite, names in wanted.items()]
 
 

@@ -27,7 +27,7 @@ __all__ = [
 
 @pytest.hookspec
 def pytest_webbench_stacks(config: pytest.Config) -> "Sequence[Stack]":  # type: ignore[empty-body]
-    """Stacks to measure, in addition to those of other plugins.
+    """Return stacks to measure, in addition to those of other plugins.
 
     In a ``conftest.py`` beside an application that implements the contract of the built-in suite::
 
@@ -52,7 +52,7 @@ def pytest_webbench_stacks(config: pytest.Config) -> "Sequence[Stack]":  # type:
 
 @pytest.hookspec
 def pytest_webbench_scenarios(config: pytest.Config) -> "Sequence[Scenario]":  # type: ignore[empty-body]
-    """Scenarios for the stacks of their suite, in addition to those of other plugins.
+    """Return scenarios for the stacks of their suite, in addition to those of other plugins.
 
     ::
 
@@ -70,7 +70,7 @@ def pytest_webbench_scenarios(config: pytest.Config) -> "Sequence[Scenario]":  #
 
 @pytest.hookspec
 def pytest_webbench_suites(config: pytest.Config) -> "Sequence[Suite]":  # type: ignore[empty-body]
-    """Suites: a contract and a dataset of one's own, to which stacks and scenarios belong by name.
+    """Return suites: a contract and a dataset of one's own, to which stacks and scenarios belong by name.
 
     ::
 
@@ -85,7 +85,7 @@ def pytest_webbench_suites(config: pytest.Config) -> "Sequence[Suite]":  # type:
 def pytest_webbench_meter(  # type: ignore[empty-body]
     config: pytest.Config, settings: "Settings"
 ) -> "Callable[[], Meter]":
-    """A class or function that makes a meter for each launch; it reads what the server uses under load.
+    """Return a class or function that makes a meter for each launch; it reads the server's usage under load.
 
     All returned meters are used, in addition to the built-in one. Readings without a metric are saved, too::
 
@@ -110,7 +110,7 @@ def pytest_webbench_meter(  # type: ignore[empty-body]
 
 @pytest.hookspec
 def pytest_webbench_metrics(config: pytest.Config) -> "Sequence[Metric]":  # type: ignore[empty-body]
-    """Metrics to show, save and judge, in addition to the built-in ones.
+    """Return metrics to show, save and judge, in addition to the built-in ones.
 
     ::
 
@@ -123,7 +123,7 @@ def pytest_webbench_metrics(config: pytest.Config) -> "Sequence[Metric]":  # typ
 
 @pytest.hookspec(firstresult=True)
 def pytest_webbench_launcher(config: pytest.Config, settings: "Settings", logs: Path) -> "Launcher | None":
-    """The launcher that brings the stacks up; the first one returned is used.
+    """Return the launcher that starts the stacks; the first one returned is used.
 
     ``logs`` is the folder for the servers' logs; create it before you write to it. Tests of your own stacks,
     scenarios or reports need no servers::
@@ -137,7 +137,7 @@ def pytest_webbench_launcher(config: pytest.Config, settings: "Settings", logs: 
 
 @pytest.hookspec(firstresult=True)
 def pytest_webbench_engine(config: pytest.Config, settings: "Settings") -> "LoadEngine | None":
-    """The engine that makes the load; the first one returned is used.
+    """Return the engine that makes the load; the first one returned is used.
 
     ::
 
@@ -150,7 +150,7 @@ def pytest_webbench_engine(config: pytest.Config, settings: "Settings") -> "Load
 
 @pytest.hookspec(firstresult=True)
 def pytest_webbench_profiler(config: pytest.Config, settings: "Settings") -> "Profiler | None":
-    """The profiler of ``--webbench-explain``; the first one returned is used. Not asked without the option.
+    """Return the profiler of ``--webbench-explain``, without which this is not called; the first one is used.
 
     ::
 

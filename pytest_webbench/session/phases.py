@@ -24,14 +24,14 @@ from pytest_webbench.session.safeguards.other_plugins import is_timed, refuse_di
 __all__ = ["Configured", "Planned", "configure", "plan_items"]
 
 LOOKING = ("collectonly", "showfixtures", "show_fixtures_per_test", "setupplan")
-"""Options of pytest with which it lists tests or fixtures and runs nothing."""
+"""Options of pytest that list tests or fixtures and run nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configured:
-    """The settings, and what the hooks returned.
+    """The settings, and the definitions from the hooks.
 
-    ``registry`` knows the stacks of both ``sides`` of a comparison. ``wanted`` are the suites to collect,
+    ``registry`` has the stacks of both ``sides`` of a comparison. ``wanted`` are the suites to collect,
     with the names asked for (``None``: all). A run that is not ``timed`` tries each cell once. ``folder`` is
     still empty.
     """
@@ -45,14 +45,14 @@ class Configured:
     timed: bool
 
     def is_unwanted_write(self, cell: Cell) -> bool:
-        """Whether ``cell`` would change a server that runs already, without leave."""
+        """Return whether ``cell`` would change a server that was already running, without permission."""
         writes = self.registry.scenarios[cell.scenario].writes
         return bool(self.settings.urls) and writes and not self.settings.allow_writes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What is left to measure after ``-k`` and the like.
+    """The measurements left after ``-k`` and the like.
 
     ``cells`` are those of the plan, by node id; ``live`` the stacks that tests ask for. ``measures`` says
     whether anything will be launched at all.
@@ -66,11 +66,11 @@ class Planned:
     measures: bool
 
     def all_cells(self) -> Sequence[Cell]:
-        """Every cell that can have a result: of a comparison, each with its base."""
+        """Return every cell that can have a result: in a comparison, each with its base."""
         return self.comparing.all_cells() if self.comparing else self.configured.registry.cells()
 
     def expected_s(self) -> float:
-        """How long the first plan is expected to take, in seconds."""
+        """Return how long the first plan is expected to take, in seconds."""
         registry = self.configured.registry
         steps = [step for suite in registry.suites.values() for step in suite.warmup]
         return expected_seconds(
@@ -110,7 +110,7 @@ def configure(config: pytest.Config) -> Configured:
 
 
 def plan_items(configured: Configured, items: Sequence[pytest.Item]) -> Planned:
-    """The plan for the ``items`` of suites, and the stacks that the other tests ask for."""
+    """Return the plan for the ``items`` of suites, and the stacks that the other tests ask for."""
     of_suites = {item.nodeid: cell_of(item) for item in items if isinstance(item.parent, SuiteModule)}
     cells = {name: cell for name, cell in of_suites.items() if not configured.is_unwanted_write(cell)}
     live = [stack for item in items if (stack := _stack_asked_for(item))]
@@ -129,7 +129,7 @@ def plan_items(configured: Configured, items: Sequence[pytest.Item]) -> Planned:
 
 
 def _stack_asked_for(item: pytest.Item) -> str:
-    """The stack that a test asks for by the fixture ``webbench_stack``."""
+    """Return the stack that a test asks for by the fixture ``webbench_stack``."""
     callspec = getattr(item, "callspec", None)
     return str(callspec.params.get("webbench_stack", "")) if callspec else ""
 

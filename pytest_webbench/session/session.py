@@ -1,4 +1,4 @@
-"""pytest's hooks of a run with ``--webbench``, each forwarded to the phase that the run is in."""
+"""pytest's hooks of a run with ``--webbench``, each forwarded to the current phase of the run."""
 
 from collections.abc import Callable, Generator
 from typing import Any
@@ -24,9 +24,9 @@ __all__ = ["WebbenchSession"]
 
 
 class WebbenchSession:
-    """The plugin of a run: configured when it is made, planned when pytest has collected.
+    """The plugin of a run: configured on creation, planned when pytest has collected.
 
-    The run itself is in the stash of the configuration from then on, and begins when a test needs it.
+    From then on the run itself is in the stash of the configuration, and begins when a test needs it.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -42,7 +42,7 @@ class WebbenchSession:
         self._has_collected_suites = False
 
     def register(self) -> None:
-        """Register this plugin and those that it consists of; pytest asks the last one first."""
+        """Register this plugin and those that it consists of; pytest calls the last one first."""
         plugins = self._configured.config.pluginmanager
         plugins.register(self._machine, "webbench-machine")
         plugins.register(self._interrupts, "webbench-interrupts")
@@ -70,7 +70,7 @@ class WebbenchSession:
             metafunc.parametrize("webbench_stack", names, indirect=True, scope="session")
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Have benchmarks of ours use a virtual clock."""
+        """Have our benchmarks use a virtual clock."""
         if isinstance(item.parent, SuiteModule):
             install_clock(item, group=getattr(item, "originalname", None))
         elif "webbench" in getattr(item, "fixturenames", ()):
@@ -123,7 +123,7 @@ class WebbenchSession:
         self._baselines.check_plan(origins)
 
     def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
-        """The header lines."""
+        """Return the header lines."""
         run = config.stash[RUN]
         return header(run.planned, self._equipment.launcher if run.planned.measures else None)
 

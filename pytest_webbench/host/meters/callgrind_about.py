@@ -1,6 +1,6 @@
-"""Says what else decides how many instructions a server executes: its C library, Valgrind, its Python.
+"""Prints what else determines a server's instruction counts: its C library, Valgrind, its Python.
 
-Run by the stack's Python beside the server; it needs nothing but the standard library.
+Run by the stack's Python beside the server; it needs only the standard library.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 
 
 def valgrind() -> str:
-    """The version of Valgrind (``3.19.0``); empty if it does not say."""
+    """Return the version of Valgrind (``3.19.0``); empty if unknown."""
     try:
         said = subprocess.run(
             ["valgrind", "--version"], stdout=subprocess.PIPE, timeout=60, check=False
@@ -26,7 +26,7 @@ def valgrind() -> str:
 
 
 def libc() -> str:
-    """The C library (``glibc 2.36``); empty if it does not say."""
+    """Return the C library (``glibc 2.36``); empty if unknown."""
     try:
         return os.confstr("CS_GNU_LIBC_VERSION") or ""
     except (OSError, ValueError, AttributeError):

@@ -1,6 +1,6 @@
-"""What a report consists of, as values that every format renders: sections, parts, tables, charts, notes.
+"""The blocks of a report, as values that every format renders: sections, parts, tables, charts, notes.
 
-Their texts are unescaped: a renderer escapes what it shows
+Their texts are unescaped: a renderer escapes everything it shows
 (:func:`~pytest_webbench.report.content.text.clean`).
 """
 
@@ -33,7 +33,7 @@ __all__ = [
 
 
 class Room(StrEnum):
-    """Which formats have room for a block."""
+    """The formats that have room for a block."""
 
     ANY = "any"
     FULL = "full"
@@ -43,7 +43,7 @@ class Room(StrEnum):
 
 
 class NoteKind(StrEnum):
-    """How much a note speaks against what stands above it."""
+    """How serious a note is for the content above it."""
 
     FAILED = "failed"
     INVALID = "invalid"
@@ -67,7 +67,7 @@ class Judged(str):
     verdict: Verdict
 
     def __new__(cls, words: str, verdict: Verdict) -> Self:
-        """``words`` may be others than the verdict's own."""
+        """Create the words of ``verdict``, which may differ from the verdict's own."""
         made = super().__new__(cls, words)
         made.verdict = verdict
         return made
@@ -84,18 +84,18 @@ class Column:
 
 
 def words(*names: str, long: bool = False, room: Room = Room.ANY) -> tuple[Column, ...]:
-    """Columns of words."""
+    """Return columns of words."""
     return tuple(Column(name=name, long=long, room=room) for name in names)
 
 
 def numbers(*names: str, room: Room = Room.ANY) -> tuple[Column, ...]:
-    """Columns of numbers."""
+    """Return columns of numbers."""
     return tuple(Column(name=name, numeric=True, room=room) for name in names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows below ``columns``; the first cell of a row is its head. ``dimmed`` are rows that do not count."""
+    """Rows below ``columns``; the first cell of a row is its head. ``dimmed`` rows do not count."""
 
     caption: str
     columns: tuple[Column, ...]
@@ -108,8 +108,8 @@ class Table:
 class Chart:
     """A chart with the table that replaces it where nothing is drawn.
 
-    ``file`` names its image, which has the caption of the table as its title. ``draw`` is passed what draws,
-    because Altair takes a second to import, and a terminal needs none of it.
+    ``file`` names its image, which has the caption of the table as its title. ``draw`` gets the object that
+    draws, because Altair takes a second to import, which a terminal does not need.
     """
 
     file: str
@@ -121,7 +121,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part of a section, below a heading of its own if it has a ``title``.
+    """A part of a section, with its own heading if it has a ``title``.
 
     ``facts`` are pairs of a term and its value, ``code`` is preformatted text. ``legend`` asks for the
     colours and shapes of the stacks; a ``folded`` part is closed until the reader opens it.
@@ -139,7 +139,7 @@ class Part:
     room: Room = Room.ANY
 
     def all_tables(self) -> tuple[Table, ...]:
-        """Its tables, for a format without charts."""
+        """Return its tables, for a format without charts."""
         return (*(each.table for each in self.charts), *self.tables)
 
 
@@ -154,7 +154,10 @@ class Section:
 
 
 def fitted(part: Part, room: Room) -> Part:
-    """``part`` with the blocks that a format with so much ``room`` shows; its charts as tables if brief."""
+    """Return ``part`` with the blocks that a format with so much ``room`` shows.
+
+    Charts as tables if brief.
+    """
     tables = part.all_tables() if room is Room.BRIEF else part.tables
     charts = () if room is Room.BRIEF else part.charts
     return replace(
@@ -165,7 +168,7 @@ def fitted(part: Part, room: Room) -> Part:
 
 
 def fitted_parts(section: Section, room: Room) -> tuple[Part, ...]:
-    """The parts of ``section`` that a format with so much ``room`` shows."""
+    """Return the parts of ``section`` that a format with so much ``room`` shows."""
     return tuple(fitted(each, room) for each in section.parts if _fits(each, room))
 
 
@@ -178,7 +181,7 @@ def _fitted_table(table: Table, room: Room) -> Table:
 
 
 def with_columns(table: Table, kept: Sequence[int]) -> Table:
-    """``table`` with the columns of these numbers alone."""
+    """Return ``table`` with only the columns of these numbers."""
     return replace(
         table,
         columns=tuple(table.columns[number] for number in kept),

@@ -1,4 +1,4 @@
-"""How a run compares: its verdicts on base and head, and its results beside those of other saved runs."""
+"""Comparisons of a run: its verdicts on base and head, and its results beside those of other saved runs."""
 
 import math
 from collections import Counter
@@ -41,12 +41,12 @@ __all__ = [
 
 SPREAD = " Spread: by how much the launches of a side differ."
 ORDER = (Verdict.SLOWER, Verdict.VOID, Verdict.INCONCLUSIVE, Verdict.FASTER, Verdict.NO_CHANGE)
-"""What matters first."""
+"""The most important verdicts first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatioRow:
-    """A ratio with its interval, and how far up it may go (0.05), if it is judged."""
+    """A ratio with its interval, and the growth allowed (0.05), if it is judged."""
 
     label: str
     ratio: Interval
@@ -55,7 +55,7 @@ class RatioRow:
 
 
 def comparison_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
-    """The verdicts of the last run, and its comparison with those before it."""
+    """Yield the verdicts of the last run, and its comparison with those before it."""
     record = records[-1]
     parts = [_verdicts_part(record)] if record.against else []
     parts += [
@@ -67,7 +67,7 @@ def comparison_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
 
 
 def pull_request_parts(record: SavedRun) -> tuple[Part, ...]:
-    """For a pull request: what failed and what changed or is undecided; the rest is folded."""
+    """Return the parts for a pull request: failures, changes and undecided metrics; the rest is folded."""
     found, counts = _sorted(record.comparisons), _is_of_counts(record.comparisons)
     notable = [each for each in found if each.verdict is not Verdict.NO_CHANGE]
     rest = [each for each in found if each.verdict is Verdict.NO_CHANGE]
@@ -87,7 +87,7 @@ def pull_request_parts(record: SavedRun) -> tuple[Part, ...]:
 
 
 def describe_regression(comparison: Comparison) -> str:
-    """The line with which a test fails."""
+    """Return the line with which a test fails."""
     if find_metric(comparison.metric).measure is Measure.INSTRUCTIONS:
         return describe_growth(comparison)
     what = f"{comparison.metric} of {comparison.cell}"
@@ -102,7 +102,7 @@ def describe_regression(comparison: Comparison) -> str:
 
 
 def describe_more(comparisons: Sequence[Comparison], rounds: int) -> str:
-    """A line between two looks: how many are undecided, and how many rounds are made next."""
+    """Return a line between two looks: how many metrics are undecided, and how many rounds come next."""
     undecided = sum(each.verdict is Verdict.INCONCLUSIVE for each in comparisons)
     return f"{undecided} of {len(comparisons)} comparisons are undecided: {counted(rounds, 'more round')}"
 
@@ -141,7 +141,7 @@ def _verdicts_part(record: SavedRun) -> Part:
 def _drawn(
     rows: Sequence[RatioRow], table: Table, file: str, title: str
 ) -> tuple[tuple[Chart, ...], tuple[Table, ...]]:
-    """A chart of the ratios with its table, or the table alone if there is no ratio."""
+    """Return a chart of the ratios with its table, or only the table if there is no ratio."""
     if not rows:
         return (), (table,)
     draw = Chart(file=file, title=title, draw=lambda charts: charts.ratios(rows), table=table, wide=True)
@@ -153,7 +153,7 @@ def _sorted(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 
 def _counts(comparisons: Sequence[Comparison]) -> str:
-    """How many of each verdict there are: ``1 slower, 3 no change``."""
+    """Return the number of each verdict: ``1 slower, 3 no change``."""
     found = Counter(each.verdict for each in comparisons)
     counts = ", ".join(f"{found[each]} {each}" for each in ORDER if found[each])
     if _is_of_counts(comparisons):
@@ -164,7 +164,7 @@ def _counts(comparisons: Sequence[Comparison]) -> str:
 
 
 def _is_of_counts(comparisons: Sequence[Comparison]) -> bool:
-    """Whether instructions were counted; verdicts of errors are there in either case."""
+    """Return whether instructions were counted; verdicts on errors exist in either case."""
     return any(find_metric(each.metric).measure is Measure.INSTRUCTIONS for each in comparisons)
 
 
@@ -203,7 +203,7 @@ def _notes(record: SavedRun) -> tuple[Note, ...]:
 
 
 def _apart(base: SavedRun, head: SavedRun) -> Part:
-    """One sentence in place of a comparison of counts with times."""
+    """Return one sentence that replaces a comparison of counts with times."""
     what = {True: "counts of instructions", False: "times"}
     return Part(
         title=f"{base.source} and {head.source}",
@@ -248,7 +248,7 @@ def _across_part(found: AcrossRuns) -> Part:
 
 
 def _across_table(found: AcrossRuns) -> Table:
-    """Every cell that two runs have."""
+    """Return every cell that two runs have."""
     rows = tuple(
         (
             str(each.cell),

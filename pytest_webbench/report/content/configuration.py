@@ -1,4 +1,4 @@
-"""How a run was made, all of it."""
+"""The complete configuration of a run."""
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ UNKNOWN = "not known"
 
 
 def configuration_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
-    """The command, the run, the machine, the stacks and the scenarios of the last run."""
+    """Yield the command, the run, the machine, the stacks and the scenarios of the last run."""
     record = records[-1]
     command, machine = record.metadata.command, record.metadata.machine
     repeat = Part(
@@ -43,7 +43,7 @@ def configuration_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
 
 
 def describe_machine_briefly(machine: Machine | None) -> str:
-    """A line about the machine."""
+    """Return a line about the machine."""
     if machine is None:
         return "a machine that was not recorded"
     cores = "" if machine.cores is None else counted(machine.cores, "CPU")
@@ -53,7 +53,7 @@ def describe_machine_briefly(machine: Machine | None) -> str:
 
 
 def _machine_facts(machine: Machine) -> Iterator[tuple[str, str]]:
-    """Everything that is known about the machine, and what is not."""
+    """Yield everything known about the machine, and the unknowns."""
     memory = machine.memory_bytes
     yield "processor", machine.processor or UNKNOWN
     yield "usable CPUs", UNKNOWN if machine.cores is None else str(machine.cores)
@@ -115,7 +115,7 @@ def _facts(summary: CellSummary) -> dict[str, str]:
 
 
 def _shared(summaries: Sequence[CellSummary]) -> dict[str, str]:
-    """What is the same for every launch."""
+    """Return the facts that are the same for every launch."""
     found = [_facts(each) for each in summaries]
     return {
         name: value
@@ -125,7 +125,7 @@ def _shared(summaries: Sequence[CellSummary]) -> dict[str, str]:
 
 
 def stacks_part(record: SavedRun) -> Part:
-    """What all stacks share in a line, and what differs in a table."""
+    """Return the facts that all stacks share in a line, and the differences in a table."""
     summaries = (*record.summaries, *record.live)
     shared, rows = _shared(summaries), []
     for (stack, _), cells in _launches(summaries).items():
@@ -163,7 +163,7 @@ def stacks_part(record: SavedRun) -> Part:
 
 
 def _launches(summaries: Sequence[CellSummary]) -> dict[tuple[str, str], list[CellSummary]]:
-    """The cells of each stack and launcher."""
+    """Return the cells of each stack and launcher."""
     found: dict[tuple[str, str], list[CellSummary]] = {}
     for each in summaries:
         found.setdefault((each.cell.stack, each.launch.launcher), []).append(each)

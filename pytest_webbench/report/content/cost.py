@@ -1,4 +1,4 @@
-"""What each stack costs: CPU time, memory, start-up, image, lines of code."""
+"""The cost of each stack: CPU time, memory, start-up, image, lines of code."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,7 @@ LEAD = (
 
 
 def cost_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
-    """What the stacks of the last run cost."""
+    """Yield the costs of the stacks of the last run."""
     record = records[-1]
     if not record.summaries or record.counts:
         return

@@ -1,4 +1,4 @@
-"""What a report of counted instructions says otherwise: counts are no times, and have no ranks."""
+"""The parts of a report of counted instructions that differ: counts are not times, and have no ranks."""
 
 import math
 from collections import Counter
@@ -27,11 +27,11 @@ LEAVES_OUT = (
     "database server, parallelism and caches: a server that executes fewer instructions may still respond "
     "later."
 )
-"""Stands at the top of each report of counts."""
+"""The note at the top of each report of counts."""
 
 
 def counts_table(caption: str, group: Sequence[CellSummary]) -> Table:
-    """The counts of one scenario, in the order of the stacks."""
+    """Return the counts of one scenario, in the order of the stacks."""
     launches = sorted({each.round for summary in group for each in summary.rounds})
     metric, others = find_metric("instructions"), columns(Measure.INSTRUCTIONS)
     rows = []
@@ -63,7 +63,7 @@ def counts_table(caption: str, group: Sequence[CellSummary]) -> Table:
 
 
 def verdict_words(comparison: Comparison) -> str:
-    """The verdict in words that nobody takes for speed: ``more instructions``."""
+    """Return the verdict in words that cannot be mistaken for speed: ``more instructions``."""
     metric = find_metric(comparison.metric)
     noun = metric.title if metric.rule is Rule.COUNT else metric.quantity.noun
     return {Verdict.SLOWER: f"more {noun}", Verdict.FASTER: f"fewer {noun}"}.get(
@@ -72,7 +72,7 @@ def verdict_words(comparison: Comparison) -> str:
 
 
 def verdict_counts(comparisons: Iterable[Comparison]) -> str:
-    """How many of each verdict there are: ``1 with more instructions, 3 no change``."""
+    """Return the number of each verdict: ``1 with more instructions, 3 no change``."""
     found = Counter(map(verdict_words, comparisons))
     return ", ".join(
         f"{count} {'with ' if text.startswith(('more ', 'fewer ')) else ''}{text}"
@@ -81,7 +81,7 @@ def verdict_counts(comparisons: Iterable[Comparison]) -> str:
 
 
 def verdict_table(comparisons: Sequence[Comparison], caption: str, verdicts: Sequence[str]) -> Table:
-    """The counts of base and head, whose verdicts are shown as ``verdicts``."""
+    """Return the counts of base and head, whose verdicts are shown as ``verdicts``."""
     return Table(
         caption=caption,
         columns=(
@@ -105,7 +105,7 @@ def verdict_table(comparisons: Sequence[Comparison], caption: str, verdicts: Seq
 
 
 def describe_growth(comparison: Comparison) -> str:
-    """The line with which a test fails."""
+    """Return the line with which a test fails."""
     more = verdict_words(comparison)
     return (
         f"{comparison.cell} has {comparison.ratio.estimate - 1:.2%} {more} per request than the base: "
@@ -115,12 +115,12 @@ def describe_growth(comparison: Comparison) -> str:
 
 
 def shown_spread(spread: float | None) -> str:
-    """By how much launches differ: ``0.03%``; ``-`` where there was only one."""
+    """Return by how much launches differ: ``0.03%``; ``-`` if there was only one."""
     return "-" if spread is None or math.isnan(spread) else f"{spread:.2%}"
 
 
 def _change(comparison: Comparison) -> str:
-    """``+2.30%``, with the interval where that decides."""
+    """Return ``+2.30%``, with the interval if that decides."""
     ratio = comparison.ratio
     if math.isnan(ratio.estimate):
         return "-"

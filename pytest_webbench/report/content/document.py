@@ -29,12 +29,15 @@ CONCLUSIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A report of the last of some runs. A stack has its colour and shape by its place in ``stacks``."""
+    """A report of the last of some runs.
+
+    The colour and shape of a stack depend on its place in ``stacks``.
+    """
 
     title: str
     subtitle: str
     banner: str
-    """What nobody may miss; empty where it is the usual report."""
+    """A notice that no reader may miss; empty in an ordinary report."""
     facts: tuple[tuple[str, str], ...]
     level: Level
     conclusion: str
@@ -45,7 +48,7 @@ class Document:
 
 
 def make_document(records: Sequence[SavedRun]) -> Document:
-    """The report of the last of ``records``, compared with those before it."""
+    """Return the report of the last of ``records``, compared with those before it."""
     record = records[-1]
     diagnostics = judge_trust(record)
     level = overall(diagnostics)
@@ -74,7 +77,7 @@ def _title(records: Sequence[SavedRun]) -> str:
 
 
 def _facts(record: SavedRun) -> Iterator[tuple[str, str]]:
-    """What was measured, on what, in a few words."""
+    """Yield what was measured, and on what, in a few words."""
     yield "machine", describe_machine_briefly(record.metadata.machine)
     if record.summaries:
         yield "launcher", " / ".join(dict.fromkeys(each.launch.launcher for each in record.summaries))
@@ -88,7 +91,7 @@ def _facts(record: SavedRun) -> Iterator[tuple[str, str]]:
 
 
 def _failure_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
-    """Stacks and cells without results, and problems with the run's files."""
+    """Yield stacks and cells without results, and problems with the run's files."""
     record = records[-1]
     failed = {
         **{f"{stack} failed": error for stack, error in record.stack_failures.items()},
@@ -118,9 +121,9 @@ SECTIONS: tuple[Callable[[Sequence[SavedRun]], Iterator[Section]], ...] = (
     configuration_sections,
     _failure_sections,
 )
-"""What makes the sections of a report, in their order; each leaves out sections that would be empty."""
+"""The functions that make the sections of a report, in order; each leaves out empty sections."""
 
 
 def make_sections(records: Sequence[SavedRun]) -> tuple[Section, ...]:
-    """The sections for the last of ``records``, in every format."""
+    """Return the sections for the last of ``records``, in every format."""
     return tuple(section for make in SECTIONS for section in make(records))

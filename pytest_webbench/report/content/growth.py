@@ -14,7 +14,7 @@ __all__ = ["describe_call", "growth_parts", "growth_sections", "name_of_object"]
 
 MOST_LINES = 5
 MOST_BENCHMARKS = 5
-"""So many have room in a terminal and in a comment; the page has all of them."""
+"""The number of benchmarks that a terminal or a comment has room for; the page has all of them."""
 
 _KNOWN = {
     "???": "code that belongs to no file",
@@ -30,14 +30,14 @@ _INTERPRETER = re.compile(r"^(?:lib)?python3\.\d+t?(?:\.so)?$")
 
 
 def growth_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
-    """What grew in the last run."""
+    """Yield what grew in the last run."""
     parts = growth_parts(records[-1])
     if parts:
         yield Section(name="growth", title="What grew", parts=parts)
 
 
 def growth_parts(record: SavedRun) -> tuple[Part, ...]:
-    """A part for each benchmark that failed by its counts, the worst first."""
+    """Return a part for each benchmark that failed by its counts, the worst first."""
     parts = [_part(record, each) for each in record.grown]
     rest = [str(each.cell) for each in record.grown[MOST_BENCHMARKS:]]
     shown = [*parts[:MOST_BENCHMARKS], *(replace(each, room=Room.FULL) for each in parts[MOST_BENCHMARKS:])]
@@ -65,7 +65,7 @@ def _part(record: SavedRun, grown: WhatGrew) -> Part:
 
 
 def _totals(record: SavedRun, grown: WhatGrew) -> Iterator[str]:
-    """What made it fail."""
+    """Yield the totals that made it fail."""
     failed = [each for each in record.comparisons if each.cell == grown.cell and each.fails]
     for each in failed:
         metric = find_metric(each.metric)
@@ -111,7 +111,7 @@ def _calls_table(changes: Sequence[CallChange]) -> Table:
 
 
 def describe_call(call: CallChange) -> str:
-    """``+1 call of Connection.execute from items/views.py:31``."""
+    """Return a description such as ``+1 call of Connection.execute from items/views.py:31``."""
     noun = "call" if _number(abs(call.change)) == "1" else "calls"
     sign = "+" if call.change > 0 else "-"
     place = call.place
@@ -123,5 +123,5 @@ def _number(value: float) -> str:
 
 
 def name_of_object(name: str) -> str:
-    """A shared object in words, if it is one that people know by another name than its file's."""
+    """Return the common name of a shared object, if it has one besides its file's."""
     return f"the interpreter ({name})" if _INTERPRETER.match(name) else _KNOWN.get(name, name)

@@ -1,4 +1,4 @@
-"""Where CPU time goes, and why one stack takes more than another: what ``--webbench-explain`` found."""
+"""Where CPU time goes, and why one stack takes more than another: the results of ``--webbench-explain``."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -22,7 +22,7 @@ __all__ = ["KNOWN_PARTS", "describe_difference", "describe_profile", "hot_spot_s
 KNOWN_PARTS = (*dict.fromkeys(PARTS.values()), OTHER)
 """The parts that stacks share, in the order of tables and charts."""
 MOST_CALLS = 25
-"""Rows of the table beside a flame graph, which has hundreds of calls."""
+"""The number of rows in the table beside a flame graph, which has hundreds of calls."""
 WORTH_SAYING = 0.05
 """The share of a difference that a part must make up to be named."""
 LEAD = (
@@ -32,7 +32,7 @@ LEAD = (
 
 
 def hot_spot_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
-    """A part for each scenario that was sampled."""
+    """Yield a section with a part for each sampled scenario."""
     found: dict[str, list[CodeProfile]] = {}
     for profile in records[-1].explained:
         found.setdefault(profile.cell.scenario, []).append(profile)
@@ -42,14 +42,14 @@ def hot_spot_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """The parts that occur, the known ones in their order, those of a stack's own before "other"."""
+    """Return the parts that occur: known ones in their order, then a stack's own, then "other"."""
     found = dict.fromkeys(names)
     own = [name for name in found if name not in KNOWN_PARTS]
     return [name for name in [*KNOWN_PARTS[:-1], *own, OTHER] if name in found]
 
 
 def describe_profile(profile: CodeProfile) -> str:
-    """One line: which cell, and how many samples; or why there are none."""
+    """Return one line: which cell, and how many samples; or why there are none."""
     if profile.reason:
         return f"{profile.cell}: no samples, {profile.reason.splitlines()[0]}"
     return f"{profile.cell}, {attribute(profile).working:,} samples"
@@ -83,10 +83,11 @@ def _cpu_ms(profile: CodeProfile) -> float:
 
 
 def describe_difference(first: CodeProfile, second: CodeProfile) -> list[str]:
-    """Why the stack of ``first`` takes more CPU time for a request than that of ``second``, in sentences.
+    """Return sentences: why ``first``'s stack takes more CPU time per request than ``second``'s.
 
-    Named are the parts that make up most of it and of whose sign the samples are sure, with their intervals;
-    then what the samples leave open. The two are of one scenario. Empty without CPU time or samples.
+    They name the parts that make up most of the difference and whose sign is certain from the samples, with
+    intervals; then the parts that remain uncertain. Both are of one scenario. Empty without CPU time or
+    samples.
     """
     differences = compare_parts(first, second)
     if not differences:

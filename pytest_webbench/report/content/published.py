@@ -27,7 +27,7 @@ LEAD = (
 
 
 def published_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
-    """A section for each publication that belongs to the suites of the last run."""
+    """Yield a section for each publication that belongs to the suites of the last run."""
     record = records[-1]
     published_here = () if record.counts else record.metadata.published
     for number, published in enumerate(published_here, start=1):

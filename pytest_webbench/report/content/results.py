@@ -53,7 +53,7 @@ LIVE = ", rounds from one launch"
 
 
 def results_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
-    """A part for each scenario, load and launcher of the last run, and for what tests measured themselves."""
+    """Yield a part for each scenario, load and launcher of the last run, and for measurements by tests."""
     record = records[-1]
     make = _counts_part if record.counts else _part
     parts = [make(record, group) for group in _groups(record)]
@@ -71,7 +71,7 @@ def results_sections(records: Sequence[SavedRun]) -> Iterator[Section]:
 
 
 def scenario_groups(summaries: Iterable[CellSummary]) -> list[tuple[CellSummary, ...]]:
-    """The cells that may be ranked with each other: of one scenario, launcher, engine and load."""
+    """Return the cells that may be ranked together: of one scenario, launcher, engine and load."""
     groups: dict[tuple[object, ...], list[CellSummary]] = {}
     for each in summaries:
         key = each.cell.scenario, each.launch.launcher, each.engine, each.users, each.amount, each.model
@@ -80,18 +80,18 @@ def scenario_groups(summaries: Iterable[CellSummary]) -> list[tuple[CellSummary,
 
 
 def describe_load(summary: CellSummary) -> str:
-    """The load of a cell: ``50 users, 0.4 s, closed loop``."""
+    """Return the load of a cell: ``50 users, 0.4 s, closed loop``."""
     noun = "user" if summary.schedule is None else "connection"
     return f"{counted(summary.users, noun)}, {summary.amount}, {summary.model}"
 
 
 def describe_check(failed: CheckFailed) -> str:
-    """One line: which scenario failed the check before timing, and why."""
+    """Return one line: which scenario failed the check before timing, and why."""
     return f"{failed.cell} failed the check before timing: {failed.error.message}"
 
 
 def describe_rate(chosen: RateChosen) -> str:
-    """One line: the rate that was chosen for a scenario, and from what."""
+    """Return one line: the rate that was chosen for a scenario, and from what."""
     slowest = min(chosen.saturation, key=lambda stack: chosen.saturation[stack])
     return (
         f"{chosen.scenario} at {chosen.rate:,g} requests/s for every stack: {chosen.share:.0%} of the "
@@ -100,7 +100,7 @@ def describe_rate(chosen: RateChosen) -> str:
 
 
 def rank_words(ranked: Sequence[RankedResult]) -> list[str]:
-    """The rank of each, with ``=`` behind one that is shared; ``-`` for an invalid cell."""
+    """Return the rank of each, with ``=`` after a shared one; ``-`` for an invalid cell."""
     ranks = [each.rank for each in ranked]
     return ["-" if each is None else f"{each}{'=' if ranks.count(each) > 1 else ''}" for each in ranks]
 
@@ -153,7 +153,10 @@ def _part(record: SavedRun, group: Sequence[CellSummary], *, remark: str = "") -
 
 
 def _counts_part(record: SavedRun, group: Sequence[CellSummary], *, remark: str = "") -> Part:
-    """The counts of a scenario: a table without ranks, and no chart in which they would look like times."""
+    """Return the counts of a scenario.
+
+    A table without ranks, and no chart in which they would look like times.
+    """
     first = group[0]
     scenario, title = first.cell.scenario, _title(record, first.cell.scenario)
     return Part(
@@ -195,7 +198,7 @@ def _ranking_table(group: Sequence[CellSummary]) -> Table:
 
 
 def _caveats(summaries: Sequence[CellSummary]) -> Iterator[Note]:
-    """What speaks against the results of a scenario."""
+    """Yield the caveats about the results of a scenario."""
     for each in summaries:
         stack, validity = each.cell.stack, each.validity
         yield from (Note(kind=NoteKind.INVALID, subject=stack, text=text) for text in validity.reasons)
@@ -204,7 +207,7 @@ def _caveats(summaries: Sequence[CellSummary]) -> Iterator[Note]:
 
 
 def _failed_checks(record: SavedRun, scenario: str) -> Iterator[Note]:
-    """Which stacks failed the check of a scenario; the evidence is in the section of failures."""
+    """Yield the stacks that failed the check of a scenario; the evidence is in the section of failures."""
     for cell, error in record.check_failures.items():
         if cell.scenario == scenario:
             yield Note(kind=NoteKind.FAILED, subject=cell.stack, text=error.splitlines()[0])
@@ -226,7 +229,7 @@ def _rounds_table(group: Sequence[CellSummary]) -> Table:
 
 
 def _latency_charts(record: SavedRun, group: Sequence[CellSummary]) -> Iterator[Chart]:
-    """The distribution of response times, where single ones were kept."""
+    """Yield the distribution of response times, if single ones were kept."""
     curves = {
         each.cell.stack: latency_curve([one.load.latency_ns for one in record.rounds_of(each.cell)])
         for each in group
@@ -257,7 +260,7 @@ def _latency_charts(record: SavedRun, group: Sequence[CellSummary]) -> Iterator[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardRow:
-    """A stack's place on a card. ``share`` is its speed as a share (0 to 100) of the fastest one's."""
+    """A stack's place on a card. ``share`` is its speed as a percentage (0 to 100) of the fastest one's."""
 
     stack: str
     rank: str
@@ -278,7 +281,7 @@ class Card:
 
 
 def make_cards(record: SavedRun) -> tuple[Card, ...]:
-    """A card for each scenario and load, in the order of the first parts of :func:`results_sections`.
+    """Return a card for each scenario and load, in the order of the first parts of :func:`results_sections`.
 
     Counts have none: they are not ranked.
     """

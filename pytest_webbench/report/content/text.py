@@ -26,7 +26,7 @@ SECRET = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 def clean(text: str) -> str:
-    """``text`` without colour codes and passwords, and with all other control characters made visible.
+    """Return ``text`` without colour codes and passwords, with all other control characters made visible.
 
     Content holds texts as they are; each renderer passes everything it shows through here.
     """
@@ -34,12 +34,12 @@ def clean(text: str) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """``1 round``, ``5 rounds``."""
+    """Return a number with its noun: ``1 round``, ``5 rounds``."""
     return f"{count:,} {noun}{'s' if count != 1 else ''}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people write them: ``45 s``, ``2 min 40 s``, ``1 h 5 min``."""
+    """Return seconds as people write them: ``45 s``, ``2 min 40 s``, ``1 h 5 min``."""
     whole = max(1, round(seconds))
     minutes, rest = divmod(whole, 60)
     if whole < 60:
@@ -50,7 +50,7 @@ def duration(seconds: float) -> str:
 
 
 def shown_number(value: float, unit: Unit) -> str:
-    """A value in the unit of its scenario; ``-`` for none."""
+    """Return a value in the unit of its scenario; ``-`` for none."""
     if math.isnan(value):
         return "-"
     if unit is Unit.INSTRUCTIONS:
@@ -59,7 +59,7 @@ def shown_number(value: float, unit: Unit) -> str:
 
 
 def shown_interval(interval: Interval, unit: Unit) -> str:
-    """Both bounds, in the unit of the scenario."""
+    """Return both bounds, in the unit of the scenario."""
     if math.isnan(interval.low):
         return "-"
     if math.isinf(interval.high):
@@ -68,7 +68,7 @@ def shown_interval(interval: Interval, unit: Unit) -> str:
 
 
 def shown_ratio(ratio: Interval | None) -> str:
-    """How many times as long as the fastest, with its interval; ``None`` is that of an invalid cell."""
+    """Return how many times as long as the fastest, with its interval; ``None`` is for an invalid cell."""
     if ratio is None:
         return "invalid"
     if ratio.estimate == 1 and ratio.low == ratio.high:
@@ -79,17 +79,17 @@ def shown_ratio(ratio: Interval | None) -> str:
 
 
 def shown_milliseconds(seconds: float | None) -> str:
-    """Seconds as milliseconds; ``-`` for none."""
+    """Return seconds as milliseconds; ``-`` for none."""
     return "-" if seconds is None or math.isnan(seconds) else f"{seconds * 1000:,.2f}"
 
 
 def largest(values: Iterable[float | None]) -> float | None:
-    """The largest of the values that are known; ``None`` if none is."""
+    """Return the largest of the known values; ``None`` if none is known."""
     return max((each for each in values if each is not None), default=None)
 
 
 def shown_significant(value: float | None) -> str:
-    """A number with three significant digits, at most four of them decimals; ``-`` for none."""
+    """Return a number with three significant digits, at most four of them decimals; ``-`` for none."""
     if value is None or math.isnan(value):
         return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{round(value, 4):.3g}"

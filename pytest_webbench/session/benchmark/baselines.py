@@ -1,6 +1,6 @@
 """Guards pytest-benchmark's saving and comparing: unsound results are neither stored nor judged.
 
-pytest-benchmark warns about files that it cannot read or compare, and goes on. Here that is an error or a
+pytest-benchmark warns about files that it cannot read or compare, and continues. Here that is an error or a
 note, before anything is measured if possible.
 """
 
@@ -122,7 +122,7 @@ class Baselines:
             self._refuse(NOTHING_YET)
 
     def _compare_machines(self, machine: Mapping[str, Any], baseline: Baseline) -> None:
-        """Ask the hooks, but note only the differences; pytest-benchmark would print both machines."""
+        """Call the hooks, but note only the differences; pytest-benchmark would print both machines."""
         ask = self._config.pluginmanager.subset_hook_caller(
             "pytest_benchmark_compare_machine_info", [pytest_benchmark.plugin]
         )
@@ -161,7 +161,7 @@ class Baselines:
             raise pytest.UsageError(str(error)) from None
 
     def pytest_report_collectionfinish(self) -> list[str]:
-        """Differences to the baselines, as far as they are known."""
+        """Return differences to the baselines, as far as they are known."""
         return [f"webbench: {printable(line)}" for line in self._ahead]
 
     # --- when all is measured -------------------------------------------------------------------
@@ -175,7 +175,7 @@ class Baselines:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> None:
-        """The same, for plugins that rerun a test without its hooks."""
+        """Do the same for plugins that rerun a test without its hooks."""
         if fixturedef.argname == "benchmark":
             self._begin_attempt(request.node.nodeid)
 
@@ -185,12 +185,12 @@ class Baselines:
         self._failed_tests.difference_update(mine)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Remember which tests failed, expectedly or not."""
+        """Record which tests failed, expectedly or not."""
         if report.failed or hasattr(report, "wasxfail"):
             self._failed_tests |= {report.nodeid, counted_name(report.nodeid)}
 
     def pytest_keyboard_interrupt(self) -> None:
-        """Remember that not all tests were completed; ``pytest.exit`` calls this, too."""
+        """Record that not all tests were completed; ``pytest.exit`` calls this, too."""
         self._interrupted = True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -253,7 +253,7 @@ class Baselines:
             output_json["benchmarks"] = [*rows, *(each for row in rows for each in derived_rows(row))]
 
     def _save(self, output_json: dict[str, Any], save: str) -> None:
-        """Replaces the storage's method: leaves out invalid results, and writes complete files."""
+        """Replace the storage's method: leave out invalid results, and write complete files."""
         storage = self._plugin.storage
         try:
             save_baseline(storage, output_json, save, save=self._save_as_ever)
@@ -264,7 +264,7 @@ class Baselines:
             )
 
     def _save_json(self, output_json: dict[str, Any]) -> None:
-        """Replaces pytest-benchmark's method: the old file stays until the new one is complete."""
+        """Replace pytest-benchmark's method: the old file stays until the new one is complete."""
         file = self._plugin.json
         try:
             write_whole(file, as_bytes(output_json))
@@ -275,7 +275,7 @@ class Baselines:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_benchmark_scale_unit(self, unit: str, benchmarks: Sequence[Mapping[str, Any]]) -> Any:
-        """Head the tables of counts with what they count: pytest-benchmark adds "s" to the unit of time."""
+        """Head the tables of counts with their unit: pytest-benchmark adds "s" to the unit of time."""
         if not all(map(is_counted, benchmarks)):
             return None
         return ("k instruction", 1e-3) if unit == "seconds" else ("", 1.0)
@@ -283,11 +283,11 @@ class Baselines:
     # --- what is printed ------------------------------------------------------------------------
 
     def _provenances(self) -> dict[str, dict[str, Provenance | None]]:
-        """The provenances of the results of each baseline."""
+        """Return the provenances of the results of each baseline."""
         return {str(each.path): each.provenances() for each in self._stored}
 
     def _differing(self, findings: BaselineMatch) -> Iterator[tuple[bool, str]]:
-        """A line for each difference, and whether the results are compared in spite of it."""
+        """Yield a line for each difference, and whether the results are compared in spite of it."""
         for baseline, found in self._machines.items():
             yield from ((True, f"{baseline}: {each}") for each in found)
         for (baseline, difference), names in findings.differing.items():
@@ -329,7 +329,7 @@ class Baselines:
         self._end_with(code)
 
     def _end_with(self, code: pytest.ExitCode) -> None:
-        """Set the exit code, unless there is one of another error already."""
+        """Set the exit code, unless another error has already set one."""
         if self._session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             self._session.exitstatus = code
 
@@ -349,7 +349,7 @@ def _nothing_judged(why: Sequence[str] = ()) -> UsageError:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """The first of ``names``, and the number of the others."""
+    """Return the first of ``names``, and the number of the others."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(map(_short, names[:NAMED])) + more
 

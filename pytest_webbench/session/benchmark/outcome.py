@@ -1,4 +1,4 @@
-"""From results to pytest-benchmark: rounds are replayed on a virtual clock; bad results fail their test."""
+"""Passes results to pytest-benchmark: rounds are replayed on a virtual clock; bad results fail their test."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,14 +30,14 @@ class VirtualClock:
         self.now_s = 0.0
 
     def __call__(self) -> float:
-        """The virtual time in seconds."""
+        """Return the virtual time in seconds."""
         return self.now_s
 
 
 def install_clock(item: pytest.Item, *, group: str | None) -> None:
-    """Have the ``benchmark`` fixture of ``item`` use a clock of ours, and group by ``group``.
+    """Have the ``benchmark`` fixture of ``item`` use our virtual clock, and group by ``group``.
 
-    pytest-benchmark looks at the closest mark alone, so those of the user are merged into it.
+    pytest-benchmark reads only the closest mark, so those of the user are merged into it.
     """
     clock = item.stash[CLOCK] = VirtualClock()
     merged: dict[str, Any] = {"group": group} if group else {}
@@ -99,7 +99,7 @@ class Outcome:
     lines: Sequence[str] = ()
 
     def fault(self) -> WebbenchError | None:
-        """The error, a lack of completed requests, or the first fault of the server."""
+        """Return the error, a lack of completed requests, or the first fault of the server."""
         if self.error is not None:
             return self.error
         examples = "\n".join(self.summary.examples) if self.summary else ""
@@ -110,7 +110,7 @@ class Outcome:
         return None
 
     def complaints(self, settings: Settings) -> list[str]:
-        """Reasons to fail the test although the server has no fault, one per line."""
+        """Return reasons to fail the test although the server has no fault, one per line."""
         own = [(str(self.cell), self.summary)] if self.summary else []
         invalid = [
             line for what, each in (*own, *self.others) for line in describe_invalid(what, each, settings)
@@ -126,7 +126,7 @@ def conclude(item: pytest.Item, benchmark: Any, outcome: Outcome, settings: Sett
     summary, fault = outcome.summary, outcome.fault()
     if summary is None or (fault is not None and not summary.rounds):
         fail_without_result(benchmark, fault or StackError(f"{outcome.cell} was not measured"))
-    if summary.counts:  # it must not be found, or shown, beside times
+    if summary.counts:  # it must not be found or shown beside times
         benchmark.name, benchmark.fullname = map(counted_name, (benchmark.name, benchmark.fullname))
         benchmark.group = joined(benchmark.group, INSTRUCTIONS)
     replay(item, benchmark, summary.samples_s, extra_info(summary, settings))

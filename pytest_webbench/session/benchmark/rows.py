@@ -1,4 +1,4 @@
-"""Rows of pytest-benchmark's JSON: which are ours, which are sound, and the ones made from them."""
+"""Rows of pytest-benchmark's JSON: which are ours, which are sound, and the ones derived from them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,18 +14,18 @@ __all__ = ["as_bytes", "derived_rows", "joined", "mark_unsound", "provenance_of"
 
 
 def as_bytes(output_json: Mapping[str, Any]) -> bytes:
-    """The file that pytest-benchmark would write."""
+    """Return the content of the file that pytest-benchmark would write."""
     dump: Any = utils.safe_dumps
     return str(dump(output_json, ensure_ascii=True, indent=4)).encode()
 
 
 def provenance_of(row: Mapping[str, Any]) -> Provenance | None:
-    """The provenance of the result in a cell's row; ``None`` if it is not one of ours."""
+    """Return the provenance of the result in a cell's row; ``None`` if it is not one of ours."""
     return None if origin_of(row) is None else read_row(row["extra_info"])[1]
 
 
 def why_unsound(row: Mapping[str, Any]) -> str | None:
-    """Why ``row`` is neither saved nor compared; ``None`` if it is sound."""
+    """Return why ``row`` is neither saved nor compared; ``None`` if it is sound."""
     origin = origin_of(row)
     if origin is None or origin["validity"]["valid"]:
         return None
@@ -33,7 +33,7 @@ def why_unsound(row: Mapping[str, Any]) -> str | None:
 
 
 def mark_unsound(bench: Any, why: str | None) -> None:
-    """Mark an unsound benchmark by its validity, and by a group of its own in pytest-benchmark's tables.
+    """Mark an unsound benchmark in its validity, and by a separate group in pytest-benchmark's tables.
 
     ``why`` is a reason beyond those in its validity.
     """
@@ -47,7 +47,7 @@ def mark_unsound(bench: Any, why: str | None) -> None:
 
 
 def derived_rows(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Rows for the other metrics of a cell, with a value for each round.
+    """Yield rows for the other metrics of a cell, with a value for each round.
 
     A metric that is unknown in some round has no row.
     """
@@ -76,7 +76,7 @@ def derived_rows(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def joined(group: str | None, word: str) -> str:
-    """The name of a group of benchmarks, further told apart by ``word``."""
+    """Return the name of a group of benchmarks, made unique by ``word``."""
     return f"{group}: {word}" if group else word
 
 

@@ -1,4 +1,4 @@
-"""Stored baselines: only sound results are saved and loaded, in files that are complete."""
+"""Stored baselines: only sound results are saved and loaded, and files are complete."""
 
 import math
 import os
@@ -27,7 +27,7 @@ NUMBERED = "[0-9][0-9][0-9][0-9]_"
 class Baseline:
     """A stored file; ``path`` is the name under which pytest-benchmark shows it.
 
-    ``rows`` are those that can be compared with, by full name; ``left_out`` has the reasons for the others.
+    ``rows`` are the comparable ones, by full name; ``left_out`` has the reasons for the others.
     """
 
     path: Any
@@ -36,7 +36,7 @@ class Baseline:
     left_out: Mapping[str, str]
 
     def provenances(self) -> dict[str, Provenance | None]:
-        """The provenances of the rows, without those of other metrics of the same cells."""
+        """Return the provenances of the rows, without those of other metrics of the same cells."""
         return {name: provenance_of(row) for name, row in self.rows.items() if not is_derived(row)}
 
 
@@ -44,7 +44,7 @@ class Baseline:
 
 
 def is_writable(storage: Any) -> bool:
-    """Whether files can be saved, as far as that can be known beforehand."""
+    """Return whether files can be saved, as far as that can be known in advance."""
     if not isinstance(storage, FileStorage):
         return True
     folder = _file(storage, "any").parent
@@ -77,7 +77,7 @@ def save_baseline(
 
 
 def _file(storage: Any, name: str) -> Path:
-    """The file ``name`` in the folder for this kind of machine, which is created if need be."""
+    """Return the file ``name`` in the folder for this kind of machine, which is created if necessary."""
     return Path(storage.get(name))
 
 
@@ -87,9 +87,9 @@ def _file(storage: Any, name: str) -> Path:
 def load_baselines(
     storage: Any, wanted: str | bool, *, required: bool, measure: Measure = Measure.TIME
 ) -> tuple[list[Baseline], list[str]]:
-    """The baselines that match ``wanted``, or the newest one of this ``measure``, without unsound rows.
+    """Return the baselines that match ``wanted``, or the newest of this ``measure``, without unsound rows.
 
-    With them come sentences on those that were passed over, because they are of the other measure.
+    Also returns sentences on those that were skipped because they are of the other measure.
 
     Raises :class:`~pytest_webbench.model.errors.UsageError` for a file that is damaged or of another format,
     and for a missing baseline if one is ``required``.
@@ -120,7 +120,7 @@ def load_baselines(
 
 
 def _other_measure(data: Mapping[str, Any], measure: Measure) -> str:
-    """Why no result of ``data`` can be compared with one of ``measure``; empty if one can."""
+    """Return why no result of ``data`` can be compared with one of ``measure``; empty if one can."""
     ours = [row for row in data["benchmarks"] if origin_of(row) is not None and not is_derived(row)]
     counts = measure is Measure.INSTRUCTIONS
     if not ours or any(is_counted(row) == counts for row in ours):
@@ -153,7 +153,7 @@ def _load(storage: Any, globs: Sequence[str]) -> Iterator[tuple[Any, Mapping[str
 def _files(storage: Any, globs: Sequence[str]) -> list[Path]:
     try:
         files: list[Path] = storage.query(*(globs or (NUMBERED,)))
-    except (ValueError, NotImplementedError):  # a path of several folders, and no file is there
+    except (ValueError, NotImplementedError):  # a path of several folders without a file
         raise UsageError(
             f"--benchmark-compare: there is no file {globs[0]}",
             hint="give a file, or a number or pattern in the storage, such as 0001 or '*_base'",
@@ -205,7 +205,7 @@ def _check_file(file: Path) -> None:
         for row in data["benchmarks"]:
             if origin_of(row) is not None and not is_derived(row):
                 read_row(row["extra_info"])
-    except (OSError, ValueError) as error:  # those of json, msgspec and UTF-8 are among them
+    except (OSError, ValueError) as error:  # including those of json, msgspec and UTF-8
         raise UsageError(
             f"the baseline {file} is damaged or no file of pytest-benchmark: {error}",
             hint="compare with another one (--benchmark-compare=NUM or =FILE), or measure it again",

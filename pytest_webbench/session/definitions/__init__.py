@@ -1,1 +1,1 @@
-"""What users and plugins define: checked before anything is launched."""
+"""Definitions by users and plugins: checked before anything is launched."""

@@ -1,7 +1,7 @@
 """Checks the suites, stacks and scenarios of users.
 
-Every fault is a sentence: definition, field, value, and what is wanted. Python does not check the types of
-dataclasses, so a wrong one would end in a traceback in the middle of a run.
+Every fault is a sentence: definition, field, value, and what is expected. Python does not check the types of
+dataclass fields, so a wrong one would end in a traceback in the middle of a run.
 """
 
 import inspect
@@ -27,23 +27,23 @@ __all__ = ["scenario_faults", "stack_faults", "suite_faults"]
 RESERVED = ("pytest", "setup", "teardown")
 """Prefixes of function names with a meaning in pytest, which scenarios cannot have."""
 MOST_USERS, MOST_REQUESTS, MOST_SECONDS, MOST_RATE = 10_000, 100_000_000, 86_400.0, 1_000_000.0
-"""As for the options of the same meaning."""
+"""The limits of the options with the same meaning."""
 
 Faults = Iterator[str]
 
 
 def suite_faults(suite: Any) -> Faults:
-    """Mistakes in a suite that a hook returned."""
+    """Return mistakes in a suite that a hook returned."""
     return _faults("suite", Suite, suite, _suite_fields)
 
 
 def stack_faults(stack: Any) -> Faults:
-    """Mistakes in a stack that a hook returned; whether its folder exists is not checked."""
+    """Return mistakes in a stack that a hook returned; whether its folder exists is not checked."""
     return _faults("stack", Stack, stack, _stack_fields)
 
 
 def scenario_faults(scenario: Any) -> Faults:
-    """Mistakes in a scenario that a hook returned; its traffic is not called."""
+    """Return mistakes in a scenario that a hook returned; its traffic is not called."""
     yield from _faults("scenario", Scenario, scenario, _scenario_fields)
     name = getattr(scenario, "name", None)
     if isinstance(name, str) and name.startswith(RESERVED):
@@ -163,7 +163,7 @@ def _takes(function: Callable[..., Any], count: int) -> bool:
         inspect.signature(function).bind(*range(count))
     except TypeError:
         return False
-    except ValueError:  # a callable in C, of which nothing is known
+    except ValueError:  # a callable in C, without a known signature
         return True
     return True
 

@@ -1,4 +1,4 @@
-"""Calls into users' code: mistakes are reported with the user's own line; what does not end is stopped."""
+"""Calls into users' code: mistakes are reported with the user's own line; endless calls are stopped."""
 
 import linecache
 import random
@@ -25,7 +25,7 @@ from pytest_webbench.model.suite import Dataset, Get, Scenario, Suite, Traffic
 __all__ = ["bounded", "calling", "guard_scenario", "guard_suite"]
 
 MOST_CPU_S = 60.0
-"""The CPU time that one call may take; a million requests are made in less."""
+"""The CPU time that one call may take; it suffices to create a million requests."""
 LOOK_EVERY_S = 0.1
 _NOT_USERS = (str(Path(__file__).parents[2]), sysconfig.get_path("stdlib"), "<")
 
@@ -34,7 +34,7 @@ _NOT_USERS = (str(Path(__file__).parents[2]), sysconfig.get_path("stdlib"), "<")
 def calling(what: str, error: type[WebbenchError] = UsageError, *, hint: str = "") -> Iterator[None]:
     """Raise ``error`` for an exception of the user's code that ``what`` names, with file and line.
 
-    Our own errors pass.
+    Our own errors pass through.
     """
     failure: WebbenchError | None = None
     try:
@@ -50,7 +50,10 @@ def calling(what: str, error: type[WebbenchError] = UsageError, *, hint: str = "
 
 
 def _place(error: Exception) -> str:
-    """The user's line that ``error`` came from: the innermost one outside of this package and libraries."""
+    """Return the user's line that ``error`` came from.
+
+    The innermost outside of this package and libraries.
+    """
     entries = [entry for entry in traceback.extract_tb(error.__traceback__) if _is_users(entry.filename)]
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}, line {error.lineno}: {(error.text or '').strip()}"
@@ -68,14 +71,14 @@ def _is_users(file: str) -> bool:
 def bounded(what: str) -> Iterator[None]:
     """Stop the call named ``what`` after :data:`MOST_CPU_S`, or when it takes half of the free memory.
 
-    Raises :class:`~pytest_webbench.model.errors.UsageError` from within it. Only in the main thread, where
-    Python takes signals; the clock is that of CPU time, so that no other alarm is disturbed.
+    Raises :class:`~pytest_webbench.model.errors.UsageError` from within it. Works only in the main thread,
+    where Python handles signals; it uses the clock of CPU time, so that no other alarm is disturbed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     begun_s = _cpu_s()
-    most_bytes = 0  # asked for at the first look, as hardly any call takes as long
+    most_bytes = 0  # read at the first check, since hardly any call takes that long
 
     def look(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         nonlocal most_bytes
@@ -108,7 +111,7 @@ def _cpu_s() -> float:
 
 
 def _where(frame: FrameType | None) -> str:
-    """The user's line that runs in ``frame``."""
+    """Return the user's line that runs in ``frame``."""
     while frame is not None and not _is_users(frame.f_code.co_filename):
         frame = frame.f_back
     if frame is None:
@@ -121,12 +124,12 @@ def _where(frame: FrameType | None) -> str:
 
 
 def guard_scenario(scenario: Scenario) -> Scenario:
-    """``scenario``, whose traffic raises nothing but ``UsageError``."""
+    """Return ``scenario`` with traffic that raises only ``UsageError``."""
     return replace(scenario, traffic=_GuardedTraffic(scenario.name, scenario.traffic))
 
 
 def guard_suite(suite: Suite) -> Suite:
-    """``suite``, whose functions raise nothing but our errors.
+    """Return ``suite`` with functions that raise only our errors.
 
     Functions called before a launch raise :class:`~pytest_webbench.model.errors.UsageError`, those called for
     a running stack a :class:`~pytest_webbench.model.errors.StackError`.
@@ -192,7 +195,7 @@ class _GuardedDataset:
         return getattr(self._dataset, name)
 
     def records(self, count: int) -> tuple[Record, ...]:
-        """Made once in a run: every load is about the records that every database was filled with."""
+        """Return the records, created once in a run: every load is about the records in every database."""
         if count not in self._made:
             what = f"records({count}) {self._what}"
             with calling(what):

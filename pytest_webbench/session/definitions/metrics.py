@@ -1,4 +1,4 @@
-"""The metrics and meters that hooks bring: checked, and known until pytest ends."""
+"""The metrics and meters from hooks: checked, and registered until pytest ends."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -95,7 +95,7 @@ HINT = "return the class of a meter from pytest_webbench_meter"
 
 
 def ask_meters(config: pytest.Config, settings: Any) -> Sequence[Callable[[], Meter]]:
-    """Functions that make the meters of a launch; their readings are registered until pytest ends.
+    """Return functions that create the meters of a launch; their readings are registered until pytest ends.
 
     Raises :class:`~pytest_webbench.model.errors.UsageError` for mistakes in them.
     """
@@ -139,7 +139,7 @@ class _GuardedMeter(Meter):
 
     @classmethod
     def maker(cls, make: Callable[[], Any]) -> Callable[[], Meter]:
-        """A function that makes guarded meters."""
+        """Return a function that creates guarded meters."""
 
         def made() -> Meter:
             with calling(f"making the meter {getattr(make, '__name__', make)!s}"):

@@ -1,4 +1,4 @@
-"""What the hooks brought: suites, stacks and scenarios, checked and selected."""
+"""Reads suites, stacks and scenarios from the hooks, checks them and selects from them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -28,8 +28,8 @@ Named = TypeVar("Named", Suite, Stack, Scenario)
 def read_registry(config: pytest.Config, settings: Settings) -> Registry:
     """Ask the hooks, and select what ``settings`` ask for.
 
-    Raises :class:`~pytest_webbench.model.errors.UsageError` that names everything that is wrong with what
-    they returned; for a hook that fails, a name given twice, a suite or a name that is not known.
+    Raises :class:`~pytest_webbench.model.errors.UsageError` that lists everything wrong with what
+    they returned; also for a hook that fails, a name given twice, an unknown suite or name.
     """
     faults: list[str] = []
     all_suites = ask_hook(config, "suites", suite_faults, faults)
@@ -62,12 +62,12 @@ def read_registry(config: pytest.Config, settings: Settings) -> Registry:
 
 
 def with_versions(stack: Stack, versions: VersionSet) -> Stack:
-    """``stack`` with the lock of the set of versions."""
+    """Return ``stack`` with the lock of the set of versions."""
     return replace(stack, lock=stack.lock and stack.lock.replace("{versions}", versions.name))
 
 
 def _attached(server: NamedUrl, known: Mapping[str, Stack]) -> Stack:
-    """A server that runs already: the stack of its name, else one of the built-in suite."""
+    """Return a stack for a running server: the stack of its name, else one of the built-in suite."""
     from pytest_webbench.suites.items.scenarios import HELLO  # noqa: PLC0415
 
     if server.name in known:
@@ -80,7 +80,7 @@ def _attached(server: NamedUrl, known: Mapping[str, Stack]) -> Stack:
 def ask_hook(
     config: pytest.Config, kind: str, faults_of: Callable[[Any], Iterable[str]], faults: list[str]
 ) -> list[Any]:
-    """What the hook for ``kind`` gave in the order of registration; what is wrong goes to ``faults``.
+    """Return the objects from the hook for ``kind`` in the order of registration; faults go to ``faults``.
 
     pluggy calls the last registered first.
     """
@@ -104,7 +104,7 @@ def _relations(
     *,
     launches: bool,
 ) -> Iterator[str]:
-    """What is wrong between definitions each of which is right by itself."""
+    """Yield what is wrong between definitions that are valid individually."""
     for suite in suites.values():
         for step in suite.warmup:
             if step.scenario not in scenarios or scenarios[step.scenario].suite != suite.name:
@@ -118,7 +118,7 @@ def _relations(
 
 
 def _launches(config: pytest.Config, settings: Settings) -> bool:
-    """Whether a launcher of ours launches the stacks; what another one needs of them is its own business."""
+    """Return whether one of our launchers launches the stacks; others have their own requirements."""
     return not settings.urls and len(config.hook.pytest_webbench_launcher.get_hookimpls()) == 1
 
 

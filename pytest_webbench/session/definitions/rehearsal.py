@@ -1,4 +1,4 @@
-"""What can be found out before anything is launched: every function of the user's is called once."""
+"""A rehearsal before anything is launched: every function of the user is called once."""
 
 import resource
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ __all__ = ["rehearse"]
 
 ANYWHERE = Target.parse("http://127.0.0.1")
 SPARE_FILES = 64
-"""How many files a load generator has open beside its connections, at most."""
+"""The most files that a load generator has open beside its connections."""
 
 
 def rehearse(registry: Registry, settings: Settings) -> None:
-    """Make the exchanges of the check and of the first round of each scenario, and send none.
+    """Create the exchanges of the check and of the first round of each scenario, without sending any.
 
-    Raises :class:`~pytest_webbench.model.errors.UsageError` for a mistake in a user's function, for records
-    that do not suffice, requests that cannot be sent, and more connections than this machine allows. Which
-    records a server has that runs already is not known yet.
+    Raises :class:`~pytest_webbench.model.errors.UsageError` for a mistake in a user's function, for too few
+    records, requests that cannot be sent, and more connections than this machine allows. The records of
+    a server that was already running are not known yet.
     """
     for name in registry.selected_scenarios:
         _check_connections(registry.scenarios[name], settings)

@@ -1,1 +1,1 @@
-"""A plan carried out, and tests that measure for themselves."""
+"""Carries out a plan, and serves tests that measure for themselves."""

@@ -21,8 +21,8 @@ __all__ = ["Equipment"]
 class Equipment:
     """Asks the hooks for each part when it is first needed.
 
-    Creating a launcher may look for a container engine, pull an image, and remove what killed runs left
-    behind: a run that only collects must not do this.
+    Creating a launcher may look for a container engine, pull an image, and remove leftovers of killed runs,
+    which a run that only collects must not do.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings, logs: Path) -> None:
@@ -32,12 +32,12 @@ class Equipment:
 
     @cached_property
     def launcher(self) -> Launcher:
-        """Brings the stacks up. Raises :class:`~pytest_webbench.model.errors.UsageError`."""
+        """The launcher of stacks. Raises :class:`~pytest_webbench.model.errors.UsageError`."""
         return MeteredLauncher(self.bare_launcher, self._meters)
 
     @cached_property
     def bare_launcher(self) -> Launcher:
-        """The same without meters."""
+        """The launcher without meters."""
         launcher: Launcher = self._config.hook.pytest_webbench_launcher(
             config=self._config, settings=self._settings, logs=self._logs
         )
@@ -49,7 +49,7 @@ class Equipment:
 
     @cached_property
     def engine(self) -> LoadEngine:
-        """Makes the load. Raises :class:`~pytest_webbench.model.errors.UsageError`."""
+        """The load engine. Raises :class:`~pytest_webbench.model.errors.UsageError`."""
         engine: LoadEngine = self._config.hook.pytest_webbench_engine(
             config=self._config, settings=self._settings
         )
@@ -57,7 +57,7 @@ class Equipment:
 
     @cached_property
     def profiler(self) -> Profiler:
-        """Samples the servers. Raises :class:`~pytest_webbench.model.errors.UsageError`."""
+        """The profiler. Raises :class:`~pytest_webbench.model.errors.UsageError`."""
         profiler: Profiler = self._config.hook.pytest_webbench_profiler(
             config=self._config, settings=self._settings
         )

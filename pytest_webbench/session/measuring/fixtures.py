@@ -1,4 +1,4 @@
-"""What the fixtures ``webbench_stack`` and ``webbench`` give to users' tests."""
+"""The values of the fixtures ``webbench_stack`` and ``webbench`` in users' tests."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -29,7 +29,7 @@ Measurable = str | Scenario | Exchange | Request
 
 
 class LiveStack:
-    """A stack that was launched, seeded and checked: what the fixture ``webbench_stack`` gives.
+    """A launched, seeded and checked stack: the value of the fixture ``webbench_stack``.
 
     ``name`` is the stack's, ``base_url`` its address (``http://127.0.0.1:40123``). ``wrong`` has, by
     name, what is wrong with the scenarios that failed the check; they cannot be measured.
@@ -75,7 +75,7 @@ def launch_live(name: str, registry: Registry, launcher: Launcher, bench: TrialR
 
 
 class LiveBench:
-    """Measures one thing against a running stack: what the fixture ``webbench`` gives.
+    """Measures one thing against a running stack: the value of the fixture ``webbench``.
 
     All rounds share one launch, so their spread does not include the variation between launches. To compare
     two stacks, use ``pytest --webbench``.
@@ -173,7 +173,7 @@ class LiveBench:
 
 
 def _refuse_timing(given: Mapping[str, object]) -> None:
-    """Raise :class:`~pytest_webbench.model.errors.UsageError` for what says nothing of a count."""
+    """Raise :class:`~pytest_webbench.model.errors.UsageError` for settings without a meaning for counts."""
     for name, value in given.items():
         if value is not None:
             raise UsageError(

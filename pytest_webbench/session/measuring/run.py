@@ -80,7 +80,7 @@ class Run:
             try:
                 self._carry_out()
             except BaseException:
-                benchmark.skipped = True  # else pytest-benchmark warns that it was not used
+                benchmark.skipped = True  # otherwise pytest-benchmark warns that it was not used
                 raise
         outcome = self._outcome(cell)
         if outcome.summary is None and outcome.error is None:
@@ -203,7 +203,7 @@ class Run:
         try:
             with self.limits.suspended(), uncaptured(self._config):
                 execution.carry_out(self.planned.plan, self.results, self.planned.comparing)
-        except UsageError as error:  # a cache that cannot be written to
+        except UsageError as error:  # a cache that is not writable
             pytest.exit(f"webbench: {error.message}; {error.hint}", returncode=pytest.ExitCode.USAGE_ERROR)
 
     def _begin_folder(self) -> None:
@@ -272,14 +272,14 @@ class Run:
         )
 
     def executed_more(self) -> list[WhatGrew]:
-        """What the counts say of the cells that execute more than their bases; nothing of calls yet."""
+        """Return what the counts show of the cells that execute more than their bases, without calls yet."""
         comparing = self.planned.comparing
         if comparing is None or not self._settings.profile.counts:
             return []
         return what_executes_more(comparing.comparisons, self.results.rounds)
 
     def begin_counting_calls(self) -> CountingCalls:
-        """What counts the calls of both sides."""
+        """Return the object that counts the calls of both sides."""
         return CountingCalls(bench=self.bench, launcher=self.equipment.bare_launcher, registry=self._registry)
 
     def record(self) -> SavedRun:

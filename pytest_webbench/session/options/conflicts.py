@@ -18,7 +18,7 @@ def refuse_conflicts(settings: Settings) -> None:
 
 
 def _conflicts(settings: Settings) -> Iterator[tuple[object, str, str]]:
-    """A condition, the message if it holds, and the hint."""
+    """Yield a condition, the message if it holds, and the hint."""
     engine = settings.engine
     yield (
         settings.urls and settings.launcher != "auto",

@@ -1,4 +1,4 @@
-"""From the text of an option to its value; a parser raises :class:`ValueError` with an argument per fault.
+"""Parses the text of an option; a parser raises :class:`ValueError` with an argument per fault.
 
 The table of options names these, and pytest imports it on every run: they import what they need when called.
 """
@@ -34,7 +34,7 @@ MEMORY_LEAST = 32 << 20
 
 
 def number(kind: type[int] | type[float], least: float, most: float) -> Parser:
-    """A number from ``least`` to ``most``."""
+    """Return a parser of a number from ``least`` to ``most``."""
 
     def parse(text: str) -> Any:
         try:
@@ -50,7 +50,7 @@ def number(kind: type[int] | type[float], least: float, most: float) -> Parser:
 
 
 def choice(*known: str) -> Parser:
-    """One of the words ``known``."""
+    """Return a parser of one of the words ``known``."""
 
     def parse(text: str) -> str | None:
         if not text or text in known:
@@ -63,7 +63,7 @@ def choice(*known: str) -> Parser:
 
 
 def size(text: str) -> int | None:
-    """A number of bytes, with or without k, m or g."""
+    """Parse a number of bytes, with or without k, m or g."""
     text = text.strip().lower()
     factor = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}.get(text[-1:], 1)
     digits = text[:-1] if factor > 1 else text
@@ -73,7 +73,7 @@ def size(text: str) -> int | None:
 
 
 def time(text: str) -> float | None:
-    """A number of seconds, minutes or hours, in seconds."""
+    """Parse a number of seconds, minutes or hours, into seconds."""
     text = text.strip()
     factor = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:], 0.0)
     try:
@@ -83,7 +83,7 @@ def time(text: str) -> float | None:
 
 
 def address(text: str) -> str:
-    """A host and a port."""
+    """Parse a host and a port."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError(f"{text!r} is not HOST:PORT")
@@ -94,12 +94,12 @@ def address(text: str) -> str:
 
 
 def words(texts: Iterable[str]) -> tuple[str, ...]:
-    """The items of a list: one per text, or several separated by commas."""
+    """Parse the items of a list: one per text, or several separated by commas."""
     return tuple(word for text in texts for part in text.split(",") if (word := part.strip()))
 
 
 def per_scenario(parse: Parser) -> Parser:
-    """A number for all scenarios (``5``), or for one (``hello=5``)."""
+    """Return a parser of a number for all scenarios (``5``), or for one (``hello=5``)."""
 
     def parse_one(word: str) -> tuple[str, Any]:
         name, separator, text = word.rpartition("=")
@@ -117,7 +117,7 @@ def per_scenario(parse: Parser) -> Parser:
 
 
 def rates(texts: Iterable[str]) -> "Rates":
-    """Requests per second as in :func:`per_scenario`, and ``common`` or ``common:SHARE``."""
+    """Parse requests per second as in :func:`per_scenario`, and ``common`` or ``common:SHARE``."""
     from pytest_webbench.load.schedule import COMMON_SHARE
     from pytest_webbench.model.settings import Override, Rates
 
@@ -151,14 +151,14 @@ def _share(text: str) -> float:
 
 
 def thresholds(texts: Iterable[str]) -> "tuple[Threshold, ...]":
-    """Limits such as ``p95: 10%``."""
+    """Parse limits such as ``p95: 10%``."""
     from pytest_webbench.analysis.gate import parse_threshold
 
     return _each(parse_threshold, words(texts))
 
 
 def urls(texts: Iterable[str]) -> "tuple[NamedUrl, ...]":
-    """Addresses of servers, with or without a name."""
+    """Parse addresses of servers, with or without a name."""
     return _each(_url, texts)
 
 
@@ -182,7 +182,7 @@ def _url(text: str) -> "NamedUrl":
 
 
 def _each(parse: Callable[[str], T], texts: Iterable[str]) -> tuple[T, ...]:
-    """The values of all ``texts``; the faults of all are raised together."""
+    """Return the values of all ``texts``; the faults of all are raised together."""
     values: list[T] = []
     faults: list[str] = []
     for text in texts:

@@ -1,7 +1,7 @@
 """Finds the settings of a project: its folder, and the table ``[tool.webbench]`` that applies.
 
 pytest chooses its root folder, and with it its own settings file, before it knows the options of plugins. In
-``--webbench-cache DIR`` it takes ``DIR`` for a path to tests, and may choose another root folder than the
+``--webbench-cache DIR`` it takes ``DIR`` for a path to tests, and may choose a root folder other than the
 project's. So the search for the table starts in the folder in which pytest was called, and tables that are
 found but not read are reported.
 """
@@ -54,7 +54,7 @@ class Project:
 
 
 def find_project(config: pytest.Config) -> Project:
-    """The project of a run; the result is cached.
+    """Return the project of a run; the result is cached.
 
     Raises :class:`~pytest_webbench.model.errors.UsageError` for a file of the project that cannot be read,
     unless a nearer one applies.
@@ -103,7 +103,7 @@ def _find_project(config: pytest.Config) -> Project:
 
 
 def _candidates(config: pytest.Config, start: Path, given: str | None) -> Iterator[Path]:
-    """The files that may have the table, by decreasing priority.
+    """Yield the files that may have the table, by decreasing priority.
 
     A file of ``-c``; then the nearest to the given paths, if they are in the folder of the call, and to that
     folder; finally the nearest to paths elsewhere, and to pytest's root folder.
@@ -118,7 +118,7 @@ def _candidates(config: pytest.Config, start: Path, given: str | None) -> Iterat
 
 
 def _start(config: pytest.Config) -> Path:
-    """The common folder of the given paths; without any, that of the call."""
+    """Return the common folder of the given paths; without any, that of the call."""
     here = config.invocation_params.dir
     paths = []
     if config.args_source is pytest.Config.ArgsSource.ARGS:
@@ -150,7 +150,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _table(file: Path) -> Mapping[str, Any] | None:
-    """The table in ``file``, ``None`` without one; raises ``UsageError``."""
+    """Return the table in ``file``, ``None`` without one; raises ``UsageError``."""
     if not _is_file(file):
         return None
     tool = _read_toml(file).get("tool", {})
@@ -186,7 +186,7 @@ def _read_toml(file: Path) -> Mapping[str, Any]:
 
 
 def _taken_for_path(config: pytest.Config) -> str:
-    """The correct spelling of an option whose value pytest took for a path to tests, or an empty text."""
+    """Return the correct spelling of an option whose value pytest took for a path; empty if there is none."""
     invocation = config.invocation_params
     given = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *map(str, invocation.args)]
     arguments = set(config.args) if config.args_source is pytest.Config.ArgsSource.ARGS else set()
@@ -198,7 +198,7 @@ def _taken_for_path(config: pytest.Config) -> str:
 
 
 def _root_folder(start: Path) -> Path:
-    """The root folder that pytest would choose from ``start``."""
+    """Return the root folder that pytest would choose from ``start``."""
     settings = _settings_of_pytest(start)
     if settings:
         return settings.parent
@@ -210,7 +210,7 @@ def _root_folder(start: Path) -> Path:
 
 
 def _settings_of_pytest(start: Path) -> Path | None:
-    """The settings file that pytest would choose from ``start``."""
+    """Return the settings file that pytest would choose from ``start``."""
     for folder in _upwards(start):
         for name, needs in SETTINGS_OF_PYTEST.items():
             file = folder / name
@@ -240,7 +240,7 @@ def _text(file: Path) -> str:
 
 
 def _unread_settings(config: pytest.Config, start: Path) -> Iterable[str]:
-    """Notes on files with settings of ours that pytest does not read."""
+    """Return notes on files with settings of ours that pytest does not read."""
     here = config.invocation_params.dir
     for file in dict.fromkeys(map(_settings_of_pytest, (start, here))):
         if file is None or file == config.inipath:
@@ -251,5 +251,5 @@ def _unread_settings(config: pytest.Config, start: Path) -> Iterable[str]:
 
 
 def _shown(file: Path | None, here: Path) -> str:
-    """``file`` relative to ``here``, if it is below."""
+    """Return ``file`` relative to ``here``, if it is below."""
     return str(file.relative_to(here)) if file and file.is_relative_to(here) else str(file)

@@ -23,9 +23,9 @@ __all__ = ["check_names", "read_settings"]
 
 
 def read_settings(config: pytest.Config) -> Settings:
-    """The settings of a run.
+    """Return the settings of a run.
 
-    Raises :class:`~pytest_webbench.model.errors.UsageError` that names every fault.
+    Raises :class:`~pytest_webbench.model.errors.UsageError` that lists every fault.
     """
     project = find_project(config)
     in_file, faults = _read_table(project)
@@ -52,11 +52,11 @@ TIMED = frozenset(
     {"profile", "durations_s", "users", "rates", "arrivals", "engine", "generators"}
     | {"load_workers", "load_bind", "load_master", "workers", "explain", "urls", "cpus"}
 )
-"""The fields that say nothing where instructions are counted."""
+"""The fields without a meaning where instructions are counted."""
 
 
 def _refuse_timing(config: pytest.Config) -> None:
-    """Refuse what is asked for on the command line; what a file says holds for the runs that are timed."""
+    """Raise an error for timing options on the command line; those in a file apply to timed runs."""
     for option in OPTIONS:
         if option.field in TIMED and config.getoption(option.dest, None):
             raise UsageError(
@@ -67,7 +67,7 @@ def _refuse_timing(config: pytest.Config) -> None:
 
 
 def _thresholds(config: pytest.Config, given: Sequence[Threshold], profile: Profile) -> tuple[Threshold, ...]:
-    """Those of metrics that ``profile`` measures; a file may have some of either measure.
+    """Return the thresholds of metrics that ``profile`` measures; a file may have some of either measure.
 
     Raises :class:`~pytest_webbench.model.errors.UsageError` for another one on the command line.
     """
@@ -84,10 +84,10 @@ def _thresholds(config: pytest.Config, given: Sequence[Threshold], profile: Prof
 
 
 def _settings(config: pytest.Config, given: dict[str, Any]) -> Settings:
-    """Settings with the values ``given`` by field; some of them name a value, or are part of one."""
+    """Return settings with the values ``given`` by field; some of them name a value, or are part of one."""
     counts = given.pop("measure", Measure.TIME) == Measure.INSTRUCTIONS
     profile = COUNTS if counts else PROFILES[given.get("profile", "quick")]
-    # Counts of different days are compared, so that chance has to be the same on all of them.
+    # Counts of different days are compared, so the random choices must be the same.
     given.setdefault("seed", 0 if counts else randbelow(1_000_000))
     if counts:
         _refuse_timing(config)
@@ -112,7 +112,7 @@ def _settings(config: pytest.Config, given: dict[str, Any]) -> Settings:
 def _find(
     config: pytest.Config, project: Project, option: Option, in_file: Mapping[str, Any]
 ) -> tuple[Any, Path]:
-    """The value given for ``option``, or ``None``, and the folder that a relative path starts from.
+    """Return the value given for ``option``, or ``None``, and the folder that a relative path starts from.
 
     The command line wins over the ini file, and the ini file over the table.
     """
@@ -126,7 +126,7 @@ def _find(
 
 
 def _read_table(project: Project) -> tuple[dict[str, Any], list[str]]:
-    """The values in ``[tool.webbench]`` as the command line would give them, and what is wrong with them."""
+    """Return the values in ``[tool.webbench]`` as the command line would give them, and their faults."""
     known = {option.dest.removeprefix("webbench_"): option for option in OPTIONS if option.ini}
     values: dict[str, Any] = {}
     faults = []
@@ -144,7 +144,7 @@ def _read_table(project: Project) -> tuple[dict[str, Any], list[str]]:
 
 
 def _wanted(option: Option, value: Any) -> str:
-    """What ``value`` should be, if it is of the wrong type."""
+    """Return what ``value`` should be, if it is of the wrong type."""
     if not option.metavar:
         return "" if isinstance(value, bool) else "true or false, without quotes"
     values = value if option.many and isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""The options: one table, from which the command line, the settings and the reference are made."""
+"""The options: one table, the source of the command line, the settings and the reference."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,11 +24,11 @@ __all__ = ["OPTIONS", "Option", "add_options"]
 
 
 class Option(NamedTuple):
-    """One option: ``parser`` makes of its text the value of a ``field`` of ``Settings``.
+    """One option: ``parser`` turns its text into the value of a ``field`` of ``Settings``.
 
-    The default is the field's; ``default`` tells readers. Options with ``many`` may be repeated, and their
-    ini values are lists. Beside ``--webbench-x`` there is an ini value ``webbench_x``, unless there is no
-    field.
+    The default is the field's; ``default`` is its text for readers. Options with ``many`` may be repeated,
+    and their ini values are lists. Beside ``--webbench-x`` there is an ini value ``webbench_x``, unless there
+    is no field.
     """
 
     usage: str
@@ -45,7 +45,7 @@ class Option(NamedTuple):
 
     @property
     def metavar(self) -> str:
-        """What stands for the value in the help; empty for a flag, which has none."""
+        """The placeholder for the value in the help; empty for a flag, which has none."""
         return self.usage.partition(" ")[2]
 
     @property
@@ -55,7 +55,7 @@ class Option(NamedTuple):
 
     @property
     def ini(self) -> bool:
-        """Whether it may stand in a file: not if it says what this one run is for."""
+        """Whether it may be set in a file: not if it selects the purpose of a single run."""
         return bool(self.field)
 
 

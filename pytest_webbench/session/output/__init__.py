@@ -1,1 +1,1 @@
-"""What a run prints, and the reports that it writes."""
+"""The output of a run, and the reports that it writes."""

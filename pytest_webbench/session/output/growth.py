@@ -25,7 +25,7 @@ CUT_SHORT = (
 class LookingForGrowth:
     """A plugin that launches both sides of failed cells once more, after the tests and before the summary.
 
-    Nothing that goes wrong here changes a verdict: what is missing is said beside the rest. Within
+    No failure here changes a verdict: missing results are reported beside the rest. Within
     ``open_to_signals``, a signal raises :class:`KeyboardInterrupt`.
     """
 
@@ -35,7 +35,7 @@ class LookingForGrowth:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Look, unless the run was cut short; ``-x`` does not keep it from that."""
+        """Look for what grew, unless the run was cut short; ``-x`` does not prevent it."""
         found = [] if exitstatus in CUT_SHORT else self._run.executed_more()
         if not found:
             return
@@ -46,7 +46,7 @@ class LookingForGrowth:
                 self._count_calls(found)
         except KeyboardInterrupt as error:
             why = str(error) or "interrupted"
-        except Exception as error:  # whatever it is, the verdicts are to be printed
+        except Exception as error:  # any failure: the verdicts must still be printed
             why = " ".join(str(error).split()) or type(error).__name__
         if why:
             missing = [each for each in self._run.grown.values() if not (each.calls or each.note)]

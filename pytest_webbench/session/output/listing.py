@@ -1,4 +1,4 @@
-"""What ``pytest --webbench-list`` and ``--webbench-prune`` print."""
+"""The output of ``pytest --webbench-list`` and ``--webbench-prune``."""
 
 import shutil
 import sys

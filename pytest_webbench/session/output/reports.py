@@ -49,7 +49,7 @@ def write_reports(
 
 
 def _contents(records: Sequence[SavedRun], kinds: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """The names and contents of the files. Drawing libraries take a second to import, so only here."""
+    """Yield the names and contents of the files. Drawing libraries take a second to import, so only here."""
     if "html" in kinds:
         from pytest_webbench.report.page import render_page  # noqa: PLC0415
 

@@ -30,7 +30,10 @@ __all__ = ["Explaining", "ReportWriter", "Summary", "header"]
 
 
 def header(planned: Planned, launcher: Launcher | None) -> list[str]:
-    """The lines below the number of collected items; ``launcher`` is ``None`` if nothing is launched."""
+    """Return the lines below the number of collected items.
+
+    ``launcher`` is ``None`` if nothing is launched.
+    """
     configured, expected_s = planned.configured, planned.expected_s()
     about = launcher.about if launcher else ""
     lines = list(find_project(configured.config).notes)
@@ -57,7 +60,7 @@ class Summary:
         self._unwritten = unwritten
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        """Print all of it, and write the verdicts to their files."""
+        """Print the summary, and write the verdicts to their files."""
         configured, record = self._run.planned.configured, self._run.record()
         timed = configured.timed
         shown = record if timed else replace(record, summaries=(), live=(), check_failures={})
@@ -72,7 +75,7 @@ class Summary:
             terminalreporter.write_line(f"webbench: measurements and logs are in {where}")
 
     def _keep_comparison(self, terminalreporter: "pytest.TerminalReporter", record: SavedRun) -> None:
-        """The verdicts in the folder of the run, and as markdown."""
+        """Write the verdicts to the folder of the run, and as markdown."""
         configured, markdown = self._run.planned.configured, render_pull_request(record)
         try:
             configured.folder.keep_comparisons(
@@ -87,7 +90,8 @@ class ReportWriter:
     """A plugin that writes the HTML report at the end of the session and prints its path.
 
     ``run`` returns the folder of the run, or ``None`` if there are no results. A report that cannot be drawn
-    or written fails nothing else. Within ``open_to_signals``, a signal raises :class:`KeyboardInterrupt`.
+    or written causes no other failure. Within ``open_to_signals``, a signal raises
+    :class:`KeyboardInterrupt`.
     """
 
     def __init__(
@@ -124,7 +128,8 @@ CUT_SHORT = (
 class Explaining:
     """A plugin that profiles the cells after pytest-benchmark has stored the results of the timed rounds.
 
-    ``cells`` are those with results, ``begin`` makes what samples them, ``keep`` stores each profile.
+    ``cells`` are those with results, ``begin`` returns the object that samples them, ``keep`` stores each
+    profile.
     """
 
     def __init__(

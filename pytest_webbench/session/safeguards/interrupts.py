@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one ends the run; a second one does not break off the clean-up."""
+"""Ctrl-C and SIGTERM: the first one ends the run; a second one does not interrupt the clean-up."""
 
 import itertools
 import signal
@@ -16,25 +16,25 @@ __all__ = ["Interrupts", "fill_line_numbers"]
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 INSISTING = 3
-"""The signal, counted from the first, that cuts the clean-up short: an engine may hang."""
+"""The signal, counted from the first, that cuts the clean-up short: a container engine may hang."""
 
 
 class Phase(Enum):
-    """How far a run is."""
+    """The phase of a run."""
 
     RUNNING = auto()
     """Tests are running: an interrupt stops the servers, and pytest reports it."""
     ENDING = auto()
-    """Servers are stopped, results reported and saved: no signal breaks this off."""
+    """Servers are stopped, results reported and saved: no signal interrupts this."""
     WRITING = auto()
-    """What takes seconds and may be skipped: looking for what grew, writing the report."""
+    """Optional steps that take seconds: looking for what grew, writing the report."""
 
 
 class Interrupts:
     """A plugin that handles both signals alike, so that impatience leaves no containers behind.
 
-    A second signal would break off the clean-up of the first one at any point. It only prints a line; the
-    third one goes through. The exit code is 2 after SIGINT, and 143 after SIGTERM, as of a process that the
+    A second signal would interrupt the clean-up after the first one at any point. It only prints a line; the
+    third one takes effect. The exit code is 2 after SIGINT, and 143 after SIGTERM, as of a process that the
     signal ended.
     """
 
@@ -101,7 +101,7 @@ class Interrupts:
 
     @contextmanager
     def open_to_signals(self) -> Iterator[None]:
-        """At the end of a run: let signals raise :class:`KeyboardInterrupt`, even one already received."""
+        """Let signals raise :class:`KeyboardInterrupt` at the end of a run, even one already received."""
         if self._overrules:
             raise KeyboardInterrupt(self._words)
         self._phase = Phase.WRITING
@@ -120,7 +120,7 @@ class Interrupts:
         self._overrules = self._overrules or not is_running
         is_open = self._phase is Phase.WRITING
         if is_open:
-            self._phase = Phase.ENDING  # what the exception ends is not to be broken off by the next signal
+            self._phase = Phase.ENDING  # the next signal must not interrupt the clean-up
         if is_open or (is_running and (arrival == 1 or arrival >= INSISTING)):
             raise KeyboardInterrupt(self._words)
         if arrival >= INSISTING:

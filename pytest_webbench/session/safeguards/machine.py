@@ -1,4 +1,4 @@
-"""One run per machine: waits for or refuses other runs, and removes what killed runs left behind."""
+"""One run per machine: waits for or rejects other runs, and removes leftovers of killed runs."""
 
 import sys
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class HavingMachine:
 
 @contextmanager
 def uncaptured(config: pytest.Config) -> Iterator[None]:
-    """Bypass pytest's capturing, and begin on a new line."""
+    """Bypass pytest's capturing, starting on a new line."""
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else nullcontext():
         sys.stdout.write("\n")

@@ -40,17 +40,17 @@ def refuse_disturbing_options(config: pytest.Config) -> None:
 
 
 def is_timed(config: pytest.Config) -> bool:
-    """Whether pytest-benchmark records results: not with ``--benchmark-disable``."""
+    """Return whether pytest-benchmark records results: not with ``--benchmark-disable``."""
     return not config.getoption("benchmark_disable") or bool(config.getoption("benchmark_enable"))
 
 
 def untimed(settings: Settings) -> Settings:
-    """``settings`` for ``--benchmark-disable``: one round of a few requests shows that each cell works."""
+    """Return ``settings`` for ``--benchmark-disable``: one round of a few requests, to try each cell."""
     return replace(settings, profile=PROFILES["smoke"], explain=False)
 
 
 def notes_on_options(config: pytest.Config, *, expected_s: float) -> list[str]:
-    """Notes on other plugins' options, for a run that is expected to take ``expected_s`` seconds."""
+    """Return notes on other plugins' options, for a run that is expected to take ``expected_s`` seconds."""
     notes = []
     if config.getoption("benchmark_cprofile", None):
         notes.append(
@@ -68,7 +68,7 @@ def notes_on_options(config: pytest.Config, *, expected_s: float) -> list[str]:
 
 
 def _session_timeout_s(config: pytest.Config) -> float:
-    """pytest-timeout's limit for the whole session; 0 if there is none."""
+    """Return pytest-timeout's limit for the whole session; 0 if there is none."""
     given = config.getoption("session_timeout", None)
     try:
         return float(given if given is not None else config.getini("session_timeout") or 0)
