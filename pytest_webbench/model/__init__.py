@@ -1,1 +1,1 @@
-"""The nouns: frozen values, and the protocols; no IO."""
+"""The data model: frozen values, and the protocols; no IO."""

@@ -8,13 +8,14 @@ from pytest_webbench.model.plan import Cell
 __all__ = ["CallChange", "CodeChange", "InstructionsByFunction", "Place", "WhatGrew"]
 
 InstructionsByFunction = Mapping[str, Mapping[str, int]]
-"""Of each object (a shared library, the program itself) the instructions of each of its functions, without
-those of what they called. Behind the name ``""`` are all functions that are too small to be named."""
+"""The instructions of each function, without those of its callees, by object (a shared library, the program
+itself). The name ``""`` stands for all functions that are too small to be named.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeChange:
-    """How many instructions per request the base and the head execute in an object, or in one function of it.
+    """The instructions per request of base and head in an object, or in one function of it.
 
     ``function`` is empty for the whole object.
     """
@@ -32,7 +33,7 @@ class CodeChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a call is made: ``file`` and ``line``, inside ``function``; and what is ``called``.
+    """The place of a call: ``file`` and ``line``, inside ``function``; and what is ``called``.
 
     ``source`` is the text of the line, if it is known.
     """
@@ -46,9 +47,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallChange:
-    """How often a request of the base and one of the head makes a call.
+    """The number of times a request of base and head makes a call.
 
-    ``place`` is that of the head, or of the base where the head does not make the call any more; its file is
+    ``place`` is that of the head, or of the base if the head no longer makes the call; its file is
     relative to the application, or to where libraries are installed. ``own``: it is the application's.
     """
 
@@ -65,10 +66,10 @@ class CallChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatGrew:
-    """What makes a cell execute more instructions, or system calls, than its base.
+    """The reasons why a cell executes more instructions, or system calls, than its base.
 
-    All of it per request, the largest changes first, of calls those that the application makes. ``note`` says
-    why some of it is missing.
+    All values are per request, the largest changes first, and calls by the application before others.
+    ``note`` says why some of it is missing.
     """
 
     cell: Cell

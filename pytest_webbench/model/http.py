@@ -105,7 +105,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenResponse:
-    """What a launch responded to a request of the check before measuring.
+    """The response of a launch to a request of the check before measuring.
 
     ``request`` is its method and path in words, without secrets; ``body`` is decoded, and may be cut.
     """

@@ -42,19 +42,19 @@ else:
     Nanoseconds = array  # which takes no parameters at run time before Python 3.12
 
 EXACT_MOST = 2**20
-"""Up to so many times a generator process keeps each; beyond it, a histogram of all of them."""
+"""The most times that a generator process keeps one by one; beyond it, it keeps a histogram of all."""
 BUCKET_BITS = 11
-"""Each doubling of a time is cut into 2 to the power of this many buckets, as in an HDR histogram."""
+"""Each doubling of a time is divided into 2 to the power of this many buckets, as in an HDR histogram."""
 RELATIVE_ERROR = 2.0 ** -(BUCKET_BITS + 1)
-"""How far a percentile of a histogram may lie from that of the times, as a share of it: 0.025 %."""
+"""How far a percentile of a histogram may be from that of the times, as a fraction: 0.025 %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
-    """How many times lie in each bucket.
+    """The number of times in each bucket.
 
-    ``buckets`` are the numbers of those that are not empty, ascending, and ``counts`` how many times each
-    of them has. Bucket ``n`` begins at ``2**e * (1 + s / 2048)`` ns, where ``e`` and ``s`` are quotient and
+    ``buckets`` are the numbers of the non-empty ones, ascending, and ``counts`` the number of times in each
+    of them. Bucket ``n`` begins at ``2**e * (1 + s / 2048)`` ns, where ``e`` and ``s`` are quotient and
     remainder of ``n`` by 2048; below 4096 ns each nanosecond has its own. ``sum_ns``, ``min_ns`` and
     ``max_ns`` are exact.
     """
@@ -69,9 +69,9 @@ class Histogram:
 class Latencies:
     """Times in nanoseconds, one for each successful request.
 
-    ``samples`` are all of them, with items of 4 bytes (``"I"``) or, where one does not fit, of 8
-    (``"Q"``), if :attr:`exact`; else ``histogram`` says how they are distributed. Number, sum, smallest and
-    largest are exact in either case. Not to be changed; no dataclass, for in JSON it is either a text
+    ``samples`` are all of them, with items of 4 bytes (``"I"``) or, if one does not fit, of 8
+    (``"Q"``), if :attr:`exact`; else ``histogram`` has their distribution. Number, sum, smallest and
+    largest are exact in either case. Immutable, but not a dataclass, because in JSON it is either a string
     (the samples) or an object (the histogram).
     """
 
@@ -85,17 +85,17 @@ class Latencies:
 
     @property
     def exact(self) -> bool:
-        """Whether each single time is known."""
+        """Whether every single time is known."""
         return self.histogram is None
 
     @property
     def relative_error(self) -> float:
-        """How far a percentile may lie from the true one, as a share of it; 0 if exact."""
+        """How far a percentile may be from the true one, as a fraction; 0 if exact."""
         return 0.0 if self.histogram is None else RELATIVE_ERROR
 
     @property
     def samples(self) -> Nanoseconds:
-        """Each single time. Raises :class:`ValueError` if there is only a histogram."""
+        """All times, one by one. Raises :class:`ValueError` if there is only a histogram."""
         if self.histogram is not None:
             raise ValueError("single times are not known, only their histogram")
         return self._samples
@@ -175,20 +175,20 @@ class Amount:
 
 
 class Arrivals(StrEnum):
-    """How the arrivals of an open loop lie in time."""
+    """The pattern of the arrivals of an open loop."""
 
     CONSTANT = "constant"
-    """All gaps are the same."""
+    """All gaps are equal."""
     POISSON = "poisson"
     """The gaps are exponential and independent, as with independent users of a public site."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When the requests of an open loop are due: ``rate`` a second on average, whatever the server does.
+    """The due times of an open loop's requests: ``rate`` a second on average, whatever the server does.
 
-    Constant arrivals begin ``offset_s`` after the start of the load; ``seed`` makes the chance of
-    the others.
+    Constant arrivals begin ``offset_s`` after the start of the load; ``seed`` determines the random
+    others.
     """
 
     rate: float
@@ -219,17 +219,17 @@ class Load:
     """Requests of ``users`` connections, for a given ``amount``.
 
     Without a ``schedule`` the loop is closed: each user sends its next request once it has its response.
-    With one it is open: a request is sent when it is due, on a connection that is free; if none is, it
+    With one it is open: a request is sent when it is due, on a free connection; if there is none, it
     waits for one.
 
-    Requests are taken from ``exchanges`` in order, by whichever user is free; request number ``n``
+    Requests are taken from ``exchanges`` in order, by the next free user; request number ``n``
     (from 0) is ``exchanges[n % len(exchanges)]``. With ``repeat`` false the load ends when each has
     been sent once. ``timeout_s`` bounds each request, from its sending to the end of its response.
 
-    In several ``turns`` the load stops in between, until it is told to go on: each turn is an equal part of
-    the amount, and at its end the requests under way are waited for and counted. Before the first turn a
-    ``warm_up`` of its own amount can be made on the same connections, of which nothing is counted; the first
-    turn begins with request 0 again. Only closed loops do either.
+    With several ``turns`` (slices) the load pauses in between, until it is resumed: each slice is an equal
+    part of the amount, and at its end the requests under way are awaited and counted. Before the first slice
+    a ``warm_up`` with its own amount can be made on the same connections, which is not counted; the first
+    slice begins with request 0 again. Both are for closed loops only.
     """
 
     users: int
@@ -250,10 +250,10 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """Which process of a server holds which connection.
+    """The server's process that holds each connection.
 
-    ``processes`` are the ids of those that take connections; ``by_port`` says for the port from which a
-    connection comes which process holds it.
+    ``processes`` are the ids of those that accept connections; ``by_port`` maps the local port of a
+    connection to the process that holds it.
     """
 
     processes: tuple[int, ...]
@@ -264,7 +264,7 @@ class Held:
 class Draw:
     """The result of one set of connections: ``ok`` successful responses in ``elapsed_s`` seconds.
 
-    ``held`` says how many of them each process of the server had, as that of a :class:`LoadResult`.
+    ``held`` is how many of them each process of the server had, as in a :class:`LoadResult`.
     """
 
     ok: int
@@ -286,25 +286,25 @@ class LoadResult:
 
     users: int
     elapsed_s: float
-    """From the first sending to the deadline, or to the end of the last request."""
+    """From the first send to the deadline, or to the end of the last request."""
     sent: int
     ok: int
     errors: Mapping[str, int]
     in_flight: int
     latency_ns: Latencies
-    """Of each successful request, up to the last byte; in an open loop from when it was due."""
+    """The times up to the last byte; in an open loop from when a request was due."""
     ttfb_ns: Latencies
-    """Of each, from the sending of the request to the first byte of the response."""
+    """The times from sending a request to the first byte of its response."""
     service_ns: Latencies = field(default_factory=Latencies)
-    """In an open loop, from the sending of each request to the last byte of its response."""
+    """In an open loop, the times from sending a request to the last byte of its response."""
     in_flight_s: float = 0.0
-    """How long the requests still open at the deadline had been under way, in all."""
+    """The total time for which the requests still open at the deadline had been under way."""
     error_s: float = 0.0
-    """How long the failed requests took, in all."""
+    """The total time of the failed requests."""
     unconfirmed: tuple[int, ...] = ()
-    """The numbers of the requests that failed or were in flight, if the load changes anything."""
+    """The numbers of the requests that failed or were in flight, if the load changes the database."""
     unnamed: int = 0
-    """How many more there were, beyond :data:`MOST_UNCONFIRMED` of a generator."""
+    """The number of further ones, beyond :data:`MOST_UNCONFIRMED` of a generator."""
     generator_cpu_s: float = 0.0
     """CPU time of the generator during the load."""
     generator_busy: float = 0.0
@@ -312,29 +312,29 @@ class LoadResult:
     connections_opened: int = 0
     bytes_received: int = 0
     scheduled: int = 0
-    """In an open loop, how many requests were due."""
+    """In an open loop, the number of requests due."""
     dropped: int = 0
-    """How many of these could not be sent before the end."""
+    """The number of these that could not be sent before the end."""
     lag_s: float = 0.0
     """How late the generator noticed on average that a request was due."""
     late: int = 0
-    """How often by more than a millisecond."""
+    """How often it was late by more than a millisecond."""
     examples: tuple[str, ...] = field(default=())
-    """The first failures that differ in words."""
+    """The first failures with different texts."""
     example_counts: tuple[int, ...] = ()
-    """How often each of them came."""
+    """The number of occurrences of each."""
     longest_in_flight_s: float = 0.0
     """The longest of the requests still open at the deadline."""
     held: tuple[int, ...] = ()
-    """How many connections each process of the server had at the start, the most first; empty if unseen."""
+    """The number of connections of each server process at the start, the largest first; empty if unseen."""
     turns: int = 1
-    """The number of loads, one after the other, that this is the sum of."""
+    """The number of slices that it is the sum of."""
     draws: tuple[Draw, ...] = ()
-    """One for each set of connections where several were drawn, as for a server that runs already."""
+    """One for each set of connections if there were several, as for a server that was already running."""
 
 
 ConnectionProbe = Callable[[], Held | None]
-"""Looks at the server's side: which of its processes holds which connection; ``None`` if unseen."""
+"""Returns which of the server's processes holds which connection; ``None`` if unseen."""
 
 
 def nothing() -> None:
@@ -344,9 +344,9 @@ def nothing() -> None:
 class LoadEngine(Protocol):
     """Makes load and returns the result.
 
-    The interface for load generators; :class:`pytest_webbench.load.fake.FakeEngine`
-    stands in for one in tests. One that sends nothing says so by an attribute ``makes_load`` that is false,
-    and does not keep other runs from measuring.
+    The interface for load generators; :class:`pytest_webbench.load.fake.FakeEngine` stands in for one in
+    tests. An engine that sends nothing declares that by an attribute ``makes_load`` that is false; then it
+    does not keep other runs from measuring.
     """
 
     name: str
@@ -358,10 +358,10 @@ class LoadEngine(Protocol):
         look: ConnectionProbe | None = None,
         before_start: Callable[[], None] = nothing,
     ) -> LoadResult:
-        """Carry out ``load`` against the server at ``base_url`` and wait for its end.
+        """Run ``load`` against the server at ``base_url`` and wait for its end.
 
-        An engine that can uses ``look`` to give each process of the server as many connections. It calls
-        ``before_start`` once, before the first request and, if it can, after the connections are made.
+        If it can, an engine uses ``look`` to spread connections evenly over the server's processes. It calls
+        ``before_start`` once, before the first request and, if it can, after the connections are established.
 
         Raises :class:`~pytest_webbench.model.errors.LoadError` if the generator itself fails; failures of
         the server are counted in the result.
@@ -374,17 +374,17 @@ class LoadEngine(Protocol):
 
 
 class LoadSession(Protocol):
-    """A load that is made in turns, with other work between them."""
+    """A load in slices, with other work between them."""
 
     def warm_up(self) -> None:
-        """Make the warm-up of a load that has one, before its first turn; nothing of it is counted.
+        """Make the warm-up of a load that has one, before its first slice; it is not counted.
 
         Raises :class:`~pytest_webbench.model.errors.LoadError` if the generator itself fails.
         """
         ...
 
     def take_turn(self, before_start: Callable[[], None] = nothing) -> None:
-        """Make the next turn and wait for its end; ``before_start`` is called before its first request.
+        """Make the next slice and wait for its end; ``before_start`` is called before its first request.
 
         Raises :class:`~pytest_webbench.model.errors.LoadError` if the generator itself fails.
         """
@@ -397,17 +397,17 @@ class LoadSession(Protocol):
 
 @runtime_checkable
 class TurnEngine(LoadEngine, Protocol):
-    """An engine whose loads can stop and go on, several of them side by side."""
+    """An engine whose loads can pause and resume, several of them side by side."""
 
     def begin(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> LoadSession:
-        """Begin ``load``: its users connect, and nothing is sent yet.
+        """Begin ``load``: its users connect, but nothing is sent yet.
 
-        One that is not brought to its end is ended by :meth:`~pytest_webbench.LoadEngine.close`.
+        An unfinished load is ended by :meth:`~pytest_webbench.LoadEngine.close`.
         """
         ...
 
 
 Look = ConnectionProbe
-"""The old name of :data:`ConnectionProbe`, for engines of others."""
+"""The old name of :data:`ConnectionProbe`, for third-party engines."""
 OpenLoad = LoadSession
-"""The old name of :class:`LoadSession`, for engines of others."""
+"""The old name of :class:`LoadSession`, for third-party engines."""

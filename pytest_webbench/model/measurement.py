@@ -172,8 +172,8 @@ class Measurement:
     """One round of a cell: the trial, the load, and all observations.
 
     ``schedule`` is that of an open loop. ``records`` is how many the database held when the round began.
-    ``machine`` is what the whole machine did during the load; older versions did not look. ``instructions``
-    is empty where they were not counted.
+    ``machine`` is the usage of the whole machine during the load; older versions did not record it.
+    ``instructions`` is empty where they were not counted.
     """
 
     trial: Trial

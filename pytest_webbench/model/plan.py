@@ -61,9 +61,9 @@ class Profile:
     """Replaces the users of every scenario."""
 
     packages: tuple[str, ...] = ()
-    """Packages of Debian that the image of a stack has to have for this."""
+    """Debian packages that the image of a stack must have for this."""
     patience: float = 1.0
-    """By how much longer a server may take to start and to respond, where no limit is given."""
+    """By what factor a server may take longer to start and to respond, if no limit is given."""
     grace_s: float = 2.0
     """Seconds that a server may take to end after it is asked to."""
 
@@ -119,7 +119,7 @@ COUNTS = Profile(
     users=1,
     packages=("valgrind", "libc6-dbg"),
     patience=10.0,
-    grace_s=0.0,  # it says nothing any more, slowly
+    grace_s=0.0,  # it would only end slowly, without further output
 )
 """The profile of ``--webbench-measure=instructions``."""
 

@@ -31,14 +31,17 @@ __all__ = [
 
 
 Accounts = Callable[[str], str | None]
-"""``read(name)``: the content of a control group's account, such as ``cpu.stat``; ``None`` if it has none."""
+"""``read(name)``: the content of a control group's account, such as ``cpu.stat``.
+
+``None`` if there is none.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FatalSign:
-    """What in a server's log says that it will not work, whatever it does next.
+    """A pattern in a server's log that shows that it will never work.
 
-    ``pattern`` is a regular expression; ``message`` goes on after the stack's name, with the groups of the
+    ``pattern`` is a regular expression; ``message`` continues after the stack's name, with the groups of the
     pattern for ``{0}`` and so on.
     """
 
@@ -53,30 +56,30 @@ class FatalSign:
 
 
 class Meter(Protocol):
-    """Reads what a server uses during a load. Each launch has a meter of its own.
+    """Reads a server's usage during a load. Each launch has its own meter.
 
-    One of your own is a class that inherits from this one and needs :meth:`begin` and :meth:`end` alone;
-    the hook :func:`~pytest_webbench.session.hookspecs.pytest_webbench_meter` brings it.
+    A meter of your own is a class that inherits from this one and only needs :meth:`begin` and :meth:`end`;
+    the hook :func:`~pytest_webbench.session.hookspecs.pytest_webbench_meter` registers it.
     """
 
     readings: Mapping[str, Combine] = MappingProxyType({})
-    """The names of what it reads, and how the readings of several turns or rounds are one."""
+    """The names of its readings, and how the readings of several slices or rounds are combined."""
 
     fatal: tuple[FatalSign, ...] = ()
-    """What in the server's log says that it cannot be measured with this meter."""
+    """Patterns in the server's log that show that it cannot be measured with this meter."""
     notes: tuple[str, ...] = ()
-    """What a reader of the results should know of the launch."""
+    """Notes on the launch for readers of the results."""
     about: Mapping[str, str] = MappingProxyType({})
-    """What else is to be kept of a launch, known from :meth:`attach` on: it joins the configuration there."""
+    """Further facts about a launch, known from :meth:`attach` on: they are added to its configuration."""
 
     def wrap(self, command: Sequence[str]) -> Sequence[str]:
-        """Return the command to launch in place of ``command``: to run the server under another program."""
+        """Return the command to launch instead of ``command``, to run the server under another program."""
         return command
 
     def attach(self, server: "RunningStack") -> None:
         """Prepare to meter ``server``, which has given its first successful response.
 
-        It says the id of its first process (``server_pid``) and, of a container, its ``accounts``.
+        It has the id of its first process (``server_pid``) and, for a container, its ``accounts``.
         """
         _ = server
 
@@ -89,12 +92,12 @@ class Meter(Protocol):
         ...
 
     def instructions(self) -> InstructionsByFunction:
-        """Which functions executed the instructions that :meth:`end` counted, if it counts any."""
+        """Return which functions executed the instructions that :meth:`end` counted, if it counts any."""
         return {}
 
 
 class NoMeter(Meter):
-    """The meter of a server whose processes cannot be seen; it also serves as the fake in tests."""
+    """The meter of a server whose processes are not visible; it also serves as the fake in tests."""
 
     def __init__(self, usage: Readings | None = None) -> None:
         self._usage = Readings() if usage is None else usage
@@ -112,15 +115,15 @@ class Recording(Protocol):
 
     @property
     def stacks(self) -> Mapping[str, int]:
-        """The stacks met, as in :class:`~pytest_webbench.model.results.CodeProfile`.
+        """The sampled stacks, as in :class:`~pytest_webbench.model.results.CodeProfile`.
 
-        There are none before the context is left.
+        Empty until the context is left.
         """
         ...
 
 
 class Profiler(Protocol):
-    """Samples the stacks of calls of running processes.
+    """Samples the call stacks of running processes.
 
     The interface for profilers; :class:`pytest_webbench.host.meters.fake.FakeProfiler` stands
     in for one in tests.
@@ -132,9 +135,9 @@ class Profiler(Protocol):
     def record(self, pid: int, *, deep: bool = False) -> AbstractContextManager[Recording]:
         """Sample the process ``pid`` and its descendants from now on until the context is left.
 
-        Sampled are the Python calls; with ``deep`` also the machine code, for which some looks may fail.
-        Raises :class:`~pytest_webbench.model.errors.ProfilerError` if it may not, or cannot. Left by an
-        exception, the context ends the profiler at once.
+        Samples contain the Python calls; with ``deep`` also the machine code, for which some samples may
+        fail. Raises :class:`~pytest_webbench.model.errors.ProfilerError` if it is not permitted, or fails. If
+        the context is left by an exception, the profiler ends at once.
         """
         ...
 
@@ -156,7 +159,7 @@ class CopiedTree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnCopy:
-    """Of what a side of a comparison of commits is served: ``trees``, whose copies are below ``copies``.
+    """The code of a side of a comparison of commits: ``trees``, whose copies are below ``copies``.
 
     Those of the other side are there, too.
     """
@@ -169,22 +172,22 @@ class OwnCopy:
 class Stack:
     """An application in a folder, its lock, and the command that serves it.
 
-    ``prepare`` are commands that run to their end before the server starts, once for each launch, such as
+    ``prepare`` are commands that run to completion before the server starts, once for each launch, such as
     a migration of the database: in the same folder and environment, one after the other, and all of them
-    within ``--webbench-start-timeout``. They are in no measurement.
+    within ``--webbench-start-timeout``. They are not measured.
 
-    ``command``, ``prepare`` and the values of ``env`` may use the placeholders ``{python}`` (the
-    interpreter of the stack's environment), ``{bind}`` (an address as Gunicorn takes it: ``fd://7`` or
-    ``127.0.0.1:8000``), ``{fd}``, ``{host}``, ``{port}``, ``{workers}``, ``{threads}`` and
-    ``{data_dir}`` (a folder of this launch alone). ``lock`` is a file in ``folder`` with pinned and
-    hashed requirements, in whose name ``{versions}`` stands for the set of versions; without one the stack
-    runs under the interpreter that runs pytest. ``ready`` is the exchange whose success says that the
-    stack is up. ``settings`` are printed with the results, as the configuration that cannot be seen from
-    the command, and so are the versions of the distributions named in ``packages``. ``parts`` says to which
-    part ("framework", "ORM", one of your own) a file belongs, by a pattern such as ``mylib/*``: for
-    ``--webbench-explain``, which knows the common libraries by itself. ``own_copy`` is set by
+    ``command``, ``prepare`` and the values of ``env`` may use the placeholders ``{python}`` (the interpreter
+    of the stack's environment), ``{bind}`` (an address as Gunicorn takes it: ``fd://7`` or
+    ``127.0.0.1:8000``), ``{fd}``, ``{host}``, ``{port}``, ``{workers}``, ``{threads}`` and ``{data_dir}`` (a
+    folder for this launch only). ``lock`` is a file in ``folder`` with pinned and hashed requirements; in its
+    name ``{versions}`` stands for the set of versions. Without a lock the stack runs under the interpreter
+    that runs pytest. The stack is up once the exchange ``ready`` succeeds. ``settings`` are printed with the
+    results, as the configuration that the command does not show, and so are the versions of the distributions
+    named in ``packages``. ``parts`` assigns files to parts ("framework", "ORM", one of your own), by patterns
+    such as ``mylib/*``: for ``--webbench-explain``, which knows the common libraries. ``own_copy`` is set by
     ``--webbench-against``: such a stack must load nothing of the repository but its own copy. ``fatal`` is
-    set where meters run the command under another program: what in the log says that this does not work.
+    set where meters run the command under another program: patterns in the log that show that this does not
+    work.
     """
 
     name: str
@@ -193,7 +196,7 @@ class Stack:
     prepare: tuple[tuple[str, ...], ...] = ()
     title: str = ""
     suite: str = "items"
-    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # it may hold passwords
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # it may contain passwords
     lock: str | None = None
     ready: Exchange = GET_ROOT
     packages: tuple[str, ...] = ()
@@ -214,7 +217,7 @@ class Stack:
 class VersionSet:
     """A lock for each stack, under the same name.
 
-    ``python`` is the Python that it was made for, ``None`` for whichever runs pytest; ``base_image`` the
+    ``python`` is the Python that it was made for, ``None`` for the one that runs pytest; ``base_image`` the
     image that containers start from.
     """
 
@@ -244,11 +247,11 @@ VERSION_SETS: dict[str, VersionSet] = {
 
 
 class RunningStack(Protocol):
-    """A stack that runs and has given its first successful response."""
+    """A running stack that has given its first successful response."""
 
     @property
     def stack(self) -> Stack:
-        """The stack that runs."""
+        """The stack."""
         ...
 
     @property
@@ -258,27 +261,29 @@ class RunningStack(Protocol):
 
     @property
     def launch(self) -> LaunchRecord:
-        """How it was launched, with the versions, and the worker processes, that are in force now."""
+        """How it was launched, with the versions and worker processes currently in use."""
         ...
 
     @property
     def server_pid(self) -> int | None:
-        """The id of the server's first process on this machine; ``None`` where it cannot be seen."""
+        """The id of the server's first process on this machine; ``None`` if it is not visible."""
         ...
 
     @property
     def accounts(self) -> Accounts | None:
-        """Reads accounts of the control group that it has to itself; ``None`` if it has none."""
+        """A reader of the accounts of its own control group; ``None`` if it has none."""
         ...
 
     def connections(self) -> Held | None:
-        """Return which process of the server holds which connection; ``None`` where that cannot be seen."""
+        """Return which process of the server holds which connection; ``None`` if that is not visible."""
         ...
 
     def verify(self) -> None:
-        """Find out whether what runs is what was launched: it alone listens, and it serves its own copy.
+        """Check that the launched server is the one that responds.
 
-        Asked before anything is timed, and after each round. Raises
+        Only it listens, and it serves its own copy.
+
+        Called before anything is timed, and after each round. Raises
         :class:`~pytest_webbench.model.errors.StartError` and
         :class:`~pytest_webbench.model.errors.OwnCopyError`.
         """
@@ -286,20 +291,20 @@ class RunningStack(Protocol):
 
     @property
     def answers(self) -> bool:
-        """Whether a server is there at all; a fake without one is not checked."""
+        """Whether there is a server at all; a fake without one is not checked."""
         ...
 
     @property
     def reachable_inside(self) -> bool:
-        """Whether files can be put and commands run beside the application."""
+        """Whether files can be put, and commands run, beside the application."""
         ...
 
     def put_file(self, name: str, content: bytes) -> str:
-        """Write a file into the data folder of this launch; the path as the stack sees it."""
+        """Write a file into the data folder of this launch; return its path as the stack sees it."""
         ...
 
     def execute(self, arguments: Sequence[str]) -> bytes:
-        """Run the stack's Python with ``arguments`` beside the application; what it printed.
+        """Run the stack's Python with ``arguments`` beside the application; return its output.
 
         ``{data_dir}`` in an argument stands for the data folder. Raises
         :class:`~pytest_webbench.model.errors.SeedError` if the command fails or does not end in time.
@@ -316,7 +321,7 @@ class RunningStack(Protocol):
 
 
 class Launcher(Protocol):
-    """Brings stacks up.
+    """Starts stacks.
 
     The interface for ways of running stacks; :class:`pytest_webbench.stacks.fake.FakeLauncher`
     stands in for one in tests.
@@ -329,16 +334,16 @@ class Launcher(Protocol):
     """Notes for the user before the run: what was swept, which other runs are active."""
 
     def prepare(self, stack: Stack) -> None:
-        """Make what launches need and can share: an environment, an image.
+        """Create what launches need and can share: an environment, an image.
 
         Raises :class:`~pytest_webbench.model.errors.InstallError`.
         """
         ...
 
     def start(self, stack: Stack) -> AbstractContextManager[RunningStack]:
-        """Launch ``stack`` afresh, after its commands to prepare, and wait for its first successful response.
+        """Launch ``stack`` anew, after its preparation commands, and wait for its first successful response.
 
-        Leaving the context ends the stack and removes all that the launch made. Raises
+        Leaving the context stops the stack and removes everything the launch created. Raises
         :class:`~pytest_webbench.model.errors.StartError` with the end of the server's log.
         """
         ...

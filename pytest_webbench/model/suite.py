@@ -42,7 +42,7 @@ class Unit(StrEnum):
     TIME = "ms"
     """Mean response time in milliseconds; less is better."""
     INSTRUCTIONS = "k instructions"
-    """Thousands of instructions per request; less is better. Scenarios do not ask for it, a run does."""
+    """Thousands of instructions per request; less is better. Set by a run, not by scenarios."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""From a plan to measurements, and what is kept of them."""
+"""Carries out a plan: measurements, comparisons, and the saved results."""

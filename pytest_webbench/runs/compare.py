@@ -1,4 +1,4 @@
-"""Comparing base and head in one run: which stacks are compared, and how many rounds are added."""
+"""Compares base and head in one run: which stacks are compared, and how many rounds are added."""
 
 import math
 import time
@@ -108,7 +108,7 @@ class Comparing:
     cells: tuple[Cell, ...]
     thresholds: tuple[Threshold, ...]
     base: str
-    """What the bases are, in words."""
+    """A description of the bases."""
     profile: Profile
     seed: int
     budget_s: float | None = None
@@ -164,7 +164,7 @@ class Comparing:
             if self._may_be_decided(each) and not self._failed_side(each.cell, results)
         }
         cells = tuple(each for each in self.cells if each in undecided - self._failing())
-        if self.profile.counts:  # all launches of a stack do the same, else they count something else
+        if self.profile.counts:  # all launches of a stack must do the same work, or the counts differ
             stacks = {each.stack for each in cells}
             cells = tuple(each for each in self.cells if each.stack in stacks)
         if not cells:
@@ -211,7 +211,7 @@ class Comparing:
 
     def _may_be_decided(self, comparison: Comparison) -> bool:
         if self.profile.counts and comparison.metric != INSTRUCTIONS:
-            return False  # system calls follow timers and threads: they are no reason to launch again
+            return False  # system calls depend on timers and threads: not a reason to launch again
         return comparison.verdict is Verdict.INCONCLUSIVE and (
             not comparison.why
             or comparison.why_code == Code.LAUNCHES_DIFFER
@@ -225,7 +225,7 @@ class Comparing:
 
     def _plan(self, cells: Sequence[Cell], rounds: range) -> Plan:
         groups = [[each for each in (cell, self.base_of(cell)) if each] for cell in cells]
-        if self.profile.counts:  # nothing has to be measured in turns
+        if self.profile.counts:  # nothing has to be measured in slices
             ordered = [each for group in groups for each in group]
             return make_plan(ordered, profile=self.profile, seed=self.seed, rounds=rounds)
         return make_paired_plan(groups, rounds=rounds, seed=self.seed)
@@ -319,7 +319,10 @@ class Comparing:
         pairs: Sequence[tuple[Measurement, Measurement]],
         samples: PairedSamples,
     ) -> str:
-        """Return why failed requests cannot be compared: without a success they say nothing of a change."""
+        """Return why failed requests cannot be compared.
+
+        Without a success they say nothing about a change.
+        """
         heads_ok, bases_ok = (any(pair[side].load.ok for pair in pairs) for side in (0, 1))
         if pairs and bases_ok and (heads_ok or sum(samples.head) > sum(samples.base)):
             return ""
@@ -365,7 +368,10 @@ def _samples(
     threshold: Threshold,
     pairs: Sequence[tuple[Measurement, Measurement]],
 ) -> PairedSamples | None:
-    """Return samples of ``metric``; ``None`` if it is not known, as the CPU time of an attached server."""
+    """Return samples of ``metric``.
+
+    ``None`` if it is not known, such as the CPU time of an attached server.
+    """
     values = [(metric.value([head]), metric.value([one])) for head, one in pairs]
     known = [(head, one) for head, one in values if head is not None and one is not None]
     if values and not known:

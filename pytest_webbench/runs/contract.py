@@ -1,4 +1,4 @@
-"""The check before timing: does the stack do every operation of its contract as expected?"""
+"""The check before timing: does the stack carry out every operation of its contract as expected?"""
 
 import json
 import random
@@ -29,7 +29,7 @@ SEEN_BYTES = 2**20
 REFUSAL_BYTES = 2**20
 """How many bytes of a refusal are read as JSON."""
 _EXIT_S = 1.0
-"""How long it may take until a server that no longer responds is seen to have exited."""
+"""How long it may take to notice that a server that no longer responds has exited."""
 
 
 def check_stack(
@@ -46,21 +46,21 @@ def check_stack(
 ) -> dict[str, ContractError]:
     """Send the suite's examples and a few exchanges of each scenario, and compare every response.
 
-    They are sent byte for byte as the load sends them, each on a connection of its own, and none knows the
+    They are sent byte for byte as in a load, each on its own connection, without the
     cookies of another. Each may take ``timeout_s``. A scenario with a request that cannot be sent as it
-    stands is passed over: its load says so. So are those named in ``leave_out`` and, with ``reading_only``,
-    those that write. With ``careful`` nothing is sent that a server at fault might store.
+    stands is skipped: its load reports that. So are those named in ``leave_out`` and, with ``reading_only``,
+    those that write. With ``careful`` nothing is sent that a faulty server might store.
 
-    After a scenario that writes, the database is compared too. Where it can be reached, it is filled again
+    After a scenario that writes, the database is compared too. If it is accessible, it is restored
     before each of these, and after each that wrote or failed, examples too; the last one leaves it changed.
 
-    What was right is added to ``seen``: the responses to the exchanges of scenarios, not to examples.
+    The expected responses are added to ``seen``: those to exchanges of scenarios, not to examples.
 
-    Returns what was wrong first with each scenario that failed: what was expected, and what was received. An
-    example belongs to the scenarios that ask for the same operation: the same method and path, whatever
-    numbers are in it. Raises :class:`~pytest_webbench.model.errors.ContractError` for a wrong response to one
-    that belongs to none, and if the stack no longer responds to anything,
-    :class:`~pytest_webbench.model.errors.StackDiedError` if it has ended, and
+    Returns the first fault of each failed scenario: what was expected, and what was received. An example
+    belongs to the scenarios that ask for the same operation: the same method and path, ignoring numbers in
+    it. Raises :class:`~pytest_webbench.model.errors.ContractError` for a wrong response to an example that
+    belongs to none, and if the stack no longer responds at all,
+    :class:`~pytest_webbench.model.errors.StackDiedError` if it has exited, and
     :class:`~pytest_webbench.model.errors.UsageError` for a mistake in the suite.
     """
     check = _Check(running, timeout_s, seen)
@@ -104,9 +104,9 @@ def exchanges_of_check(scenario: Scenario, records: Sequence[Record]) -> tuple[E
 
 
 def observe_records(running: RunningStack, suite: Suite, *, timeout_s: float = 30.0) -> tuple[Record, ...]:
-    """Return the records that a server says it holds, for one whose database cannot be reached.
+    """Return the records that a server reports, if its database is not accessible.
 
-    Raises :class:`~pytest_webbench.model.errors.ContractError` if it does not say so in JSON.
+    Raises :class:`~pytest_webbench.model.errors.ContractError` if it does not report them in JSON.
     """
     check = _Check(running, timeout_s)
 
@@ -127,7 +127,7 @@ def observe_records(running: RunningStack, suite: Suite, *, timeout_s: float = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Planned:
-    """The few exchanges of a scenario; ``error`` says why its traffic made none of these records."""
+    """The few exchanges of a scenario; ``error`` says why its traffic could not create them."""
 
     name: str
     writes: bool
@@ -149,13 +149,13 @@ class _Planned:
 
 
 def _operation(request: Request) -> str:
-    """Return the method and the path, without the query, and with a sign for each number."""
+    """Return the method and the path, without the query, and with a placeholder for each number."""
     path = re.split(r"[?#]", request.path, maxsplit=1)[0]
     return f"{request.method} {re.sub('[0-9]+', '#', path)}"
 
 
 class _Check:
-    """Exchanges with one stack, each compared with what is right."""
+    """Exchanges with one stack, each compared with the expected response."""
 
     def __init__(
         self, running: RunningStack, timeout_s: float, seen: list[SeenResponse] | None = None
@@ -164,7 +164,7 @@ class _Check:
         self._running = running
         self._timeout_s = timeout_s
         self._cookies: dict[str, str] = {}
-        """Which request was answered with which cookie, the last one by its name."""
+        """The request whose response set each cookie, by the cookie's name; the last one counts."""
         try:
             self._target = Target.parse(running.base_url)
         except LoadError as error:
@@ -196,7 +196,7 @@ class _Check:
 
         An expected response is kept for the scenario ``keep_for``, if responses are kept at all.
 
-        Raises what :meth:`ask` raises.
+        Raises the errors of :meth:`ask`.
         """
         keep = REFUSAL_BYTES if isinstance(example, Refusal) else bytes_to_keep(example.answer)
         keeps = self._seen is not None and bool(keep_for)
@@ -251,7 +251,7 @@ class _Check:
         return ContractError(f"{name} gave no response to {asked}: {why}", evidence=log, hint=hint)
 
     def _is_ready(self) -> bool:
-        """Return whether the stack responds to its ready request, rightly or not."""
+        """Return whether the stack responds to its ready request, as expected or not."""
         ready, running = self._running.stack.ready, self._running
         try:
             exchange(

@@ -1,4 +1,4 @@
-"""What grew where a cell executes more than its base: one more launch of both, whose calls are counted."""
+"""What grew where a cell executes more than its base: launches both once more, and counts their calls."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -29,9 +29,9 @@ from pytest_webbench.stacks.launcher import MeteredLauncher
 __all__ = ["CALLS_MISSING", "CountingCalls", "what_executes_more"]
 
 REQUESTS = 20
-"""Enough that what comes with each request stands out from what comes now and then."""
+"""Enough to distinguish calls of every request from occasional ones."""
 KEPT = 20
-"""How many changes of each kind are kept; the first few are shown."""
+"""The number of changes of each kind to keep; the first few are shown."""
 CALLS_MISSING = "calls of Python functions were not counted: {}"
 
 
@@ -60,7 +60,7 @@ def what_executes_more(
 class CountingCalls:
     """Launches both sides once more, without Valgrind, and counts the calls of a few requests.
 
-    ``launcher`` has no meters of its own.
+    ``launcher`` has no meters.
     """
 
     bench: TrialRunner
@@ -68,9 +68,9 @@ class CountingCalls:
     registry: Registry
 
     def run(self, found: Sequence[WhatGrew]) -> Generator[WhatGrew, None, None]:
-        """Each of ``found`` with the calls that changed, or with a note that says why they are missing.
+        """Yield each of ``found`` with the calls that changed, or with a note on why they are missing.
 
-        Closing the iterator, or an exception such as KeyboardInterrupt in it, takes all that runs down at
+        Closing the iterator, or an exception such as KeyboardInterrupt in it, stops all running stacks at
         once.
         """
         for pair in dict.fromkeys((each.base_stack, each.cell.stack) for each in found):
@@ -97,7 +97,7 @@ def _without_calls(grown: WhatGrew, error: WebbenchError) -> WhatGrew:
 
 
 class _Side:
-    """The base or the head, launched with what counts its calls."""
+    """The base or the head, launched with a meter that counts its calls."""
 
     def __init__(self, *, counting: CountingCalls, name: str) -> None:
         self._counting = counting
@@ -107,7 +107,7 @@ class _Side:
         self._wrong: Mapping[str, ContractError] = {}
 
     def launch(self, up: ExitStack) -> "_Side":
-        """Launch it until ``up`` is closed, and make it ready."""
+        """Launch it until ``up`` is closed, and get it ready."""
         launcher = MeteredLauncher(self._counting.launcher, [lambda: self._meter])
         self._running = up.enter_context(launcher.start(self._stack))
         checks = self._counting.registry.checks()[self._suite.name]
@@ -144,6 +144,6 @@ class _Side:
 
 
 def _ask(running: RunningStack) -> None:
-    """Have the server do something, whatever it responds."""
+    """Have the server do something, ignoring its response."""
     with suppress(NoResponseError):
         exchange(Target.parse(running.base_url), running.stack.ready.request, timeout_s=30)

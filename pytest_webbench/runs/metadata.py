@@ -1,4 +1,4 @@
-"""What a run saves about itself, and how its results came about."""
+"""The metadata of a run, and the provenance of its results."""
 
 import ast
 import io
@@ -47,9 +47,9 @@ def run_metadata(
     started: datetime,
     live: Sequence[str] = (),
 ) -> RunMetadata:
-    """Return the run of ``plan``, begun with the arguments ``words`` of pytest in the folder ``root``.
+    """Return the metadata of the run of ``plan``, started with the arguments ``words`` of pytest in ``root``.
 
-    ``live`` are the names of further stacks, for which tests ask.
+    ``live`` are the names of further stacks that tests ask for.
     """
     planned = {name for block in plan.blocks for name in block.stacks} | set(live)
     scenarios = {name: registry.scenarios[name] for name in registry.selected_scenarios}
@@ -80,7 +80,7 @@ def repeating_command(words: Sequence[str], *, seed: int, root: Path) -> tuple[s
 
 
 def _portable(word: str, root: Path) -> str:
-    """``word`` without the parts of a path that only this machine has, and without a URL's password."""
+    """Return ``word`` without machine-specific parts of a path, and without a URL's password."""
     home = str(Path.home())
     word = mask_credentials(word)
     return word.replace(f"{root}/", "").replace(home, "~") if len(home) > 1 else word.replace(f"{root}/", "")
@@ -89,8 +89,8 @@ def _portable(word: str, root: Path) -> str:
 def code_lines_of(stack: Stack) -> int | None:
     """Return a stack's lines of code; ``None`` without an application, or if a file of it cannot be read.
 
-    Nor are they known where an application cannot be told from what lies about it, in a folder of thousands
-    of files. Environments and hidden folders in it are none of its code.
+    Also ``None`` if an application cannot be distinguished from its surroundings, in a folder of thousands
+    of files. Environments and hidden folders do not count.
     """
     if not stack.command:
         return None
@@ -102,7 +102,7 @@ def code_lines_of(stack: Stack) -> int | None:
 
 
 def _sources(folder: Path) -> list[Path]:
-    """Return the files of Python in ``folder``; none where there are too many."""
+    """Return the Python files in ``folder``; none if there are too many."""
     found: list[Path] = []
     for number, (place, folders, names) in enumerate(os.walk(folder)):
         folders[:] = [each for each in folders if _may_be_code(Path(place, each))]
@@ -133,9 +133,9 @@ NO_CODE = {
 
 
 def count_code_lines(source: str) -> int:
-    """Return the lines that hold a token of Python, without comments and docstrings.
+    """Return the number of lines with a Python token, without comments and docstrings.
 
-    Raises :class:`SyntaxError` for what is not Python.
+    Raises :class:`SyntaxError` for invalid Python.
     """
     docstrings = _lines_of_docstrings(source)
     lines: set[int] = set()
@@ -146,7 +146,7 @@ def count_code_lines(source: str) -> int:
 
 
 def _lines_of_docstrings(source: str) -> set[int]:
-    """Only a string that stands alone counts: one with code on its line cannot be a docstring's."""
+    """Return the lines of strings that stand alone: a string with code on its line is not a docstring."""
     lines: set[int] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -182,10 +182,10 @@ def provenance_of(
 def planned_provenance(
     scenario: Scenario, stack: Stack, settings: Settings, *, launcher: str, engine: str, default_records: int
 ) -> Provenance:
-    """Return the provenance of a cell's result, as far as it is known beforehand.
+    """Return the provenance of a cell's result, as far as it is known in advance.
 
-    How many workers a command starts that is not told, the records of a server that runs already, a rate
-    that is chosen in the run, and the connections that it needs are not known yet.
+    Not known yet: the number of workers that a command starts by itself, the records of a server that was
+    already running, a rate that is chosen in the run, and the connections that it needs.
     """
     records = default_records if settings.records is None else settings.records
     chosen_later = scenario.rate is None and settings.rates.common_share is not None

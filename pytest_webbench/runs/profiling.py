@@ -18,12 +18,12 @@ from pytest_webbench.stacks.launcher import meter_of
 __all__ = ["DURATION_S", "Sampling"]
 
 DURATION_S = 3.0
-"""How long a load under the profiler lasts; a scenario that sends each request once may end before."""
+"""The length of a load under the profiler; a scenario that sends each request once may end earlier."""
 ENOUGH = 400
-"""How many samples of a server at work make no further load necessary: a half is then known by 5 points."""
+"""The number of samples of a working server that suffices: a share of one half is then known to 5 points."""
 MOST_LOADS = 3
 WARM_UP = 0.1
-"""The share of a load that goes before, without the profiler."""
+"""The share of a load that precedes it, without the profiler."""
 UNSEEN = (
     "its processes cannot be seen from here: they run elsewhere, or were started by somebody else. "
     "Next step: let the stack be launched on this machine, as a process or in a container"
@@ -36,10 +36,10 @@ NO_MACHINE_CODE = "what machine code did counts for the Python that called it: {
 
 @dataclass(kw_only=True)
 class Sampling:
-    """Launches each stack once more, makes it ready, and samples it under the load of each of its cells.
+    """Launches each stack once more, gets it ready, and samples it under the load of each of its cells.
 
-    ``round_`` numbers these loads, so that their requests are others than those of the timed rounds.
-    ``cpu_s_per_request`` says what the timed rounds found.
+    ``round_`` numbers these loads, so that their requests differ from those of the timed rounds.
+    ``cpu_s_per_request`` is the result of the timed rounds.
     """
 
     bench: TrialRunner
@@ -52,8 +52,8 @@ class Sampling:
     def run(self, cells: Sequence[Cell]) -> Generator[CodeProfile, None, None]:
         """Yield a profile of each of ``cells``, stack by stack, as soon as it has been taken.
 
-        What fails is said in it, and the rest goes on. Closing the iterator, or an exception such as
-        KeyboardInterrupt in it, takes all that runs down at once.
+        A failure is noted in its profile, and the others continue. Closing the iterator, or an exception such
+        as KeyboardInterrupt in it, stops all running stacks at once.
         """
         for name in dict.fromkeys(cell.stack for cell in cells):
             left = [cell for cell in cells if cell.stack == name]
@@ -124,13 +124,13 @@ class _Visit:
     cpu_s: float | None = 0.0
 
     def warm_up(self) -> None:
-        """Load it a little, from the records that a load begins with."""
+        """Make a short load, from the records that a load begins with."""
         self.bench.seed_records(self.running, self.suite)
         load = self._next_load()
         self.bench.warm_up(self.running, replace(load, amount=warmup_amount(load, WARM_UP)))
 
     def load(self) -> None:
-        """Load it once, with requests of its own, and add what it gave."""
+        """Make a load with new requests, and add its results."""
         if self.scenario.writes:
             self.bench.seed_records(self.running, self.suite)
         load = self._next_load()

@@ -1,4 +1,4 @@
-"""What a run has given so far: the rounds of its plan, and what tests measured themselves."""
+"""The results of a run so far: the rounds of its plan, and the measurements of tests."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -37,10 +37,10 @@ class Results:
     rates: list[RateChosen] = field(default_factory=list)
     trial_failures: dict[Cell, LoadError] = field(default_factory=dict)
     responses: dict[str, list[tuple[SeenResponse, ...]]] = field(default_factory=dict)
-    """Those to the check in each launch of a stack, where they are compared."""
+    """The responses to the check in each launch of a stack, if they are compared."""
 
     def consume(self, event: Event) -> None:
-        """Take in ``event``."""
+        """Process ``event``."""
         match event:
             case TrialFinished(measurement=measurement):
                 self.rounds.setdefault(measurement.trial.cell, []).append(measurement)
@@ -74,26 +74,26 @@ class Results:
 
 @dataclass(kw_only=True)
 class LiveResult:
-    """The rounds of one test, all from one launch; ``reason`` is why they are not valid, beside their own."""
+    """The rounds of one test, all from one launch; ``reason`` is a further reason why they are invalid."""
 
     started: LiveStarted
     rounds: list[Measurement] = field(default_factory=list)
     reason: str = ""
 
     def summary(self) -> CellSummary:
-        """Return the result of the rounds, of which there is at least one."""
+        """Return the result of the rounds, at least one."""
         summary = summarise(self.rounds, unit=self.started.unit, planned=self.started.rounds)
         return invalidated(summary, self.reason) if self.reason else summary
 
 
 @dataclass(kw_only=True)
 class LiveResults:
-    """The results ``by_test``: by node ids, of several attempts the last one."""
+    """The results ``by_test``: by node id, for several attempts only the last one."""
 
     by_test: dict[str, LiveResult] = field(default_factory=dict)
 
     def consume(self, event: Event) -> None:
-        """Take in ``event``; those of a plan are left alone."""
+        """Process ``event``; those of a plan are ignored."""
         match event:
             case LiveStarted(test=test):
                 self.by_test[test] = LiveResult(started=event)

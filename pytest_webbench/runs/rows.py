@@ -1,4 +1,4 @@
-"""Our rows of pytest-benchmark's JSON: what they hold of a cell, written and read."""
+"""Our rows of pytest-benchmark's JSON: the content of a cell's row, written and read."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -43,7 +43,7 @@ READ = (1, FORMAT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowConfig:
-    """How a cell was measured. Beside these keys stand those of the launch's own configuration."""
+    """How a cell was measured. The launch's own configuration is stored beside these keys."""
 
     users: int
     amount: Amount
@@ -59,9 +59,9 @@ class RowConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowValidity:
-    """Whether a cell is valid, and why not; the codes stand in the order of the sentences.
+    """Whether a cell is valid, and why not; the codes are in the order of the sentences.
 
-    A sentence that is not ours has an empty code.
+    A sentence from elsewhere has an empty code.
     """
 
     valid: bool
@@ -73,9 +73,9 @@ class RowValidity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What stands below ``webbench`` in ``extra_info`` of a cell's row.
+    """The content of ``webbench`` in ``extra_info`` of a cell's row.
 
-    Beside these keys stand those of the metrics that are stored of a cell, and those stored of a round in
+    Beside these keys are those of the metrics stored for a cell, and those stored for a round in
     each of ``rounds``, by their names in the table of metrics. ``readings`` are those of all meters, combined
     over the rounds; earlier versions lack them.
     """
@@ -120,7 +120,7 @@ SHARED = tuple(
     for each in fields(Row)
     if each.name in {one.name for one in fields(CellSummary)} - {"rounds", "readings", "validity"}
 )
-"""What a row and the summary of a cell have alike."""
+"""The fields that a row and the summary of a cell share."""
 ROUND = "round"
 KEYS = (*(each.name for kind in (Row, RowConfig, RowValidity) for each in fields(kind)), ROUND)
 """Every key of ours below ``webbench``, without those of metrics."""
@@ -172,7 +172,7 @@ def extra_info(summary: CellSummary, settings: Settings) -> dict[str, Any]:
 
 
 def _stored(summary: CellSummary, of: Stored) -> list[Metric]:
-    """Return the metrics that are stored of a run of its measure."""
+    """Return the metrics that are stored for a run of its measure."""
     measure = Measure.INSTRUCTIONS if summary.counts else Measure.TIME
     return [each for each in stored(of) if each.known_of(measure)]
 
@@ -189,21 +189,21 @@ def counted_name(name: str) -> str:
 
 
 def name_of_metric(name: str, key: str) -> str:
-    """``hello:p95[flask]``: before the bracket, so that grouping by function tells metrics apart."""
+    """Return ``hello:p95[flask]``: before the bracket, so that grouping by function separates metrics."""
     function, bracket, parameters = name.partition("[")
     return f"{function.removesuffix(f':{INSTRUCTIONS}')}:{key}{bracket}{parameters}"
 
 
 def is_counted(row: Mapping[str, Any]) -> bool:
-    """Whether ``row`` has counts of instructions or system calls, and no times."""
+    """Return whether ``row`` has counts of instructions or system calls, and no times."""
     origin = origin_of(row)
     return origin is not None and Unit.INSTRUCTIONS in (origin.get("unit"), origin.get("unit_of_cell"))
 
 
 def read_row(extra_info: Mapping[str, Any]) -> tuple[CellSummary, Provenance]:
-    """Return the result of the cell that a row stands for, and how it came about.
+    """Return the result of the cell of a row, and its provenance.
 
-    Rows of older formats are read, too. Raises :class:`ValueError` for what is not a benchmark of webbench.
+    Rows of older formats are read, too. Raises :class:`ValueError` for a row that is not webbench's.
     """
     try:
         upgraded = {**extra_info, "webbench": _upgraded(extra_info["webbench"])}
@@ -262,11 +262,11 @@ def is_derived(row: Mapping[str, Any]) -> bool:
 
 
 def _upgraded(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """``row`` as the current format has it.
+    """Return ``row`` in the current format.
 
-    Format 1 told an open loop in words alone, such as ``open loop, 1,000/s constant``, and no unit: a load
-    with a duration was shown as a rate. Before ``workers_asked`` was there, ``workers`` and ``threads`` were
-    what had been asked for, whether or not the command was told so.
+    Format 1 described an open loop only in words, such as ``open loop, 1,000/s constant``, without a unit: a
+    load with a duration was shown as a rate. Before ``workers_asked`` existed, ``workers`` and ``threads``
+    were the requested numbers, whether or not the command received them.
     """
     if row["format"] == FORMAT:
         return row
@@ -288,12 +288,12 @@ def _schedule(words: str) -> Schedule | None:
 
 
 def _named(values: Mapping[str, float], metrics: Iterable[Metric]) -> dict[str, float | None]:
-    """``values`` by the names of ``metrics`` in the JSON, ``None`` for what is not known."""
+    """Return ``values`` by the names of ``metrics`` in the JSON, ``None`` for unknown ones."""
     return {each.stored_name: values.get(each.key) for each in metrics}
 
 
 def _values(data: Mapping[str, Any], metrics: Iterable[Metric]) -> dict[str, float]:
-    """Return the values of ``metrics`` in ``data``, of which older files may lack some."""
+    """Return the values of ``metrics`` in ``data``; older files may lack some."""
     found = {each.key: data.get(each.stored_name) for each in metrics}
     return from_saved(dict[str, float], {key: value for key, value in found.items() if value is not None})
 

@@ -247,7 +247,7 @@ class Runner:
         return cell.stack not in self._failed and cell not in self._wrong
 
     def stops_early(self) -> bool:
-        """Whether so much has failed that nothing else is to be measured."""
+        """Return whether so much has failed that nothing else is to be measured."""
         wrong = [cell for cell in self._wrong & self._planned if cell.stack not in self._failed]
         return self.stop_early(len(self._failed) + len(wrong))
 

@@ -1,4 +1,4 @@
-"""Carries out a plan with several stacks at once, each in a process of its own.
+"""Carries out a plan with several stacks at once, each in its own process.
 
 For launches that do not disturb each other: those whose instructions are counted. A lane is a fork of this
 process, so it has the same launcher, engine and suites, and cleans up after an interrupt in the same way.
@@ -25,7 +25,7 @@ from pytest_webbench.runs.runner import Runner
 __all__ = ["run_side_by_side"]
 
 END_TIMEOUT_S = 10.0
-"""How long a lane may take to end its server once it is asked to, before it is killed."""
+"""How long a lane may take to end its server before it is killed."""
 _DONE = None
 """Sent by a lane after its last event."""
 
@@ -34,7 +34,7 @@ def run_side_by_side(runner: Runner, plan: Plan, *, lanes: int) -> Generator[Eve
     """Carry out ``plan``, whose blocks have one stack each, with up to ``lanes`` stacks at once.
 
     The blocks of a stack follow each other in one lane. Otherwise like :meth:`Runner.run`: closing the
-    iterator, or an exception in it, takes all that runs down at once.
+    iterator, or an exception in it, stops all running stacks at once.
     """
     yield from runner.prepare(plan)
     runner.bench.engine.close()  # a lane cannot share its processes with another
@@ -88,7 +88,7 @@ def _end_all(lanes: "Sequence[_Lane]") -> None:
 
 
 class _Lane:
-    """A process that carries out the blocks of a stack, seen from here."""
+    """A process that carries out the blocks of a stack, as seen by its parent."""
 
     def __init__(self, runner: Runner, blocks: Sequence[Block]) -> None:
         self.stack = blocks[0].stacks[0]
@@ -101,10 +101,13 @@ class _Lane:
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
         self._is_lost = False
-        """Whether it ended without saying so."""
+        """Whether it ended without a final message."""
 
     def next_event(self) -> Event | None:
-        """Wait for the next event; ``None`` after the last one. Raises what the lane did not expect."""
+        """Wait for the next event; ``None`` after the last one.
+
+        Raises the lane's unexpected error, if any.
+        """
         try:
             said: Event | BaseException | None = self.events.recv()
         except EOFError:
@@ -125,25 +128,25 @@ class _Lane:
         return said
 
     def ask_to_end(self) -> None:
-        """Have it take its server down at once, and end."""
+        """Have it stop its server at once, and exit."""
         self._process.terminate()
 
     def end(self) -> None:
-        """Wait until it has ended, which it does after its last event, or if it was asked to."""
+        """Wait until it has exited, after its last event or when asked to."""
         self._process.join(END_TIMEOUT_S)
         self.kill()
 
     def kill(self) -> None:
-        """End it, whatever it does. What it has started ends with it."""
+        """Kill it unconditionally. The processes it started end with it."""
         self._process.kill()
         self._process.join()
         self.events.close()
 
 
 def _carry_out(runner: Runner, blocks: Sequence[Block], out: Connection, parent: int) -> None:
-    """Send what happens in ``blocks``; the body of a lane's process."""
+    """Send the events of ``blocks``; the body of a lane's process."""
     end_with(parent)
-    signal.signal(signal.SIGINT, _do_nothing)  # a terminal sends it to all; the parent says what follows
+    signal.signal(signal.SIGINT, _do_nothing)  # a terminal sends it to all; the parent decides
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         runner.begin_in_new_process()
@@ -160,7 +163,10 @@ def _carry_out(runner: Runner, blocks: Sequence[Block], out: Connection, parent:
 
 
 def _sendable(error: BaseException) -> BaseException:
-    """``error`` with its traceback as a note, for it cannot be sent; in words if it cannot be sent itself."""
+    """Return ``error`` with its traceback as a note, because it cannot be sent.
+
+    As text if it cannot be pickled.
+    """
     text = "".join(traceback.format_exception(error))
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
@@ -171,7 +177,7 @@ def _sendable(error: BaseException) -> BaseException:
 
 
 def _do_nothing(number: int, frame: FrameType | None) -> None:
-    """Unlike SIG_IGN, it is not handed on to what is started."""
+    """Do nothing; unlike SIG_IGN, this is not inherited by child processes."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""What all files of saved runs have in common: documents and lines of JSON, and what may be wrong."""
+"""What all files of saved runs share: JSON documents and lines of JSON, and the errors in them."""
 
 import os
 import zlib
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 NO_RUN = "give the folder of a run (.webbench/20261121-091500-4711) or a file of --benchmark-json"
 SHOWN = 200
-"""How many characters of a message from a parser are shown."""
+"""The number of characters of a parser's message to show."""
 
 
 def append_line(file: Path, line: Any) -> None:
@@ -26,7 +26,7 @@ def append_line(file: Path, line: Any) -> None:
         with file.open("ab") as lines:
             lines.write(encode(line) + b"\n")
     except OSError as error:
-        with suppress(OSError):  # a full disk: half a line would make the ones before it look damaged
+        with suppress(OSError):  # a full disk: half a line would make the previous ones look damaged
             os.truncate(file, before)
         error.filename = error.filename or str(file)
         raise
@@ -47,7 +47,7 @@ def read_document(file: Path) -> dict[str, Any]:
 def read_lines(file: Path, notes: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the objects of ``file``, none if there is no such file, each with its place in words.
 
-    A last line that was cut off, as by a kill, is left out, and ``notes`` get a sentence that says so.
+    A truncated last line, as after a kill, is left out, and ``notes`` get a sentence about it.
     """
     if not file.exists():
         return
@@ -75,7 +75,7 @@ def _objects(lines: Iterable[bytes], file: Path, notes: list[str]) -> Iterator[t
 
 
 def value_of(kind: type[T], data: Any, place: object, what: str) -> T:
-    """Return the value that ``data`` at ``place`` describes; ``what`` it is, in words."""
+    """Return the value that ``data`` at ``place`` describes; ``what`` is its name in messages."""
     try:
         return from_saved(kind, data)
     except (ValueError, TypeError, zlib.error) as error:
@@ -83,13 +83,13 @@ def value_of(kind: type[T], data: Any, place: object, what: str) -> T:
 
 
 def damaged(message: str, error: Exception) -> UsageError:
-    """Return the error that says that what was saved is damaged."""
+    """Return the error for damaged saved data."""
     hint = "measure again; what was saved cannot be relied on"
     return UsageError(message, evidence=str(error)[:SHOWN], hint=hint)
 
 
 def check_format(file: Path, found: Any, newest: int) -> None:
-    """Raise :class:`~pytest_webbench.model.errors.UsageError` unless ``found`` is a format that is read."""
+    """Raise :class:`~pytest_webbench.model.errors.UsageError` unless the format ``found`` can be read."""
     if isinstance(found, int) and found > newest:
         raise UsageError(
             f"{file} was written by a newer version of pytest-webbench (format {found}; this one reads "

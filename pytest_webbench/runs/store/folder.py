@@ -1,6 +1,6 @@
-"""The folder of a run, written while it runs and read back; ``trials.jsonl`` has a module of its own.
+"""The folder of a run, written while it runs and read back; ``trials.jsonl`` has its own module.
 
-``run.json`` says what is going to be measured, and how, before anything is launched; ``comparisons.json`` has
+``run.json`` has the plan and its settings, written before anything is launched; ``comparisons.json`` has
 the verdicts of a run that compares, for programs to read; ``explained.jsonl`` a line for each cell whose
 code was sampled.
 """
@@ -37,11 +37,11 @@ __all__ = ["FILES", "PLAN", "RUN", "RunFolder", "read_folder"]
 
 RUN, COMPARISONS, EXPLAINED = "run.json", "comparisons.json", "explained.jsonl"
 FILES = (RUN, trials.NAME, COMPARISONS, EXPLAINED)
-"""What is read of a folder; the servers' logs and the report lie beside them."""
+"""The files of a folder that are read; the servers' logs and the report are beside them."""
 RUN_FORMAT = 1
 """The version of ``run.json``, ``trials.jsonl`` and ``explained.jsonl``.
 
-1: the first one. What is known of the run itself may be missing, and so may any field with a default.
+1: the first one. The metadata of the run may be missing, and so may any field with a default.
 """
 COMPARISONS_FORMAT = 1
 """The version of ``comparisons.json``.
@@ -55,24 +55,27 @@ PROFILE, REASON = "explained", "why_not"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Comparisons:
-    """What is in ``comparisons.json``."""
+    """The content of ``comparisons.json``."""
 
     format: int = COMPARISONS_FORMAT
     against: str = ""
-    """What the base is."""
+    """A description of the base."""
     budget_needed_s: float | None = None
-    """The budget that would decide what is open; ``None`` if nothing is, or if it cannot be estimated."""
+    """The budget that would decide undecided cells.
+
+    ``None`` if there are none, or if it cannot be estimated.
+    """
     comparisons: tuple[Comparison, ...] = ()
     remarks: tuple[Remark, ...] = ()
-    """What is printed below the verdicts; files of earlier versions lack them."""
+    """The remarks printed below the verdicts; files of earlier versions lack them."""
     grown: tuple[WhatGrew, ...] = ()
-    """What makes cells that failed execute more; earlier versions did not look."""
+    """What makes failed cells execute more; files of earlier versions lack it."""
 
 
 class RunFolder:
     """Writes a run below ``output``: :data:`FILES` and ``logs/``.
 
-    Nothing is made before :meth:`begin`. Each line is written before the next trial begins, so that a
+    Nothing is created before :meth:`begin`. Each line is written before the next trial begins, so that a
     run that is interrupted or killed keeps its finished trials.
     """
 
@@ -83,10 +86,10 @@ class RunFolder:
         self.path = output / f"{self.started:%Y%m%d-%H%M%S}-{os.getpid()}"
         self.logs = self.path / "logs"
         self.fault = ""
-        """Why an event was not written down, if one was not: the first reason."""
+        """Why an event could not be saved: the first reason; empty if all were."""
 
     def begin(self, settings: Settings, plan: Plan, metadata: RunMetadata) -> None:
-        """Make the folder, keep it out of git, and write ``run.json``, without passwords."""
+        """Create the folder, exclude it from git, and write ``run.json``, without passwords."""
         self.path.mkdir(parents=True, exist_ok=True)
         ignore = self._output / ".gitignore"
         if not ignore.exists():
@@ -97,7 +100,10 @@ class RunFolder:
         write_whole(self.path / RUN, encode(content, indent=1))
 
     def consume(self, event: Event) -> None:
-        """Write down a trial or a failure; if it cannot be, :attr:`fault` says so, and the run goes on."""
+        """Save a trial or a failure.
+
+        If it cannot be saved, :attr:`fault` gets the reason, and the run continues.
+        """
         try:
             trials.write_event(self.path, event)
         except OSError as error:
@@ -111,9 +117,9 @@ class RunFolder:
         needed_s: float | None,
         grown: Sequence[WhatGrew] = (),
     ) -> None:
-        """Write down the verdicts of a run that has begun. Raises :class:`OSError`.
+        """Save the verdicts of a run that has begun. Raises :class:`OSError`.
 
-        ``base`` names what it was compared with, ``needed_s`` the budget that would decide what is open.
+        ``base`` names the base, ``needed_s`` is the budget that would decide undecided cells.
         """
         kept = _Comparisons(
             against=base,
@@ -125,7 +131,7 @@ class RunFolder:
         write_whole(self.path / COMPARISONS, encode(kept, indent=1))
 
     def keep_explained(self, profile: CodeProfile) -> None:
-        """Write down the samples of a cell. Raises :class:`OSError`."""
+        """Save the samples of a cell. Raises :class:`OSError`."""
         saved = to_saved(profile)
         saved[REASON] = saved.pop("reason")
         append_line(self.path / EXPLAINED, {PROFILE: saved})

@@ -1,4 +1,4 @@
-"""Saved runs read, also those that strangers made: folders, and JSON files of pytest-benchmark."""
+"""Reads saved runs, even untrusted ones: folders, and JSON files of pytest-benchmark."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,18 +14,18 @@ from pytest_webbench.runs.store.folder import FILES, PLAN, RUN, read_folder
 __all__ = ["MOST_BYTES", "read_run"]
 
 MOST_BYTES = 1 << 30
-"""How large a file of a stranger may be: a run of a day has less."""
+"""The size limit of an untrusted file: a run of a day is smaller."""
 ROWS_ONLY = "read from pytest-benchmark's JSON, which has results of rounds, but no single response times"
 
 
 def read_run(path: Path, *, most_bytes: int | None = None) -> SavedRun:
     """Return the run that ``path`` holds: its folder, a file in that, or a JSON file of pytest-benchmark.
 
-    With ``most_bytes``, no file of it may be larger, nor what is packed in it together, and a document or a
-    line, which grows twentyfold when it is parsed, has at most a sixteenth of that.
+    With ``most_bytes``, no file may be larger, nor may all packed data in it together, and a document or a
+    line, which grows twentyfold when it is parsed, may have at most a sixteenth of that.
 
-    Raises :class:`~pytest_webbench.model.errors.UsageError` for what is missing, empty, damaged, or written
-    in a newer format. Of a run that was killed, the trials before the one that was cut off are read.
+    Raises :class:`~pytest_webbench.model.errors.UsageError` for a file that is missing, empty, damaged, or
+    in a newer format. Of a killed run, the trials before the truncated one are read.
     """
     try:
         with unpacking_at_most(most_bytes):
@@ -74,7 +74,7 @@ def _check_sizes(files: Iterable[Path], most_bytes: int) -> None:
 
 
 def _longest_line(file: Path) -> int:
-    """In bytes, found out in little memory."""
+    """Return the longest line in bytes, in little memory."""
     longest = length = 0
     with file.open("rb") as opened:
         while block := opened.read(1 << 20):
@@ -86,7 +86,7 @@ def _longest_line(file: Path) -> int:
 
 
 def _read_benchmark_file(file: Path, data: Mapping[str, Any]) -> SavedRun:
-    """Return the cells among the rows of ``data``, which ``file`` holds, as a run."""
+    """Return the cells among the rows of ``data``, the content of ``file``, as a run."""
     rows = data.get("benchmarks")
     if not isinstance(rows, list):
         raise UsageError(f"{file} holds no run", evidence="it has no benchmarks", hint=NO_RUN)

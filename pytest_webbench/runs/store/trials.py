@@ -31,10 +31,12 @@ NAME = "trials.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line has one of the first eight, and of a failure the ``error`` in words; other lines say nothing.
+    """A line has one of the first eight, and for a failure the ``error`` as text.
 
-    A trial of a test that measures by itself names it: its lines lie between one with ``live_started`` and
-    maybe one with ``live_invalid`` or ``live_forgotten``, which name the test.
+    Other lines have no meaning.
+
+    A trial of a test that measures by itself names it: its lines are between one with ``live_started`` and
+    possibly one with ``live_invalid`` or ``live_forgotten``, which name the test.
     """
 
     trial: Measurement | None = None
@@ -50,7 +52,7 @@ class Line:
 
 @dataclass(kw_only=True)
 class Trials:
-    """What the lines say, of each cell in the order in which it was first measured."""
+    """The content of the lines, by cell in the order in which they were first measured."""
 
     rounds: dict[Cell, list[Measurement]] = field(default_factory=dict)
     stack_failures: dict[str, str] = field(default_factory=dict)
@@ -60,7 +62,7 @@ class Trials:
     live: LiveResults = field(default_factory=LiveResults)
 
     def summaries(self, about: RunMetadata, planned: int) -> tuple[CellSummary, ...]:
-        """Return the results of each cell with a round, of which ``planned`` were to be made."""
+        """Return the results of each cell with a round, out of ``planned`` rounds."""
         found = []
         for cell, rounds in self.rounds.items():
             known = about.scenarios.get(cell.scenario)
@@ -72,7 +74,7 @@ class Trials:
 
 
 def write_event(folder: Path, event: Event) -> None:
-    """Write a line for ``event``, if it is one that is kept. Raises :class:`OSError`."""
+    """Write a line for ``event``, if it is of a kind that is kept. Raises :class:`OSError`."""
     line = _line_of(event) or _live_line_of(event)
     if line is not None:
         written = {name: value for name, value in to_saved(line).items() if value not in (None, "")}
