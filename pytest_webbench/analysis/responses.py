@@ -290,7 +290,7 @@ def _request_faults(request: Any) -> Faults:
     for field in ("method", "path"):
         if not isinstance(value := getattr(request, field), str):
             yield fault(f"request.{field}", value, "text")
-    if not isinstance(request.body, str | bytes | bytearray | None):  # binary ones are refused elsewhere
+    if not isinstance(request.body, str | bytes | bytearray | None):  # binary ones are rejected elsewhere
         yield fault("request.body", request.body, "text, or None")
     headers = request.headers
     if headers and not (isinstance(headers, tuple | list) and all(are_texts(each) for each in headers)):

@@ -72,7 +72,7 @@ def summarise(rounds: Sequence[Measurement], *, unit: Unit, planned: int) -> Cel
         launch=rounds[0].launch,
         validity=judge_cell(rounds, planned=planned, result=result),
         examples=shown_examples(loads),
-        schedule=schedule and replace(schedule, seed=0),  # each round has another
+        schedule=schedule and replace(schedule, seed=0),  # each round has its own
         turns=max(load.turns for load in loads),
         percentile_error=max(load.latency_ns.relative_error for load in loads),
         draws_per_s=tuple(each.per_s for load in loads for each in load.draws),

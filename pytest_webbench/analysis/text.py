@@ -134,7 +134,7 @@ def mask_path(path: str) -> str:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether the values of what is called ``name`` are not to be shown."""
+    """Return whether ``name`` suggests a secret, so that its values must not be shown."""
     return re.fullmatch(_SECRET, name, re.IGNORECASE) is not None
 
 

@@ -140,7 +140,7 @@ class Supervised:
 
     def _order(self, **order: Any) -> None:
         orders, _ = self._pipes()
-        with suppress(BrokenPipeError, ValueError):  # it has ended, or all of it was ended
+        with suppress(BrokenPipeError, ValueError):  # it has already ended
             view = memoryview(json.dumps(order).encode() + b"\n")
             while view:
                 view = view[orders.write(view) :]

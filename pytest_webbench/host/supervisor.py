@@ -180,9 +180,9 @@ def _watch(parent: int) -> int | None:
 def _become(order: dict[str, Any]) -> None:
     """Become the program, in its own session; raises :class:`OSError`."""
     os.setsid()
-    if _LINUX:  # if this supervisor is killed; one thread is all it has
+    if _LINUX:  # if this supervisor, which has one thread, is killed
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    for name in ("SIGPIPE", "SIGXFSZ"):  # which Python ignores, and what is ignored stays so
+    for name in ("SIGPIPE", "SIGXFSZ"):  # ignored by Python, which the program would inherit
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDONLY)

@@ -180,7 +180,7 @@ def malformed(what: str, head: bytes) -> str:
 
 
 def other_protocol(head: bytes) -> str:
-    """Return that the server speaks TLS or HTTP/2 if ``head`` looks like it; else an empty string."""
+    """Return a message if ``head`` looks like TLS or HTTP/2; else an empty string."""
     if head.startswith(_TLS_RECORDS):
         return TLS
     return _HTTP2 if _is_http2(head) else ""
@@ -199,12 +199,12 @@ def after_the_end(head: bytes, status: int, *, is_head: bool) -> str:
 
 
 def too_long_head() -> str:
-    """Return that the headers are longer than allowed."""
+    """Return the message for headers that are longer than allowed."""
     return f"the headers are longer than {MAX_HEAD} bytes"
 
 
 def changed_protocol() -> str:
-    """Return that the server answered with a protocol upgrade, which was not requested."""
+    """Return the message for a protocol upgrade that was not requested."""
     return "the server changed to another protocol"
 
 

@@ -69,7 +69,7 @@ def check_stack(
     spoilt = False
     for example in suite.examples(records):
         if careful and isinstance(example, Refusal) and example.request.method != "GET":
-            continue  # a server that does not refuse it would be changed
+            continue  # a server that accepts it would be changed
         concerned = [each.name for each in planned if _operation(example.request) in each.operations]
         if concerned and all(name in wrong or name in leave_out for name in concerned):
             continue

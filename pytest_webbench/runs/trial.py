@@ -52,7 +52,7 @@ class TrialRunner:
         leave_out: Collection[str] = (),
         seen: list[SeenResponse] | None = None,
     ) -> dict[str, ContractError]:
-        """After a launch: settle, seed, check against the contract, and warm up as the profile says.
+        """Settle, seed, check against the contract, and warm up as the profile says, after a launch.
 
         ``scenarios`` are all scenarios of the suite, including those that will not be timed. Only those that
         read are checked on a server that cannot be seeded, and on a stack that was checked thoroughly after

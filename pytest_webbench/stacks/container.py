@@ -251,7 +251,7 @@ class ContainerLauncher:
             versions=self._versions[image.tag],
             packages=stack.packages,
             config={
-                "workers": UNKNOWN,  # until its processes are looked at
+                "workers": UNKNOWN,  # until its processes are inspected
                 "threads": self._threads if asks_for(stack, "threads") else UNKNOWN,
                 "command": " ".join(stack.command),
                 "network": "the host's, bound to 127.0.0.1, no proxy"

@@ -51,7 +51,7 @@ class MeteredLauncher:
         """
         meters = [make() for make in self._makers]
         command = stack.command
-        for meter in meters if command else ():  # a server that runs already has none
+        for meter in meters if command else ():  # an attached server has none
             command = tuple(meter.wrap(command))
         wrapped = replace(stack, command=command, fatal=tuple(sign for each in meters for sign in each.fatal))
         try:

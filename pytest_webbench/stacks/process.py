@@ -165,7 +165,7 @@ class ProcessLauncher:
 
     def _config(self, stack: Stack) -> dict[str, str | int]:
         return {
-            "workers": UNKNOWN,  # until its processes are looked at
+            "workers": UNKNOWN,  # until its processes are inspected
             "threads": self._threads if asks_for(stack, "threads") else UNKNOWN,
             "command": " ".join(stack.command),
             "network": f"loopback ({HOST}), no proxy",

@@ -520,7 +520,7 @@ def test_everything_is_gone_after_the_context(
     program: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(process, "GRACE_S", 0.1)
+    monkeypatch.setattr(launcher, "_grace_s", 0.1)
     with launcher.start(make_stack(program)) as running:
         processes = family(running)
         assert len(list((tmp_path / "tmp").iterdir())) == 1
@@ -574,7 +574,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's care fo
 def test_a_daemon_of_a_server_is_gone_after_the_launch_and_not_in_its_figures(
     launcher: ProcessLauncher, make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "GRACE_S", 0.1)
+    monkeypatch.setattr(launcher, "_grace_s", 0.1)
     with launcher.start(make_stack(DAEMON)) as running:
         assert running.server_pid == ask(running, "/pid")
         processes = with_daemon(running)

@@ -120,7 +120,7 @@ class CallgrindMeter(Meter):
         """Put the program that controls callgrind beside the server."""
         self._server = server
         self._agent = server.put_file(AGENT.name, AGENT.read_bytes())
-        with suppress(SeedError, ValueError):  # nothing of it is needed to count
+        with suppress(SeedError, ValueError):  # counting works without it
             self.about = json.loads(server.execute([server.put_file(ABOUT.name, ABOUT.read_bytes())]))
 
     def begin(self) -> None:
@@ -154,7 +154,7 @@ class CallgrindMeter(Meter):
         assert server is not None
         held = server.connections()
         if held is None or server.server_pid is None or not held.by_port:
-            return  # without a connection, a helper cannot be told from a worker
+            return  # without a connection, helpers look like workers
         if len(held.processes) > 1:
             raise StackError(
                 f"{server.stack.name} takes requests in {len(held.processes)} processes: which of them gets "

@@ -180,7 +180,7 @@ def _add_exchange(group: "argparse._ArgumentGroup") -> None:
     )
 
 
-# Words of the command line.
+# Values of the command line.
 
 
 def _url(word: str) -> SplitResult:

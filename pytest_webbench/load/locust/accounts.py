@@ -103,7 +103,7 @@ class Accounts:
     def on_request(self, *, context: dict[str, Any], exception: Any, **_: Any) -> None:
         """Handle Locust's ``request`` event: a request has ended."""
         number = context["number"]
-        if self._under_way.pop(number, None) is None:  # the load has ended meanwhile: counted as in flight
+        if self._under_way.pop(number, None) is None:  # the load has ended: counted as in flight
             return
         sent_ns, first_ns, end_ns, due = context["times"]
         took_ns, self._last_ns = end_ns - sent_ns, end_ns
@@ -151,7 +151,7 @@ class Accounts:
         return self.tally.result(users=self.load.users, elapsed_ns=end_ns - self._start_ns, cpu_s=cpu_s)
 
     def _await_end(self, users: Any) -> int:
-        while (left_ns := self._deadline_ns - perf_counter_ns()) > 0:  # timers of gevent may be early
+        while (left_ns := self._deadline_ns - perf_counter_ns()) > 0:  # gevent's timers may be early
             if users.join(min(left_ns / 1e9, _LONGEST_WAIT_S)):
                 return self._last_ns
         return perf_counter_ns()

@@ -91,7 +91,7 @@ class LocustEngine:
         except BaseException:
             self.close()
             raise
-        if isinstance(reply, Failure):  # of this load; the workers have given it up and go on
+        if isinstance(reply, Failure):  # of this load only; the workers have cancelled it and continue
             raise reply.error()
         return reply
 

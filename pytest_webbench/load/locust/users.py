@@ -157,7 +157,7 @@ class _Socket(socket.socket):
                 return act(argument)
             except TimeoutError:
                 now = perf_counter_ns()
-                if now >= self._deadline_ns:  # timers of gevent may be early
+                if now >= self._deadline_ns:  # gevent's timers may be early
                     self.fault = failures.timeout(self.reader.received, now - self.sent_ns)
                     raise
             except OSError as exc:

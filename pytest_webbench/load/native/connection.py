@@ -360,7 +360,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    # What to call what went wrong.
+    # How failures are classified.
 
     def _loss(self, exc: Exception | None) -> Mismatch:
         return failures.loss(self._size if self._first_ns else 0, exc, served=self._served)

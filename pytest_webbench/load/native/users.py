@@ -129,7 +129,7 @@ class User:
         if served:
             self._failures = 0
         if context.tally.exhausted:
-            self.waits = True  # for a turn that has more
+            self.waits = True  # for a slice that has more
             context.stop_if_done(now)
         elif failed:
             self.retry()
@@ -178,7 +178,7 @@ class ClosedUser(User):
             return
         fault = self.fault or (self.connection.gone if self.connection else None)
         if context.tally.exhausted:
-            self.waits = True  # for a turn that has more
+            self.waits = True  # for a slice that has more
         elif lost_at_rest:
             self.drop()
             self.connect()
