@@ -54,10 +54,7 @@ def pytest_webbench_scenarios() -> "Sequence[Scenario]":
 
 @pytest.hookimpl(trylast=True)
 def pytest_webbench_launcher(settings: "Settings", logs: Path) -> "Launcher":
-    """Choose containers if a container engine responds, else processes.
-
-    Or the servers of ``--webbench-url``.
-    """
+    """Choose containers if an engine for them responds, else processes; or ``--webbench-url``'s servers."""
     from pytest_webbench.stacks.launcher import make_launcher
     from pytest_webbench.suites.items.stacks import DOCKERFILE
 

@@ -179,7 +179,7 @@ def differences(base: Provenance | None, now: Provenance | None) -> list[Differe
 
 
 def _other_versions(base: Mapping[str, str], now: Mapping[str, str]) -> list[Difference]:
-    """Yield the packages that differ: counts reveal even small changes of a library."""
+    """Return the packages that differ: counts reveal even small changes of a library."""
     names = [name for name in base if name in now and base[name] != now[name] and name != "python"]
     return [_difference(name, base[name], now[name]) for name in names]
 

@@ -83,7 +83,7 @@ def _spread(summaries: Sequence[CellSummary]) -> Diagnostic:
 
 
 def _repeats(summaries: Sequence[CellSummary]) -> Diagnostic:
-    """Yield whether launches give the same counts."""
+    """Return whether launches give the same counts."""
     spreads = {each.cell: each.spread for each in summaries if each.spread is not None}
     if not spreads:
         text = Code.LAUNCH_ALONE.reason()

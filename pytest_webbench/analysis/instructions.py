@@ -133,10 +133,7 @@ def short_function(name: str) -> str:
 
 
 def by_function(counts: InstructionCounts) -> dict[str, dict[str, int]]:
-    """Return ``counts`` as they are stored.
-
-    An :data:`~pytest_webbench.model.growth.InstructionsByFunction`.
-    """
+    """Return ``counts`` in the form in which they are stored."""
     found: dict[str, Counter[str]] = {}
     for (path, function), count in counts.functions.items():
         found.setdefault(short_object(path), Counter())[short_function(function)] += count
@@ -175,7 +172,7 @@ Places = Mapping[tuple[str, str], float]
 
 
 def changes_of_objects(base: Places, head: Places) -> tuple[CodeChange, ...]:
-    """Return the objects that changed, the largest change first, whatever its sign."""
+    """Return the objects that changed, the largest change first, regardless of its sign."""
     return _changes(*({(name, ""): count for name, count in _objects(each).items()} for each in (base, head)))
 
 

@@ -263,7 +263,7 @@ def shown(value: Any) -> str:
 
 
 def exchange_faults(exchange: Any) -> Faults:
-    """Return the fault of an exchange; whether its request can be sent is checked elsewhere."""
+    """Yield the fault of an exchange; whether its request can be sent is checked elsewhere."""
     if not isinstance(exchange, Exchange):
         yield f"it is {shown(exchange)}; wanted: an Exchange"
         return
@@ -274,7 +274,7 @@ def exchange_faults(exchange: Any) -> Faults:
 
 
 def refusal_faults(refusal: Refusal) -> Faults:
-    """Return the fault of a request that must be refused."""
+    """Yield the fault of a request that must be rejected."""
     yield from _request_faults(refusal.request)
     statuses = refusal.statuses
     if not (
@@ -332,7 +332,7 @@ def fault(field: str, value: Any, wanted: str) -> str:
 
 
 def tuple_faults(field: str, value: Any, kind: type, wanted: str) -> Faults:
-    """Return the fault of a value that must be a tuple of ``kind``, called ``wanted``."""
+    """Yield the fault of a value that must be a tuple of ``kind``, called ``wanted``."""
     if not isinstance(value, tuple | list):
         yield fault(field, value, f"a tuple of {wanted}")
         return

@@ -103,7 +103,7 @@ def rank(summaries: Sequence[CellSummary]) -> list[RankedResult]:
 
 
 def _centre(summary: CellSummary) -> float:
-    """Return the printed mean in seconds, whatever the unit, so that less is better."""
+    """Return the printed mean in seconds, regardless of the unit, so that less is better."""
     return mean_interval(summary.shown_s).estimate
 
 

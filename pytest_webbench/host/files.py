@@ -28,7 +28,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raise :class:`OSError` if :func:`write_whole` could not make ``path``; what is there stays as it is."""
+    """Raise :class:`OSError` if :func:`write_whole` could not write ``path``; changes nothing."""
     if Path("/dev") in path.absolute().parents or (path.exists() and not path.is_file()):
         path.open("ab").close()
         return

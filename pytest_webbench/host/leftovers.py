@@ -78,7 +78,7 @@ END_TIMEOUT_S = 10.0
 
 
 class Claim:
-    """Marks ``folder``, which is there, as belonging to this process until it ends or :meth:`remove`."""
+    """Marks ``folder``, which must exist, as belonging to this process until it ends or :meth:`remove`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -185,7 +185,7 @@ def _content_if_free(folder: Path, descriptor: int) -> list[str] | None:
 def _end(folder: Path, leaders: list[Owner]) -> int:
     """Kill the sessions that ``leaders`` began, and all processes with ``folder`` as home.
 
-    Return their number.
+    Returns their number.
     """
     sessions = {leader.pid for leader in leaders if leader.process() is not None}
     doomed = [process for process in psutil.process_iter() if _belongs(process, sessions, folder)]

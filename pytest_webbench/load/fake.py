@@ -73,7 +73,7 @@ class FakeEngine:
         return tally.result(users=load.users, elapsed_ns=end_ns, cpu_s=_CPU_S * tally.sent)
 
     def begin(self, load: Load, base_url: str, look: ConnectionProbe | None = None) -> LoadSession:
-        """Begin a load whose result equals that of :meth:`run`, whatever happens between its slices."""
+        """Begin a load whose result equals that of :meth:`run`, regardless of pauses between slices."""
         return FakeLoadSession(self, load, base_url, look)
 
     def close(self) -> None:

@@ -176,7 +176,7 @@ def connections_of_each(held: Held, ports: Sequence[int]) -> tuple[int, ...]:
 def surplus(held: Held, ports: Sequence[int]) -> tuple[int, ...]:
     """Return the ports of connections that other processes should have.
 
-    None if the counts differ by at most 1.
+    Empty if the counts differ by at most 1.
     """
     counts = _counts(held, ports)
     kept = list(ports)

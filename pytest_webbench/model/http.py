@@ -97,7 +97,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A request that must be refused, with one of ``statuses`` and a JSON object as body, never a 500."""
+    """A request that must be rejected, with one of ``statuses`` and a JSON object as body, never a 500."""
 
     request: Request
     statuses: tuple[int, ...]

@@ -185,7 +185,7 @@ class Arrivals(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """The due times of an open loop's requests: ``rate`` a second on average, whatever the server does.
+    """The due times of an open loop's requests: ``rate`` a second on average, regardless of the server.
 
     Constant arrivals begin ``offset_s`` after the start of the load; ``seed`` determines the random
     others.

@@ -258,7 +258,7 @@ class Charts:
     def beside(self, found: Agreement, stacks: Sequence[str], theirs: str) -> AltairChart:
         """Draw how many times as long as the fastest each stack takes.
 
-        Published (hollow) and here (filled).
+        Published results are hollow, ours filled.
         """
         rows = [
             {
@@ -420,7 +420,7 @@ class Charts:
 def _log_ticks(values: Sequence[float]) -> list[float]:
     """Return numbers such as 0.5, 1, 2, 5 and 10 within ``values``.
 
-    Only powers of ten if the range is wide.
+    These are only powers of ten if the range is wide.
     """
     if not values:
         return []

@@ -38,7 +38,7 @@ def as_png(spec: Mapping[str, Any]) -> bytes:
 
 
 def _file_name(words: str, taken: set[str]) -> str:
-    """Return a unique name of letters, digits and dashes, whatever the scenario is called."""
+    """Return a unique name of letters, digits and dashes, even if the scenario's name has others."""
     name = re.sub(r"[^A-Za-z0-9_]+", "-", words).strip("-") or "chart"
     number, chosen = 2, name
     while chosen in taken:

@@ -156,7 +156,7 @@ class Comparing:
     def next_plan(self, results: Results) -> Plan | None:
         """Return the rounds before the next look; ``None`` if all is decided or the time is up.
 
-        A cell that got worse in one metric is decided: its test fails, whatever its other metrics.
+        A cell that got worse in one metric is decided: its test fails, regardless of its other metrics.
         """
         undecided = {
             each.cell

@@ -170,7 +170,7 @@ def make_load(
     """Make the load of a round: the same requests for every stack, but different ones in each round.
 
     Raises :class:`~pytest_webbench.model.errors.UsageError` if there are too few records for the requests or
-    ``traffic`` does not return exchanges, and whatever ``traffic`` raises.
+    ``traffic`` does not return exchanges, and any exception of ``traffic``.
     """
     rng = random.Random(f"{seed}/round/{round_}/{scenario.name}")
     chance = random.Random(f"{seed}/arrivals/{round_}/{scenario.name}").getrandbits(53)

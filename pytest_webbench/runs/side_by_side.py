@@ -165,7 +165,7 @@ def _carry_out(runner: Runner, blocks: Sequence[Block], out: Connection, parent:
 def _sendable(error: BaseException) -> BaseException:
     """Return ``error`` with its traceback as a note, because it cannot be sent.
 
-    As text if it cannot be pickled.
+    An error that cannot be pickled becomes text.
     """
     text = "".join(traceback.format_exception(error))
     try:

@@ -45,7 +45,7 @@ class SuiteModule(pytest.Module):
         return self._made
 
     def funcnamefilter(self, name: str) -> bool:  # noqa: ARG002
-        """Return true: every function is a benchmark, whatever its name."""
+        """Return true: every function is a benchmark, regardless of its name."""
         return True
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:

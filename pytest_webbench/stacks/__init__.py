@@ -1,1 +1,1 @@
-"""Starts stacks, and stops them whatever happens."""
+"""Starts stacks, and always stops them."""

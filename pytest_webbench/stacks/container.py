@@ -296,7 +296,7 @@ class RunningContainer:
     def become_ready(self, *, timeout_s: float) -> float:
         """Wait until it is ready.
 
-        Return when the first successful response came, by :func:`time.monotonic`.
+        Returns when the first successful response came, by :func:`time.monotonic`.
         """
         return wait_until_ready(self, timeout_s=timeout_s, port=self._own_port())
 

@@ -77,7 +77,7 @@ class FakeLauncher:
 
     @contextmanager
     def start(self, stack: Stack) -> Iterator[FakeStack]:
-        """Record the commands to prepare, the start and the end, whatever happens between."""
+        """Record the commands to prepare, the start and the end, even after an error."""
         if stack.name in self._failures:
             raise self._failures[stack.name]
         self.events += [f"run for {stack.name}: {shlex.join(command)}" for command in stack.prepare]

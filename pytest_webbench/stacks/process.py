@@ -34,7 +34,7 @@ HOST = "127.0.0.1"
 ALLOWED_ENVIRONMENT = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "TMPDIR", "TZ")
 """The environment variables that a stack inherits.
 
-No credentials, no settings that would change its speed.
+There are no credentials among them, and no settings that would change its speed.
 """
 EXECUTE_TIMEOUT_S = 60.0
 LOG_LINES = 15

@@ -27,7 +27,7 @@ NOT_YET = {502, 503, 504}
 def wait_until_ready(running: RunningStack, *, timeout_s: float, port: "OwnPort | None" = None) -> float:
     """Wait for the first successful response to the stack's ``ready`` request.
 
-    Return its :func:`time.monotonic`.
+    Returns when it came, by :func:`time.monotonic`.
 
     A single response may take all the remaining time; with ``port``, only the launched server can have sent
     it. Raises :class:`~pytest_webbench.model.errors.StartError` as soon as the server has ended or keeps

@@ -4,7 +4,7 @@ A launch has Python run this file as ``sitecustomize`` before any code of the ap
 the standard library. All threads are covered: by ``sys.monitoring`` (PEP 669) from Python 3.12 on, before
 that by ``threading.setprofile``. In such a launch nothing else is measured.
 
-Both count the same: each Python function that is entered, whoever calls it (a property, a callback
+Both count the same: each Python function that is entered, regardless of the caller (a property, a callback
 of machine code, the event loop that first runs a coroutine), and each machine-code function that Python
 code calls. The first also counts calls of machine-code classes, such as ``dict``. A generator counts once, a
 comprehension never: it is a part of the function around it. The creation of an object counts as its class.

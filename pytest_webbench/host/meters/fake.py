@@ -38,7 +38,7 @@ class FakeProfiler:
 
     @contextmanager
     def record(self, pid: int, *, deep: bool = False) -> Iterator[FakeRecording]:
-        """Record the beginning and the end, whatever happens between."""
+        """Record the beginning and the end, even after an error."""
         if self._failure is not None:
             raise self._failure
         recording = FakeRecording()

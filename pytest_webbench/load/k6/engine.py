@@ -115,7 +115,7 @@ class K6Engine:
     def _carry_out(self, plan: K6Script, folder: Path, bound: MemoryBound) -> float:
         """Run k6 in ``folder``, within ``bound``.
 
-        Return the CPU time in seconds that it took for the load.
+        Returns the CPU time in seconds that it took for the load.
         """
         self._process = process = _Process(self._binary, folder)
         try:

@@ -1,6 +1,4 @@
-"""The Locust engine.
-
-Load beyond what one machine can make, by Locust's workers on as many machines as needed.
+"""The Locust engine: load by Locust's workers, on as many machines as needed.
 
 * ``engine.py`` is the part inside pytest. It does not import Locust; it starts a master as a separate
   process, or joins one.

@@ -170,7 +170,7 @@ class NativeLoad:
     def _gather(self) -> list[Failure]:
         """Wait until all connections are established and spread evenly.
 
-        Return the failures instead, if any.
+        Returns the failures, if any.
         """
         deadline: float | None = None
         ports: dict[WorkerProcess, tuple[int, ...]] = {}

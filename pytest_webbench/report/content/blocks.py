@@ -156,7 +156,7 @@ class Section:
 def fitted(part: Part, room: Room) -> Part:
     """Return ``part`` with the blocks that a format with so much ``room`` shows.
 
-    Charts as tables if brief.
+    If brief, charts are shown as tables.
     """
     tables = part.all_tables() if room is Room.BRIEF else part.tables
     charts = () if room is Room.BRIEF else part.charts

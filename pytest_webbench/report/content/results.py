@@ -155,7 +155,7 @@ def _part(record: SavedRun, group: Sequence[CellSummary], *, remark: str = "") -
 def _counts_part(record: SavedRun, group: Sequence[CellSummary], *, remark: str = "") -> Part:
     """Return the counts of a scenario.
 
-    A table without ranks, and no chart in which they would look like times.
+    These are a table without ranks, and without charts, in which they would look like times.
     """
     first = group[0]
     scenario, title = first.cell.scenario, _title(record, first.cell.scenario)

@@ -43,7 +43,7 @@ def stack_faults(stack: Any) -> Faults:
 
 
 def scenario_faults(scenario: Any) -> Faults:
-    """Return mistakes in a scenario that a hook returned; its traffic is not called."""
+    """Yield mistakes in a scenario that a hook returned; its traffic is not called."""
     yield from _faults("scenario", Scenario, scenario, _scenario_fields)
     name = getattr(scenario, "name", None)
     if isinstance(name, str) and name.startswith(RESERVED):

@@ -52,7 +52,7 @@ def calling(what: str, error: type[WebbenchError] = UsageError, *, hint: str = "
 def _place(error: Exception) -> str:
     """Return the user's line that ``error`` came from.
 
-    The innermost outside of this package and libraries.
+    This is the innermost one outside of this package and libraries.
     """
     entries = [entry for entry in traceback.extract_tb(error.__traceback__) if _is_users(entry.filename)]
     if isinstance(error, SyntaxError) and error.filename:

@@ -272,7 +272,7 @@ class Run:
         )
 
     def executed_more(self) -> list[WhatGrew]:
-        """Return what the counts show of the cells that execute more than their bases, without calls yet."""
+        """Return the cells that execute more than their bases, by their counts; calls are not counted yet."""
         comparing = self.planned.comparing
         if comparing is None or not self._settings.profile.counts:
             return []

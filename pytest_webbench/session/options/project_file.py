@@ -240,7 +240,7 @@ def _text(file: Path) -> str:
 
 
 def _unread_settings(config: pytest.Config, start: Path) -> Iterable[str]:
-    """Return notes on files with settings of ours that pytest does not read."""
+    """Yield notes on files with settings of ours that pytest does not read."""
     here = config.invocation_params.dir
     for file in dict.fromkeys(map(_settings_of_pytest, (start, here))):
         if file is None or file == config.inipath:

@@ -27,7 +27,7 @@ def prepare_in_containers(
 ) -> "Container | None":
     """Run the commands one after the other.
 
-    Return the last one's container, whose data the server takes over.
+    Returns the last one's container, whose data the server takes over.
 
     ``run`` starts a container for a command, with the data of the previous one. All commands together may
     take ``timeout_s``. Raises :class:`~pytest_webbench.model.errors.StartError` for the first one that fails;

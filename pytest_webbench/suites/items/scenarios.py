@@ -45,7 +45,7 @@ def hello(records: Sequence[Record], count: int | None, rng: random.Random) -> l
 def echo(records: Sequence[Record], count: int | None, rng: random.Random) -> list[Exchange]:  # noqa: ARG001
     """Return requests that echo a JSON object.
 
-    A hundred different ones, so that responses cannot be cached.
+    There are a hundred different ones, so that responses cannot be cached.
     """
     return [_echo({"message": "Hello, World!", "number": rng.randrange(10**6)}) for _ in range(100)]
 
