@@ -42,7 +42,7 @@ def test_a_name_that_is_not_public_is_told_as_usual() -> None:
 
 
 def test_all_that_a_public_name_needs_is_public() -> None:
-    """Whoever writes a stack, a scenario or a suite finds each type that its fields take."""
+    """Authors of stacks, scenarios and suites find each type that their fields take."""
     fields = {"Amount", "Answer", "BodyRule", "Effect", "EffectKind", "Exchange", "Request", "Unit"}
     hooks = {"Refusal", "Suite", "Stack", "Scenario", "Launcher", "LoadEngine"}
     loops = {"Arrivals", "Schedule"}

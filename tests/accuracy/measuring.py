@@ -1,4 +1,4 @@
-"""Loads on the servers of this package, and what is expected of their figures."""
+"""Loads on the servers of this package, and the results expected of them."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ RIGHT = Exchange(request=Request(path="/"), answer=Answer(rule=BodyRule.TEXT, te
 def make_load(
     *, users: int, requests: int, rate: float | None = None, arrivals: Arrivals = Arrivals.CONSTANT
 ) -> Load:
-    """A load that ends with its last answer, so that nothing is in flight; an open one with a ``rate``."""
+    """A load that ends with its last response, so that nothing is in flight; an open one with a ``rate``."""
     schedule = None if rate is None else Schedule(rate=rate, arrivals=arrivals, seed=5)
     return Load(users=users, amount=Amount(requests=requests), exchanges=(RIGHT,), schedule=schedule)
 

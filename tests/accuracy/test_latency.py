@@ -25,7 +25,7 @@ def test_percentiles_are_those_of_the_servers_log(load: Load, generators: int) -
             result = run(load, server.url, generators=generators)
             spent_ns = server.account()["spent_ns"]
         assert len(result.latency_ns) == len(spent_ns) == load.amount.requests
-        # Whatever the machine does, no request can have taken less than the server spent on it.
+        # Regardless of the machine, no request can have taken less than the server spent on it.
         pairs = zip(sorted(result.latency_ns.samples), sorted(spent_ns), strict=True)
         assert all(latency >= spent for latency, spent in pairs)
         seen_s = [value / 1e9 for value in percentiles([result.latency_ns], SHARES)]

@@ -1,4 +1,4 @@
-"""Published figures beside ours, and how far the two orders agree."""
+"""Published results beside ours, and how far the two orders agree."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is a right answer, and in which words a wrong one is reported."""
+"""Which responses are as expected, and the messages for others."""
 
 import json
 from typing import Any

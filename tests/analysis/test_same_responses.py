@@ -1,4 +1,4 @@
-"""Whether base and head respond alike, whatever differs by its nature."""
+"""Whether base and head respond alike, apart from values that vary by nature."""
 
 import json
 from typing import Any

@@ -206,7 +206,7 @@ databases = st.dictionaries(keys, contents).map(
 
 
 def apply(exchange: Exchange, database: dict[int, Record]) -> bool:
-    """Carry the exchange out as an application with SQLite would; whether it could answer rightly."""
+    """Carry the exchange out as an application with SQLite would; return whether it succeeded."""
     effect = exchange.effect
     if effect is None:
         return True
@@ -225,7 +225,7 @@ def apply(exchange: Exchange, database: dict[int, Record]) -> bool:
 
 
 class Fate(Enum):
-    """What becomes of a request and its answer."""
+    """The fate of a request and its response."""
 
     ANSWERED = 1
     REQUEST_LOST = 2

@@ -165,7 +165,7 @@ def test_items_of_four_and_of_eight_bytes_are_taken_together() -> None:
 def test_percentiles_take_the_memory_of_one_copy() -> None:
     """Of many rounds they may be hundreds of MB: a second copy would be dear."""
     parts = [Latencies(array("I", range(500_000))), Latencies(array("I", range(500_000)))]
-    percentiles(parts, (0.5,))  # imports, and whatever is remembered
+    percentiles(parts, (0.5,))  # imports and caches
     tracemalloc.start()
     try:
         percentiles(parts, (0.5, 0.99, 1.0))

@@ -1,4 +1,4 @@
-"""From rounds to the figures of a cell, and from cells to a ranking."""
+"""Summaries of a cell's rounds, and rankings of cells."""
 
 import math
 from array import array

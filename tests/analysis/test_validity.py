@@ -1,4 +1,4 @@
-"""What makes a figure invalid or doubtful, each reason alone."""
+"""Each reason that makes a result invalid or doubtful."""
 
 from array import array
 from dataclasses import replace

@@ -125,7 +125,7 @@ def test_generated_requests(case: schemathesis.Case[Any], app: RunningProcess) -
             assert is_item_when_coerced(case.body), case.body
 
 
-# --- what each operation answers
+# --- the response of each operation
 
 
 def test_hello_and_echo(client: httpx.Client) -> None:

@@ -1,4 +1,4 @@
-"""Engines that do not answer; no engine is needed for these."""
+"""Engines that do not respond; these tests need no engine."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ def test_a_mute_engine_is_given_up(monkeypatch: pytest.MonkeyPatch, mute_engine:
 
 @pytest.fixture
 def dripping_engine(tmp_path: Path) -> Iterator[str]:
-    """An engine that answers each request at once, and never ends: a byte now and then."""
+    """An engine that responds to each request at once, but never ends: a byte now and then."""
     path = tmp_path / "drip.sock"
     over = threading.Event()
 

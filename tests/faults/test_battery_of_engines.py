@@ -49,7 +49,7 @@ K6_READS: Mapping[str, str] = {
 LATE_TOO = dict.fromkeys(("endless-head", "endless-hints"), "no complete response within the timeout")
 """Go reads 10 MiB of headers, for which the time may be too short on a machine that is busy."""
 RIGHT = {GOOD: GOOD, "old": "old", "old-kept": "old-kept"}
-"""Older servers are right, too: they answer in HTTP/1.0, and close the connection or keep it."""
+"""Older servers are valid, too: they respond in HTTP/1.0, and close the connection or keep it."""
 WHAT = {"k6": K6_READS, "locust": {**UNDER_LOAD, **DRIPS}}
 MEMORY_MIB = {"k6": 2500, "locust": 400}
 """k6 may take 2 GiB and two responses; it reads on between two looks. Locust reads no more than is due."""

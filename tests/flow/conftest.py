@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-# Imported here, for a run within a test forgets what it imports: NumPy cannot be imported twice, and
+# Imported here, because a run within a test forgets its imports: NumPy cannot be imported twice, and
 # httpx would know the exceptions of another httpcore.
 import httpcore  # noqa: F401
 import pytest

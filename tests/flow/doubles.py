@@ -112,7 +112,7 @@ class AppServer(ThreadingTCPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/{launch}"
 
     def app_at(self, base_url: str) -> ItemsApp:
-        """The app that answers at ``base_url``."""
+        """The app that responds at ``base_url``."""
         return self.apps[urlsplit(base_url).path.strip("/")]
 
 
@@ -225,7 +225,7 @@ class WritingEngine(FakeEngine):
 
 
 def stack_of(base_url: str) -> str:
-    """The name of the stack that answers at ``base_url``."""
+    """The name of the stack that responds at ``base_url``."""
     return urlsplit(base_url).path.strip("/").rpartition("-")[0]
 
 

@@ -93,7 +93,7 @@ def said(outcome: Outcome) -> list[str]:
     return [line.removeprefix("webbench: ") for line in outcome.result.outlines if "webbench: " in line]
 
 
-# --- the other figures of a cell --------------------------------------------------------------------
+# --- the other metrics of a cell --------------------------------------------------------------------
 
 
 def test_each_figure_of_a_cell_has_a_row_with_a_value_for_each_round(run: RunWebbench) -> None:
@@ -350,7 +350,7 @@ def test_the_other_figures_are_not_judged(run: RunWebbench) -> None:
 
 
 def alternating() -> Callable[[Request, str], float]:
-    """Latencies with which the rounds of get_item differ by more than a figure may, and no test fails."""
+    """Latencies with which the rounds of get_item differ by more than a result may, and no test fails."""
     latest: list[float] = [0.01]
     number = count()
 

@@ -45,7 +45,7 @@ def test_a_right_application_passes(app_server: AppServer) -> None:
 
 
 class Wrong(ItemsApp):
-    """Answers one kind of request with ``reply``, and is right otherwise."""
+    """Responds to one kind of request with ``reply``, and otherwise as expected."""
 
     method: str
     path: str
@@ -387,7 +387,7 @@ def test_a_careful_check_sends_nothing_that_a_server_at_fault_might_store(app_se
 
 
 class Counted(ItemsApp):
-    """Notes the methods and paths that it is asked for, and gets wrong what it is told to."""
+    """Records the methods and paths of its requests, and gets selected ones wrong."""
 
     def __init__(self) -> None:
         super().__init__()

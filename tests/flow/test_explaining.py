@@ -1,4 +1,4 @@
-"""``--webbench-explain``: after the plan, outside of the figures, and whatever fails."""
+"""``--webbench-explain``: after the plan, outside of the results, and despite failures."""
 
 from collections.abc import Mapping
 from itertools import count

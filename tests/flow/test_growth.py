@@ -86,7 +86,7 @@ def saved(outcome: Outcome) -> tuple[WhatGrew, ...]:
 
 
 def failed_as_it_was(outcome: Outcome) -> None:
-    """The verdict stands, whatever happened to what grew."""
+    """The verdict stands, even if looking for what grew failed."""
     outcome.counts(failed=2)
     assert f"FAILED webbench/items::get_item[{HEAD}]" in outcome.text
     assert f"What grew in get_item[{HEAD}]" in outcome.text

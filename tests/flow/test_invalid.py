@@ -1,4 +1,4 @@
-"""A figure that is not valid fails its test where something hangs on it, and is never a baseline."""
+"""An invalid result fails its test where something depends on it, and is never a baseline."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A metric is one row: whoever adds one finds it wherever metrics are."""
+"""A metric is one row: an added one appears everywhere."""
 
 import importlib.util
 import json

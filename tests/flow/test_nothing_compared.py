@@ -101,7 +101,7 @@ def test_a_base_that_cannot_be_loaded_fails_the_test(run: RunWebbench, repositor
 def test_a_base_half_of_whose_requests_failed_fails_the_test_and_is_told(
     run: RunWebbench, repository: Path
 ) -> None:
-    """There are right answers on both sides; but what they are compared with is not valid."""
+    """Both sides respond as expected, but the rounds to compare are not valid."""
     outcome = run(*MINE, "--webbench-against=main", failing={"mine@base": HALF})
     outcome.counts(failed=1)
     assert "the base of get_item[mine] is INVALID: " in outcome.text

@@ -1,4 +1,4 @@
-"""A test that is run again: its last attempt alone counts, and a failed one is no baseline."""
+"""A test that is run again: only its last attempt counts, and a failed one is not a baseline."""
 
 import pytest
 

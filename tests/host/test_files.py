@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, whatever happens in between."""
+"""Files are written whole or not at all, even if interrupted."""
 
 import errno
 import os

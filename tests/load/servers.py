@@ -19,7 +19,7 @@ HEADER_END = b"\r\n\r\n"
 def answer(
     body: bytes = b"", status: int = 200, headers: tuple[str, ...] = (), *, version: str = "1.1"
 ) -> bytes:
-    """An HTTP answer with a Content-Length."""
+    """An HTTP response with a Content-Length."""
     lines = [f"HTTP/{version} {status} Whatever", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
@@ -97,7 +97,7 @@ class Peer:
         self.socket.close()
 
     def hold(self) -> None:
-        """Answer nothing any more until the client goes."""
+        """Send no more responses until the client goes."""
         with suppress(OSError):
             while self.socket.recv(65536):
                 pass

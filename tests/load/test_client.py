@@ -157,7 +157,7 @@ def test_the_collector_is_as_it_was() -> None:
 
 @pytest.mark.parametrize("exchange", [HELLO, ANYTHING])
 def test_the_same_bytes_and_other_bytes_are_judged_alike(exchange: Exchange) -> None:
-    """An answer equal to one that was right is not parsed again; one that differs is."""
+    """A response equal to a successful one is not parsed again; one that differs is."""
 
     def vary(server: Server, peer: Peer, number: int) -> None:
         peer.send(answer(HELLO_BYTES, headers=(f"X-Number: {number // 5}",)))
@@ -241,7 +241,7 @@ def test_without_files_left_the_client_is_exhausted() -> None:
 
 
 def test_the_same_bytes_are_right_only_with_the_same_content_encoding() -> None:
-    """What is remembered of a right answer holds for what it said of its encoding, too."""
+    """A remembered response is only equal if its encoding is, too."""
     packed = gzip.compress(json.dumps(HELLO_JSON).encode())
 
     def lie(server: Server, peer: Peer, number: int) -> None:

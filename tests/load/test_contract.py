@@ -65,7 +65,7 @@ def case(request: pytest.FixtureRequest, name: str) -> None:
 
 
 def misbehave(server: Server, peer: Peer, number: int) -> None:
-    """Reset every 50th request, truncate every 70th answer, fail every 7th, lie from 600 to 700."""
+    """Reset every 50th request, truncate every 70th response, fail every 7th, lie from 600 to 700."""
     if number % 50 == 49:
         server.count("reset")
         peer.reset()
@@ -302,7 +302,7 @@ def test_a_dripping_answer_runs_into_the_timeout(engine: LoadEngine, dripping: b
 
 
 def test_a_connection_that_was_closed_unannounced_is_stale(engine: LoadEngine, name: str) -> None:
-    """The server answers five requests on each connection, says no more, and reads on.
+    """The server responds to five requests on each connection, then stays silent, and reads on.
 
     What was sent on it is lost, and never sent again unseen. Only the native engine always sends before it
     looks; Go's and Locust's may find a connection closed in time, and replace it.
@@ -352,7 +352,7 @@ def test_a_fresh_connection_that_ends_is_a_request_lost(engine: LoadEngine, *, r
 
 
 def test_a_server_that_ends_loses_requests_and_no_more(engine: LoadEngine) -> None:
-    """The server answers 100 requests, then cuts its connections and listens no more."""
+    """The server responds to 100 requests, then cuts its connections and stops listening."""
 
     def end(server: Server, peer: Peer, number: int) -> None:
         if number < 100:

@@ -151,7 +151,7 @@ def test_without_repeat_the_deadline_holds_too(k6: K6Engine) -> None:
     assert result.elapsed_s == 0.3
 
 
-# Right and wrong answers.
+# Expected and wrong responses.
 
 
 JSON, TEXT = BodyRule.JSON, BodyRule.TEXT
@@ -205,7 +205,7 @@ ANSWERS = [
 
 
 def test_answers_are_judged_as_the_native_engine_judges_them(k6: K6Engine) -> None:
-    """Each answer with each body, twice, for the second time it may be known from the first."""
+    """Each response with each body, twice: the second time it may be remembered."""
     pairs = [(expected, body) for expected in ANSWERS for body in range(len(BODIES))]
     exchanges = [Exchange(request=Request(path=f"/{body}"), answer=expected) for expected, body in pairs]
     with Server(lambda server, peer, number: peer.send(answer(BODIES[int(peer.path[1:])]))) as server:

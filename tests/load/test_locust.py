@@ -71,7 +71,7 @@ def test_an_open_loop_sends_what_is_due(engine: LocustEngine, arrivals: Arrivals
 
 
 def test_the_wait_for_a_stalled_server_is_latency(engine: LocustEngine) -> None:
-    """The first answer of each of the two connections takes 0.4 s, in which 20 requests a second are due."""
+    """The first response on each of two connections takes 0.4 s, in which 20 requests a second are due."""
 
     def stall(server: Server, peer: Peer, number: int) -> None:
         if peer.served == 0:
@@ -97,7 +97,7 @@ def test_what_could_not_be_sent_in_time_was_dropped(engine: LocustEngine) -> Non
 
 
 def test_an_idle_connection_may_be_closed_in_an_open_loop(engine: LocustEngine) -> None:
-    """The server announces nothing and closes after each answer; nothing is due for 0.1 s then."""
+    """The server announces nothing and closes after each response; nothing is due for 0.1 s then."""
 
     def once(server: Server, peer: Peer, number: int) -> None:
         peer.send(RIGHT)
@@ -110,7 +110,7 @@ def test_an_idle_connection_may_be_closed_in_an_open_loop(engine: LocustEngine) 
     assert server.connections >= 8
 
 
-# What is no load at all.
+# Invalid loads.
 
 
 def test_what_makes_no_sense_is_said_and_the_engine_goes_on(engine: LocustEngine) -> None:

@@ -1,4 +1,4 @@
-"""When requests are sent: a rate that every stack can serve, and rounds in turns."""
+"""When requests are sent: a rate that every stack can serve, and rounds in slices."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A load of the native engine in turns: it stops, keeps its connections, and goes on."""
+"""A load of the native engine in slices: it pauses, keeps its connections, and resumes."""
 
 import threading
 from collections.abc import Iterator

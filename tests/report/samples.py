@@ -38,7 +38,7 @@ def three_stacks(**changes: Any) -> SavedRun:
 
 
 def full_run(**changes: Any) -> SavedRun:
-    """A run with published figures and profiles beside its results."""
+    """A run with published results and profiles beside its results."""
     cells = {
         Cell(scenario=scenario, stack=stack): [latency_s * share for share in (1.0, 1.03, 0.98)]
         for scenario in ("hello", "list_items")

@@ -1,4 +1,4 @@
-"""Saved runs read back, whatever has become of them."""
+"""Saved runs read back, even damaged ones."""
 
 import json
 from collections.abc import Callable

@@ -122,7 +122,7 @@ def test_a_server_of_another_contract(url: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_server_that_is_not_ready_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """503 is no wrong answer, but a word for "later", which may take longer than patience with those."""
+    """A 503 is not a wrong response: it means "later", and is awaited for longer than those."""
     monkeypatch.setattr(readiness, "WRONG_RESPONSE_PATIENCE_S", 0.0)
 
     def later(server: Server, peer: Peer, number: int) -> None:

@@ -58,7 +58,7 @@ SHARING = APP.replace(
 
 
 class Squatter:
-    """Another process, which listens where it is told to."""
+    """Another process, which listens at a given port."""
 
     def __init__(self, *words: str) -> None:
         command = [sys.executable, "-c", SQUATTER, *words, "--password=secret"]

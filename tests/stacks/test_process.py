@@ -1,4 +1,4 @@
-"""Stacks as local processes: they start, are reached, and are gone afterwards whatever happened."""
+"""Stacks as local processes: they start, are reached, and are always gone afterwards."""
 
 import json
 import os

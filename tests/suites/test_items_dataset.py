@@ -69,7 +69,7 @@ def connection(loaded: FolderStack) -> Iterator[sqlite3.Connection]:
 
 
 def test_the_records_never_change() -> None:
-    """Figures of two versions are compared only if both served the same bytes."""
+    """Results of two versions are compared only if both served the same bytes."""
     digest = hashlib.sha256(json.dumps(RECORDS, sort_keys=True).encode()).hexdigest()
     assert digest == "ec581fb5d5c0f6f469b1ce7e6b2cd336b14e9fade6b7c7fdb41f37e5ca4c1f3d"
 

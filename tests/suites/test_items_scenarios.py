@@ -1,4 +1,4 @@
-"""What the seven scenarios ask for, and what a right answer and the state after it are."""
+"""What the seven scenarios ask for, the expected responses, and the state afterwards."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Answers each request after a while, and accounts for how long each one really was in the server.
+"""Responds to each request after a while, and logs how long each one really was in the server.
 
     delaying MEDIAN_S SIGMA [NUMBER]
 
@@ -38,7 +38,7 @@ class Account:
 
 
 class Delayed(Peer):
-    """Answers late."""
+    """Responds late."""
 
     def __init__(self, account: Account) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ HEAD_END = b"\r\n\r\n"
 
 
 def answer(body: bytes, status: int = 200) -> bytes:
-    """An HTTP answer."""
+    """An HTTP response."""
     return f"HTTP/1.1 {status} Whatever\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 

@@ -1,4 +1,4 @@
-"""Answers at once, but stops itself by SIGSTOP at one request, and accounts for how long it stood still.
+"""Responds at once, but stops itself by SIGSTOP at one request, and logs how long it was stopped.
 
     stalling NUMBER
 
@@ -35,7 +35,7 @@ class Account:
 
 
 class Stalling(Peer):
-    """Answers at once, if it can."""
+    """Responds at once, if it can."""
 
     def __init__(self, account: Account) -> None:
         super().__init__()

@@ -72,7 +72,7 @@ for line in sys.stdin:
 
 
 class Child:
-    """A process that does what it is told, and says when it is done and what it used."""
+    """A process that obeys orders, and reports when it is done and its usage."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process

@@ -32,7 +32,7 @@ def ask(server: Server, *, timeout_s: float = LONG_S, method: str = "GET", keep:
 
 
 def fault(sent: bytes | Callable[[Peer], None], *, timeout_s: float = LONG_S) -> NoResponseError:
-    """Why there is no response to a request that is answered by ``sent``, and then the connection ends."""
+    """Return why there is no response if the server sends ``sent`` and then closes the connection."""
 
     def respond(server: Server, peer: Peer, number: int) -> None:
         with suppress(OSError):
