@@ -1,8 +1,8 @@
-"""When the requests of an open loop are due.
+"""How a load is laid out in time.
 
-Rounds in slices: stacks that are compared are loaded alternately, in short slices.
-
-A rate that every stack can serve, so that their response times can be compared.
+* When the requests of an open loop are due.
+* Rounds in slices: stacks that are compared are loaded alternately, in short slices.
+* A rate that every stack can serve, so that their response times can be compared.
 """
 
 import math

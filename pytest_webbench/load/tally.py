@@ -225,7 +225,7 @@ class Tally:
         self.examples.add(request, fault.why)
 
     def leave_open(self, number: int, open_ns: int) -> None:
-        """Add request ``number``, which was under way, for ``open_ns`` nanoseconds so far, at the end."""
+        """Add request ``number``, still under way at the end of the load, after ``open_ns`` nanoseconds."""
         self.in_flight += 1
         self.in_flight_ns += open_ns
         self.longest_in_flight_ns = max(self.longest_in_flight_ns, open_ns)

@@ -53,7 +53,7 @@ def exchange(
     """Send ``request`` to ``target`` and return its response, all within ``timeout_s``, connect included.
 
     Of its body ``keep`` bytes are kept. The wait ends early when ``in_vain``, which is called repeatedly,
-    returns a reason.
+    returns true.
 
     Raises :class:`NoResponseError` if no complete HTTP/1.1 response arrives, and
     :class:`~pytest_webbench.model.errors.LoadError` if the request cannot be sent as it stands. The lookup of
@@ -76,7 +76,7 @@ def exchange(
 
 
 def cause_of_silence(target: Target, error: NoResponseError) -> str:
-    """Return the cause of ``error``: that the server speaks TLS, which is tried; empty if unknown."""
+    """Return the cause of ``error`` if a try shows that the server speaks TLS; empty if unknown."""
     if not error.closed or not speaks_tls(target, timeout_s=_TLS_TIMEOUT_S):
         return ""
     return TLS

@@ -98,7 +98,7 @@ class ResponseReader:
         self.done = self.done or self.received > MAX_RESPONSE
 
     def feed_end(self) -> bool:
-        """Take the end of the connection; return whether it is the end of the response, too."""
+        """Handle the end of the connection; return whether it is the end of the response, too."""
         if self._headed and not self.done and not Head(self._begun).has_length:
             self._check_version()
             self.done = self._parser.should_keep_alive() is False
@@ -128,12 +128,12 @@ class ResponseReader:
             self._headers.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, or a trailer of a chunked body."""
+        """Handle a header, or a trailer of a chunked body."""
         if not self._headed:
             self._headers.append((name.decode("latin-1"), value.decode("utf-8", "replace")))
 
     def on_headers_complete(self) -> None:
-        """Take the end of the headers; interim responses are skipped."""
+        """Handle the end of the headers; interim responses are skipped."""
         status = self._parser.get_status_code()
         if self.done or 100 <= status < 200:
             return
@@ -143,11 +143,11 @@ class ResponseReader:
         self.done = self._is_head  # the parser would wait for the body that the headers announce
 
     def on_chunk_header(self) -> None:
-        """Take the start of a chunk."""
+        """Handle the start of a chunk."""
         self._surplus = self._surplus or self.done
 
     def on_body(self, piece: bytes) -> None:
-        """Take a piece of a body."""
+        """Handle a piece of a body."""
         if self.done:
             self._surplus = True
             return
@@ -157,7 +157,7 @@ class ResponseReader:
         self._body_size += len(piece)
 
     def on_message_complete(self) -> None:
-        """Take the end of a response."""
+        """Handle the end of a response."""
         self.done = self.done or self._headed
 
 
@@ -184,7 +184,7 @@ class Head:
         self._coding = b""
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Handle a header."""
         self._headers[name.lower()] = value.lower()
         if name.lower() == b"content-encoding":
             self._coding += b"," + value if self._coding else value

@@ -157,7 +157,7 @@ def _due(load: Load, schedule: Schedule) -> int:
 
 
 def _options(scenario: dict[str, Any], longest_s: float) -> dict[str, Any]:
-    """Return k6's options. The script's own timeouts come first: k6 would drop requests silently."""
+    """Return k6's options. The engine's wait ends before k6's own limit, which drops requests silently."""
     return {
         "scenarios": {"load": {**scenario, "gracefulStop": _duration(longest_s)}},
         "systemTags": [],

@@ -109,7 +109,7 @@ def _from_when_due(result: LoadResult, plan: K6Script, records: "_Records", drop
 
 
 def _elapsed_ns(load: Load, records: "_Records") -> int:
-    """Return the time from the first send to the deadline, or to the end of the last request of all."""
+    """Return the time from the first send to the deadline, or to the last end if all are done."""
     if load.amount.duration_s is not None:
         all_done = records.sent == load.most_requests and not records.in_flight
         if not all_done:

@@ -24,16 +24,16 @@ class Owner(Protocol):
     """The owner of a connection, notified of its beginning and its end."""
 
     def connection_opened(self) -> None:
-        """Take note that the connection is established."""
+        """Handle an established connection."""
 
     def connection_rested(self, now: int) -> None:
-        """Take note that nothing is left to send; the connection stays open."""
+        """Handle a connection with nothing left to send; it stays open."""
 
     def connection_ended(self, now: int, *, served: bool, failed: bool) -> None:
-        """Take note that the connection sends no more: the server closed it, or it failed."""
+        """Handle a connection that sends no more: the server closed it, or it failed."""
 
     def connection_closed(self) -> None:
-        """Take note that the connection no longer holds a socket."""
+        """Handle a connection that no longer holds a socket."""
 
 
 class Connection(asyncio.Protocol):
@@ -182,13 +182,13 @@ class Connection(asyncio.Protocol):
     # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport of an established connection."""
+        """Store the transport of the new connection."""
         self._transport = cast("asyncio.Transport", transport)  # that of uvloop does not inherit from it
         self._descriptor = transport.get_extra_info("socket").fileno()
         self._owner.connection_opened()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of a response."""
+        """Handle bytes of a response."""
         now = perf_counter_ns()
         self._received += len(data)
         if not self._first_ns:
@@ -205,11 +205,11 @@ class Connection(asyncio.Protocol):
         self._parse(data, now)
 
     def eof_received(self) -> None:
-        """Take the end of what the server sends."""
+        """Handle the end of the server's data."""
         self._peer_closed(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take note that the socket is closed."""
+        """Handle the closing of the socket."""
         self._peer_closed(exc)
         if self._transport is not None:
             self._transport = None
@@ -224,7 +224,7 @@ class Connection(asyncio.Protocol):
             self._surplus = True
 
     def on_headers_complete(self) -> None:
-        """Take the end of the headers."""
+        """Handle the end of the headers."""
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             return
@@ -235,12 +235,12 @@ class Connection(asyncio.Protocol):
             self._done = True  # the parser would wait for the body that the headers announce
 
     def on_chunk_header(self) -> None:
-        """Take the start of a chunk."""
+        """Handle the start of a chunk."""
         if self._done:
             self._surplus = True
 
     def on_body(self, piece: bytes) -> None:
-        """Take a piece of a body."""
+        """Handle a piece of a body."""
         if self._done:
             self._surplus = True
             return
@@ -249,7 +249,7 @@ class Connection(asyncio.Protocol):
         self._body_size += len(piece)
 
     def on_message_complete(self) -> None:
-        """Take the end of a response."""
+        """Handle the end of a response."""
         if self._headed:
             self._done = True
 
@@ -328,7 +328,7 @@ class Connection(asyncio.Protocol):
     # The ends of a request and of the connection.
 
     def _peer_closed(self, exc: Exception | None) -> None:
-        """Handle that the server has closed the connection, or that it was cut."""
+        """Handle a connection that the server has closed, or that was cut."""
         if self._ended:
             return
         now = perf_counter_ns()

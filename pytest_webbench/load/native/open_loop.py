@@ -60,12 +60,12 @@ class Dispatcher:
             self._notice_all(now)
 
     def free(self, user: "OpenUser") -> None:
-        """Take note that ``user`` can send a request."""
+        """Mark ``user`` as free to send a request."""
         self._free.append(user)
         self._hand_out()
 
     def busy(self, user: "OpenUser") -> None:
-        """Take note that ``user`` can send no more, if it could before."""
+        """Mark ``user`` as busy, if it was free."""
         if user in self._free:
             self._free.remove(user)
 
@@ -158,10 +158,10 @@ class ScheduledOwner(Owner, Protocol):
     """The owner of a connection of an open loop, notified when it is free."""
 
     def connection_free(self, now: int) -> None:
-        """Take note that the request under way has its response; the next one may be sent."""
+        """Handle the end of a response; the next request may be sent."""
 
     def connection_idle_ended(self) -> None:
-        """Take note that the server has closed the connection while no request was under way, as it may."""
+        """Handle an idle connection that the server has closed, as it may."""
 
 
 class ScheduledConnection(Connection):

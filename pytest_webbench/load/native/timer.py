@@ -24,7 +24,7 @@ class PreciseTimer:
 
     On Linux it uses a timerfd (timerfd_create(2)), whose clock is that of :func:`time.perf_counter_ns`;
     elsewhere the loop's own timers with their milliseconds, early rather than late. So the callback
-    must check the clock: it may be called too early, and sets the timer again.
+    must check the clock: it may be called too early, and must then set the timer again.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:

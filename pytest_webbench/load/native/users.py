@@ -143,7 +143,7 @@ class User:
     # Called by the run.
 
     def time_out(self, now: int) -> None:
-        """Time out its request under way, if it is overdue."""
+        """Time out its request under way."""
         if self.connection is not None:
             self.connection.time_out(now)
 
