@@ -19,7 +19,7 @@ while os.getppid() == int(sys.argv[1]):
 
 @contextmanager
 def busy_processors(*, busy: bool) -> Iterator[None]:
-    """If ``busy``, keep one process per processor computing until the context is left."""
+    """Keep one process per processor computing, if ``busy``, until the context is left."""
     with ExitStack() as started:
         for _ in range((os.cpu_count() or 1) if busy else 0):
             process = subprocess.Popen(

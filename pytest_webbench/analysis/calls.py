@@ -40,9 +40,9 @@ def plain_name(name: str) -> str:
 
 
 def call_changes(base: CountedCalls, head: CountedCalls) -> tuple[CallChange, ...]:
-    """Return what changed by :data:`SMALLEST` calls per request: the application's first, then the largest.
+    """Return changes of at least :data:`SMALLEST` calls per request: the application's first, then by size.
 
-    Calls are the same if the same function of the same file makes them, whatever its lines; of several
+    Calls are the same if the same function of the same file makes them, regardless of its lines; of several
     lines, the one is named that was added, judging by its text, or that makes most of the calls.
     """
     was, now = _by_function(base), _by_function(head)

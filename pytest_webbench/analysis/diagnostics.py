@@ -174,7 +174,7 @@ def _elapsed_s(measurement: Measurement) -> float:
 
 
 def _others_s(measurement: Measurement) -> float | None:
-    """Processor time of neither the server nor the generator nor pytest; a single round's may be below 0."""
+    """Return processor time beside server, generator and pytest; a single round's may be below 0."""
     usage, server_s = measurement.machine, measurement.server.cpu_s
     if usage is None or usage.busy_s is None or server_s is None:
         return None

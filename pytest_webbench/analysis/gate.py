@@ -68,7 +68,7 @@ _MOST_PAIRS = 1000
 class PairedSamples:
     """A metric of a cell and of its base: ``base[i]`` and ``head[i]`` are a pair.
 
-    ``why`` is the reason why it cannot be tested, if any, whatever pairs there are; ``void`` is why the two
+    ``why`` is the reason why it cannot be tested, if any, regardless of the pairs; ``void`` is why the two
     sides do different work, if they do.
     """
 

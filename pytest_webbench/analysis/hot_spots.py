@@ -291,9 +291,9 @@ class _Node:
 def flame(profile: CodeProfile, *, smallest: float = SMALLEST) -> tuple[FlameRect, ...]:
     """Return the rectangles of ``profile``: callers before callees, siblings by decreasing samples.
 
-    Calls of one function from one caller are one rectangle, whatever the line. Machine code that belongs to
-    no part (the interpreter, the C library) is left out, since it works for its caller. Siblings with
-    less than the share ``smallest`` of all samples are folded into one.
+    Calls of one function from one caller are one rectangle, regardless of the line. Machine code that belongs
+    to no part (the interpreter, the C library) is left out, since it works for its caller. Siblings with less
+    than the share ``smallest`` of all samples are folded into one.
     """
     root = _grow(profile)
     return tuple(_rects(root, depth=0, start=0, total=root.samples, least=smallest * root.samples))

@@ -89,7 +89,7 @@ def disk_faults(name: str, cannot: str = "cannot be launched") -> Iterator[None]
 def raise_if_full(errors: Iterable[StackError]) -> None:
     """Raise the first of ``errors``, within :func:`disk_faults`, if the temporary folder is full.
 
-    Then neither the failed scenarios are at fault, nor can the others be trusted.
+    Then the failed scenarios are not at fault, and the others cannot be trusted.
     """
     for error in errors:
         if full_folder(Path(tempfile.gettempdir())) is not None:

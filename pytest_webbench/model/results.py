@@ -166,7 +166,7 @@ class CellSummary:
     def samples_s(self) -> tuple[float, ...]:
         """The rounds' results for pytest-benchmark, in seconds: the metric ``time``.
 
-        Of what is counted, an instruction stands for a second.
+        For counts, an instruction stands for a second.
         """
         return self.shown_s if self.counts else self.each_round(key_of_time(self.schedule))
 
@@ -242,7 +242,7 @@ class CellSummary:
 
 
 def spread_of(values: Sequence[float]) -> float:
-    """By how much the largest of positive ``values`` is above the smallest, as a share of that."""
+    """Return by how much the largest of positive ``values`` exceeds the smallest, as a share of that."""
     return max(values) / min(values) - 1
 
 
@@ -287,7 +287,7 @@ class Threshold:
     """How much ``metric`` (its key) may grow in the cells that match the patterns.
 
     ``limit`` is relative (0.1 is ten percent), or a number for counts. Growth of less than ``floor`` (in the
-    metric's unit) is not a regression, whatever the ratio.
+    metric's unit) is not a regression, regardless of the ratio.
     """
 
     metric: str

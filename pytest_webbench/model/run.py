@@ -233,7 +233,7 @@ class SavedRun:
     """The budget in seconds that would decide the undecided comparisons."""
     comparisons: tuple[Comparison, ...] = ()
     grown: tuple[WhatGrew, ...] = ()
-    """Why some of them failed by what was counted."""
+    """Why some of them failed by their counts."""
     explained: tuple[CodeProfile, ...] = ()
     notes: tuple[str, ...] = ()
     """What was wrong with the files."""
