@@ -104,7 +104,7 @@ def judge_family(all_samples: Sequence[PairedSamples], *, look: int) -> list[Com
         else _void(each)
         if each.void
         else _compare_exactly(each)
-        if _repeats(each)
+        if _repeats(each) or _launches_agree(each)
         else _leave_open(each)
         for each in all_samples
     ]
@@ -112,7 +112,9 @@ def judge_family(all_samples: Sequence[PairedSamples], *, look: int) -> list[Com
 
 def _is_tested(samples: PairedSamples) -> bool:
     exact = samples.rule is Rule.EXACT
-    return samples.rule is Rule.RATIO or (exact and not samples.void and not _repeats(samples))
+    return samples.rule is Rule.RATIO or (
+        exact and not samples.void and not _repeats(samples) and not _launches_agree(samples)
+    )
 
 
 def _repeats(samples: PairedSamples) -> bool:
@@ -124,6 +126,29 @@ def _repeats(samples: PairedSamples) -> bool:
         and spread is not None
         and spread <= _steady(samples.metric)
     )
+
+
+def _launches_agree(samples: PairedSamples) -> bool:
+    """Return whether any launch of the head, compared with any of the base, gives the same verdict.
+
+    Then it does not matter by how much the launches of a side differ.
+    """
+    if samples.why or _spread(samples) is None:
+        return False
+    extremes = (
+        (min(samples.base), max(samples.head)),
+        (max(samples.base), min(samples.head)),
+    )
+    return len({_exact_verdict(base, head, samples.threshold) for base, head in extremes}) == 1
+
+
+def _exact_verdict(base: float, head: float, threshold: Threshold) -> Verdict:
+    """Return the verdict on two counts that are not in doubt."""
+    if head / base > 1 + threshold.limit and head - base > threshold.floor:
+        return Verdict.SLOWER
+    if base / head > 1 + threshold.limit and base - head > threshold.floor:
+        return Verdict.FASTER
+    return Verdict.NO_CHANGE
 
 
 def _spread(samples: PairedSamples) -> float | None:
@@ -149,17 +174,11 @@ def _void(samples: PairedSamples) -> Comparison:
 def _compare_exactly(samples: PairedSamples) -> Comparison:
     """Compare counts that repeat, without a test; the interval spans the ratios of all pairs of launches."""
     base, head = _mean(samples.base), _mean(samples.head)
-    ratio, limit = head / base, 1 + samples.threshold.limit
-    verdict = Verdict.NO_CHANGE
-    if ratio > limit and head - base > samples.threshold.floor:
-        verdict = Verdict.SLOWER
-    elif ratio < 1 / limit:
-        verdict = Verdict.FASTER
     return replace(
         _leave_open(samples),
-        verdict=verdict,
+        verdict=_exact_verdict(base, head, samples.threshold),
         ratio=Interval(
-            estimate=ratio,
+            estimate=head / base,
             low=min(samples.head) / max(samples.base),
             high=max(samples.head) / min(samples.base),
         ),
@@ -430,7 +449,9 @@ def threshold_of(thresholds: Sequence[Threshold], metric: Metric, cell: Cell) ->
         fits = fnmatchcase(cell.scenario, each.scenario) and fnmatchcase(cell.stack, each.stack)
         if each.metric == metric.key and fits:
             return each
-    return None if metric.limit is None else Threshold(metric=metric.key, limit=metric.limit)
+    if metric.limit is None:
+        return None
+    return Threshold(metric=metric.key, limit=metric.limit, floor=metric.floor)
 
 
 def describe_limit(threshold: Threshold) -> str:

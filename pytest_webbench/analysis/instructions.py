@@ -30,6 +30,14 @@ UNKNOWN_OBJECT = "???"
 
 _NAME = re.compile(r"^(c?(?:ob|fn))=\((\d+)\)(?: (.*))?$")
 _COST = re.compile(r"^[+*\-0-9]")
+_TIMING = re.compile(
+    r"^_*(?:lll_|futex|(?:GI_)?pthread_(?:cond|mutex|rwlock)_|new_sem_|sem_|clock_gettime|gettimeofday|time(?:@|$))"
+)
+"""Functions of the C library whose system calls are left out.
+
+How often threads wait for each other depends on how fast they are, and without Valgrind, a clock is read
+without a system call (vDSO).
+"""
 _RECURSION = re.compile(r"'\d+$")  # callgrind's mark of a function that called itself
 
 
@@ -37,8 +45,9 @@ _RECURSION = re.compile(r"'\d+$")  # callgrind's mark of a function that called 
 class InstructionCounts:
     """Counts of one process, or of several together, in user space.
 
-    ``functions`` has the instructions of each function itself, without its callees, by its object (a
-    shared library or a program) and its name.
+    ``syscalls`` leaves out those that read a clock or by which threads wait for each other. ``functions`` has
+    the instructions of each function itself, without its callees, by its object (a shared library or a
+    program) and its name.
     """
 
     instructions: int = 0
@@ -62,11 +71,14 @@ def parse_dump(text: str) -> InstructionCounts:
     totals: list[int] = []
     names: dict[str, str] = {}
     functions: Counter[tuple[str, str]] = Counter()
+    syscalls: Counter[str] = Counter()
     place, of_call = {"ob": UNKNOWN_OBJECT, "fn": ""}, False
     for line in text.splitlines():
         if _COST.match(line):
             if not of_call:  # the line after "calls=" has the cost of the called function
-                functions[place["ob"], _RECURSION.sub("", place["fn"])] += int([*line.split(), "0"][1])
+                costs = dict(zip(events, map(int, line.split()[1:]), strict=False))
+                functions[place["ob"], _RECURSION.sub("", place["fn"])] += costs.get("Ir", 0)
+                syscalls[place["fn"]] += costs.get("sysCount", 0)
             of_call = False
         elif found := _NAME.match(line):
             kind, number, name = found.groups()
@@ -85,7 +97,9 @@ def parse_dump(text: str) -> InstructionCounts:
         raise ValueError("this is not a dump of callgrind with counts of instructions")
     known = dict(zip(events, totals, strict=False))
     return InstructionCounts(
-        instructions=known.get("Ir", 0), syscalls=known.get("sysCount", 0), functions=dict(functions)
+        instructions=known.get("Ir", 0),
+        syscalls=sum(count for name, count in syscalls.items() if not _TIMING.match(name)),
+        functions=dict(functions),
     )
 
 

@@ -28,7 +28,7 @@ LAUNCH_S = 1.6
 COUNTED_LAUNCH_S = 9.0
 COUNTED_TRIAL_S = 4.0
 """The same under Valgrind."""
-COUNTED_TYPICAL_S = 0.1
+COUNTED_TYPICAL_S = 0.08
 """The typical time of all requests of a counted trial together, when nothing is counted."""
 FEWEST_COUNTED = 5
 MOST_CONNECTIONS = 100

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from pytest_webbench.analysis.gate import PairedSamples, judge_family
+from pytest_webbench.analysis.gate import PairedSamples, judge_family, threshold_of
+from pytest_webbench.analysis.metrics import find_metric
 from pytest_webbench.model.plan import Cell
 from pytest_webbench.model.results import Comparison, Threshold, Verdict
 
@@ -54,3 +55,27 @@ def test_a_growth_below_the_floor_is_no_regression() -> None:
     )
     (found,) = judge_family([samples], look=1)
     assert found.verdict is Verdict.NO_CHANGE
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "verdict"),
+    [
+        ([980_000, 987_000], [988_000, 981_000], Verdict.NO_CHANGE),
+        ([980_000, 987_000], [1_470_000, 1_480_000], Verdict.SLOWER),
+        ([1_470_000, 1_480_000], [980_000, 987_000], Verdict.FASTER),
+        ([980_000, 987_000], [988_000, 991_000], Verdict.INCONCLUSIVE),
+    ],
+)
+def test_launches_that_differ_decide_where_all_of_them_say_the_same(
+    base: Sequence[float], head: Sequence[float], verdict: Verdict
+) -> None:
+    assert judge(base, head).verdict is verdict
+
+
+def test_a_few_system_calls_more_are_a_matter_of_timing() -> None:
+    threshold = threshold_of([], find_metric("syscalls"), CELL)
+    assert threshold is not None
+    for head, verdict in (((104, 101), Verdict.NO_CHANGE), ((110, 112), Verdict.SLOWER)):
+        samples = PairedSamples(cell=CELL, base_stack="base", threshold=threshold, base=(100, 103), head=head)
+        (found,) = judge_family([samples], look=1)
+        assert found.verdict is verdict

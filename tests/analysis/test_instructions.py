@@ -24,7 +24,7 @@ DUMP = """\
 # callgrind format
 version: 1
 events: Ir sysCount sysTime sysCpuTime
-summary: 130 4 900 90
+summary: 140 9 900 90
 
 ob=(1) /usr/lib/libpython3.13.so.1.0
 fl=(1) ceval.c
@@ -46,22 +46,42 @@ fl=(3)
 fn=(2)
 20 38
 -2 2
+fn=(4) recv
+30 4 3 500 50
+fn=(5) clock_gettime@@GLIBC_2.17
+40 3 3
+fn=(6) __futex_abstimed_wait_common
+50 2 1
+fn=(7) sem_post@@GLIBC_2.34
+60 1 1
 """
+TIMING = ("clock_gettime@@GLIBC_2.17", "__futex_abstimed_wait_common", "sem_post@@GLIBC_2.34")
 
 
 def test_costs_are_those_of_each_function_itself() -> None:
     counts = parse_dump(DUMP)
-    assert (counts.instructions, counts.syscalls) == (130, 4)
+    assert counts.instructions == 140
     assert counts.functions == {
         ("/usr/lib/libpython3.13.so.1.0", "_PyEval_EvalFrameDefault"): 90,
         ("/usr/lib/libc.so.6", "malloc"): 40,
+        ("/usr/lib/libc.so.6", "recv"): 4,
+        **{("/usr/lib/libc.so.6", name): cost for name, cost in zip(TIMING, (3, 2, 1), strict=True)},
     }
     assert sum(counts.objects().values()) == counts.instructions
 
 
+def test_reading_a_clock_and_waiting_for_threads_are_no_system_calls_of_a_request() -> None:
+    assert parse_dump(DUMP).syscalls == 4
+
+
+@pytest.mark.parametrize("name", ["pthread_create", "timer_create", "semctl", "epoll_wait", "futimens"])
+def test_other_system_calls_count(name: str) -> None:
+    assert parse_dump(DUMP.replace(TIMING[0], name)).syscalls == 7
+
+
 def test_processes_are_added() -> None:
     both = add_counts([parse_dump(DUMP), parse_dump(DUMP)])
-    assert (both.instructions, both.syscalls) == (260, 8)
+    assert (both.instructions, both.syscalls) == (280, 8)
     assert both.functions["/usr/lib/libc.so.6", "malloc"] == 80
 
 

@@ -8,6 +8,7 @@ such a launch is never timed.
 import json
 import re
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
@@ -48,6 +49,8 @@ _START = (
     "".join(f"export {name}={shlex.quote(value)}; " for name, value in STEADY.items())
     + f'export GUNICORN_CMD_ARGS="{_PATIENT} $GUNICORN_CMD_ARGS" UVICORN_TIMEOUT_KEEP_ALIVE=600; exec "$@"'
 )
+IDLE_S = 1.0
+"""How long a server is counted without requests, once per launch."""
 SIDE_SHARE = 0.05
 """A process that accepts no connections is mentioned if it executes this share of all instructions."""
 
@@ -56,10 +59,16 @@ class CallgrindMeter(Meter):
     """Reads ``instructions`` and ``syscalls``, both of user space and of the processes that serve requests.
 
     A process that only supervises those that accept connections, such as Gunicorn's first one, is left out,
-    if they can be distinguished: its instructions depend on how long the load takes.
+    if they can be distinguished: its instructions depend on how long the load takes. So do those that a
+    server executes periodically, such as Uvicorn's tick ten times a second. They are counted for
+    :data:`IDLE_S` without requests and subtracted in proportion to the time: ``idle_instructions``.
     """
 
-    readings: Mapping[str, Combine] = {"instructions": Combine.SUM, "syscalls": Combine.SUM}
+    readings: Mapping[str, Combine] = {
+        "instructions": Combine.SUM,
+        "syscalls": Combine.SUM,
+        "idle_instructions": Combine.SUM,
+    }
     fatal = (
         FatalSign(
             pattern=r"Unrecognised instruction|Illegal opcode|signal 4 \(SIGILL\)|was sent SIGILL",
@@ -94,8 +103,12 @@ class CallgrindMeter(Meter):
         self._agent = ""
         self._supervisors: frozenset[int] = frozenset()
         self._serving: frozenset[int] = frozenset()
+        self._idle: InstructionCounts | None = None
+        self._idle_s = 0.0
+        """For how many seconds ``_idle`` was counted."""
+        self._begun = 0.0
         self.counts = InstructionCounts()
-        """The last counts, by function."""
+        """The last counts, by function; nothing is subtracted."""
         self.notes: tuple[str, ...] = ()
 
     def wrap(self, command: Sequence[str]) -> Sequence[str]:
@@ -124,25 +137,45 @@ class CallgrindMeter(Meter):
             self.about = json.loads(server.execute([server.put_file(ABOUT.name, ABOUT.read_bytes())]))
 
     def begin(self) -> None:
-        """Count from zero; takes some tenths of a second.
+        """Count from zero; takes some tenths of a second, and :data:`IDLE_S` more the first time.
 
         Raises :class:`~pytest_webbench.model.errors.StackError` if several processes accept connections.
         """
         self._see_who_serves()
         self._tell("begin")
+        self._begun = time.monotonic()
+        if self._idle is None:
+            time.sleep(IDLE_S)
+            self._idle_s = time.monotonic() - self._begun
+            self._idle = self._read("next")
+            self._begun = time.monotonic()
 
     def end(self) -> Readings:
         """Stop counting. Raises :class:`~pytest_webbench.model.errors.StackError` if nothing was counted."""
-        dumps = parse_dumps(self._tell("end"))
+        elapsed_s = time.monotonic() - self._begun
+        self.counts = self._read("end")
+        assert self._idle is not None
+        idle = round(self._idle.instructions * elapsed_s / self._idle_s)
+        idle_syscalls = round(self._idle.syscalls * elapsed_s / self._idle_s)
+        return Readings(
+            instructions=max(0, self.counts.instructions - idle),
+            syscalls=max(0, self.counts.syscalls - idle_syscalls),
+            idle_instructions=idle,
+        )
+
+    def _read(self, order: str) -> InstructionCounts:
+        """Return what was counted until ``order``, in the processes that serve."""
+        dumps = parse_dumps(self._tell(order))
         counted = {pid: dump for pid, dump in dumps.items() if pid not in self._supervisors}
         if not counted or not (self._serving <= counted.keys()):
             raise StackError(
                 "nothing was counted: what takes the requests does not run under Valgrind",
                 hint="have the stack's command start its server itself, not by a service that runs already",
             )
-        self.counts = add_counts(counted.values())
-        self._note_others(counted)
-        return Readings(instructions=self.counts.instructions, syscalls=self.counts.syscalls)
+        counts = add_counts(counted.values())
+        if order == "end":
+            self._note_others(counted, counts.instructions)
+        return counts
 
     def instructions(self) -> InstructionsByFunction:
         """Return the last counts, by function."""
@@ -167,9 +200,8 @@ class CallgrindMeter(Meter):
         self._serving = frozenset(map(_pid_inside, held.processes))
         self._supervisors = frozenset(map(_pid_inside, above))
 
-    def _note_others(self, counted: Mapping[int, InstructionCounts]) -> None:
-        """Note which other processes execute many instructions."""
-        total = self.counts.instructions
+    def _note_others(self, counted: Mapping[int, InstructionCounts], total: int) -> None:
+        """Note which other processes execute many of the ``total`` instructions."""
         others = [
             dump.instructions / total
             for pid, dump in counted.items()

@@ -1,8 +1,9 @@
 """Controls callgrind beside a server, in the server's environment and container.
 
-Run by the stack's Python with the folder of the launch and ``begin`` or ``end``; it needs only the
-standard library and Valgrind's ``vgdb``. ``begin`` makes all processes of the server count from zero; ``end``
-stops them, and writes for each of them a line with its process id and the size of its dump, and the dump.
+Run by the stack's Python with the folder of the launch and ``begin``, ``next`` or ``end``; it needs only
+the standard library and Valgrind's ``vgdb``. ``begin`` makes all processes of the server count from zero,
+``next`` does so again, and ``end`` stops them. The last two write, for each process, a line with its process
+id and the size of its dump, and the dump.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import sys
 import time
 
 LIMIT_S = 40
-"""A process that does not respond for this many seconds is stuck."""
-CONTAINED = any(map(os.path.exists, ("/.dockerenv", "/run/.containerenv")))
-INVOKE_MS = 1500 if CONTAINED else 10
-"""The delay after which a process that waits in the kernel is woken by ptrace.
+"""A process that answers to nothing for so long is stuck."""
+INVOKE_MS = 10
+"""After so long a process that waits in the kernel is woken to obey, by ptrace."""
+UNTRACEABLE = "untraceable"
+"""The name of a file that says that ptrace fails here, as in some containers.
 
-That fails in some containers; there it responds at its next activity, which most servers have every second.
+There, a process obeys when it next does something, as most servers do each second.
 """
 
 
@@ -40,11 +42,14 @@ def tell(folder: str, pids: list[int], *orders: str) -> None:
         command = ["vgdb", f"--vgdb-prefix={folder}/vgdb", f"--pid={pid}", f"--max-invoke-ms={invoke_ms}"]
         return subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
-    started = {pid: start(pid, INVOKE_MS) for pid in pids}
+    untraceable = os.path.join(folder, UNTRACEABLE)
+    invoke_ms = 0 if os.path.exists(untraceable) else INVOKE_MS
+    started = {pid: start(pid, invoke_ms) for pid in pids}
     deadline = time.monotonic() + LIMIT_S
     for pid, each in started.items():
         said = finish(pid, each, deadline)
-        if each.returncode and b"ptrace" in said:  # not allowed here: it responds at its next activity
+        if each.returncode and b"ptrace" in said:
+            open(untraceable, "wb").close()
             again = start(pid, 0)
             said = finish(pid, again, deadline)
             each.returncode = again.returncode
@@ -67,10 +72,20 @@ def begin(folder: str) -> None:
     tell(folder, processes(folder), "instrumentation on", "zero")
 
 
+def go_on(folder: str) -> None:
+    """Write what was counted, and count from zero again."""
+    write(folder, "dump", "zero")
+
+
 def end(folder: str) -> None:
-    """Stop counting, and write the counts."""
+    """Write what was counted, and stop counting."""
+    write(folder, "dump", "instrumentation off")
+
+
+def write(folder: str, *orders: str) -> None:
+    """Have all processes obey ``orders``, and write the dumps that they leave."""
     pids = processes(folder)
-    tell(folder, pids, "dump", "instrumentation off")
+    tell(folder, pids, *orders)
     for pid in pids:
         for file in glob.glob(os.path.join(folder, f"callgrind.{pid}.*")):
             with open(file, "rb") as dump:
@@ -80,4 +95,4 @@ def end(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    {"begin": begin, "end": end}[sys.argv[2]](sys.argv[1])
+    {"begin": begin, "next": go_on, "end": end}[sys.argv[2]](sys.argv[1])

@@ -106,9 +106,10 @@ def test_instructions_are_counted_between_begin_and_end_and_repeat(stack: Stack,
     assert 50_000 < plain < 5_000_000
     assert plain * 1.02 < more < plain * 3
     assert again == pytest.approx(plain, rel=0.01)
-    assert counts[0]["syscalls"] > 20
+    assert counts[0]["syscalls"] > 5 * 20
     assert any("python3" in name for name in functions)
-    assert sum(sum(each.values()) for each in functions.values()) == counts[2]["instructions"]
+    found = sum(sum(each.values()) for each in functions.values())
+    assert found == counts[2]["instructions"] + counts[2]["idle_instructions"]
     assert not list(tmp_path.rglob("vgdb*"))
 
 
