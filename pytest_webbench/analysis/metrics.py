@@ -434,8 +434,8 @@ METRICS: dict[str, Metric] = {
         Metric(
             key="syscalls",
             title="system calls per request",
-            about="System calls of the server for each completed request, except to read a clock or to wait for "
-            "threads.",
+            about="System calls of the server for each completed request, except to read a clock "
+            "or to wait for threads.",
             of_rounds=reading_per_request("syscalls"),
             quantity=SYSTEM_CALLS,
             stored_as="syscalls_per_request",
