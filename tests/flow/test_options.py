@@ -170,7 +170,7 @@ def test_the_help_names_every_option_with_its_default(pytester: pytest.Pytester)
 
 def test_the_defaults_in_the_help_are_those_of_the_settings() -> None:
     numbers = {option for option in OPTIONS if option.default.isdigit()}
-    assert len(numbers) == 7
+    assert len(numbers) == 5
     for option in numbers - {option for option in numbers if option.field == "records"}:  # the dataset's
         assert option.parser(option.default) == getattr(Settings(), option.field), option.flag
 

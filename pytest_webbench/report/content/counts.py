@@ -86,7 +86,9 @@ def verdict_table(comparisons: Sequence[Comparison], caption: str, verdicts: Seq
         caption=caption,
         columns=(
             *words("verdict", "cell", "metric"),
-            *numbers("base", "now", "change", "spread", "allowed"),
+            *numbers("base", "now", "change"),
+            *numbers("95 % interval", room=Room.FULL),
+            *numbers("spread", "allowed"),
         ),
         rows=tuple(
             (
@@ -96,6 +98,7 @@ def verdict_table(comparisons: Sequence[Comparison], caption: str, verdicts: Seq
                 _shown(each, each.base),
                 _shown(each, each.head),
                 _change(each),
+                _interval(each),
                 shown_spread(each.spread),
                 describe_limit(each.threshold),
             )
@@ -120,12 +123,17 @@ def shown_spread(spread: float | None) -> str:
 
 
 def _change(comparison: Comparison) -> str:
-    """Return ``+2.30%``, with the interval if that decides."""
+    """Return ``+2.30%``; ``-`` if it is not known."""
+    ratio = comparison.ratio.estimate
+    return "-" if math.isnan(ratio) else f"{ratio - 1:+.2%}"
+
+
+def _interval(comparison: Comparison) -> str:
+    """Return the interval of the change if launches differ; ``-`` for counts that repeat."""
     ratio = comparison.ratio
-    if math.isnan(ratio.estimate):
+    if math.isnan(ratio.low) or not is_unsteady(comparison):
         return "-"
-    interval = f" [{ratio.low - 1:+.2%}, {ratio.high - 1:+.2%}]" if is_unsteady(comparison) else ""
-    return f"{ratio.estimate - 1:+.2%}{interval}"
+    return f"{ratio.low - 1:+.2%} to {ratio.high - 1:+.2%}"
 
 
 def _shown(comparison: Comparison, value: float) -> str:
