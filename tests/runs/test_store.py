@@ -172,6 +172,7 @@ def test_verdicts_are_written_whole_or_not_at_all(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = RunFolder(tmp_path)
+    run.path = folder
     run.keep_comparisons([], base="main (abc)", needed_s=None)
 
     def give_up(_: int) -> None:
@@ -245,3 +246,12 @@ def test_cells_are_ordered_as_the_run_knows_them() -> None:
     record = make_run(dict.fromkeys(cells, (0.01,)))
     assert record.scenarios() == ("b", "a")
     assert record.stacks() == ("y", "x")
+
+
+def test_two_runs_of_one_process_in_one_second_have_folders_of_their_own(tmp_path: Path) -> None:
+    paths = []
+    for _ in range(3):
+        folder = RunFolder(tmp_path)
+        folder.path.mkdir()
+        paths.append(folder.path)
+    assert len(set(paths)) == 3

@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,11 @@ class RunFolder:
 
     def __init__(self, output: Path) -> None:
         self._output = output
-        # The process id keeps two runs apart that begin in the same second.
+        # The process id keeps two runs apart that begin in the same second, a number those of one process.
         self.started = datetime.now().astimezone()
-        self.path = output / f"{self.started:%Y%m%d-%H%M%S}-{os.getpid()}"
+        name = f"{self.started:%Y%m%d-%H%M%S}-{os.getpid()}"
+        names = chain([name], (f"{name}-{number}" for number in count(2)))
+        self.path = next(output / each for each in names if not (output / each).exists())
         self.logs = self.path / "logs"
         self.fault = ""
         """Why an event could not be saved: the first reason; empty if all were."""
