@@ -11,6 +11,8 @@ alternating slices. The tests use the logarithm of their ratio.
 * Rounds are added until everything is decided, and each look at the data is a chance for error. So the total
   error allowed, :data:`ALPHA`, is spent over the looks (Lan and DeMets 1983): look ``k`` gets
   ``ALPHA / (k (k + 1))``, which never adds up to more than the total, however many looks there are.
+
+Counts of launches that repeat, or that all give the same verdict, are compared without a test.
 """
 
 import math

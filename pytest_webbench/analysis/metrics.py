@@ -153,11 +153,7 @@ REQUESTS = Quantity(noun="requests")
 INSTRUCTIONS = Quantity(
     shown="k", factor=1e-3, units={"": 1.0, "k": 1e3, "m": 1e6}, example="20k", noun="instructions"
 )
-
-
 SYSTEM_CALLS = Quantity(noun="system calls")
-
-
 NUMBER = Quantity()
 
 
@@ -196,11 +192,10 @@ class Metric:
     ``stored`` says which of its values are stored. ``row`` is the ``metric`` of its derived row in the JSON
     of pytest-benchmark; empty for no row.
 
-    ``rule`` is the rule for its verdict, ``None`` for a metric without verdicts. ``limit`` is its default
-    threshold, and growth up to ``floor`` is allowed in any case; without a limit, it is compared only on
-    request. ``column`` is the heading of its column in tables of results, empty for no column; the terminal
-    shows it if it is ``brief``, all with ``digits`` decimals. It is known only in runs that ``measure`` this;
-    ``None`` means all runs.
+    ``rule`` is the rule for its verdict, ``None`` for none. ``limit`` is its default threshold, and growth
+    up to ``floor`` is always allowed; without a limit, it is compared only on request. ``column`` is its
+    heading in tables, if any; the terminal shows it if it is ``brief``, all with ``digits`` decimals. It is
+    known only in runs that ``measure`` this; ``None`` means all runs.
     """
 
     key: str
@@ -230,17 +225,14 @@ class Metric:
 
     def value(self, rounds: Sequence[Measurement]) -> float | None:
         """Return the value over ``rounds`` together; ``None`` if it is not known."""
-        if not self.known_of(measure_of(rounds)):
-            return None
-        found = self.of_rounds(rounds)
+        found = self.of_rounds(rounds) if self.known_of(measure_of(rounds)) else None
         return None if found is None or math.isnan(found) else found
 
     def shown(self, value: float | None) -> str:
         """Format ``value`` without its unit; ``-`` for none."""
         if value is None or math.isnan(value):
             return "-"
-        number = value * self.quantity.factor
-        return f"{number:,.0f}" if self.digits == 0 else f"{number:,.{self.digits}f}"
+        return f"{value * self.quantity.factor:,.{self.digits}f}"
 
     def shown_with_unit(self, value: float | None) -> str:
         """Format ``value`` with four significant digits and its unit; ``-`` for none."""
@@ -434,8 +426,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             key="syscalls",
             title="system calls per request",
-            about="System calls of the server for each completed request, except to read a clock "
-            "or to wait for threads.",
+            about="System calls of the server for each completed request; not for clocks and thread waits.",
             of_rounds=reading_per_request("syscalls"),
             quantity=SYSTEM_CALLS,
             stored_as="syscalls_per_request",
