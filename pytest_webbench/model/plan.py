@@ -110,12 +110,12 @@ PROFILES: dict[str, Profile] = {
 
 COUNTS = Profile(
     name="counts",
-    title="two launches, instructions of up to 50 requests of each scenario by one user",
+    title="two launches, instructions of up to 30 requests of each scenario by one user",
     rounds=2,
     order=TrialOrder.SEQUENTIAL,
     warm_cell=1.0,
     measure=Measure.INSTRUCTIONS,
-    requests=50,
+    requests=30,
     users=1,
     packages=("valgrind", "libc6-dbg"),
     patience=10.0,

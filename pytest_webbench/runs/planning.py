@@ -26,9 +26,9 @@ __all__ = [
 LAUNCH_S = 1.6
 """A guess at the seconds for a launch with its check and its stop."""
 COUNTED_LAUNCH_S = 9.0
-COUNTED_TRIAL_S = 4.0
+COUNTED_TRIAL_S = 3.5
 """The same under Valgrind."""
-COUNTED_TYPICAL_S = 0.08
+COUNTED_TYPICAL_S = 0.05
 """The typical time of all requests of a counted trial together, when nothing is counted."""
 FEWEST_COUNTED = 5
 MOST_CONNECTIONS = 100

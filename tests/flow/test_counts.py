@@ -22,7 +22,7 @@ COUNTS = "--webbench-measure=instructions"
 ONE = ("--webbench-scenario=get_item", "--webbench-stack=flask-sqlite3")
 MINE = ("--webbench-scenario=get_item", "--webbench-stack=mine", "--webbench-against=self")
 JSON = "--benchmark-json=figures.json"
-REQUESTS = 50
+REQUESTS = 30
 Counts = Callable[[str, int], float]
 """The instructions per request of a stack in its launch of this number, from 1."""
 

@@ -147,13 +147,17 @@ class CallgrindMeter(Meter):
         if self._idle is None:
             time.sleep(IDLE_S)
             self._idle_s = time.monotonic() - self._begun
-            self._idle = self._read("next")
+            self._idle = self._read()
+            self._tell("begin")
             self._begun = time.monotonic()
 
     def end(self) -> Readings:
-        """Stop counting. Raises :class:`~pytest_webbench.model.errors.StackError` if nothing was counted."""
+        """Read what was counted.
+
+        Raises :class:`~pytest_webbench.model.errors.StackError` if nothing was.
+        """
         elapsed_s = time.monotonic() - self._begun
-        self.counts = self._read("end")
+        self.counts = self._read()
         assert self._idle is not None
         idle = round(self._idle.instructions * elapsed_s / self._idle_s)
         idle_syscalls = round(self._idle.syscalls * elapsed_s / self._idle_s)
@@ -163,9 +167,9 @@ class CallgrindMeter(Meter):
             idle_instructions=idle,
         )
 
-    def _read(self, order: str) -> InstructionCounts:
-        """Return what was counted until ``order``, in the processes that serve."""
-        dumps = parse_dumps(self._tell(order))
+    def _read(self) -> InstructionCounts:
+        """Return what was counted since :meth:`begin`, in the processes that serve."""
+        dumps = parse_dumps(self._tell("read"))
         counted = {pid: dump for pid, dump in dumps.items() if pid not in self._supervisors}
         if not counted or not (self._serving <= counted.keys()):
             raise StackError(
@@ -173,7 +177,7 @@ class CallgrindMeter(Meter):
                 hint="have the stack's command start its server itself, not by a service that runs already",
             )
         counts = add_counts(counted.values())
-        if order == "end":
+        if self._idle is not None:
             self._note_others(counted, counts.instructions)
         return counts
 

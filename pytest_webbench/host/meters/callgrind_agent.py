@@ -1,9 +1,9 @@
 """Controls callgrind beside a server, in the server's environment and container.
 
-Run by the stack's Python with the folder of the launch and ``begin``, ``next`` or ``end``; it needs only
-the standard library and Valgrind's ``vgdb``. ``begin`` makes all processes of the server count from zero,
-``next`` does so again, and ``end`` stops them. The last two write, for each process, a line with its process
-id and the size of its dump, and the dump.
+Run by the stack's Python with the folder of the launch and ``begin`` or ``read``; it needs only the standard
+library and Valgrind's ``vgdb``. ``begin`` makes all processes of the server count from zero. ``read`` writes,
+for each process, a line with its process id and the size of its dump, and the dump. Counting is not switched
+off again: each switch makes Valgrind translate all code anew, which takes longer than a counted warm-up.
 """
 
 from __future__ import annotations
@@ -68,31 +68,28 @@ def finish(pid: int, vgdb: subprocess.Popen[bytes], deadline: float) -> bytes:
 
 
 def begin(folder: str) -> None:
-    """Start counting, from zero."""
-    tell(folder, processes(folder), "instrumentation on", "zero")
+    """Make all processes count from zero."""
+    dumps(folder, "instrumentation on", "dump")  # a dump sets all to zero; "zero" leaves the system calls
 
 
-def go_on(folder: str) -> None:
-    """Write what was counted, and count from zero again."""
-    write(folder, "dump", "zero")
+def read(folder: str) -> None:
+    """Write what all processes counted."""
+    for pid, content in dumps(folder, "dump"):
+        sys.stdout.buffer.write(b"%d %d\n" % (pid, len(content)) + content)
 
 
-def end(folder: str) -> None:
-    """Write what was counted, and stop counting."""
-    write(folder, "dump", "instrumentation off")
-
-
-def write(folder: str, *orders: str) -> None:
-    """Have all processes obey ``orders``, and write the dumps that they leave."""
+def dumps(folder: str, *orders: str) -> list[tuple[int, bytes]]:
+    """Make all processes carry out ``orders``; return and remove what they dump."""
     pids = processes(folder)
     tell(folder, pids, *orders)
+    found = []
     for pid in pids:
         for file in glob.glob(os.path.join(folder, f"callgrind.{pid}.*")):
             with open(file, "rb") as dump:
-                content = dump.read()
+                found.append((pid, dump.read()))
             os.remove(file)
-            sys.stdout.buffer.write(b"%d %d\n" % (pid, len(content)) + content)
+    return found
 
 
 if __name__ == "__main__":
-    {"begin": begin, "next": go_on, "end": end}[sys.argv[2]](sys.argv[1])
+    {"begin": begin, "read": read}[sys.argv[2]](sys.argv[1])
