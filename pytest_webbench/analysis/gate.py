@@ -12,7 +12,7 @@ alternating slices. The tests use the logarithm of their ratio.
   error allowed, :data:`ALPHA`, is spent over the looks (Lan and DeMets 1983): look ``k`` gets
   ``ALPHA / (k (k + 1))``, which never adds up to more than the total, however many looks there are.
 
-Counts of launches that repeat, or that all give the same verdict, are compared without a test.
+Counts of launches that agree, or that all give the same verdict, are compared without a test.
 """
 
 import math
@@ -105,8 +105,8 @@ def judge_family(all_samples: Sequence[PairedSamples], *, look: int) -> list[Com
         if each.rule is Rule.COUNT
         else _void(each)
         if each.void
-        else _compare_exactly(each)
-        if _repeats(each) or _launches_agree(each)
+        else _compare_exactly(each, settled)
+        if (settled := _settled(each))
         else _leave_open(each)
         for each in all_samples
     ]
@@ -114,34 +114,39 @@ def judge_family(all_samples: Sequence[PairedSamples], *, look: int) -> list[Com
 
 def _is_tested(samples: PairedSamples) -> bool:
     exact = samples.rule is Rule.EXACT
-    return samples.rule is Rule.RATIO or (
-        exact and not samples.void and not _repeats(samples) and not _launches_agree(samples)
-    )
+    return samples.rule is Rule.RATIO or (exact and not samples.void and _settled(samples) is None)
 
 
-def _repeats(samples: PairedSamples) -> bool:
-    """Return whether the launches of each side, two or more, agree in their counts."""
-    spread = _spread(samples)
-    return (
-        samples.rule is Rule.EXACT
-        and not samples.why
-        and spread is not None
-        and spread <= _steady(samples.metric)
-    )
+def _settled(samples: PairedSamples) -> PairedSamples | None:
+    """Return the counts that decide without a test; ``None`` if there are none.
 
-
-def _launches_agree(samples: PairedSamples) -> bool:
-    """Return whether any launch of the head, compared with any of the base, gives the same verdict.
-
-    Then it does not matter by how much the launches of a side differ.
+    These are all of them if the launches of each side agree, or if it does not matter which launches are
+    compared; else those that agree, if they are the majority: now and then, a launch collects all garbage
+    during the requests.
     """
-    if samples.why or _spread(samples) is None:
-        return False
-    extremes = (
-        (min(samples.base), max(samples.head)),
-        (max(samples.base), min(samples.head)),
-    )
-    return len({_exact_verdict(base, head, samples.threshold) for base, head in extremes}) == 1
+    spread = _spread(samples)
+    if spread is None or samples.why or samples.void:
+        return None
+    steady = _steady(samples.metric)
+    verdicts = {
+        _exact_verdict(base, head, samples.threshold)
+        for base, head in (
+            (min(samples.base), max(samples.head)),
+            (max(samples.base), min(samples.head)),
+        )
+    }
+    alike = len(verdicts) == 1 and (Verdict.NO_CHANGE in verdicts or len(samples.head) >= FEWEST_PAIRS)
+    if spread <= steady or alike:
+        return samples
+    base, head = _majority(samples.base, steady), _majority(samples.head, steady)
+    return replace(samples, base=base, head=head) if base and head else None
+
+
+def _majority(values: Sequence[float], steady: float) -> tuple[float, ...]:
+    """Return the ``values`` that agree, if they are three or more, and more than half; else none."""
+    groups = [tuple(each for each in values if low <= each <= low * (1 + steady)) for low in values]
+    largest = max(groups, key=len)
+    return largest if len(largest) >= max(FEWEST_PAIRS, len(values) // 2 + 1) else ()
 
 
 def _exact_verdict(base: float, head: float, threshold: Threshold) -> Verdict:
@@ -173,11 +178,12 @@ def _void(samples: PairedSamples) -> Comparison:
     )
 
 
-def _compare_exactly(samples: PairedSamples) -> Comparison:
-    """Compare counts that repeat, without a test; the interval spans the ratios of all pairs of launches."""
+def _compare_exactly(all_samples: PairedSamples, samples: PairedSamples) -> Comparison:
+    """Compare ``samples`` without a test; the interval spans the ratios of all pairs of launches."""
     base, head = _mean(samples.base), _mean(samples.head)
     return replace(
         _leave_open(samples),
+        spread=_spread(all_samples),
         verdict=_exact_verdict(base, head, samples.threshold),
         ratio=Interval(
             estimate=head / base,

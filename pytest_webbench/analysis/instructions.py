@@ -30,13 +30,14 @@ UNKNOWN_OBJECT = "???"
 
 _NAME = re.compile(r"^(c?(?:ob|fn))=\((\d+)\)(?: (.*))?$")
 _COST = re.compile(r"^[+*\-0-9]")
-_TIMING = re.compile(
-    r"^_*(?:lll_|futex|(?:GI_)?pthread_(?:cond|mutex|rwlock)_|new_sem_|sem_|clock_gettime|gettimeofday|time(?:@|$))"
+_INCIDENTAL = re.compile(
+    r"^_*(?:lll_|futex|(?:GI_)?pthread_(?:cond|mutex|rwlock)_|new_sem_|sem_|clock_gettime|gettimeofday|"
+    r"(?:time|s?brk|mmap(?:64)?|munmap|mremap|madvise)(?:@|$))"
 )
 """Functions of the C library whose system calls are left out.
 
-How often threads wait for each other depends on how fast they are, and without Valgrind, a clock is read
-without a system call (vDSO).
+How often threads wait for each other depends on how fast they are; when memory is taken from the kernel, on
+what was freed before; and without Valgrind, a clock is read without a system call (vDSO).
 """
 _RECURSION = re.compile(r"'\d+$")  # callgrind's mark of a function that called itself
 
@@ -45,7 +46,7 @@ _RECURSION = re.compile(r"'\d+$")  # callgrind's mark of a function that called 
 class InstructionCounts:
     """Counts of one process, or of several together, in user space.
 
-    ``syscalls`` leaves out those that read a clock or by which threads wait for each other. ``functions`` has
+    ``syscalls`` leaves out those that read a clock, wait for threads, or get memory. ``functions`` has
     the instructions of each function itself, without its callees, by its object (a shared library or a
     program) and its name.
     """
@@ -98,7 +99,7 @@ def parse_dump(text: str) -> InstructionCounts:
     known = dict(zip(events, totals, strict=False))
     return InstructionCounts(
         instructions=known.get("Ir", 0),
-        syscalls=sum(count for name, count in syscalls.items() if not _TIMING.match(name)),
+        syscalls=sum(count for name, count in syscalls.items() if not _INCIDENTAL.match(name)),
         functions=dict(functions),
     )
 

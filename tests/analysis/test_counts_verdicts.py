@@ -61,8 +61,9 @@ def test_a_growth_below_the_floor_is_no_regression() -> None:
     ("base", "head", "verdict"),
     [
         ([980_000, 987_000], [988_000, 981_000], Verdict.NO_CHANGE),
-        ([980_000, 987_000], [1_470_000, 1_480_000], Verdict.SLOWER),
-        ([1_470_000, 1_480_000], [980_000, 987_000], Verdict.FASTER),
+        ([980_000, 987_000], [1_470_000, 1_480_000], Verdict.INCONCLUSIVE),
+        ([980_000, 987_000, 980_000], [1_470_000, 1_480_000, 1_470_000], Verdict.SLOWER),
+        ([1_470_000, 1_480_000, 1_475_000], [980_000, 987_000, 981_000], Verdict.FASTER),
         ([980_000, 987_000], [988_000, 991_000], Verdict.INCONCLUSIVE),
     ],
 )
@@ -75,7 +76,19 @@ def test_launches_that_differ_decide_where_all_of_them_say_the_same(
 def test_a_few_system_calls_more_are_a_matter_of_timing() -> None:
     threshold = threshold_of([], find_metric("syscalls"), CELL)
     assert threshold is not None
-    for head, verdict in (((104, 101), Verdict.NO_CHANGE), ((110, 112), Verdict.SLOWER)):
-        samples = PairedSamples(cell=CELL, base_stack="base", threshold=threshold, base=(100, 103), head=head)
+    for head, verdict in (((104, 101, 103), Verdict.NO_CHANGE), ((110, 112, 111), Verdict.SLOWER)):
+        samples = PairedSamples(
+            cell=CELL, base_stack="base", threshold=threshold, base=(100, 103, 101), head=head
+        )
         (found,) = judge_family([samples], look=1)
         assert found.verdict is verdict
+
+
+def test_a_launch_that_collects_all_garbage_does_not_keep_the_others_from_deciding() -> None:
+    base, head = [3526.4, 3597.4, 3526.5, 3526.6], [4549.1, 3526.9, 3527.3, 3526.5]
+    found = judge(base, head)
+    assert found.verdict is Verdict.NO_CHANGE
+    assert found.spread == pytest.approx(4549.1 / 3526.5 - 1)
+    assert judge(base, [4549.1, *(1.02 * each for each in head[1:])]).verdict is Verdict.SLOWER
+    assert judge(base[:2], head[:2]).verdict is Verdict.INCONCLUSIVE
+    assert judge(base, [4549.1, 4550, *head[2:]]).verdict is Verdict.INCONCLUSIVE
