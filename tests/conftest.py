@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from pytest_webbench.host.machine import PLACE
 
@@ -17,9 +16,14 @@ STACKS = {each.name for each in (HERE.parent / "framework_apps").iterdir() if ea
 TOGETHER = {"test_battery.py", "test_browser.py", "test_main_job.py", "test_saving.py", "test_two_runs.py"}
 """Modules whose tests look at the same few runs or pages, which each process would make again."""
 
-# How long an example takes is the machine's business, which may be doing something else.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+try:
+    from hypothesis import settings
+except ImportError:  # `pytest --webbench` in a checkout imports this file, too
+    pass
+else:
+    # How long an example takes is the machine's business, which may be doing something else.
+    settings.register_profile("untimed", deadline=None)
+    settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -137,3 +137,14 @@ def test_applications_and_package_do_not_know_each_other() -> None:
             for alias in node.names
         }
         assert "framework_apps" not in imported, named(path)
+
+
+@pytest.mark.parametrize("path", ["conftest.py", "tests/conftest.py"])
+def test_a_checkout_can_be_measured_without_the_dependencies_of_its_tests(path: str) -> None:
+    imported = [
+        node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in ast.parse((ROOT / path).read_text()).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
+    roots = {name.partition(".")[0] for name in imported}
+    assert roots - sys.stdlib_module_names <= {"pytest", "pytest_webbench"}
