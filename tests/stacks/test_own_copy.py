@@ -76,18 +76,18 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.library = folder / "libraries" / "src" / "shared"
+        self.shared = folder / "libraries" / "src" / "shared"
         self.service = folder / "service"
-        self.library.mkdir(parents=True)
+        self.shared.mkdir(parents=True)
         self.service.mkdir()
-        (self.library / "__init__.py").write_text("SIDE = 'base'\n")
-        (self.library / "lazy.py").write_text("SIDE = 'base'\n")
+        (self.shared / "__init__.py").write_text("SIDE = 'base'\n")
+        (self.shared / "lazy.py").write_text("SIDE = 'base'\n")
         (self.service / "server.py").write_text(SERVER)
         (folder / ".gitignore").write_text(".venv/\n*.local.py\n")
         git(folder, "init", "--quiet", "--initial-branch=main")
         commit(folder, "base")
-        (self.library / "__init__.py").write_text("SIDE = 'head'\n")
-        (self.library / "lazy.py").write_text("SIDE = 'head'\n")
+        (self.shared / "__init__.py").write_text("SIDE = 'head'\n")
+        (self.shared / "lazy.py").write_text("SIDE = 'head'\n")
         venv.create(folder / ".venv", symlinks=True, with_pip=False)
         (self.site,) = (folder / ".venv").glob("lib/python*/site-packages")
         (self.site / "installed.py").write_text("SIDE = 'neither'\n")
@@ -139,7 +139,7 @@ def load(running: RunningProcess, module: str) -> tuple[Path, Any]:
 
 
 def by_path(project: Project) -> Stack:
-    project.add_pth(str(project.library.parent))
+    project.add_pth(str(project.shared.parent))
     return project.stack()
 
 
@@ -151,14 +151,14 @@ def by_path_through_a_link(project: Project) -> Stack:
 
 
 def by_finder(project: Project) -> Stack:
-    text = FINDER.format(mapping={"shared": str(project.library)})
+    text = FINDER.format(mapping={"shared": str(project.shared)})
     (project.site / "__editable___shared_finder.py").write_text(text)
     project.add_pth("import __editable___shared_finder; __editable___shared_finder.install()")
     return project.stack()
 
 
 def by_environment(project: Project) -> Stack:
-    return project.stack(env=(("PYTHONPATH", str(project.library.parent)),))
+    return project.stack(env=(("PYTHONPATH", str(project.shared.parent)),))
 
 
 def by_a_relative_path(project: Project) -> Stack:
@@ -212,11 +212,11 @@ def test_a_program_that_is_given_by_its_whole_path_is_that_of_the_copy(
 
 
 def linked(project: Project) -> None:
-    (project.site / "shared").symlink_to(project.library)
+    (project.site / "shared").symlink_to(project.shared)
 
 
 def written_into_the_program(project: Project) -> None:
-    text = SERVER.replace("PREPARE = None", f"sys.path.insert(0, {str(project.library.parent)!r})")
+    text = SERVER.replace("PREPARE = None", f"sys.path.insert(0, {str(project.shared.parent)!r})")
     (project.service / "server.py").write_text(text)
     commit(project.folder, "path")
 
@@ -233,7 +233,7 @@ def test_a_side_that_loads_the_working_tree_is_refused(
             load(running, "shared.lazy")
             with pytest.raises(OwnCopyError) as caught:
                 running.verify()
-            file = project.library / "__init__.py"
+            file = project.shared / "__init__.py"
             assert caught.value.message == (
                 f"shop does not serve its own copy: it has loaded shared from the working tree ({file})"
             )
